@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The errors a user can cause or mend; everything else is a bug and keeps its traceback."""
+
+
+class MultiShadeError(Exception):
+    """Something a person can act on. The message names the thing, the place and the remedy."""
+
+
+class ConfigError(MultiShadeError):
+    """A configuration file or an override is wrong."""
+
+
+class ManifestError(MultiShadeError):
+    """A manifest row is wrong, or a manifest is missing."""
+
+
+class AssetError(MultiShadeError):
+    """A mesh, material or environment file cannot be used."""
+
+
+class BlenderError(MultiShadeError):
+    """The Blender child failed; `output` holds the last lines it printed."""
+
+    def __init__(self, message: str, output: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.output = output
+
+
+class BlenderCrashed(BlenderError):
+    """The child ended, or could not be started."""
+
+
+class BlenderTimeout(BlenderError):
+    """The child did not answer a request before its deadline."""
+
+
+class RenderFailed(BlenderError):
+    """The child answered that this request failed; the child itself is in doubt and is replaced."""
+
+
+class ShardError(MultiShadeError):
+    """A shard cannot be written or read, or belongs to another data set."""
+
+
+class SolveError(MultiShadeError):
+    """Photometric input (images, lights, mask) does not determine what was asked."""
+
+
+class EvaluationError(MultiShadeError):
+    """A benchmark folder, prediction or result table cannot be used."""
