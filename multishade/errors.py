@@ -18,6 +18,10 @@ class AssetError(MultiShadeError):
     """A mesh, material or environment file cannot be used."""
 
 
+class ImageFileError(MultiShadeError):
+    """An image file (PNG, EXR) cannot be read or written."""
+
+
 class BlenderError(MultiShadeError):
     """The Blender child failed; `output` holds the last lines it printed."""
 
