@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A material -> the same material able to turn into white clay: diffuse, albedo 1, with its normals and its holes.
+
+Clay is what the ground truth is rendered from. Its one closure keeps the shading normal as the bump or normal map
+makes it, where the normal pass of a glossy mixture would average in the normals that Cycles bends for reflections.
+It is also the white object of the `cast` shading mode. Swapping happens by one link in the node tree, so neither the
+mesh nor the BVH is touched.
+"""
+
+import bpy
+
+CLAY = "multishade clay"
+GEOMETRY_NORMAL = "normal_geometry"
+ALPHA_THRESHOLD = 0.5
+
+
+def tame(material: bpy.types.Material) -> None:
+    """Make a foreign material fit for a data set: nothing glows, holes are crisp, both sides show, no displacement."""
+    tree = material.node_tree
+    output = _output(tree)
+    for name in ("Volume", "Displacement"):
+        for link in output.inputs[name].links:
+            tree.links.remove(link)
+    for node in list(tree.nodes):
+        if node.type == "BSDF_PRINCIPLED":
+            _unlink(tree, node.inputs["Emission Strength"])
+            node.inputs["Emission Strength"].default_value = 0.0
+            _threshold_alpha(tree, node.inputs["Alpha"])
+        elif node.type == "EMISSION":
+            _replace_emission(tree, node)
+    material.use_backface_culling = False
+
+
+def install(material: bpy.types.Material) -> None:
+    """Add the clay nodes, unused until `wear`."""
+    tree = material.node_tree
+    surface = _surface(tree)
+    source = _find(surface, "Normal")
+    diffuse = tree.nodes.new("ShaderNodeBsdfDiffuse")
+    diffuse.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
+    if source is not None and source.inputs["Normal"].is_linked:
+        tree.links.new(source.inputs["Normal"].links[0].from_socket, diffuse.inputs["Normal"])
+    shader = diffuse
+    opaque = _find(surface, "Alpha")
+    if opaque is not None and opaque.inputs["Alpha"].is_linked:
+        shader = tree.nodes.new("ShaderNodeMixShader")
+        hole = tree.nodes.new("ShaderNodeBsdfTransparent")
+        tree.links.new(opaque.inputs["Alpha"].links[0].from_socket, shader.inputs[0])
+        tree.links.new(hole.outputs[0], shader.inputs[1])
+        tree.links.new(diffuse.outputs[0], shader.inputs[2])
+    shader.name = CLAY
+    geometry = tree.nodes.new("ShaderNodeNewGeometry")
+    aov = tree.nodes.new("ShaderNodeOutputAOV")
+    aov.aov_name = GEOMETRY_NORMAL
+    tree.links.new(geometry.outputs["Normal"], aov.inputs["Color"])
+
+
+def wear(materials: list[bpy.types.Material], clay: bool) -> None:
+    """Show every material as clay, or as itself."""
+    for material in materials:
+        tree = material.node_tree
+        output = _output(tree)
+        if "multishade own" not in output:
+            output["multishade own"] = output.inputs["Surface"].links[0].from_node.name
+        shader = tree.nodes[CLAY] if clay else tree.nodes[output["multishade own"]]
+        tree.links.new(shader.outputs[0], output.inputs["Surface"])
+        # The lighting model's softening of bumped terminators is for beauty; clay is max(0, n.l) and nothing else.
+        material.cycles.use_bump_map_correction = not clay
+
+
+def _output(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    output = tree.get_output_node("CYCLES")
+    if output is None:
+        output = tree.nodes.new("ShaderNodeOutputMaterial")
+    if not output.inputs["Surface"].is_linked:
+        tree.links.new(tree.nodes.new("ShaderNodeBsdfPrincipled").outputs[0], output.inputs["Surface"])
+    return output
+
+
+def _surface(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    return _output(tree).inputs["Surface"].links[0].from_node
+
+
+def _find(node: bpy.types.Node, socket: str) -> bpy.types.Node | None:
+    """The first shader at or behind `node` that has an input of this name, the principled one preferred."""
+    queue, seen, found = [node], set(), None
+    while queue:
+        current = queue.pop(0)
+        if current.name in seen:
+            continue
+        seen.add(current.name)
+        if socket in current.inputs and current.outputs and current.outputs[0].type == "SHADER":
+            if current.type == "BSDF_PRINCIPLED":
+                return current
+            found = found or current
+        for entry in current.inputs:
+            if entry.type == "SHADER":
+                queue.extend(link.from_node for link in entry.links)
+    return found
+
+
+def _threshold_alpha(tree: bpy.types.NodeTree, alpha: bpy.types.NodeSocket) -> None:
+    """Half-transparent surfaces have no one normal: what covers at least half counts as solid, the rest as a hole."""
+    if not alpha.is_linked:
+        alpha.default_value = 1.0
+        return
+    source = alpha.links[0].from_socket
+    if source.node.type == "MATH" and source.node.operation == "GREATER_THAN":
+        return
+    step = tree.nodes.new("ShaderNodeMath")
+    step.operation = "GREATER_THAN"
+    step.inputs[1].default_value = ALPHA_THRESHOLD
+    tree.links.new(source, step.inputs[0])
+    tree.links.new(step.outputs[0], alpha)
+
+
+def _replace_emission(tree: bpy.types.NodeTree, emission: bpy.types.Node) -> None:
+    """An unlit (emissive) part becomes a matt one of the same colour."""
+    matt = tree.nodes.new("ShaderNodeBsdfDiffuse")
+    colour = emission.inputs["Color"]
+    if colour.is_linked:
+        tree.links.new(colour.links[0].from_socket, matt.inputs["Color"])
+    else:
+        matt.inputs["Color"].default_value = colour.default_value
+    for link in list(emission.outputs[0].links):
+        tree.links.new(matt.outputs[0], link.to_socket)
+    tree.nodes.remove(emission)
+
+
+def _unlink(tree: bpy.types.NodeTree, socket: bpy.types.NodeSocket) -> None:
+    for link in list(socket.links):
+        tree.links.remove(link)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A light in the camera's frame -> the scene lit by it and nothing else."""
+
+import math
+
+import bpy
+from mathutils import Matrix, Vector
+
+from multishade.scene import Light
+
+
+class LightRig:
+    """The scene's lamp and worlds, reused from image to image so that Cycles updates no more than it must."""
+
+    def __init__(self, scene: bpy.types.Scene) -> None:
+        self._scene = scene
+        self._lamps: dict[str, bpy.types.Object] = {}
+        self._worlds: dict[str, bpy.types.World] = {}
+
+    def darken(self) -> None:
+        """No light at all, for the geometry buffers."""
+        self._show_lamp(None)
+        self._scene.world = None
+
+    def light(self, light: Light, camera_to_world: Matrix) -> None:
+        """Light the scene; directions and positions of `light` are in the frame of `camera_to_world`."""
+        if light.direction is not None:
+            direction = camera_to_world.to_3x3() @ Vector(light.direction)
+            self._sun(direction, light.strength, light.size, light.colour)
+        elif light.position is not None:
+            self._point(camera_to_world @ Vector(light.position), light)
+        else:
+            self._show_lamp(None)
+        self._scene.world = self._world(light) if light.environment is not None else None
+
+    def _sun(self, direction: Vector, irradiance: float, diameter_degrees: float, colour: tuple) -> None:
+        lamp = self._show_lamp("SUN")
+        lamp.rotation_mode = "QUATERNION"
+        lamp.rotation_quaternion = direction.to_track_quat("Z", "Y")
+        lamp.data.energy = irradiance
+        lamp.data.angle = math.radians(diameter_degrees)
+        lamp.data.color = colour
+
+    def _point(self, position: Vector, light: Light) -> None:
+        lamp = self._show_lamp("POINT")
+        lamp.location = position
+        # Radiant power of an even source whose irradiance at the object's centre (the origin) is the strength.
+        lamp.data.energy = 4 * math.pi * position.length_squared * light.strength
+        lamp.data.shadow_soft_size = light.size
+        lamp.data.use_soft_falloff = False
+        lamp.data.color = light.colour
+
+    def _show_lamp(self, kind: str | None) -> bpy.types.Object | None:
+        if kind is not None and kind not in self._lamps:
+            lamp = bpy.data.objects.new(kind.lower(), bpy.data.lights.new(kind.lower(), kind))
+            self._scene.collection.objects.link(lamp)
+            self._lamps[kind] = lamp
+        for name, lamp in self._lamps.items():
+            lamp.hide_render = name != kind
+        return self._lamps[kind] if kind is not None else None
+
+    def _world(self, light: Light) -> bpy.types.World:
+        world = self._worlds.get(light.environment)
+        if world is None:
+            world = self._worlds[light.environment] = _build_world(light.environment)
+        nodes = world.node_tree.nodes
+        # Turning the map by +a means looking it up at -a.
+        nodes["Mapping"].inputs["Rotation"].default_value[2] = -math.radians(light.rotation_degrees)
+        nodes["Background"].inputs["Strength"].default_value = light.environment_strength
+        return world
+
+
+def _build_world(path: str) -> bpy.types.World:
+    world = bpy.data.worlds.new("environment")
+    world.use_nodes = True
+    tree = world.node_tree
+    tree.nodes.clear()
+    image = bpy.data.images.load(path)
+    coordinates = tree.nodes.new("ShaderNodeTexCoord")
+    mapping = tree.nodes.new("ShaderNodeMapping")
+    texture = tree.nodes.new("ShaderNodeTexEnvironment")
+    background = tree.nodes.new("ShaderNodeBackground")
+    output = tree.nodes.new("ShaderNodeOutputWorld")
+    mapping.name, background.name = "Mapping", "Background"
+    texture.image = image
+    tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
+    tree.links.new(mapping.outputs["Vector"], texture.inputs["Vector"])
+    tree.links.new(texture.outputs["Color"], background.inputs["Color"])
+    tree.links.new(background.outputs["Background"], output.inputs["Surface"])
+    return world

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests, one JSON object a line on stdin -> answers, one marked JSON line each on stdout, arrays in EXR files.
+
+Run as `python -m blender_scripts.server` where the bpy wheel is installed, or as
+`blender --background --factory-startup --disable-autoexec --python blender_scripts/server.py`.
+When stdin closes the process ends at once, even in the middle of a render: no Blender outlives its owner.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":  # run by a Blender binary, which knows nothing of this project's folder
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import bpy
+
+from blender_scripts import devices
+from blender_scripts.group import LoadedGroup, MaterialUnusable
+from blender_scripts.objects import ObjectUnusable
+from multishade import scene
+from multishade.protocol import MARK
+
+ASSET_ERRORS = (ObjectUnusable, MaterialUnusable)
+
+
+class Server:
+    """Holds the group that is loaded and answers requests about it."""
+
+    def __init__(self) -> None:
+        self._group: LoadedGroup | None = None
+        self._views: dict[str, scene.View] = {}
+        self._device = ""
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        return getattr(self, "do_" + request["do"])(request)
+
+    def do_hello(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._device = devices.select(request["device"])
+        return {
+            "blender": bpy.app.version_string,
+            "device": self._device,
+            "studio_lights": bpy.utils.system_resource("DATAFILES", path="studiolights/world"),
+        }
+
+    def do_load(self, request: dict[str, Any]) -> dict[str, Any]:
+        group = scene.from_json(scene.Group, request["group"])
+        self._group = None
+        self._group = LoadedGroup(group, scene.from_json(scene.RenderSettings, request["settings"]))
+        self._views = {view.key: view for view in group.views}
+        devices.select(request["settings"]["device"])  # the factory state that the group starts from forgets it
+        return self._group.facts
+
+    def do_geometry(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"seconds": self._loaded.geometry(self._views[request["view"]], Path(request["path"]))}
+
+    def do_cast(self, request: dict[str, Any]) -> dict[str, Any]:
+        view = self._views[request["view"]]
+        return {"seconds": self._loaded.cast(view, request["number"], Path(request["path"]))}
+
+    def do_image(self, request: dict[str, Any]) -> dict[str, Any]:
+        view = self._views[request["view"]]
+        light = view.lights[request["number"]]
+        path, box = Path(request["path"]), _box(request)
+        return {"seconds": self._loaded.image(view, light, path, box, request["seed"])}
+
+    def do_photometric(self, request: dict[str, Any]) -> dict[str, Any]:
+        view = self._views[request["view"]]
+        path, box = Path(request["path"]), _box(request)
+        return {"seconds": self._loaded.photometric(view, request["number"], path, box, request["seed"])}
+
+    def do_save(self, request: dict[str, Any]) -> dict[str, Any]:
+        view = self._views[request["view"]]
+        self._loaded.save(view, view.lights[request["number"]], Path(request["path"]))
+        return {}
+
+    @property
+    def _loaded(self) -> LoadedGroup:
+        if self._group is None:
+            raise RuntimeError("no group is loaded")
+        return self._group
+
+
+def _box(request: dict[str, Any]) -> tuple[int, int, int, int] | None:
+    return tuple(request["box"]) if request["box"] is not None else None  # type: ignore[return-value]
+
+
+def _read_requests(requests: "queue.Queue[str]") -> None:
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)
+
+
+def main() -> None:
+    # A thread reads, so that the end of stdin is noticed while the main thread renders.
+    requests: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    server = Server()
+    while True:
+        try:
+            answer = {"ok": True, **server.answer(json.loads(requests.get()))}
+        except ASSET_ERRORS as error:
+            answer = {"ok": False, "asset": True, "error": str(error)}
+        except devices.DeviceMissing as error:
+            answer = {"ok": False, "asset": False, "error": str(error), "device": True}
+        except Exception as error:  # every failure is the client's to judge; it gets the traceback, too
+            traceback.print_exc()
+            answer = {"ok": False, "asset": False, "error": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(f"\n{MARK}{json.dumps(answer)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""YAML text and overrides -> `Config`, with errors that name the file, the line, the field and what is allowed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from multishade.config.models import Config
+from multishade.errors import ConfigError
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and check a configuration.
+
+    `overrides` are `section.key=value` strings, the value in YAML, applied after the file. Manifest paths in
+    `sources` come back absolute: a path in the file is relative to the file, one in an override to the current
+    folder. Raises ConfigError.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}): give the path of a YAML file") from error
+    node, tree = _parse(path, text)
+    _resolve_sources(tree, path.parent.resolve())
+    origins: dict[tuple[str, ...], str] = {}
+    for override in overrides:
+        field = _apply(tree, override)
+        origins[field] = f"--set {override}"
+        if field[0] == "sources":
+            _resolve_sources(tree, Path.cwd())
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        problems = [_describe(problem, path, node, origins) for problem in error.errors()]
+        raise ConfigError("\n".join(problems)) from None
+
+
+def fingerprint_fields(config: Config) -> dict[str, Any]:
+    """The settings that decide the data set's bytes: all but `runtime` and where the manifests lie (JSON-able)."""
+    return config.model_dump(mode="json", exclude={"runtime", "sources"})
+
+
+def _parse(path: Path, text: str) -> tuple[yaml.Node | None, dict[str, Any]]:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: must hold a mapping (name: ..., sources: ...), not {type(tree).__name__}")
+    return node, tree
+
+
+def _resolve_sources(tree: dict[str, Any], folder: Path) -> None:
+    sources = tree.get("sources")
+    if not isinstance(sources, dict):
+        return  # the model says what is wrong
+    for kind, paths in sources.items():
+        listed = [paths] if isinstance(paths, str) else paths
+        if isinstance(listed, list | tuple) and all(isinstance(item, str) for item in listed):
+            sources[kind] = [str(folder / item) for item in listed]
+
+
+def _apply(tree: dict[str, Any], override: str) -> tuple[str, ...]:
+    """Set one `a.b.c=value` in the tree; returns the field's path."""
+    dotted, equals, text = override.partition("=")
+    if not equals or not dotted:
+        raise ConfigError(f"--set {override}: write it as section.key=value, as in --set views.count=2")
+    *sections, key = dotted.strip().split(".")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML: {error}") from error
+    place = tree
+    for section in sections:
+        if place.get(section) is None:
+            place[section] = {}
+        place = place[section]
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {override}: '{section}' is a value, not a section")
+    place[key] = value
+    return (*sections, key)
+
+
+def _describe(
+    problem: Any, path: Path, node: yaml.Node | None, origins: dict[tuple[str, ...], str]
+) -> str:
+    location = tuple(str(part) for part in problem["loc"])
+    field = ".".join(location) or "(the whole file)"
+    where = str(path)
+    for origin_field, origin in origins.items():
+        if location[: len(origin_field)] == origin_field:
+            where = origin
+            break
+    else:
+        line = _line_of(node, location)
+        if line is not None:
+            where = f"{path}:{line}"
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown setting '{field}'. {_allowed_keys(location)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    value = "" if problem["type"] in ("missing", "value_error") else f" is {problem['input']!r}:"
+    return f"{where}: '{field}'{value} {message[0].lower() + message[1:]}"
+
+
+def _allowed_keys(location: tuple[str, ...]) -> str:
+    model: Any = Config
+    for part in location[:-1]:
+        info = model.model_fields.get(part)
+        model = info.annotation if info else None
+        if not hasattr(model, "model_fields"):
+            return ""
+    return f"Known here: {', '.join(model.model_fields)}"
+
+
+def _line_of(node: yaml.Node | None, location: tuple[str, ...]) -> int | None:
+    """The line of the deepest part of `location` that the file spells out."""
+    line = None
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == part), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
