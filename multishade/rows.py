@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of manifests: frozen, strict models of one object, one material, one environment.
+
+A row's `location` is kept as it is written, since fingerprints are made of it; `row.path` resolves it
+against the folder of the manifest that the row came from.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from multishade.errors import ManifestError
+
+MAPS = ("base_color", "roughness", "metallic", "normal", "height", "ao", "opacity")
+
+_ALLOWED_ID = "letters, digits, '_' and '-'"
+
+
+def _check(allowed: str, pattern: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(f"{value!r} is not {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _relative_file(value: str) -> str:
+    if not value or value.startswith("/") or "\\" in value or value.split("/")[0].endswith(":"):
+        raise ValueError(f"{value!r} is not a path relative to the row's folder, with forward slashes")
+    return value
+
+
+Identifier = Annotated[str, _check(_ALLOWED_ID, r"[A-Za-z0-9_-]+")]
+Sha256 = Annotated[str, _check("64 hex digits (lower case)", r"[0-9a-f]{64}")]
+Text = Annotated[str, _check("a word or more", r".*\S.*")]
+RelativeFile = Annotated[str, AfterValidator(_relative_file)]
+Corner = tuple[float, float, float]
+
+
+class Row(BaseModel):
+    """What every row has. `id` names it in shards, so it has no dots; `files` are the further files of one
+    asset (buffers, textures, material libraries), relative to the folder of its main file, and are hashed
+    with it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    id: Identifier
+    source: str
+    location: Text
+    sha256: Sha256 | None = None
+    files: tuple[RelativeFile, ...] = ()
+    licence: Text
+    split: Literal["train", "val", "test"]
+    tags: tuple[Text, ...] = ()
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def in_files(self) -> bool:
+        """Whether the asset lies in files of its own, and not in the program or in Blender."""
+        return self.source in ("file", "maps")
+
+    @property
+    def path(self) -> Path:
+        """Absolute path of the main file, or of the folder of maps. Raises ManifestError for a built-in
+        asset."""
+        if not self.in_files:
+            raise ManifestError(f"{self.id}: a row of source {self.source!r} has no file of its own")
+        return Path(os.path.abspath(self._folder / self.location))
+
+    def with_folder(self: "RowType", folder: Path) -> "RowType":
+        """The same row, its location resolved against `folder`."""
+        row = self.model_copy()
+        row._folder = folder
+        return row
+
+    def members(self) -> tuple[Path, tuple[str, ...]]:
+        """The folder that `sha256` covers, and the names of the files in it, the main file first."""
+        return self.path.parent, (self.path.name, *self.files)
+
+    @model_validator(mode="after")
+    def _file_is_hashed(self) -> "Row":
+        if self.in_files and self.sha256 is None:
+            raise ValueError("field 'sha256' is missing: a row that stands for a file states its hash")
+        if not self.in_files and (self.sha256 is not None or self.files):
+            raise ValueError(f"fields 'sha256' and 'files' belong to files; source {self.source!r} has none")
+        return self
+
+
+RowType = TypeVar("RowType", bound=Row)
+
+
+class ObjectRow(Row):
+    """`location` is "family/seed" (builtin), "monkey" (blender) or a path (file). Bounds are in the file's
+    own units and axes; counts are of triangles and of vertices as trimesh reads them, null where it
+    cannot."""
+
+    source: Literal["builtin", "blender", "file"]
+    family: Identifier
+    vertices: Annotated[int, Field(ge=1)] | None = None
+    faces: Annotated[int, Field(ge=1)] | None = None
+    bounds: tuple[Corner, Corner] | None = None
+
+    @model_validator(mode="after")
+    def _location_fits(self) -> "ObjectRow":
+        if self.source == "builtin":
+            family, _ = family_and_seed(self.location)
+            if family != self.family:
+                raise ValueError(
+                    f"field 'family': {self.family!r} is not the family of location {self.location!r}"
+                )
+        if self.source == "blender" and self.location != "monkey":
+            raise ValueError(f"field 'location': {self.location!r} is not one of Blender's objects: monkey")
+        return self
+
+
+class Maps(BaseModel):
+    """Files of one material, relative to the row's location."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    base_color: RelativeFile
+    roughness: RelativeFile | None = None
+    metallic: RelativeFile | None = None
+    normal: RelativeFile | None = None
+    height: RelativeFile | None = None
+    ao: RelativeFile | None = None
+    opacity: RelativeFile | None = None
+
+    def present(self) -> dict[str, str]:
+        """Map name -> relative path, of those that exist, in the order of MAPS."""
+        return {name: getattr(self, name) for name in MAPS if getattr(self, name) is not None}
+
+
+class MaterialRow(Row):
+    """`location` is "family/seed" (builtin) or the folder that `maps` are relative to (maps).
+
+    normal_convention: "opengl" (green is up the image), "directx" (green is down), null where nothing told;
+    a reader takes null as "opengl", as glTF does. normal_convention_from: how it was found: the file's
+    "name", the gradient of the "height" map, the normal map's own "curl", or "given" by a person. scale:
+    metres along one edge of the texture.
+    """
+
+    source: Literal["builtin", "maps"]
+    kind: Literal["metallic", "non-metallic"]
+    maps: Maps | None = None
+    normal_convention: Literal["opengl", "directx"] | None = None
+    normal_convention_from: Literal["name", "height", "curl", "given"] | None = None
+    scale: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _location_fits(self) -> "MaterialRow":
+        if self.source == "builtin":
+            family_and_seed(self.location)
+            if self.maps is not None:
+                raise ValueError("field 'maps' belongs to source 'maps', not to a built-in material")
+        elif self.maps is None:
+            raise ValueError("field 'maps' is missing: it names the files of a material of source 'maps'")
+        elif self.files:
+            raise ValueError("field 'files': a material of source 'maps' names its files in 'maps'")
+        if (self.normal_convention is None) != (self.normal_convention_from is None):
+            raise ValueError("fields 'normal_convention' and 'normal_convention_from' go together")
+        return self
+
+    def members(self) -> tuple[Path, tuple[str, ...]]:
+        return self.path, tuple(self.maps.present().values()) if self.maps else ()
+
+
+class EnvironmentRow(Row):
+    """`location` is a file name among Blender's studio lights (builtin) or a path (file); all are
+    equirectangular."""
+
+    source: Literal["builtin", "file"]
+    width: Annotated[int, Field(ge=2)] | None = None
+    height: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _location_fits(self) -> "EnvironmentRow":
+        if self.source == "builtin" and ("/" in self.location or not self.location.endswith(".exr")):
+            raise ValueError(f"field 'location': {self.location!r} is not a file name such as 'studio.exr'")
+        return self
+
+
+def family_and_seed(location: str) -> tuple[str, int]:
+    """ "superquadric/17" -> ("superquadric", 17). Raises ValueError for anything else."""
+    family, _, seed = location.partition("/")
+    if not family.isidentifier() or not (seed.isascii() and seed.isdigit()):
+        raise ValueError(f"field 'location': {location!r} is not 'family/seed', such as 'superquadric/17'")
+    return family, int(seed)
+
+
+def row_as_json(row: Row) -> dict[str, Any]:
+    """A row as plain data, as it stands in its file: nulls and empty lists left out. For fingerprints and
+    for writing."""
+    data = row.model_dump(mode="json", exclude_none=True)
+    return {name: value for name, value in data.items() if value != [] or name == "tags"}
