@@ -2,11 +2,12 @@
 """A light in the camera's frame -> the scene lit by it and nothing else."""
 
 import math
+import os
 
 import bpy
 from mathutils import Matrix, Vector
 
-from multishade.scene import Light
+from multishade.scene import STUDIO, Light
 
 
 class LightRig:
@@ -70,12 +71,19 @@ class LightRig:
         return world
 
 
+def _resolve(path: str) -> str:
+    """`studio:NAME` is one of the maps that come with Blender."""
+    if not path.startswith(STUDIO):
+        return path
+    return os.path.join(bpy.utils.system_resource("DATAFILES", path="studiolights/world"), path[len(STUDIO) :])
+
+
 def _build_world(path: str) -> bpy.types.World:
     world = bpy.data.worlds.new("environment")
     world.use_nodes = True
     tree = world.node_tree
     tree.nodes.clear()
-    image = bpy.data.images.load(path)
+    image = bpy.data.images.load(_resolve(path))
     coordinates = tree.nodes.new("ShaderNodeTexCoord")
     mapping = tree.nodes.new("ShaderNodeMapping")
     texture = tree.nodes.new("ShaderNodeTexEnvironment")

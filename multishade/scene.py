@@ -16,7 +16,10 @@ Row4 = tuple[float, float, float, float]
 Matrix4 = tuple[Row4, Row4, Row4, Row4]
 
 LightKind = Literal["parallel", "point", "environment", "mixed"]
+LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
 ShadingMode = Literal["lambert", "cast", "photometric"]
+
+STUDIO = "studio:"  # prefix of an environment map that comes with Blender
 
 
 @dataclasses.dataclass(frozen=True)
