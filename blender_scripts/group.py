@@ -19,7 +19,7 @@ class MaterialUnusable(Exception):
 
 
 class LoadedGroup:
-    """The scene of one group. Begins from Blender's empty factory state, so that nothing of an earlier group leaks in."""
+    """The scene of one group. Begins from Blender's empty factory state: nothing of an earlier group leaks in."""
 
     def __init__(self, group: Group, settings: RenderSettings) -> None:
         started = time.perf_counter()
@@ -86,7 +86,7 @@ class LoadedGroup:
 
 
 def sequence_light(sequence: Sequence, number: int) -> Light:
-    """Light `number` of a photometric sequence: unit irradiance times pi, over the ambient environment if there is one."""
+    """Light `number` of a photometric sequence: irradiance pi, and the ambient environment if there is one."""
     ambient = sequence.ambient
     return Light(
         "shading",

@@ -53,7 +53,9 @@ class Server:
         self._group = None
         self._group = LoadedGroup(group, scene.from_json(scene.RenderSettings, request["settings"]))
         self._views = {view.key: view for view in group.views}
-        devices.select(request["settings"]["device"])  # the factory state that the group starts from forgets it
+        devices.select(
+            request["settings"]["device"]
+        )  # the factory state that the group starts from forgets it
         return self._group.facts
 
     def do_geometry(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +89,7 @@ class Server:
 
 
 def _box(request: dict[str, Any]) -> tuple[int, int, int, int] | None:
-    return tuple(request["box"]) if request["box"] is not None else None  # type: ignore[return-value]
+    return tuple(request["box"]) if request["box"] is not None else None
 
 
 def _read_requests(requests: "queue.Queue[str]") -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rendered view and the group it belongs to -> a `Sample`: exposed images, the shading sequence, and the meta that explains them."""
+"""A rendered view and its group -> a `Sample`: exposed images, the shading sequence, the meta that explains them."""
 
-import dataclasses
 import math
 from typing import Any
 
@@ -131,7 +130,9 @@ def _meta(
 
 
 def _kinds(view: scene.View) -> list[str]:
-    kinds: list[str] = [kind for kind in scene.LIGHT_KINDS if any(light.kind == kind for light in view.lights)]
+    kinds: list[str] = [
+        kind for kind in scene.LIGHT_KINDS if any(light.kind == kind for light in view.lights)
+    ]
     return kinds + (["shading"] if view.sequence.mode == "photometric" else [])
 
 
@@ -157,7 +158,7 @@ def _camera(camera: scene.Camera) -> dict[str, Any]:
 
 
 def intrinsics(camera: scene.Camera) -> list[list[float]]:
-    """3 x 3, pixels (perspective) or pixels per scene unit (orthographic), origin at the top-left pixel's outer corner."""
+    """3 x 3; pixels (perspective), pixels per unit (orthographic); origin at the top-left pixel's outer corner."""
     longer = max(camera.width, camera.height)
     if camera.type == "perspective":
         scale = camera.focal_mm / camera.sensor_mm * longer
@@ -170,12 +171,24 @@ def _light(light: scene.Light, group: PlannedGroup) -> dict[str, Any]:
     """Only what the kind of light has; the environment by name, since a path says nothing elsewhere."""
     meta: dict[str, Any] = {"type": light.kind}
     if light.direction is not None:
-        meta |= {"direction": light.direction, "strength": light.strength, "angle": light.size, "colour": light.colour}
+        meta |= {
+            "direction": light.direction,
+            "strength": light.strength,
+            "angle": light.size,
+            "colour": light.colour,
+        }
     if light.position is not None:
-        meta |= {"position": light.position, "strength": light.strength, "radius": light.size, "colour": light.colour}
+        meta |= {
+            "position": light.position,
+            "strength": light.strength,
+            "radius": light.size,
+            "colour": light.colour,
+        }
     if light.environment is not None:
         sky = {"environment": group.environment_id(light.environment), "rotation": light.rotation_degrees}
-        meta |= sky | {"environment_strength" if "strength" in meta else "strength": light.environment_strength}
+        meta |= sky | {
+            "environment_strength" if "strength" in meta else "strength": light.environment_strength
+        }
     return meta
 
 

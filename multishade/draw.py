@@ -27,7 +27,9 @@ CANONICAL: dict[str, tuple[tuple[float, float, float], tuple[float, float, float
 }
 
 
-def camera(settings: models.Camera, views: models.Views, number: int, rng: np.random.Generator) -> scene.Camera:
+def camera(
+    settings: models.Camera, views: models.Views, number: int, rng: np.random.Generator
+) -> scene.Camera:
     """The camera of view `number` of a group, looking at the origin."""
     if number < len(views.canonical):
         back, up = (np.array(vector, dtype=np.float64) for vector in CANONICAL[views.canonical[number]])
@@ -53,7 +55,9 @@ def camera(settings: models.Camera, views: models.Views, number: int, rng: np.ra
     )
 
 
-def lights(settings: models.Lights, environments: Ordered[str], rng: np.random.Generator) -> tuple[scene.Light, ...]:
+def lights(
+    settings: models.Lights, environments: Ordered[str], rng: np.random.Generator
+) -> tuple[scene.Light, ...]:
     """The light of each input image, in the order parallel, point, environment, mixed.
 
     `environments` are paths or `studio:` names; as far as there are enough, no two images of a view share one.
@@ -62,7 +66,9 @@ def lights(settings: models.Lights, environments: Ordered[str], rng: np.random.G
     maps: list[str] = []
     while len(maps) < wanted:
         maps += [environments[index] for index in rng.permutation(len(environments))]
-    drawn = [_parallel(f"image_parallel{suffix}", settings, rng) for suffix in _suffixes(settings.parallel.count)]
+    drawn = [
+        _parallel(f"image_parallel{suffix}", settings, rng) for suffix in _suffixes(settings.parallel.count)
+    ]
     drawn += [_point(f"image_point{suffix}", settings, rng) for suffix in _suffixes(settings.point.count)]
     drawn += [environment(f"image_env{i}", maps[i], settings, rng) for i in range(settings.environment.count)]
     for i in range(settings.mixed.count):

@@ -20,17 +20,17 @@ from multishade.manifest import verify_file
 from multishade.plan import Plan, PlannedGroup
 from multishade.rows import family_and_seed
 from multishade.sample import Sample, encode_sample
-from multishade.shard import commit_marker, shard_path, write_shard
+from multishade.shard import commit_marker, write_shard
 
 
 @dataclasses.dataclass(frozen=True)
 class GroupFailure:
     """A group that is not in its shard, and why. `output`: the last lines that Blender printed."""
 
-    key: str
+    group: str
     object: str
     material: str
-    reason: str
+    error: str
     attempts: int
     output: tuple[str, ...] = ()
 
@@ -54,6 +54,10 @@ class ShardFailed(ShardError):
         return type(self), (str(self), self.failures)  # Ray sends it from worker to driver
 
 
+def shard_path(folder: Path, shard: int) -> Path:
+    return folder / f"multishade-{shard:06d}.tar"
+
+
 def render_shard(
     plan: Plan, shard: int, folder: Path, threads: int, progress: Callable[[str], None]
 ) -> ShardReport:
@@ -64,13 +68,13 @@ def render_shard(
     """
     watch, started = Stopwatch(), time.perf_counter()
     with GroupRenderer(plan.config, threads, watch) as renderer:
-        digest = write_shard(shard_path(folder, shard), _files(plan, shard, renderer, watch, progress))
+        path = shard_path(folder, shard)
+        digest = write_shard(path, _files(plan, shard, renderer, watch, progress))
         total = time.perf_counter() - started
         watch.add("total", total)
         failures = tuple(renderer.failures)
         commit_marker(
-            folder,
-            shard,
+            path,
             digest,
             timings={stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
             failures=[dataclasses.asdict(failure) for failure in failures],
@@ -99,7 +103,7 @@ class GroupRenderer:
 
     def __init__(self, config: Config, threads: int, watch: Stopwatch) -> None:
         self._config, self._watch = config, watch
-        self._settings = render_settings(config, threads)
+        self.settings = render_settings(config, threads)
         self._child: BlenderChild | None = None
         self._served = 0
         self._in_a_row = 0
@@ -139,7 +143,7 @@ class GroupRenderer:
         request = scene.Group(group.key, source, group.material_spec, group.views)
         self._served += 1
         samples = []
-        for rendered in render_views(child, request, self._settings, self._watch):
+        for rendered in render_views(child, request, self.settings, self._watch):
             with timed(self._watch, "assemble"):
                 samples.append(assemble(rendered, group, self._config, child.facts))
         return samples
@@ -162,10 +166,10 @@ class GroupRenderer:
     def _fail(self, group: PlannedGroup, error: MultiShadeError, attempts: int) -> list[Sample]:
         self.failures.append(
             GroupFailure(
-                key=group.key,
+                group=group.key,
                 object=group.object.id,
                 material=group.material.id if group.material else "own",
-                reason=str(error),
+                error=str(error),
                 attempts=attempts,
                 output=error.output if isinstance(error, BlenderError) else (),
             )
@@ -202,7 +206,11 @@ def object_source(group: PlannedGroup, folder: Path, config: Config) -> scene.Ob
         return scene.ObjectSource("file", str(row.path), group.rotation, max_faces)
     mesh = objects.build(*family_and_seed(row.location))
     path = folder / "object.npz"
-    arrays: dict[str, Any] = {"vertices": mesh.vertices, "faces": mesh.faces, "crease_degrees": mesh.crease_degrees}
+    arrays: dict[str, Any] = {
+        "vertices": mesh.vertices,
+        "faces": mesh.faces,
+        "crease_degrees": mesh.crease_degrees,
+    }
     np.savez(path, **arrays, **({} if mesh.uv is None else {"uv": mesh.uv}))
     return scene.ObjectSource("arrays", str(path), group.rotation, max_faces)
 

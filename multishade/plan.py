@@ -17,6 +17,7 @@ import numpy as np
 
 from multishade import draw, materials, scene
 from multishade.config import Config, fingerprint_fields
+from multishade.dataset import DatasetRecord
 from multishade.errors import ConfigError
 from multishade.manifest import read_environments, read_materials, read_objects
 from multishade.rows import EnvironmentRow, MaterialRow, ObjectRow, Row, family_and_seed, row_as_json
@@ -24,7 +25,6 @@ from multishade.rows import EnvironmentRow, MaterialRow, ObjectRow, Row, family_
 # The first element of a spawn key says what is drawn; what follows says for which place.
 ORDER, GROUP, VIEW = 0, 1, 2
 
-SCHEMA = "multishade-1"  # changes whenever the same config would give other bytes
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
@@ -63,8 +63,20 @@ class PlannedGroup:
 class Plan:
     config: Config
     assets: Assets
-    fingerprint: str
-    sources: dict[str, str]  # manifest path -> sha256 of its rows
+    manifests: dict[str, str]  # "objects/0", ... -> sha256 of the rows of that manifest
+
+    def record(self) -> DatasetRecord:
+        """What a folder of these shards says about itself; its fingerprint is the plan's."""
+        config, views = self.config, self.config.views.count
+        samples = config.shards.count * config.shards.groups * views
+        sizes = {
+            "shards": config.shards.count,
+            "samples": samples,
+            "images": samples * self.images_per_view(),
+        }
+        # Where the manifests lay, so that a sample can be made again from the folder alone.
+        sources = config.sources.model_dump(mode="json")
+        return DatasetRecord(fingerprint_fields(config), self.manifests, {**sizes, "sources": sources})
 
     def group(self, shard: int, number: int) -> PlannedGroup:
         """Group `number` of shard `shard`."""
@@ -77,7 +89,9 @@ class Plan:
         spec = _material_spec(material, config, rng)
         rotation = draw.rotation(config.objects.rotation, rng)
         views = tuple(self._view(shard, number, view, f"{key}-v{view}") for view in range(config.views.count))
-        return PlannedGroup(key, shard, number, chosen, material, spec, rotation, views, self.assets.environments)
+        return PlannedGroup(
+            key, shard, number, chosen, material, spec, rotation, views, self.assets.environments
+        )
 
     def groups(self, shard: int) -> list[PlannedGroup]:
         return [self.group(shard, number) for number in range(self.config.shards.groups)]
@@ -133,14 +147,13 @@ class Plan:
 
 def make_plan(config: Config) -> Plan:
     """Read the manifests. Raises ManifestError, and ConfigError where the split leaves nothing to draw from."""
-    sources: dict[str, str] = {}
-    objects = _rows(config.sources.objects, read_objects, sources)
-    worn = _rows(config.sources.materials, read_materials, sources)
-    skies = _rows(config.sources.environments, read_environments, sources)
-    assets = Assets(*(tuple(row for row in rows if row.split == config.split) for rows in (objects, worn, skies)))  # type: ignore[arg-type]
+    manifests: dict[str, str] = {}
+    known = _rows("objects", config.sources.objects, read_objects, manifests)
+    worn = _rows("materials", config.sources.materials, read_materials, manifests)
+    skies = _rows("environments", config.sources.environments, read_environments, manifests)
+    assets = Assets(_of_split(known, config), _of_split(worn, config), _of_split(skies, config))
     _require(config, assets)
-    identity = {"schema": SCHEMA, "config": fingerprint_fields(config), "manifests": sorted(sources.values())}
-    return Plan(config, assets, _digest(identity), sources)
+    return Plan(config, assets, manifests)
 
 
 def environment_path(row: EnvironmentRow) -> str:
@@ -148,14 +161,23 @@ def environment_path(row: EnvironmentRow) -> str:
 
 
 def _rows(
-    paths: Sequence[str], read: Callable[[str | Path], tuple[AnyRow, ...]], sources: dict[str, str]
+    what: str,
+    paths: Sequence[str],
+    read: Callable[[str | Path], tuple[AnyRow, ...]],
+    manifests: dict[str, str],
 ) -> tuple[AnyRow, ...]:
+    """The rows of all manifests of one kind, and in `manifests` the hash of each."""
     rows: list[AnyRow] = []
-    for path in paths:
+    for number, path in enumerate(paths):
         found = read(path)
-        sources[path] = _digest([row_as_json(row) for row in found])
+        text = json.dumps([row_as_json(row) for row in found], sort_keys=True, separators=(",", ":"))
+        manifests[f"{what}/{number}"] = hashlib.sha256(text.encode()).hexdigest()
         rows += found
     return tuple(rows)
+
+
+def _of_split(rows: tuple[AnyRow, ...], config: Config) -> tuple[AnyRow, ...]:
+    return tuple(row for row in rows if row.split == config.split)
 
 
 def _require(config: Config, assets: Assets) -> None:
@@ -163,7 +185,10 @@ def _require(config: Config, assets: Assets) -> None:
     needed = {"objects": (bool(assets.objects), config.sources.objects)}
     if config.sources.environments:
         needed["environments"] = (bool(assets.environments), config.sources.environments)
-    for kind, weight in (("metallic", config.materials.metallic), ("non-metallic", config.materials.non_metallic)):
+    for kind, weight in (
+        ("metallic", config.materials.metallic),
+        ("non-metallic", config.materials.non_metallic),
+    ):
         if weight > 0:
             needed[f"{kind} materials"] = (bool(assets.of_kind(kind)), config.sources.materials)
     for what, (found, paths) in needed.items():
@@ -197,8 +222,3 @@ def _generator(seed: int, *place: int) -> np.random.Generator:
 @functools.lru_cache(maxsize=8)
 def _order(seed: int, turn: int, count: int) -> tuple[int, ...]:
     return tuple(int(index) for index in _generator(seed, ORDER, turn).permutation(count))
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -56,7 +56,9 @@ class Light:
     size: float = 0.0  # angular diameter in degrees (parallel), radius in scene units (point)
     environment: str | None = None  # path of an equirectangular map (environment, mixed)
     environment_strength: float = 0.0
-    rotation_degrees: float = 0.0  # of the environment about the world's vertical, counter-clockwise from above
+    rotation_degrees: float = (
+        0.0  # of the environment about the world's vertical, counter-clockwise from above
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +121,9 @@ def to_json(value: Any) -> dict[str, Any]:
 def from_json(cls: type[T], data: Any) -> T:
     """Plain data -> the dataclass `cls`, nested ones included. Raises TypeError where a field is unknown or missing."""
     hints = get_type_hints(cls)
-    return cls(**{name: _decode(hints[name], value) if name in hints else value for name, value in data.items()})
+    return cls(
+        **{name: _decode(hints[name], value) if name in hints else value for name, value in data.items()}
+    )
 
 
 def _decode(hint: Any, value: Any) -> Any:

@@ -42,7 +42,7 @@ def camera_normals(
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom (the last two excluded) of the true pixels, widened by `margin`; None if there are none."""
+    """Left, top, right, bottom (the last two excluded) of the true pixels, widened by `margin`; None without any."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None

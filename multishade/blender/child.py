@@ -179,7 +179,14 @@ def _start(runtime: Runtime) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "blender_scripts.server"]
     else:
         script = REPOSITORY / "blender_scripts" / "server.py"
-        command = [runtime.blender, "--background", "--factory-startup", "--disable-autoexec", "--python", str(script)]
+        command = [
+            runtime.blender,
+            "--background",
+            "--factory-startup",
+            "--disable-autoexec",
+            "--python",
+            str(script),
+        ]
     # A fixed hash seed, since importers written in Python iterate over sets.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))

@@ -70,7 +70,9 @@ class _Session:
         passes = self._render("geometry", {"do": "geometry", "view": view.key})
         mask = hit_mask(passes["Depth"])
         if not mask.any():
-            raise AssetError(f"{view.key}: no pixel's centre hits the object: it is thinner than a pixel, or all holes")
+            raise AssetError(
+                f"{view.key}: no pixel's centre hits the object: it is thinner than a pixel, or all holes"
+            )
         buffers = {
             "mask": mask,
             "normal": camera_normals(passes["Normal"], mask, view.camera),
@@ -80,7 +82,9 @@ class _Session:
         }
         if view.sequence.mode == "cast":
             frames = [
-                self._render("sequence", {"do": "cast", "view": view.key, "number": number})["Combined"][..., 0]
+                self._render("sequence", {"do": "cast", "view": view.key, "number": number})["Combined"][
+                    ..., 0
+                ]
                 for number in range(len(view.sequence.directions))
             ]
             buffers["sequence"] = np.where(mask, np.stack(frames), np.float32(0))
@@ -89,7 +93,8 @@ class _Session:
     def complete(self, view: View, buffers: dict[str, Any]) -> RenderedView:
         mask = buffers["mask"]
         box = bounding_box(mask, CROP_MARGIN) if self._settings.crop else None
-        images, alphas = {}, {}
+        images: dict[str, Array] = {}
+        alphas: dict[str, Array] = {}
         for number, light in enumerate(view.lights):
             rgba = self._image(view, "image", number, box, mask.shape)
             images[light.field] = rgba[..., :3]
@@ -116,10 +121,17 @@ class _Session:
         )
 
     def _image(
-        self, view: View, kind: str, number: int, box: tuple[int, int, int, int] | None, shape: tuple[int, ...]
+        self,
+        view: View,
+        kind: str,
+        number: int,
+        box: tuple[int, int, int, int] | None,
+        shape: tuple[int, ...],
     ) -> Array:
         """(H, W, 4) of one image, pasted into the whole frame."""
-        seed = int(np.random.SeedSequence(view.seed, spawn_key=(kind == "photometric", number)).generate_state(1)[0])
+        seed = int(
+            np.random.SeedSequence(view.seed, spawn_key=(kind == "photometric", number)).generate_state(1)[0]
+        )
         request = {"do": kind, "view": view.key, "number": number, "box": box, "seed": seed >> 1}
         rgba = self._render("images" if kind == "image" else "sequence", request)["Combined"]
         if not np.isfinite(rgba).all():
@@ -129,7 +141,9 @@ class _Session:
         left, top, right, bottom = box
         frame = np.zeros((*shape, 4), dtype=np.float32)
         if rgba.shape[:2] != (bottom - top, right - left):
-            raise RenderFailed(f"{view.key}: asked Cycles for the box {box}, got {rgba.shape[1]} x {rgba.shape[0]} pixels")
+            raise RenderFailed(
+                f"{view.key}: asked Cycles for the box {box}, got {rgba.shape[1]} x {rgba.shape[0]} pixels"
+            )
         frame[top:bottom, left:right] = rgba
         return frame
 

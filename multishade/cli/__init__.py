@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `multishade` command: argv -> one sub-command -> exit code.
 
-Each module named below owns one sub-command: `add_parser(subparsers)` declares it, `run(args)` does it. Imports that cost
-time belong inside `run`, so that `multishade --help` answers at once.
+Each module named below owns one sub-command: `add_parser(subparsers)` declares it, `run(args)` does it.
+Imports that cost time belong inside `run`, so that `multishade --help` answers at once.
 """
 
 import argparse
@@ -38,7 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 on success, 1 when a check failed, 2 on bad input, 130 on Ctrl-C."""
-    args = build_parser().parse_args(argv)
+    return call(build_parser().parse_args(argv))
+
+
+def call(args: argparse.Namespace) -> int:
+    """Do what parsed arguments ask for -> exit code; errors that a person can mend become a line of text."""
     try:
         return int(args.run(args))
     except MultiShadeError as error:

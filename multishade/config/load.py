@@ -23,7 +23,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}): give the path of a YAML file") from error
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}): give the path of a YAML file"
+        ) from error
     node, tree = _parse(path, text)
     _resolve_sources(tree, path.parent.resolve())
     origins: dict[tuple[str, ...], str] = {}
@@ -40,8 +42,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def fingerprint_fields(config: Config) -> dict[str, Any]:
-    """The settings that decide the data set's bytes: all but `runtime` and where the manifests lie (JSON-able)."""
-    return config.model_dump(mode="json", exclude={"runtime", "sources"})
+    """The settings that decide a shard's bytes, JSON-able.
+
+    Not `runtime`, not where the manifests lie (their rows count, not their paths), and not how many shards there
+    are: a data set may grow.
+    """
+    return config.model_dump(mode="json", exclude={"runtime": True, "sources": True, "shards": {"count"}})
 
 
 def _parse(path: Path, text: str) -> tuple[yaml.Node | None, dict[str, Any]]:
@@ -86,9 +92,7 @@ def _apply(tree: dict[str, Any], override: str) -> tuple[str, ...]:
     return (*sections, key)
 
 
-def _describe(
-    problem: Any, path: Path, node: yaml.Node | None, origins: dict[tuple[str, ...], str]
-) -> str:
+def _describe(problem: Any, path: Path, node: yaml.Node | None, origins: dict[tuple[str, ...], str]) -> str:
     location = tuple(str(part) for part in problem["loc"])
     field = ".".join(location) or "(the whole file)"
     where = str(path)

@@ -42,7 +42,9 @@ class Objects(Section):
     rotation: Literal["none", "yaw", "full"] = Field(
         "none", description="turn of the object before it is seen: none, about the vertical, or any rotation"
     )
-    max_faces: int | None = Field(None, ge=100, description="denser meshes are simplified to this many triangles")
+    max_faces: int | None = Field(
+        None, ge=100, description="denser meshes are simplified to this many triangles"
+    )
 
 
 class Materials(Section):
@@ -52,11 +54,14 @@ class Materials(Section):
     metallic: Probability = 0.25
     non_metallic: Probability = 0.25
     variants: Annotated[int, Field(ge=1, le=8)] = Field(
-        1, description="groups made of each object; with 2, one keeps the object's own material and one replaces it"
+        1,
+        description="groups made of each object; with 2, one keeps the object's own material and one replaces it",
     )
     repeats: PositiveRange = Field((1.0, 2.5), description="repeats of a map set per unit length")
     height_scale: Range = Field((0.004, 0.012), description="height map amplitude, scene units")
-    max_texture: int | None = Field(None, ge=64, description="textures are reduced to this many pixels a side")
+    max_texture: int | None = Field(
+        None, ge=64, description="textures are reduced to this many pixels a side"
+    )
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> Self:
@@ -73,26 +78,33 @@ class Camera(Section):
     focal_mm: float = Field(35.0, gt=0)
     sensor_mm: float = Field(32.0, gt=0, description="width of the sensor along the longer side of the image")
     distance: PositiveRange = Field((1.5, 1.8), description="from the object's centre")
-    orthographic_extent: float = Field(1.08, gt=0, description="scene units along the shorter side of the image")
+    orthographic_extent: float = Field(
+        1.08, gt=0, description="scene units along the shorter side of the image"
+    )
 
     @model_validator(mode="after")
     def _outside_the_object(self) -> Self:
         if self.distance[0] <= 0.5:
-            raise ValueError(f"distance {self.distance[0]:g} lies inside the object's bounding sphere (radius 0.5)")
+            raise ValueError(
+                f"distance {self.distance[0]:g} lies inside the object's bounding sphere (radius 0.5)"
+            )
         return self
 
 
 class Views(Section):
     count: int = Field(6, ge=1, le=1000)
     canonical: tuple[ViewName, ...] = Field(
-        ("top", "left", "right", "bottom", "front"), description="the first views, in this order; the rest are random"
+        ("top", "left", "right", "bottom", "front"),
+        description="the first views, in this order; the rest are random",
     )
     jitter_degrees: float = Field(0.0, ge=0, le=45, description="largest turn away from a canonical view")
 
 
 class ParallelLight(Section):
     count: int = Field(1, ge=0, le=64)
-    strength: PositiveRange = Field((2.0, 6.0), description="irradiance on a surface that faces the light, W/m^2")
+    strength: PositiveRange = Field(
+        (2.0, 6.0), description="irradiance on a surface that faces the light, W/m^2"
+    )
     angle_degrees: Range = Field((0.25, 2.0), description="angular diameter of the source")
 
 
@@ -137,7 +149,9 @@ class Shading(Section):
     path: Literal["ring", "spiral", "hemisphere"] = "ring"
     elevation_degrees: float = Field(45.0, gt=0, lt=90)
     stored: bool = Field(True, description="false: derived from the normal when read (mode lambert only)")
-    environment_strength: Range = Field((0.0, 0.0), description="ambient environment under every light (photometric)")
+    environment_strength: Range = Field(
+        (0.0, 0.0), description="ambient environment under every light (photometric)"
+    )
 
     @model_validator(mode="after")
     def _derivable(self) -> Self:
@@ -182,8 +196,12 @@ class Render(Section):
     glossy_bounces: int = Field(3, ge=0, le=64)
     transmission_bounces: int = Field(4, ge=0, le=64)
     clamp_indirect: float = Field(10.0, ge=0, description="0: unclamped")
-    filter_width: float = Field(1.5, ge=0.01, le=10, description="of the Blackman-Harris pixel filter, pixels")
-    light_tree: bool = True
+    filter_width: float = Field(
+        1.5, ge=0.01, le=10, description="of the Blackman-Harris pixel filter, pixels"
+    )
+    light_tree: bool = Field(
+        False, description="Cycles' light tree; costs 20 % and wins nothing with one light"
+    )
     crop: bool = Field(True, description="render only the box that the object covers")
 
 
@@ -201,13 +219,17 @@ class Shards(Section):
 class Runtime(Section):
     """How to run, not what to make: none of this is part of the data set's fingerprint."""
 
-    blender: str | None = Field(None, description="path of a Blender 5.0 binary; without it the bpy wheel serves")
+    blender: str | None = Field(
+        None, description="path of a Blender 5.0 binary; without it the bpy wheel serves"
+    )
     groups_per_child: int = Field(64, ge=1, description="a Blender child is replaced after so many groups")
     attempts: int = Field(2, ge=1, le=10, description="tries at a group, each after the first in a new child")
     start_seconds: float = Field(120.0, gt=0, description="deadline for Blender to start")
     request_seconds: float = Field(600.0, gt=0, description="deadline for one request")
     memory_gib: float = Field(12.0, gt=0.25, description="a child that grows beyond this is ended")
-    consecutive_failures: int = Field(4, ge=1, description="groups that may fail in a row before the shard gives up")
+    consecutive_failures: int = Field(
+        4, ge=1, description="groups that may fail in a row before the shard gives up"
+    )
 
 
 class Config(Section):
@@ -232,12 +254,16 @@ class Config(Section):
         lights = self.lights
         images = lights.parallel.count + lights.point.count + lights.environment.count + lights.mixed.count
         if images == 0 and self.shading.mode != "photometric":
-            raise ValueError("every count under lights is 0 and shading.mode is not photometric: there is no image to render")
+            raise ValueError(
+                "every count under lights is 0 and shading.mode is not photometric: there is no image to render"
+            )
         uses_environment = (
             lights.environment.count or lights.mixed.count or self.shading.environment_strength[1] > 0
         )
         if uses_environment and not self.sources.environments:
             raise ValueError("environment lights are asked for, but sources.environments names no manifest")
         if self.materials.own < 1 and not self.sources.materials:
-            raise ValueError("materials are to be replaced (materials.own < 1), but sources.materials names no manifest")
+            raise ValueError(
+                "materials are to be replaced (materials.own < 1), but sources.materials names no manifest"
+            )
         return self

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade plan CONFIG`: what would be rendered, how large it is, how long it takes at the last measured speed."""
+
+import argparse
+from pathlib import Path
+
+from multishade.cli.options import add_config
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "plan", help="say what a configuration would render, and what it would cost"
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--speed-from",
+        type=Path,
+        metavar="DIR",
+        help="folder of rendered shards whose speed and size are taken (default data/NAME)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from multishade.config import load_config
+    from multishade.estimate import estimate
+    from multishade.plan import make_plan
+
+    config = load_config(args.config, args.overrides)
+    plan = make_plan(config)
+    groups = config.shards.count * config.shards.groups
+    samples = groups * config.views.count
+    shading = config.shading
+    print(f"data set     {config.name}, split {config.split}, seed {config.seed}")
+    print(f"fingerprint  {plan.record().fingerprint}")
+    print(
+        f"assets       {len(plan.assets.objects)} objects, {len(plan.assets.materials)} materials, "
+        f"{len(plan.assets.environments)} environments"
+    )
+    print(
+        f"shards       {config.shards.count:,} of {config.shards.groups} groups of {config.views.count} views"
+    )
+    print(f"samples      {samples:,} of {config.camera.width} x {config.camera.height} pixels")
+    print(
+        f"images       {samples * plan.images_per_view():,}; shading: {shading.count} x {shading.mode}, {shading.path}"
+    )
+    print(estimate(plan, args.speed_from or Path("data") / config.name))
+    return 0

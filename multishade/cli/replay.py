@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade replay DIR KEY`: one sample made again, its bytes compared with the shard's; or its scene saved."""
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "replay",
+        help="make one sample again and compare it with its shard",
+        description="Render one sample again, alone, and compare every file of it with the shard's. "
+        "Exit code 0: the same bytes; 1: they differ.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a rendered data set")
+    parser.add_argument("key", metavar="KEY", help="key of a sample, e.g. s000000-g0001-v0")
+    parser.add_argument(
+        "--blend", type=Path, metavar="FILE", help="save the scene to open in Blender; no rendering"
+    )
+    parser.add_argument("--light", metavar="FIELD", help="with --blend: the image whose light the scene has")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of Blender (default 1)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from multishade.replay import compare, save_scene
+
+    if args.blend is not None:
+        save_scene(args.folder, args.key, args.blend, args.light)
+        print(f"saved {args.blend}")
+        return 0
+    differences = compare(args.folder, args.key, args.threads)
+    for line in differences:
+        print(line)
+    print(f"{args.key}: {'differs' if differences else 'the same bytes'}")
+    return 1 if differences else 0
