@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade compare A.csv B.csv ...`: result tables -> what may be said about the methods' difference."""
+
+import argparse
+from pathlib import Path
+
+EPILOG = """examples:
+  multishade compare out/ols/results.csv out/relu/results.csv
+  multishade compare ols.csv relu.csv robust.csv --by material --weights metal=0.3,plastic=0.7 -o out/compared
+
+The first table is the reference. Differences are other minus reference, paired by object."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "compare",
+        help="compare result tables with honest statistics",
+        description="Compare result tables of `multishade evaluate`, paired by object: BCa bootstrap "
+        "intervals over objects, "
+        "permutation p-values corrected for the number of comparisons, Cohen's d_z, and a verdict in words.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "tables", type=Path, nargs="+", metavar="CSV", help="two or more tables; the first is the reference"
+    )
+    parser.add_argument("--metric", default="mean", help="column to compare (default: mean)")
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="also by stratum: a tag such as material or family, or tilt; may be given more than once",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="NAME=SHARE,...",
+        help="shares of the strata of --by in the population asked about: the overall difference is "
+        "reweighted to them",
+    )
+    parser.add_argument("--level", type=float, default=0.95, help="confidence level (default: 0.95)")
+    parser.add_argument("--correction", choices=("holm", "bonferroni"), default="holm", help="default: holm")
+    parser.add_argument(
+        "--resamples", type=int, default=9999, help="of bootstrap and permutation (default: 9999)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the resampling (default: 0)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="write comparison.md and comparison.html there"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from multishade.errors import EvaluationError
+    from multishade.evaluation import compare, document, report
+    from multishade.evaluation.table import read_csv
+
+    if not 0 < args.level < 1:
+        raise EvaluationError(f"--level {args.level}: expected a number between 0 and 1, such as 0.95")
+    tables = [compare.results_of(rows, label) for label, rows in _labelled(args.tables, read_csv)]
+    found = compare.compare(
+        tables,
+        np.random.default_rng(args.seed),
+        metric=args.metric,
+        by=args.by,
+        weights=parse_weights(args.weights),
+        level=args.level,
+        correction=args.correction,
+        resamples=args.resamples,
+    )
+    print(document.to_markdown("Comparison", report.comparison_blocks(found)), end="")
+    if args.output is not None:
+        report.write_comparison(args.output, found)
+    return 0
+
+
+def parse_weights(text: str | None) -> dict[str, float] | None:
+    """`metal=0.3,plastic=0.7` -> shares by name."""
+    from multishade.errors import EvaluationError
+
+    if text is None:
+        return None
+    weights = {}
+    for part in text.split(","):
+        name, divider, share = part.rpartition("=")
+        try:
+            weights[name.strip()] = float(share)
+        except ValueError:
+            divider = ""
+        if not divider or not name.strip():
+            raise EvaluationError(f"--weights {text}: expected NAME=SHARE,NAME=SHARE, got {part!r}")
+    return weights
+
+
+def _labelled(paths, read):  # type: ignore[no-untyped-def]
+    """(label, rows) of each table: the method's name, or as much of the path as tells two of one method apart."""
+    tables = [(path, read(path)) for path in paths]
+    methods = [" ".join(filter(None, (rows[0].method, rows[0].settings))) for _, rows in tables]
+    short = [rows[0].method for _, rows in tables]
+    for names in (short, methods, [str(path) for path, _ in tables]):
+        if len(set(names)) == len(names):
+            return list(zip(names, [rows for _, rows in tables], strict=True))
+    return list(zip([str(path) for path, _ in tables], [rows for _, rows in tables], strict=True))

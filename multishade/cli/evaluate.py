@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade evaluate METHOD --on READER:PATH`: a method and a benchmark -> a table, maps and a report."""
+
+import argparse
+import sys
+from pathlib import Path
+
+EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere) or a folder of normal maps made elsewhere:
+<object>.png|.exr|.npy, or <object>/<image>.png for one map an image, in the axes that --convention declares.
+
+examples:
+  multishade evaluate relu --on diligent:data/DiLiGenT -o out/relu
+  multishade evaluate maps/ --on luces:data/LUCES --convention x,-y,-z --name theirs -o out/theirs
+
+Exit code 1: the numbers are written, but the declared convention does not fit the truth."""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure a method on a benchmark",
+        description="Measure predicted normals against a benchmark's truth: a CSV with one row a "
+        "prediction, normal and error maps, a "
+        "Markdown and an HTML report.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("method", metavar="METHOD", help="a solver, a baseline, or a folder of normal maps")
+    parser.add_argument(
+        "--on",
+        required=True,
+        metavar="READER:PATH",
+        help="diligent, diligent102, diligentpi, luces, cyclesps, nyu, ibims, shards or folder, and where it lies",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: out/METHOD-READER")
+    parser.add_argument(
+        "--truth", type=Path, metavar="FOLDER", help="true normals kept apart from the images"
+    )
+    parser.add_argument("--objects", metavar="NAME,...", help="only these objects")
+    parser.add_argument(
+        "--gray",
+        choices=("luminance", "mean", "rgb"),
+        default="luminance",
+        help="what solvers see of a colour image (default: luminance)",
+    )
+    parser.add_argument(
+        "--convention",
+        default="x,y,z",
+        metavar="X,Y,Z",
+        help="axes of a folder's normals: what our x (right), y (up), z (to the camera) are in its "
+        "numbers (default: x,y,z)",
+    )
+    parser.add_argument("--name", help="the method's name in tables (default: METHOD, or the folder's name)")
+    parser.add_argument(
+        "--no-surface", action="store_true", help="do not integrate normals where there is a true depth"
+    )
+    parser.add_argument("--no-maps", action="store_true", help="write no pictures")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from multishade.evaluation import convention, methods, readers, report
+    from multishade.evaluation.run import Settings, evaluate
+
+    folder = Path(args.method)
+    from_folder = args.method not in methods.names() and folder.is_dir()
+    if from_folder:
+        method = methods.from_folder(folder, args.convention)
+        settings_text = f"convention {args.convention}"
+    else:
+        method = methods.method(args.method, args.gray)
+        settings_text = "" if args.method in methods.BASELINES else f"gray {args.gray}"
+    name = args.name or (folder.resolve().name if from_folder else args.method)
+    only = tuple(part.strip() for part in args.objects.split(",")) if args.objects else ()
+    out = args.output or Path("out") / f"{name}-{args.on.partition(':')[0]}"
+    found = evaluate(
+        readers.open_benchmark(args.on, args.truth, only),
+        method,
+        name,
+        settings_text,
+        Settings(
+            surface=not args.no_surface,
+            draw=not args.no_maps,
+            declared=args.convention if from_folder else convention.OURS,
+        ),
+        out,
+        _print_row,
+    )
+    report.write(out, found)
+    _print_summary(found, out)
+    if found.mismatch is not None:
+        print(f"error: {found.mismatch}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _print_row(row, seconds) -> None:  # type: ignore[no-untyped-def]
+    label = row.object if row.image == "all" else f"{row.object} {row.image}"
+    print(
+        f"{label:32s} mean {row.metrics['mean']:6.2f}  median {row.metrics['median']:6.2f}  "
+        f"coverage {row.metrics['coverage']:5.1f} %  {seconds:6.2f} s",
+        flush=True,
+    )
+
+
+def _print_summary(found, out) -> None:  # type: ignore[no-untyped-def]
+    for note in found.notes[:20]:
+        print(f"note: {note}")
+    if len(found.notes) > 20:
+        print(f"note: {len(found.notes) - 20} more notes are in the report")
+    print(
+        f"average over {len(found.rows)} predictions: mean {found.averaged['mean']:.2f} degrees, median "
+        f"{found.averaged['median']:.2f}; pooled over pixels: mean {found.pooled['mean']:.2f}, median "
+        f"{found.pooled['median']:.2f}"
+    )
+    print(f"written: {out / 'results.csv'}, {out / 'report.md'}, {out / 'report.html'}")

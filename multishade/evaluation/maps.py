@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One prediction -> a picture: photograph, predicted normals, true normals, angular error with its colour
+bar.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from multishade import pictures
+from multishade.evaluation.methods import ALL, Prediction
+from multishade.evaluation.objects import BenchmarkObject, Float32, bounding_box
+
+# Photographs of DiLiGenT's size are shown as they are; small crops are enlarged to this, large frames shrunk
+# to it.
+HEIGHT_RANGE = (240, 420)
+MARGIN = 6
+
+
+def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Float32) -> None:
+    """Write the picture as PNG, cut to the object."""
+    window = bounding_box(target.mask, MARGIN)
+    scored = target.scored[window]
+    height = int(np.clip(scored.shape[0], *HEIGHT_RANGE))
+    panels: list[pictures.Picture | None] = []
+    captions = []
+    photograph = _photograph(target, prediction.image)
+    if photograph is not None:
+        name, image = photograph
+        panels.append(pictures.radiance_to_rgb(image[window], target.mask[window]))
+        captions.append(name)
+    values = error[window][scored]
+    mean = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+    panels += [
+        pictures.normal_to_rgb(prediction.normal[window], scored),
+        pictures.normal_to_rgb(target.true_normal[window], scored),
+        pictures.error_to_rgb(error[window], scored),
+    ]
+    captions += ["predicted", "truth", f"error, mean {mean:.2f}°"]
+    sized = [pictures.fit_height(panel, height) for panel in panels if panel is not None]
+    sized.append(pictures.colour_bar(height))
+    title = target.place if prediction.image == ALL else f"{target.place}, {prediction.image}"
+    pictures.save(path, pictures.tile([sized], [[*captions, ""]], [title]))
+
+
+def _photograph(target: BenchmarkObject, image: str) -> tuple[str, Float32] | None:
+    """The photograph that the prediction came from, or for all of them the one whose light is nearest to the
+    camera.
+    """
+    if image != ALL and image in target.inputs:
+        return image, target.input(target.inputs.index(image))
+    if target.load_image is None or not target.image_names:
+        return (target.inputs[0], target.input(0)) if target.inputs else None
+    index = 0 if target.directions is None else int(np.argmax(target.directions[:, 2]))
+    return target.image_names[index], target.image(index)

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An evaluation or a comparison -> the blocks of its report, and the files that hold it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multishade.evaluation import compare, document, statistics
+from multishade.evaluation.document import Block, Bullets, Figure, Heading, Paragraph, Table, Warning
+from multishade.evaluation.methods import ALL
+from multishade.evaluation.metrics import MISSING_DEGREES, THRESHOLDS, TILT_EDGES
+from multishade.evaluation.table import to_csv
+
+if TYPE_CHECKING:
+    from multishade.evaluation.run import Evaluation
+
+ANGULAR = ("mean", "median", "rmse", *(f"within_{limit:g}" for limit in THRESHOLDS))
+ANGULAR_HEADER = ("mean °", "median °", "RMSE °", *(f"< {limit:g}° %" for limit in THRESHOLDS))
+# Beyond this many pictures a page is too heavy to open; the rest stay in maps/.
+MOST_FIGURES = 60
+
+
+def write(out: Path, found: "Evaluation") -> None:
+    """`results.csv`, `report.md` and `report.html` into `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.csv").write_text(to_csv(found.rows), encoding="utf-8")
+    title = f"{found.method} on {found.benchmark}"
+    blocks = evaluation_blocks(found)
+    (out / "report.md").write_text(document.to_markdown(title, blocks), encoding="utf-8")
+    (out / "report.html").write_text(document.to_html(title, blocks), encoding="utf-8")
+
+
+def write_comparison(out: Path, found: compare.Report) -> None:
+    """`comparison.md` and `comparison.html` into `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    blocks = comparison_blocks(found)
+    (out / "comparison.md").write_text(document.to_markdown("Comparison", blocks), encoding="utf-8")
+    (out / "comparison.html").write_text(document.to_html("Comparison", blocks), encoding="utf-8")
+
+
+def evaluation_blocks(found: "Evaluation") -> list[Block]:
+    blocks: list[Block] = []
+    if found.mismatch is not None:
+        blocks.append(Warning(f"These numbers are probably not the method's: {found.mismatch}."))
+    coverage = found.averaged.get("coverage", 100.0)
+    if coverage < 99.95:
+        blocks.append(
+            Warning(
+                f"The method gave a normal for {coverage:.1f} % of the pixels. Errors are over those; "
+                "with the others counted as "
+                f"{MISSING_DEGREES:g} degrees the mean is {found.averaged['mean_with_missing']:.2f}."
+            )
+        )
+    settings = f" Settings: {found.settings}." if found.settings else ""
+    blocks.append(
+        Paragraph(
+            f"{len(found.rows)} predictions, {found.pooled['pixels']:,.0f} pixels inside the masks. "
+            "Angular errors are in degrees "
+            f"and signed (a flipped normal is 180 off).{settings}"
+        )
+    )
+    blocks += [Heading("Angular error"), _angular_table(found)]
+    blocks += [Heading("Error by the tilt of the true normal"), _tilt_table(found)]
+    blocks += _surface_blocks(found)
+    if found.notes:
+        blocks += [Heading("About the data"), Bullets(found.notes)]
+    if found.maps:
+        blocks.append(Heading("Maps"))
+        shown = list(found.maps.items())[:MOST_FIGURES]
+        blocks += [Figure(path, _label(name, image)) for (name, image), path in shown]
+        if len(found.maps) > len(shown):
+            blocks.append(Paragraph(f"{len(found.maps) - len(shown)} more pictures are in maps/."))
+    return blocks
+
+
+def comparison_blocks(found: compare.Report) -> list[Block]:
+    blocks: list[Block] = [
+        Paragraph(
+            f"Metric: {found.metric}. Objects are the unit: paired differences, {found.level:.0%} BCa "
+            "bootstrap intervals over "
+            "objects (widened for small samples), permutation p-values by exchanging the methods "
+            "within objects, corrected by "
+            f"{found.correction.capitalize()}'s method."
+        ),
+        Heading("In words"),
+        Bullets([comparison.verdict for comparison in found.overall]),
+        Heading("All objects"),
+        _comparison_table(found.overall, found.level),
+    ]
+    if found.strata:
+        blocks += [
+            Heading("By stratum"),
+            _comparison_table(found.strata, found.level),
+            Bullets([f"{item.stratum}: {item.verdict}" for item in found.strata]),
+        ]
+    if found.weighted:
+        blocks += [
+            Heading("Reweighted to a population's shares"),
+            _weighted_table(found.weighted, found.level),
+        ]
+    if found.notes:
+        blocks += [Heading("About the data"), Bullets(found.notes)]
+    return blocks
+
+
+def _label(name: str, image: str) -> str:
+    return name if image == ALL else f"{name}, {image}"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _angular_cells(values: Mapping[str, float]) -> list[str]:
+    return [_number(values.get(name, math.nan), 1 if name.startswith("within") else 2) for name in ANGULAR]
+
+
+def _angular_table(found: "Evaluation") -> Table:
+    rows = [
+        [_label(row.object, row.image), f"{row.metrics['pixels']:,.0f}", *_angular_cells(row.metrics)]
+        for row in found.rows
+    ]
+    rows.append(["average over predictions", "", *_angular_cells(found.averaged)])
+    rows.append(["pooled over pixels", f"{found.pooled['pixels']:,.0f}", *_angular_cells(found.pooled)])
+    return Table(("", "pixels", *ANGULAR_HEADER), rows, last_bold=2)
+
+
+def _tilt_table(found: "Evaluation") -> Table:
+    bins = [f"mean_tilt_{low:g}_{high:g}" for low, high in zip(TILT_EDGES[:-1], TILT_EDGES[1:], strict=True)]
+    header = [f"{low:g} to {high:g}°" for low, high in zip(TILT_EDGES[:-1], TILT_EDGES[1:], strict=True)]
+    rows = [
+        [_label(row.object, row.image), *(_number(row.metrics.get(name, math.nan)) for name in bins)]
+        for row in found.rows
+    ]
+    rows.append(["average over predictions", *(_number(found.averaged.get(name, math.nan)) for name in bins)])
+    return Table(("", *header), rows, last_bold=1)
+
+
+def _surface_blocks(found: "Evaluation") -> list[Block]:
+    columns = [
+        ("shading_psnr", "shading PSNR dB", 2),
+        ("shading_ssim", "SSIM", 4),
+        ("shading_gmsd", "GMSD", 4),
+        ("surface_mae", "depth error (depth's unit)", 4),
+        ("surface_mae_percent", "depth error, % of relief", 2),
+    ]
+    present = [column for column in columns if any(column[0] in row.metrics for row in found.rows)]
+    if not present:
+        return []
+    rows = [
+        [
+            _label(row.object, row.image),
+            *(_number(row.metrics.get(name, math.nan), digits) for name, _, digits in present),
+        ]
+        for row in found.rows
+    ]
+    rows.append(
+        [
+            "average over predictions",
+            *(_number(found.averaged.get(name, math.nan), digits) for name, _, digits in present),
+        ]
+    )
+    text = (
+        "Shading: nine lights on a ring at 45 degrees, computed from predicted and true normals; "
+        "GMSD is a gradient-based perceptual "
+        "distance (0 is best)."
+    )
+    if any(name.startswith("surface") for name, _, _ in present):
+        text += (
+            " Depth: the integrated normals against the true depth after the best scale, mean absolute error."
+        )
+    return [
+        Heading("Shading and surface"),
+        Paragraph(text),
+        Table(("", *(title for _, title, _ in present)), rows, last_bold=1),
+    ]
+
+
+def _comparison_table(items: Sequence[compare.Comparison], level: float) -> Table:
+    rows = []
+    for item in items:
+        found: statistics.Difference = item.found
+        rows.append(
+            [
+                f"{item.other} − {item.reference}",
+                item.stratum or "all",
+                str(found.objects),
+                _number(found.mean_a),
+                _number(found.mean_b),
+                f"{found.difference:+.2f}",
+                _interval(found.low, found.high),
+                f"{found.p:.3g}",
+                f"{item.adjusted_p:.3g}",
+                f"{found.effect:+.2f}" if math.isfinite(found.effect) else "",
+            ]
+        )
+    header = (
+        "difference",
+        "objects in",
+        "n",
+        "reference",
+        "other",
+        "difference",
+        f"{level:.0%} interval",
+        "p",
+        "p corrected",
+        "d_z",
+    )
+    return Table(header, rows, text_columns=2)
+
+
+def _weighted_table(items: Sequence[compare.Weighted], level: float) -> Table:
+    rows = [
+        [
+            f"{item.other} − {item.reference}",
+            ", ".join(f"{name} {share:g}" for name, share in item.weights.items()),
+            f"{item.difference:+.2f}",
+            _interval(item.low, item.high),
+        ]
+        for item in items
+    ]
+    return Table(("difference", "shares", "difference", f"{level:.0%} interval"), rows, text_columns=2)
+
+
+def _interval(low: float, high: float) -> str:
+    return "too few objects" if math.isnan(low) else f"{low:+.2f} to {high:+.2f}"

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrays (normals, errors, radiance, masks) -> 8-bit RGB pictures for people, and tiles of them with captions.
+
+All pictures are (H, W, 3) uint8. Nothing here is read back as data.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade import image_files
+from multishade.transfer import png_from_linear
+
+Picture = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+WHITE, INK, FAINT = (255, 255, 255), (32, 36, 42), (205, 209, 214)
+# 30 degrees is where the published within-x-degrees tables end; beyond it "wrong" needs no finer shades.
+ERROR_RANGE, ERROR_COLOURS = 30.0, "inferno"
+
+
+def normal_to_rgb(
+    normal: NDArray[np.floating], mask: Mask | None = None, background: tuple[int, int, int] = WHITE
+) -> Picture:
+    """(H, W, 3) unit vectors -> n / 2 + 1/2 in 8 bit; `background` outside `mask` and where there is no
+    normal.
+    """
+    inside = (normal != 0).any(axis=2) if mask is None else mask & (normal != 0).any(axis=2)
+    coded = np.rint((np.clip(normal, -1, 1) * 0.5 + 0.5) * 255).astype(np.uint8)
+    return _on_background(coded, inside, background)
+
+
+def error_to_rgb(
+    error: NDArray[np.floating],
+    mask: Mask,
+    maximum: float = ERROR_RANGE,
+    background: tuple[int, int, int] = WHITE,
+) -> Picture:
+    """(H, W) errors in degrees, 0 black to `maximum` and above pale yellow; NaN inside the mask (no
+    prediction) is cyan.
+    """
+    import matplotlib
+
+    scaled = np.clip(np.nan_to_num(error, nan=0.0) / maximum, 0, 1)
+    coloured = (matplotlib.colormaps[ERROR_COLOURS](scaled)[..., :3] * 255).round().astype(np.uint8)
+    coloured[np.isnan(error)] = (0, 200, 220)
+    return _on_background(coloured, mask, background)
+
+
+def radiance_to_rgb(
+    image: NDArray[np.floating],
+    mask: Mask | None = None,
+    background: tuple[int, int, int] = WHITE,
+    white: float | None = None,
+) -> Picture:
+    """Linear (H, W, 3) or (H, W) -> sRGB. `white` is the value shown as white; by default the 99th percentile
+    in the mask.
+    """
+    colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+    inside = np.ones(colour.shape[:2], dtype=bool) if mask is None else mask
+    if white is None:
+        values = colour[inside]
+        white = float(np.percentile(values, 99)) if values.size else 1.0
+    return _on_background(png_from_linear(colour / max(white, 1e-12), 8), inside, background)
+
+
+def gray_to_rgb(
+    values: NDArray[np.floating], mask: Mask | None = None, background: tuple[int, int, int] = WHITE
+) -> Picture:
+    """(H, W) in [0, 1], shown as it is (no sRGB coding): shading, confidence, alpha."""
+    coded = np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+    inside = np.ones(values.shape, dtype=bool) if mask is None else mask
+    return _on_background(np.repeat(coded[..., None], 3, axis=2), inside, background)
+
+
+def colour_bar(height: int, maximum: float = ERROR_RANGE, unit: str = "°") -> Picture:
+    """The scale of `error_to_rgb` beside a picture of that height: 0 at the bottom, `maximum` at the top."""
+    import matplotlib
+    from PIL import Image, ImageDraw
+
+    font = _font(13)
+    ramp = matplotlib.colormaps[ERROR_COLOURS](np.linspace(1, 0, height))[:, None, :3]
+    bar = np.full((height, 62, 3), 255, dtype=np.uint8)
+    bar[:, 4:18] = (ramp * 255).round().astype(np.uint8)
+    canvas = Image.fromarray(bar)
+    draw = ImageDraw.Draw(canvas)
+    steps = 5 if height >= 140 else 2
+    for step in range(steps + 1):
+        value = maximum * step / steps
+        y = (height - 1) * (1 - step / steps)
+        draw.line([(18, y), (21, y)], fill=INK)
+        top = step == steps
+        text = f"{'≥ ' if top else ''}{value:g}{unit}"
+        draw.text((24, min(max(y, 7), height - 7)), text, fill=INK, font=font, anchor="lm")
+    return np.asarray(canvas)
+
+
+def tile(
+    rows: Sequence[Sequence[Picture | None]],
+    captions: Sequence[Sequence[str]] | None = None,
+    labels: Sequence[str] | None = None,
+    gap: int = 8,
+) -> Picture:
+    """Pictures in rows on white, a caption above each and a label before each row; None leaves a place empty.
+
+    rows: lists of pictures; columns are as wide as their widest picture, rows as high as their highest.
+    captions: a line of text for each picture, cut where it would run into the next one.
+    """
+    from PIL import Image, ImageDraw
+
+    font, bold = _font(13), _font(14)
+    columns = max(len(row) for row in rows)
+    widths = [
+        max(
+            (picture.shape[1] for row in rows for picture in row[place : place + 1] if picture is not None),
+            default=0,
+        )
+        for place in range(columns)
+    ]
+    heights = [max((picture.shape[0] for picture in row if picture is not None), default=0) for row in rows]
+    caption_height = 20 if captions else 0
+    label_height = 22 if labels else 0
+    total_width = sum(widths) + gap * (columns + 1)
+    total_height = sum(heights) + (gap + caption_height + label_height) * len(rows) + gap
+    canvas = Image.new("RGB", (total_width, total_height), WHITE)
+    draw = ImageDraw.Draw(canvas)
+    top = gap
+    for place, row in enumerate(rows):
+        if labels:
+            draw.text((gap, top + label_height / 2), labels[place], fill=INK, font=bold, anchor="lm")
+            top += label_height
+        left = gap
+        for column, picture in enumerate(row):
+            if captions and column < len(captions[place]):
+                text = _fit(captions[place][column], widths[column], font)
+                draw.text((left, top + caption_height / 2 - 1), text, fill=INK, font=font, anchor="lm")
+            if picture is not None:
+                canvas.paste(Image.fromarray(np.ascontiguousarray(picture)), (left, top + caption_height))
+            left += widths[column] + gap
+        top += heights[place] + caption_height + gap
+    return np.asarray(canvas)
+
+
+def fit_height(picture: Picture, height: int) -> Picture:
+    """The picture at another height, its aspect kept: nearest neighbour to enlarge (pixels stay visible),
+    area to shrink.
+    """
+    from PIL import Image
+
+    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+    shrinking = height < picture.shape[0]
+    filtering = Image.Resampling.BOX if shrinking else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize((width, height), filtering))
+
+
+def save(path: Path, picture: Picture) -> None:
+    """Write a PNG."""
+    image_files.write_png(path, picture)
+
+
+def _on_background(coloured: Picture, inside: Mask, background: tuple[int, int, int]) -> Picture:
+    return np.where(inside[..., None], coloured, np.array(background, dtype=np.uint8))
+
+
+def _font(size: int):  # type: ignore[no-untyped-def]
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
+
+
+def _fit(text: str, width: int, font) -> str:  # type: ignore[no-untyped-def]
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
