@@ -27,6 +27,7 @@ __all__ = [
     "read_environments",
     "read_materials",
     "read_objects",
+    "require_writable",
     "row_as_json",
     "verify_file",
     "write_atomically",
@@ -83,6 +84,19 @@ def write_atomically(path: Path, text: str) -> None:
         raise ManifestError(
             f"{path}: cannot be written ({error.strerror}); choose another place with -o"
         ) from error
+
+
+def require_writable(path: Path) -> None:
+    """Find out before hours of work that a manifest could not be written in the end. Raises ManifestError."""
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ManifestError(
+            f"{folder}: cannot be made ({error.strerror}); choose another place with -o"
+        ) from error
+    if not os.access(folder, os.W_OK) or path.is_dir():
+        raise ManifestError(f"{path}: cannot be written; choose another place with -o")
 
 
 def verify_file(row: Row) -> None:

@@ -10,6 +10,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("assets", help="make manifests of objects, materials and environments")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_builtin(actions)
+    _add_scan(actions)
 
 
 def _add_builtin(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,4 +40,64 @@ def run_builtin(args: argparse.Namespace) -> int:
         path = args.output / f"{name}.jsonl"
         write_rows(path, rows)
         print(f"{path}: {len(rows)} {name}")
+    return 0
+
+
+def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = actions.add_parser(
+        "scan",
+        help="write a manifest of a folder of meshes, PBR map sets or environment maps",
+        description="Read every mesh (GLB, glTF, OBJ, PLY, STL; FBX, USD and BLEND by their first bytes only), PBR map "
+        "set or environment map (HDR, EXR) below a folder, and write a manifest of those that can be rendered. The "
+        "others go to MANIFEST.rejected.jsonl with the reason. Exit code 1 when nothing can be used.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MANIFEST", help="the manifest to write"
+    )
+    parser.add_argument("--kind", choices=["auto", "objects", "materials", "environments"], default="auto")
+    parser.add_argument("--licence", help="licence of files for which none is stated in or beside them")
+    parser.add_argument(
+        "--split",
+        choices=["train", "val", "test", "auto"],
+        default="train",
+        help="auto: nine tenths for training, the rest for validation and testing, by content (default: train)",
+    )
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="files read at once (default 2)")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="seconds for one file (default 60)"
+    )
+    parser.add_argument(
+        "--memory-gb", type=float, default=4.0, metavar="G", help="memory for one file (default 4)"
+    )
+    parser.set_defaults(run=run_scan)
+
+
+def run_scan(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from multishade.assets.guard import Limits
+    from multishade.assets.scan import ScanOptions, scan, write_scan
+    from multishade.manifest import require_writable
+
+    require_writable(args.output)
+    limits = Limits(seconds=args.timeout, memory_bytes=int(args.memory_gb * 2**30), workers=args.workers)
+    options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits)
+    with tqdm(desc="reading", unit="asset", disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        result = scan(args.folder, args.output, options, show)
+    rejected = write_scan(result, args.output)
+    for each in result.rejections:
+        print(f"rejected: {each.location}: {each.reason}")
+    unknown = sum(row.licence == "unknown" for row in result.rows)
+    summary = f"{len(result.rows)} {result.kind} usable, {len(result.rejections)} rejected"
+    summary += f", {unknown} without a known licence" if unknown else ""
+    if not result.rows:
+        print(f"{summary}; no manifest written, see {rejected}")
+        return 1
+    print(f"{args.output}: {summary}" + (f"; the reasons are in {rejected}" if rejected else ""))
     return 0

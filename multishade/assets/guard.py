@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A function and many items in, a value or a reason for each out: run in children that may hang, crash or
+eat memory.
+
+Files from strangers make parsers do all three. Each item runs in a child process under a deadline and a
+memory limit; a child that breaks either, or dies, costs one item and is replaced.
+"""
+
+import faulthandler
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from multishade.errors import MultiShadeError
+
+STARTUP_SECONDS = 60.0  # importing NumPy and trimesh from a cold disk, before an item's own deadline counts
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one item may take: seconds of wall-clock time, bytes of memory beyond what an idle child holds."""
+
+    seconds: float = 60.0
+    memory_bytes: int = 4 << 30
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of item `index`: `value` where the function returned, else `reason`, in words for a
+    person."""
+
+    index: int
+    value: Any = None
+    reason: str | None = None
+
+
+def run_guarded(function: str, items: Sequence[Any], limits: Limits) -> Iterator[Outcome]:
+    """Call `function` ("package.module:name") on every item; outcomes come in the order in which they finish.
+
+    A MultiShadeError gives its message as the reason, any other exception its name and message. Closing the
+    iterator early, or an exception in the caller, ends the children.
+    """
+    pending = list(range(len(items)))[::-1]
+    children: list[_Child] = []
+    try:
+        while pending or any(child.index is not None for child in children):
+            while pending and len(children) < max(1, limits.workers):
+                children.append(_Child(function, limits))
+            for child in children:
+                if child.index is None and pending:
+                    child.give(index := pending.pop(), items[index])
+            busy = [child for child in children if child.index is not None]
+            patience = max(0.0, min(child.deadline for child in busy) - time.monotonic())
+            ready = wait([child.pipe for child in busy], timeout=patience)
+            for child in busy:
+                outcome = child.take(child.pipe in ready)
+                if outcome is not None:
+                    yield outcome
+            children = [child for child in children if not child.ended]
+    finally:
+        for child in children:
+            child.end()
+
+
+class _Child:
+    """One process and the item it works on."""
+
+    def __init__(self, function: str, limits: Limits) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        arguments = (theirs, function, limits.memory_bytes)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+        self.limits = limits
+        self.index: int | None = None
+        self.deadline = 0.0
+        self.ended = False
+        self._extra = STARTUP_SECONDS
+
+    def give(self, index: int, item: Any) -> None:
+        self.index = index
+        self.deadline = time.monotonic() + self.limits.seconds + self._extra
+        self._extra = 0.0
+        try:
+            self.pipe.send(item)
+        except OSError:
+            pass  # it died before it got the item: `take` will read the end of the pipe
+
+    def take(self, ready: bool) -> Outcome | None:
+        """The outcome, if there is one: an answer, a death, or a deadline that has passed."""
+        assert self.index is not None
+        if ready:
+            try:
+                value, reason = self.pipe.recv()
+            except (EOFError, OSError):
+                value, reason = None, f"the reader {self.how_it_ended()}"
+        elif time.monotonic() >= self.deadline:
+            self.end()
+            value, reason = None, f"took longer than {self.limits.seconds:g} s to read"
+        else:
+            return None
+        outcome = Outcome(self.index, value, reason)
+        self.index = None
+        return outcome
+
+    def how_it_ended(self) -> str:
+        self.process.join(timeout=5.0)
+        code = self.process.exitcode
+        self.end()
+        if code is None:
+            return "closed its pipe"
+        return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with exit code {code}"
+
+    def end(self) -> None:
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+        self.pipe.close()
+        self.ended = True
+
+
+def _serve(pipe: Connection, function: str, memory_bytes: int) -> None:
+    """The child: items in, (value, reason) out, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    faulthandler.disable()
+    # Readers print warnings, native ones past Python's streams; what matters comes back as the reason.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(nowhere, stream.fileno())
+    module, _, name = function.partition(":")
+    call = getattr(importlib.import_module(module), name)
+    _limit_memory(memory_bytes)
+    while True:
+        try:
+            item = pipe.recv()
+        except EOFError:
+            return
+        answer: tuple[Any, str | None]
+        try:
+            answer = (call(item), None)
+        except MultiShadeError as error:
+            answer = (None, str(error))
+        except MemoryError:
+            answer = (None, f"needs more than {memory_bytes / 2**30:g} GiB of memory to read")
+        except RecursionError:
+            answer = (None, "is nested too deeply to read")
+        except Exception as error:
+            answer = (None, f"cannot be read ({type(error).__name__}: {_short(str(error))})")
+        pipe.send(answer)
+
+
+def _limit_memory(extra_bytes: int) -> None:
+    """Let this process take no more than `extra_bytes` of address space beyond what it holds now."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit; the deadline still holds
+        return
+    import psutil
+
+    limit = psutil.Process().memory_info().vms + extra_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ValueError, OSError):
+        return  # macOS refuses RLIMIT_AS; the deadline still holds
+
+
+def _short(text: str, length: int = 160) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 3] + "..."

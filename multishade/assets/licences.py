@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file in, the licence that it or a text beside it states out, as an SPDX identifier where one fits."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+UNKNOWN = "unknown"
+MOST_TEXT = 200_000  # bytes of a README that are searched
+PARENTS_OF_SOURCES = 4  # folders above a file in which SOURCES.tsv is looked for
+
+_TEXT_NAMES = re.compile(r"(licen[cs]e|copying|readme|credits|attribution|source)[^/]*", re.IGNORECASE)
+_TEXT_SUFFIXES = ("", ".txt", ".md", ".html", ".json", ".rst")
+_CC = re.compile(
+    r"\b(?:cc|creative\s?commons(?:\s+attribution)?|licenses)[\s/_-]*\(?(?:cc[\s-]*)?"
+    r"(?P<kind>by(?:[\s-]*(?:nc|nd|sa)){0,2}|attribution(?:[\s-]*(?:non-?commercial|no-?derivatives|share-?alike)){0,2})"
+    r"\)?[\s/_-]*(?P<version>[1-4]\.0)?",
+    re.IGNORECASE,
+)
+_CC0 = re.compile(r"\bcc[\s-]?0\b|cc0-1\.0|publicdomain/zero|creative\s?commons\s+zero", re.IGNORECASE)
+_OTHERS = (
+    (
+        re.compile(r"\bapache(?:\s+license|[\s-])*[\s,]*(?:version\s*)?2(?:\.0)?\b", re.IGNORECASE),
+        "Apache-2.0",
+    ),
+    (re.compile(r"\bMIT\b|(?i:\bmit license\b)"), "MIT"),
+    (re.compile(r"\bBSD[\s-]3", re.IGNORECASE), "BSD-3-Clause"),
+    (re.compile(r"\bBSD[\s-]2", re.IGNORECASE), "BSD-2-Clause"),
+    (re.compile(r"permission is hereby granted, free of charge", re.IGNORECASE), "MIT"),
+    (re.compile(r"\bodc-by\b", re.IGNORECASE), "ODC-By-1.0"),
+)
+# Codes that Sketchfab, and Objaverse after it, write; Sketchfab's Creative Commons licences are version 4.0.
+SKETCHFAB = {
+    "by": "CC-BY-4.0",
+    "by-sa": "CC-BY-SA-4.0",
+    "by-nd": "CC-BY-ND-4.0",
+    "by-nc": "CC-BY-NC-4.0",
+    "by-nc-sa": "CC-BY-NC-SA-4.0",
+    "by-nc-nd": "CC-BY-NC-ND-4.0",
+    "cc0": "CC0-1.0",
+}
+
+
+def licences_in(text: str) -> tuple[str, ...]:
+    """SPDX identifiers of the licences that a text names, sorted. A licence without its version is given the text's
+    only other version of the same licence, or "CC-BY" alone."""
+    found = set()
+    if _CC0.search(text):
+        found.add("CC0-1.0")
+    for match in _CC.finditer(text):
+        kind = match["kind"].lower()
+        marks = [
+            m
+            for m, word in (("NC", r"nc|non-?comm"), ("ND", r"nd|no-?der"), ("SA", r"sa|share"))
+            if re.search(word, kind)
+        ]
+        name = "-".join(["CC-BY", *marks])
+        found.add(f"{name}-{match['version']}" if match["version"] else name)
+    for pattern, name in _OTHERS:
+        if pattern.search(text):
+            found.add(name)
+    versioned = {name for name in found if re.search(r"\d$", name)}
+    return tuple(
+        sorted(
+            name
+            for name in found
+            if name in versioned or not any(v.startswith(f"{name}-") for v in versioned)
+        )
+    )
+
+
+def normalise(statement: str) -> str:
+    """A licence as someone stated it -> its SPDX identifier, or the statement in one line where none is recognised."""
+    code = SKETCHFAB.get(statement.strip().lower())
+    if code:
+        return code
+    found = licences_in(statement)
+    return found[0] if len(found) == 1 else " ".join(statement.split())[:200] or UNKNOWN
+
+
+def licence_of(file: Path, stated: str | None, root: Path, otherwise: str | None) -> str:
+    """The licence of an asset, by the first of: what the file itself states; its line in a SOURCES.tsv beside or above
+    it; a licence, readme or like-named text beside it, or above it up to `root`, that names exactly one licence;
+    `otherwise`; "unknown"."""
+    if stated and licences_in(stated):
+        return normalise(stated)
+    listed = _from_sources(file)
+    if listed:
+        return normalise(listed)
+    for folder in _folders_up(file.parent, root):
+        found = _from_texts(folder, file.stem)
+        if found:
+            return found
+    return otherwise or (normalise(stated) if stated else UNKNOWN)
+
+
+def _folders_up(folder: Path, root: Path) -> Iterator[Path]:
+    yield folder
+    while folder != root and root in folder.parents:
+        folder = folder.parent
+        yield folder
+
+
+def _from_texts(folder: Path, stem: str) -> str | None:
+    """The only licence that the texts of a folder name; None for none or for several."""
+    found: set[str] = set()
+    for text in _texts(folder, folder.stat().st_mtime_ns):
+        own_name = text.stem.lower() == stem.lower()
+        if own_name or _TEXT_NAMES.fullmatch(text.name):
+            found.update(licences_in(_beginning(text, text.stat().st_mtime_ns)))
+    return next(iter(found)) if len(found) == 1 else None
+
+
+@lru_cache(maxsize=4096)  # `changed` is part of the key, so that an edited text is read again
+def _texts(folder: Path, changed: int) -> tuple[Path, ...]:
+    return tuple(
+        sorted(path for path in folder.iterdir() if path.suffix.lower() in _TEXT_SUFFIXES and path.is_file())
+    )
+
+
+@lru_cache(maxsize=256)
+def _beginning(path: Path, changed: int) -> str:
+    with path.open("rb") as file:
+        text = file.read(MOST_TEXT).decode("utf-8", "replace")
+    if path.suffix.lower() != ".json":
+        return text
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return ""
+    values = [data.get(key) for key in ("license", "licence", "copyright")] if isinstance(data, dict) else []
+    return "\n".join(value for value in values if isinstance(value, str))
+
+
+def _from_sources(file: Path) -> str | None:
+    """The licence column of the line whose path is the end of this file's path, in SOURCES.tsv here or above."""
+    for folder in list(file.parents)[:PARENTS_OF_SOURCES]:
+        table = folder / "SOURCES.tsv"
+        if not table.is_file():
+            continue
+        listed = _sources(table, table.stat().st_mtime_ns)
+        parts = file.parts
+        for start in range(len(parts)):
+            licence = listed.get("/".join(parts[start:]))
+            if licence:
+                return licence
+    return None
+
+
+@lru_cache(maxsize=16)
+def _sources(table: Path, changed: int) -> dict[str, str]:
+    with table.open(encoding="utf-8", newline="") as file:
+        rows: Iterable[dict[str, str]] = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {
+            row["path"]: row.get("licence") or row.get("license") or ""
+            for row in rows
+            if row.get("path") is not None
+        }
