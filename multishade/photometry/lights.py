@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Light directions (K, 3), made or read: unit vectors from surface to light, +x right, +y up, +z to the camera."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.errors import SolveError
+
+Float64 = NDArray[np.float64]
+
+# Text files carry four to six decimals; anything further from unit length is not a direction.
+UNIT_TOLERANCE = 1e-2
+
+
+def ring(count: int, elevation_degrees: float = 45.0) -> Float64:
+    """`count` lights on a circle about the view axis, the first one above (+y), then clockwise as the camera
+    sees it.
+
+    light[k] = (cos e sin a, cos e cos a, sin e), a = 360 k / count degrees; e is the angle above the image
+    plane. (K, 3) float64.
+    """
+    _require_count(count)
+    azimuth = 2 * np.pi * np.arange(count) / count
+    return _from_angles(azimuth, np.full(count, np.radians(elevation_degrees)))
+
+
+def spiral(count: int, min_elevation_degrees: float = 30.0, turns: float = 3.0) -> Float64:
+    """`count` lights along a spiral from the view axis down to `min_elevation_degrees`, at equal steps of
+    solid angle.
+
+    One smooth path, so neighbours in the sequence are neighbours in the sky (the light path that video models
+    also use). (K, 3) float64.
+    """
+    _require_count(count)
+    lowest = _sine_of_elevation(min_elevation_degrees)
+    step = (np.arange(count) + 0.5) / count
+    # Equal steps of sin(elevation) are equal solid angles; sqrt spaces the turns evenly as seen from the
+    # camera.
+    return _from_angles(2 * np.pi * turns * np.sqrt(step), np.arcsin(1 - (1 - lowest) * step))
+
+
+def hemisphere(
+    count: int, min_elevation_degrees: float = 0.0, rng: np.random.Generator | None = None
+) -> Float64:
+    """`count` lights over the part of the front hemisphere above `min_elevation_degrees`, (K, 3) float64.
+
+    Without rng: well spread and always the same (a Fibonacci lattice: equal areas, golden-angle steps). With
+    rng: drawn independently, uniform in solid angle.
+    """
+    _require_count(count)
+    lowest = _sine_of_elevation(min_elevation_degrees)
+    if rng is None:
+        golden_angle = np.pi * (3 - np.sqrt(5))
+        azimuth = golden_angle * np.arange(count)
+        height = (np.arange(count) + 0.5) / count
+    else:
+        azimuth = rng.uniform(0, 2 * np.pi, count)
+        height = rng.uniform(0, 1, count)
+    return _from_angles(azimuth, np.arcsin(1 - (1 - lowest) * height))
+
+
+def read_directions(path: str | Path) -> Float64:
+    """Light directions from text, one light a line, three numbers apart by spaces, tabs or commas: (K, 3)
+    float64, unit length.
+
+    It is the format of DiLiGenT's light_directions.txt and of CyclesPS's light.txt, whose axes are this
+    project's. Blank lines and lines that begin with # are skipped. Raises SolveError naming file:line for a
+    row that is not a unit direction.
+    """
+    rows, numbers = _read_rows(Path(path), (3,))
+    directions = np.asarray(rows, dtype=np.float64)
+    lengths = np.linalg.norm(directions, axis=1)
+    for number, length in zip(numbers, lengths, strict=True):
+        if abs(length - 1) > UNIT_TOLERANCE:
+            raise SolveError(
+                f"{path}:{number}: a light direction of length {length:.4g}; expected a unit vector "
+                "(are these positions, or intensities?)"
+            )
+    return directions / lengths[:, None]
+
+
+def read_intensities(path: str | Path) -> Float64:
+    """Light intensities from text, one light a line: (K, 3) float64 for RGB lines, (K,) for one number a
+    line; all above zero.
+
+    It is the format of DiLiGenT's light_intensities.txt: divide image k by row k. Raises SolveError naming
+    file:line.
+    """
+    rows, numbers = _read_rows(Path(path), (3, 1))
+    for row, number in zip(rows, numbers, strict=True):
+        if min(row) <= 0:
+            raise SolveError(
+                f"{path}:{number}: an intensity of {min(row):g}; images are divided by it, so it must be positive"
+            )
+    intensities = np.asarray(rows, dtype=np.float64)
+    return intensities[:, 0] if intensities.shape[1] == 1 else intensities
+
+
+def from_meta(meta: Mapping[str, Any]) -> Float64:
+    """The lights of a shard's shading sequence, out of its meta.json: meta["shading"]["directions"], (K, 3) float64."""
+    try:
+        stored = meta["shading"]["directions"]
+    except (KeyError, TypeError) as error:
+        raise SolveError(
+            "meta: no shading.directions in it; is this the meta.json of a shard's sample?"
+        ) from error
+    try:
+        directions = np.asarray(stored, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SolveError(f"meta: shading.directions is not numbers in rows of three ({error})") from error
+    return unit_directions(directions, "meta: shading.directions")
+
+
+def unit_directions(directions: NDArray[Any], name: str = "directions") -> Float64:
+    """(K, 3) directions as exact unit vectors, float64. Raises SolveError for another shape or length."""
+    lights = np.asarray(directions, dtype=np.float64)
+    if lights.ndim != 2 or lights.shape[1] != 3:
+        raise SolveError(f"{name}: expected (K, 3), got {lights.shape}")
+    lengths = np.linalg.norm(lights, axis=1)
+    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= UNIT_TOLERANCE))
+    if len(wrong):
+        raise SolveError(
+            f"{name}: light {wrong[0]} has length {lengths[wrong[0]]:.4g}; expected unit vectors "
+            "(a light's strength goes into light_intensities)"
+        )
+    return lights / lengths[:, None]
+
+
+def _read_rows(path: Path, widths: tuple[int, ...]) -> tuple[list[list[float]], list[int]]:
+    """The numbers of each row, and its line number; every row as wide as the first, which has one of `widths`."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SolveError(f"{path}: cannot be read as text ({error})") from error
+    rows: list[list[float]] = []
+    numbers: list[int] = []
+    for number, line in enumerate(lines, start=1):
+        fields = line.replace(",", " ").split()
+        if not fields or fields[0].startswith("#"):
+            continue
+        allowed = (len(rows[0]),) if rows else widths
+        if len(fields) not in allowed:
+            expected = " or ".join(str(width) for width in allowed)
+            raise SolveError(f"{path}:{number}: {len(fields)} numbers; expected {expected}")
+        try:
+            row = [float(field) for field in fields]
+        except ValueError as error:
+            raise SolveError(f"{path}:{number}: {error}") from error
+        if not np.all(np.isfinite(row)):
+            raise SolveError(f"{path}:{number}: '{line.strip()}' is not finite")
+        rows.append(row)
+        numbers.append(number)
+    if not rows:
+        raise SolveError(f"{path}: no lights in it")
+    return rows, numbers
+
+
+def _from_angles(azimuth: Float64, elevation: Float64) -> Float64:
+    across = np.cos(elevation)
+    return np.stack([across * np.sin(azimuth), across * np.cos(azimuth), np.sin(elevation)], axis=1)
+
+
+def _sine_of_elevation(degrees: float) -> float:
+    if not 0 <= degrees < 90:
+        raise SolveError(
+            f"min_elevation_degrees: {degrees:g}; expected 0 (grazing) to below 90 (the view axis)"
+        )
+    return float(np.sin(np.radians(degrees)))
+
+
+def _require_count(count: int) -> None:
+    if count < 1:
+        raise SolveError(f"count: {count} lights; at least 1 is needed")
