@@ -13,6 +13,10 @@ from multishade.scene import STUDIO, Light
 IMPORTANCE_MAP = 256  # pixels across
 
 
+class EnvironmentUnusable(Exception):
+    """An environment map cannot be read."""
+
+
 class LightRig:
     """The scene's lamp and worlds, reused from image to image so that Cycles updates no more than it must."""
 
@@ -96,7 +100,10 @@ def _build_world(path: str) -> bpy.types.World:
     world.cycles.sample_map_resolution = IMPORTANCE_MAP
     tree = world.node_tree
     tree.nodes.clear()
-    image = bpy.data.images.load(_resolve(path))
+    try:
+        image = bpy.data.images.load(_resolve(path))
+    except RuntimeError as error:
+        raise EnvironmentUnusable(f"{path}: cannot be loaded as an environment: {error}") from error
     coordinates = tree.nodes.new("ShaderNodeTexCoord")
     mapping = tree.nodes.new("ShaderNodeMapping")
     texture = tree.nodes.new("ShaderNodeTexEnvironment")

@@ -95,13 +95,17 @@ def _import_file(path: Path) -> None:
         elif suffix == ".blend":
             _append_blend(path)
         else:
-            raise ObjectUnusable(f"{path}: {suffix or 'a file without suffix'} is not a mesh format that is read here")
+            raise ObjectUnusable(
+                f"{path}: {suffix or 'a file without suffix'} is not a mesh format that is read here"
+            )
     except RuntimeError as error:
         raise ObjectUnusable(f"{path}: Blender cannot import it: {_first_line(error)}") from error
     except ObjectUnusable:
         raise
     except Exception as error:  # importers written in Python raise anything at all on a malformed file
-        raise ObjectUnusable(f"{path}: Blender cannot import it: {type(error).__name__}: {_first_line(error)}") from error
+        raise ObjectUnusable(
+            f"{path}: Blender cannot import it: {type(error).__name__}: {_first_line(error)}"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -22,11 +22,12 @@ import bpy
 
 from blender_scripts import devices
 from blender_scripts.group import LoadedGroup, MaterialUnusable
+from blender_scripts.lights import EnvironmentUnusable
 from blender_scripts.objects import ObjectUnusable
 from multishade import scene
 from multishade.protocol import MARK
 
-ASSET_ERRORS = (ObjectUnusable, MaterialUnusable)
+ASSET_ERRORS = (ObjectUnusable, MaterialUnusable, EnvironmentUnusable)
 
 
 class Server:

@@ -108,6 +108,7 @@ class _Session:
             sequence = np.stack([frame[..., :3] for frame in frames])
             alphas["shading"] = np.mean([frame[..., 3] for frame in frames], axis=0)
         # Coverage is the same under every light; the image with the most paths knows it best.
+        alphas = alphas or {"shading": mask.astype(np.float32)}
         best = max(alphas, key=lambda kind: self._settings.samples[kind])
         return RenderedView(
             view=view,

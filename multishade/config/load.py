@@ -97,7 +97,9 @@ def _describe(problem: Any, path: Path, node: yaml.Node | None, origins: dict[tu
     field = ".".join(location) or "(the whole file)"
     where = str(path)
     for origin_field, origin in origins.items():
-        if location[: len(origin_field)] == origin_field:
+        # An error of a whole section may come from an override of a part of it, and the other way round.
+        depth = min(len(location), len(origin_field))
+        if depth and location[:depth] == origin_field[:depth]:
             where = origin
             break
     else:
