@@ -27,6 +27,7 @@ from multishade.field_files import (
     encode_shading,
     require_one_of,
 )
+from multishade.photometry.shading import lambert
 
 SCHEMA = 1
 # Written into every meta.json, so that a shard found on its own explains itself.
@@ -131,8 +132,7 @@ def shading_of(sample: Sample) -> NDArray[np.float32]:
         return sample.shading
     mode = sample.meta["shading"]["mode"]
     require_one_of(f"{sample.key}: mode of a sequence that is not stored", mode, ("lambert",))
-    directions = np.asarray(sample.meta["shading"]["directions"], np.float32)
-    return np.maximum(np.einsum("kc,hwc->khw", directions, sample.normal, optimize=True), 0)
+    return lambert(sample.normal, sample.meta["shading"]["directions"], sample.mask)
 
 
 def _encode_meta(key: str, meta: dict[str, Any]) -> bytes:

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade inspect SHARD...` and `multishade-inspect SHARD...`: are shards sound, and what is in them?"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "inspect", help="check shards, say what they hold, draw a contact sheet", description=__doc__
+    )
+    _add_arguments(parser)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script `multishade-inspect`: the arguments of `multishade inspect`, the same exit codes."""
+    from multishade.cli import call
+
+    parser = argparse.ArgumentParser(prog="multishade-inspect", description=__doc__)
+    _add_arguments(parser)
+    return call(parser.parse_args(argv))
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "shards", nargs="+", metavar="SHARD", help="tar files, folders of them, or glob patterns"
+    )
+    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw a contact sheet")
+    parser.add_argument("--rows", type=_positive, default=8, help="samples on the sheet (default 8)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--workers", type=_positive, default=1, help="shards inspected at a time (default 1)")
+    parser.epilog = "Exit code 0: sound. 1: not sound, the reasons are printed. 2: cannot be inspected."
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import contextlib
+    import json
+
+    from multishade.dataset import list_shards
+    from multishade.inspect.report import summarise
+    from multishade.inspect.text import render_text
+
+    paths = list_shards(args.shards)
+    # Libraries that meet a damaged file print about it; standard output is for the report.
+    with contextlib.redirect_stdout(sys.stderr):
+        summary = summarise(_inspect(paths, args.workers))
+        if args.sheet:
+            from multishade.inspect.sheet import draw_sheet
+
+            reasons: dict[str, list[str]] = {}
+            for finding in summary["findings"]:
+                reasons.setdefault(finding["key"], []).append(finding["message"])
+            drawn = draw_sheet(args.sheet, paths, args.rows, reasons)
+    if args.json:
+        print(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        print(render_text(summary))
+        if args.sheet:
+            print(f"{args.sheet}: {drawn} of {summary['samples']} samples")
+    return 0 if summary["sound"] else 1
+
+
+def _inspect(paths: list[Path], workers: int) -> list[Any]:
+    """Reports in the order of `paths`, with progress on standard error where a person is watching."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from tqdm import tqdm
+
+    from multishade.inspect.report import inspect_shard
+
+    quiet = not sys.stderr.isatty()
+    if workers == 1 or len(paths) == 1:
+        with tqdm(unit=" samples", disable=quiet, leave=False) as bar:
+            return [inspect_shard(path, lambda key: bar.update()) for path in paths]
+    # Fresh processes: a fork would inherit the thread pools of the numeric libraries in an unknown state.
+    with ProcessPoolExecutor(min(workers, len(paths)), mp_context=get_context("spawn")) as pool:
+        done = pool.map(inspect_shard, paths)
+        return list(tqdm(done, total=len(paths), unit=" shards", disable=quiet, leave=False))
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tars -> what they hold and what is wrong with them: `ShardReport` for each, `summarise` for all."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multishade.errors import MultiShadeError
+from multishade.inspect.checks import CHECKS, check_sample
+from multishade.sample import Sample, decode_sample
+from multishade.shard import hash_file, natural_order, read_marker, read_shard
+
+# What is checked of a tar as a whole; CHECKS is what is checked of each sample.
+SHARD_CHECKS = ("readable", "files", "hashes")
+
+# Half of all samples would need extreme bump to reach these; measured on built-in objects: 1.0 and 0.2
+# degrees.
+SYSTEMATIC_SAMPLES, SYSTEMATIC_DEGREES, SYSTEMATIC_TILT_DEGREES = 6, 10.0, 1.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason why a shard is not sound. key: the sample, or "" where it is about the tar."""
+
+    check: str
+    shard: str
+    key: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """What one sample is of, and what was measured on it."""
+
+    key: str
+    object: str
+    family: str
+    material: str
+    kind: str
+    camera: str
+    size: str
+    mode: str
+    frames: int
+    lights: tuple[str, ...]
+    environments: tuple[str, ...]
+    renderer: str
+    measures: dict[str, float]
+
+
+@dataclass
+class ShardReport:
+    """What one tar holds, what its marker says, and what is wrong with it."""
+
+    path: str
+    bytes: int = 0
+    sha256: str = ""
+    has_marker: bool = False
+    failures: int = 0
+    file_bytes: dict[str, int] = field(default_factory=dict)  # file after the key -> bytes over all samples
+    samples: list[SampleFacts] = field(default_factory=list)
+    keys: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    def find(self, check: str, key: str, message: str) -> None:
+        self.findings.append(Finding(check, Path(self.path).name, key, message))
+
+
+def inspect_shard(path: Path, seen: Callable[[str], object] = lambda key: None) -> ShardReport:
+    """Read every sample of a tar, check it, and compare the tar with its marker. `seen` is called with each
+    key.
+
+    Whatever is wrong becomes a finding; nothing is raised for a damaged tar.
+    """
+    report = ShardReport(str(path))
+    try:
+        report.bytes = path.stat().st_size
+        report.sha256 = hash_file(path)
+        for key, files in read_shard(path):
+            _inspect_sample(report, key, files)
+            seen(key)
+    except (MultiShadeError, OSError) as error:
+        report.find("readable", "", str(error).removeprefix(f"{path}: "))
+    _compare_with_marker(report, path)
+    return report
+
+
+def summarise(reports: Sequence[ShardReport]) -> dict[str, Any]:
+    """What all tars together hold, as plain JSON values; "findings" is empty and "sound" true if nothing is wrong."""
+    samples = [facts for report in reports for facts in report.samples]
+    findings = [finding for report in reports for finding in report.findings] + _across(reports)
+    count = sum(report.keys for report in reports)
+    file_bytes: Counter[str] = Counter()
+    for report in reports:
+        file_bytes.update(report.file_bytes)
+    return {
+        "sound": not findings,
+        "shards": [
+            {
+                "path": report.path,
+                "samples": report.keys,
+                "bytes": report.bytes,
+                "sha256": report.sha256,
+                "marker": report.has_marker,
+                "failed_groups": report.failures,
+            }
+            for report in reports
+        ],
+        "samples": count,
+        "groups": len({facts.key.rsplit("-", 1)[0] for facts in samples}),
+        "bytes": sum(report.bytes for report in reports),
+        "files": {name: total / max(1, count) for name, total in file_bytes.items()},
+        "objects": len({facts.object for facts in samples}),
+        "families": _tally(facts.family for facts in samples),
+        "materials": _tally(facts.kind for facts in samples),
+        "cameras": _tally(f"{facts.camera} {facts.size}" for facts in samples),
+        "lights": _tally(light for facts in samples for light in facts.lights),
+        "environments": _tally(name for facts in samples for name in facts.environments),
+        "shading": _tally(f"{facts.mode}, {facts.frames} lights" for facts in samples),
+        "renderers": _tally(facts.renderer for facts in samples),
+        "measures": _ranges([facts.measures for facts in samples]),
+        "checks": {
+            name: len({(finding.shard, finding.key) for finding in findings if finding.check == name})
+            for name in (*SHARD_CHECKS, *CHECKS)
+        },
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def _inspect_sample(report: ShardReport, key: str, files: dict[str, bytes]) -> None:
+    report.keys += 1
+    if not report.file_bytes:
+        report.file_bytes = dict.fromkeys(files, 0)
+    if list(files) != list(report.file_bytes):
+        report.find("files", key, _file_difference(list(files), list(report.file_bytes)))
+    for name, data in files.items():
+        report.file_bytes[name] = report.file_bytes.get(name, 0) + len(data)
+    try:
+        sample = decode_sample(key, files)
+    except MultiShadeError as error:
+        report.find("readable", key, str(error))
+        return
+    failed, measures = check_sample(sample)
+    for check, messages in failed.items():
+        for message in messages:
+            report.find(check, key, message)
+    if "meta" not in failed:
+        report.samples.append(_facts(sample, measures))
+
+
+def _facts(sample: Sample, measures: dict[str, float]) -> SampleFacts:
+    meta = sample.meta
+    lights = [light for name, light in meta["lights"].items()]
+    return SampleFacts(
+        key=sample.key,
+        object=meta["object"]["id"],
+        family=meta["object"]["family"] or meta["object"]["source"],
+        material=meta["material"]["id"],
+        kind=meta["material"]["kind"],
+        camera=meta["camera"]["type"],
+        size=f"{meta['camera']['width']} x {meta['camera']['height']}",
+        mode=meta["shading"]["mode"],
+        frames=len(meta["shading"]["directions"]),
+        lights=tuple(light["type"] for light in lights),
+        environments=tuple(light["environment"] for light in lights if "environment" in light),
+        renderer=f"{meta['renderer']['name']} {meta['renderer']['version']} on {meta['renderer']['device']}",
+        measures=measures,
+    )
+
+
+def _compare_with_marker(report: ShardReport, path: Path) -> None:
+    try:
+        marker = read_marker(path)
+    except MultiShadeError as error:
+        report.find("hashes", "", str(error))
+        return
+    if marker is None:
+        return
+    report.has_marker, report.failures = True, len(marker.failures)
+    for name, there, stated in (
+        ("bytes", report.bytes, marker.bytes),
+        ("samples", report.keys, marker.samples),
+        ("sha256", report.sha256, marker.sha256),
+        ("files", tuple(report.file_bytes), marker.fields),
+    ):
+        if there != stated:
+            report.find(
+                "hashes", "", f"{name}: the marker says {_short(stated)}, the tar has {_short(there)}"
+            )
+
+
+def _across(reports: Sequence[ShardReport]) -> list[Finding]:
+    """What only shows between tars: other files than the first one's, and keys that come again."""
+    findings = []
+    files = next((list(report.file_bytes) for report in reports if report.file_bytes), [])
+    owner: dict[str, str] = {}
+    for report in reports:
+        name = Path(report.path).name
+        if report.file_bytes and list(report.file_bytes) != files:
+            findings.append(Finding("files", name, "", _file_difference(list(report.file_bytes), files)))
+        for facts in report.samples:
+            if owner.setdefault(facts.key, report.path) != report.path:
+                findings.append(
+                    Finding("files", name, facts.key, f"the key is in {Path(owner[facts.key]).name} too")
+                )
+    return findings + _systematic([facts.measures for report in reports for facts in report.samples])
+
+
+def _systematic(measures: list[dict[str, float]]) -> list[Finding]:
+    """What bump hides in one sample and many show: a lens or a depth that is not what meta says."""
+    found = [entry for entry in measures if "depth_degrees" in entry]
+    if len(found) < SYSTEMATIC_SAMPLES:
+        return []
+    findings = []
+    for name, bound, what in (
+        ("depth_degrees", SYSTEMATIC_DEGREES, "its slope is {:.1f} degrees off the normal"),
+        (
+            "depth_tilt_degrees",
+            SYSTEMATIC_TILT_DEGREES,
+            "its slope tilts outward by {:.1f} degrees: another lens?",
+        ),
+    ):
+        typical = float(np.median([entry[name] for entry in found]))
+        if abs(typical) > bound:
+            message = f"depth: {what.format(typical)} in the median of {len(found)} samples (bound {bound:g})"
+            findings.append(Finding("depth", "all", "", message))
+    return findings
+
+
+def _file_difference(there: list[str], expected: list[str]) -> str:
+    missing = [name for name in expected if name not in there]
+    added = [name for name in there if name not in expected]
+    parts = [f"lacks {', '.join(missing)}"] if missing else []
+    parts += [f"has {', '.join(added)} besides"] if added else []
+    return " and ".join(parts) or "has the same files in another order"
+
+
+def _ranges(measures: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    names = dict.fromkeys(name for found in measures for name in found)
+    ranges = {}
+    for name in names:
+        values = np.array([found[name] for found in measures if name in found])
+        ranges[name] = {
+            "min": float(values.min()),
+            "median": float(np.median(values)),
+            "mean": float(values.mean()),
+            "max": float(values.max()),
+        }
+    return ranges
+
+
+def _tally(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items(), key=lambda entry: (-entry[1], natural_order(entry[0]))))
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

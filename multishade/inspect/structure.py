@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A decoded sample -> what is wrong with its form: meta, sizes, values, mask, coverage, lengths."""
+
+import numpy as np
+
+from multishade.inspect.geometry import view_directions
+from multishade.inspect.meta import meta_problems
+from multishade.inspect.outcome import Outcome, count, disagreement, grown, normals
+from multishade.sample import Sample
+
+UNIT_TOLERANCE = 2e-3  # length of a stored normal; half floats stray by up to 7e-4
+ALPHA_SHARE = 0.005  # of the mask's pixels that may disagree with the coverage
+TURNED_AWAY_SHARE = 0.25  # strong bump turns some normals toward the rim away from the camera
+
+
+def check_meta(sample: Sample) -> Outcome:
+    """Every fixed name is there with the right kind of value; the key is the tar's; nothing names a path."""
+    messages = meta_problems(sample.meta)
+    if not messages and sample.meta["key"] != sample.key:
+        messages = [f"key: '{sample.meta['key']}' is not the tar's"]
+    return messages, {}
+
+
+def check_sizes(sample: Sample) -> Outcome:
+    """Every array has the camera's size, the sequence has one frame for each light."""
+    camera, meta = sample.meta["camera"], sample.meta["shading"]
+    size = (camera["height"], camera["width"])
+    expected: dict[str, tuple[int, ...]] = {name: (*size, 3) for name in sample.images}
+    expected |= {"alpha": size, "mask": size, "normal": (*size, 3), "depth": size}
+    if sample.normal_geometry is not None:
+        expected["normal_geometry"] = (*size, 3)
+    count = len(meta["directions"])
+    if sample.shading is not None:
+        expected["shading"] = (count, *size, 3) if meta["mode"] == "photometric" else (count, *size)
+    elif meta["mode"] != "lambert":
+        return [f"shading of mode {meta['mode']} is not stored, and cannot be derived from the normal"], {}
+    shapes = {name: sample.images[name].shape for name in sample.images}
+    shapes |= {name: getattr(sample, name).shape for name in expected if name not in shapes}
+    wrong = [
+        f"{name} is {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes[name] != shape
+    ]
+    return wrong, {}
+
+
+def check_finite(sample: Sample) -> Outcome:
+    """No NaN anywhere, and infinity only in the depth."""
+    arrays = {**sample.images, "alpha": sample.alpha, "normal": sample.normal}
+    for name in ("normal_geometry", "shading"):
+        if getattr(sample, name) is not None:
+            arrays[name] = getattr(sample, name)
+    wrong = [
+        f"{name}: {count(~np.isfinite(array))} values are not finite"
+        for name, array in arrays.items()
+        if not np.isfinite(array).all()
+    ]
+    if np.isnan(sample.depth).any():
+        wrong.append(f"depth: {count(np.isnan(sample.depth))} values are not a number")
+    return wrong, {}
+
+
+def check_unit_normals(sample: Sample) -> Outcome:
+    """Normals on the object have length 1 and face the camera."""
+    messages: list[str] = []
+    measures: dict[str, float] = {}
+    camera = sample.meta["camera"]
+    toward = view_directions(sample.mask.shape, camera["K"], camera["type"])[sample.mask]
+    for name, normal in normals(sample):
+        length = np.linalg.norm(normal[sample.mask], axis=-1)
+        stray = np.abs(length - 1)
+        if stray.size and (worst := float(stray.max())) > UNIT_TOLERANCE:
+            messages.append(
+                f"{name}: {count(stray > UNIT_TOLERANCE)} are not of unit length (off by up to {worst:.3g})"
+            )
+        away = float(np.mean(np.einsum("ij,ij->i", normal[sample.mask], toward) < 0)) if stray.size else 0.0
+        if away > TURNED_AWAY_SHARE:
+            messages.append(f"{name}: {away:.0%} face away from the camera")
+        measures[f"{name}_length_error"] = float(stray.max()) if stray.size else 0.0
+        measures[f"{name}_turned_away"] = away
+    return messages, measures
+
+
+def check_mask(sample: Sample) -> Outcome:
+    """The mask holds an object inside the frame; normal, depth and shading are there exactly where it is."""
+    mask, off = sample.mask, ~sample.mask
+    if not mask.any():
+        return ["mask: is empty"], {"object_share": 0.0}
+    messages = []
+    if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any():
+        messages.append("mask: the object touches the image's border")
+    for name, normal in normals(sample):
+        there = (normal != 0).any(axis=-1)
+        messages += disagreement(name, there, mask)
+    messages += disagreement("depth", np.isfinite(sample.depth), mask)
+    if np.any(sample.depth[mask] <= 0):
+        messages.append(f"depth: {count(sample.depth[mask] <= 0)} are not in front of the camera")
+    # Photometric frames are images, whose edges are weighted by coverage.
+    if sample.shading is not None and sample.shading.ndim == 3 and sample.shading[:, off].any():
+        messages.append(
+            f"shading: is not 0 at {count((sample.shading != 0).any(axis=0) & off)} pixels off the mask"
+        )
+    return messages, {"object_share": float(mask.mean())}
+
+
+def check_alpha(sample: Sample) -> Outcome:
+    """Coverage is full inside the mask and none outside, but for the rim."""
+    outside = (sample.alpha > 0.5) & ~grown(sample.mask)
+    inside = (sample.alpha < 0.5) & ~grown(~sample.mask)
+    allowed = max(8.0, ALPHA_SHARE * sample.mask.sum())
+    messages = []
+    if outside.sum() > allowed:
+        messages.append(f"alpha: covers {count(outside)} pixels beyond the mask's rim")
+    if inside.sum() > allowed:
+        messages.append(f"alpha: leaves {count(inside)} pixels inside the mask uncovered")
+    return messages, {}
