@@ -56,7 +56,8 @@ def render_shards(plan: Plan, shards: Sequence[int], folder: Path, layout: Layou
     Raises ShardError where the layout asks for more than there is; KeyboardInterrupt after a clean stop.
     """
     outcome = Outcome()
-    with _interrupted_by_sigterm(), _ray(plan.config, layout) as slots, _bars(len(shards), plan) as bars:
+    # The handler comes after Ray's start, which installs one of its own.
+    with _ray(plan.config, layout) as slots, _interrupted_by_sigterm(), _bars(len(shards), plan) as bars:
         progress: Any = ray.remote(_Progress).options(num_cpus=0).remote()
         work = ray.put(plan)
         waiting = list(shards)
