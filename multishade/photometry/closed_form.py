@@ -95,19 +95,22 @@ def thresholded(
     workers: int | None = None,
     compiled: bool | None = None,
 ) -> Solution:
-    """Least squares over the lights above tau times the pixel's largest value (or the largest of all pixels).
+    """Least squares over the lights above tau, a part of the pixel's largest value unless `relative_to` says otherwise.
 
-    relative_to: "pixel" suits photographs (albedo varies), "image" suits shading (noise has one level everywhere).
+    relative_to: "pixel" suits photographs (albedo varies); "image", the largest value inside the mask, and "absolute",
+    the images' own unit, suit shading (noise has one level everywhere).
     compiled: whether grey images go through `compiled`, which agrees to rounding and is several times as fast; None
     takes it for images that are large enough to pay for loading it, where numba is installed.
     """
-    if not 0 <= tau < 1:
+    if not (0 <= tau < 1 or (relative_to == "absolute" and tau >= 0)):
         raise SolveError(f"tau: {tau:g}; expected a fraction from 0 to below 1 of the largest value")
     if relative_to == "pixel":
         return _solve_lit(observations, ridge, tau, 0.0, workers, compiled)
     if relative_to == "image":
         return _solve_lit(observations, ridge, 0.0, tau * peak(observations), workers, compiled)
-    raise SolveError(f"relative_to: {relative_to!r}; expected 'pixel' or 'image'")
+    if relative_to == "absolute":
+        return _solve_lit(observations, ridge, 0.0, tau, workers, compiled)
+    raise SolveError(f"relative_to: {relative_to!r}; expected 'pixel', 'image' or 'absolute'")
 
 
 def _solve_lit(
