@@ -349,3 +349,21 @@ def test_shards_are_listed_from_files_folders_and_patterns_in_natural_order(tmp_
     assert list_shards([tmp_path / "m-10.tar", tmp_path]) == [in_order[2], *in_order[:2]]
     with pytest.raises(ShardError, match=r"none-\*\.tar: no such tar"):
         list_shards([str(tmp_path / "none-*.tar")])
+
+
+def test_the_examples_of_the_documentation_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("webdataset")
+    datasets = pytest.importorskip("datasets")
+    (tmp_path / "data" / "demo").mkdir(parents=True)
+    write_synthetic_shard(tmp_path / "data/demo/multishade-000000.tar", [make_sample(KEYS[0], size=48)])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    text = (Path(__file__).parent.parent / "docs" / "data-format.md").read_text()
+    blocks = [block.split("```")[0] for block in text.split("```python\n")[1:]]
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 4 and np.shape(names["points"]) == (48, 48, 3)
+    assert f"{KEYS[0]} sphere (48, 48, 3) (9, 48, 48)" in capsys.readouterr().out
