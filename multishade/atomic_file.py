@@ -4,7 +4,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,15 +25,18 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     with refusals_named(path):
         stream = temporary.open("xb")
     try:
-        with stream:
-            yield stream
-            with refusals_named(path):
-                stream.flush()
-                os.fsync(stream.fileno())
+        yield stream
         with refusals_named(path):
+            stream.flush()
+            os.fsync(stream.fileno())
+            stream.close()
             os.replace(temporary, path)
             _sync_folder(path.parent)
     except BaseException:
+        # Closing flushes once more, and would put the same refusal in place of the first, which names the
+        # file.
+        with suppress(OSError):
+            stream.close()
         temporary.unlink(missing_ok=True)
         raise
 

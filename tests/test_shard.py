@@ -122,13 +122,14 @@ def test_numbers_in_keys_count_as_numbers(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.tar", [(f"g0-v{view}", [("x.bin", b"")]) for view in (2, 9, 10, 100)])
 
 
-def test_a_disk_that_refuses_is_named_and_nothing_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [entries(5000), [(f"k{k}", [("x.bin", bytes(9))]) for k in range(99)]])
+def test_a_disk_that_refuses_is_named_and_nothing_is_left(tmp_path: Path, content: list[Entry]) -> None:
     """A limit on file size makes the system refuse a write in mid-file, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(ShardError, match=r"a\.tar: cannot be written: File too large; free space"):
-            write_shard(tmp_path / "a.tar", entries(size=5000))
+            write_shard(tmp_path / "a.tar", content)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert names_in(tmp_path) == []

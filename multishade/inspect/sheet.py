@@ -2,6 +2,7 @@
 """Tars -> one PNG with a spread of their samples: images, normals, depth, mask, error, and the shading sequence."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,11 @@ def draw_sheet(
     written.
     """
     reasons = reasons or {}
-    blocks = [
-        _draw_sample(sample, shard.name, reasons.get(sample.key, ()))
-        for shard, sample in _chosen_samples(shards, rows, set(reasons))
-    ]
+    places = _places(shards)
+    samples = _read(spread(places, rows, set(reasons)))
+    blocks = [_draw_sample(sample, reasons.get(sample.key, ())) for sample in samples]
     width = max([block.width for block in blocks], default=900) + 2 * MARGIN
-    title = _draw_title(width - 2 * MARGIN, shards, len(blocks))
+    title = _draw_title(width - 2 * MARGIN, shards, f"{len(blocks)} of {len(places)} samples")
     height = 2 * MARGIN + title.height + sum(block.height + BETWEEN for block in blocks)
     page = Image.new("RGB", (width, height), PAGE)
     page.paste(title, (MARGIN, MARGIN))
@@ -47,24 +47,25 @@ def draw_sheet(
     return len(blocks)
 
 
-def _chosen_samples(shards: Sequence[Path], rows: int, first: set[str]) -> Iterator[tuple[Path, Sample]]:
+def _places(shards: Sequence[Path]) -> list[tuple[Path, str]]:
+    """(tar, key) of every sample of the tars that can be listed."""
     places = []
     for shard in shards:
-        try:
+        with suppress(MultiShadeError):
             places += [(shard, key) for key in list_keys(shard)]
-        except MultiShadeError:
-            continue
-    chosen = spread(places, rows, first)
-    for shard in shards:
-        wanted = {key for place, key in chosen if place == shard}
-        if not wanted:
-            continue
+    return places
+
+
+def _read(places: Sequence[tuple[Path, str]]) -> Iterator[Sample]:
+    """Those of the samples that can be read, tar by tar; each tar is read once."""
+    wanted: dict[Path, set[str]] = {}
+    for shard, key in places:
+        wanted.setdefault(shard, set()).add(key)
+    for shard in sorted(wanted):
         for key, files in read_shard(shard):
-            if key in wanted:
-                try:
-                    yield shard, decode_sample(key, files)
-                except MultiShadeError:
-                    continue
+            if key in wanted[shard]:
+                with suppress(MultiShadeError):
+                    yield decode_sample(key, files)
 
 
 def spread(places: list[tuple[Path, str]], rows: int, first: set[str]) -> list[tuple[Path, str]]:
@@ -86,12 +87,12 @@ def spread(places: list[tuple[Path, str]], rows: int, first: set[str]) -> list[t
     return urgent + [place for place in places if place in picked]
 
 
-def _draw_title(width: int, shards: Sequence[Path], count: int) -> Image.Image:
+def _draw_title(width: int, shards: Sequence[Path], count: str) -> Image.Image:
     band = Image.new("RGB", (width, 92), PAGE)
     draw = ImageDraw.Draw(band)
     draw.text((0, 0), "MultiShade", fill=TITLE, font=_font(32))
     names = shards[0].name if len(shards) == 1 else f"{shards[0].name} to {shards[-1].name}"
-    draw.text((0, 44), f"{count} samples of {names}", fill=QUIET, font=_font(17))
+    draw.text((0, 44), f"{count} of {names}", fill=QUIET, font=_font(17))
     ball = _normal_key(72)
     band.paste(ball, (width - 72, 0))
     lines = ("normals: red right, green up,", "blue toward the viewer")
@@ -100,7 +101,7 @@ def _draw_title(width: int, shards: Sequence[Path], count: int) -> Image.Image:
     return band
 
 
-def _draw_sample(sample: Sample, shard: str, reasons: Sequence[str]) -> Image.Image:
+def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
     tiles, frames = image_tiles(sample), shading_tiles(sample)
     width = max(len(tiles), LEAST_COLUMNS) * (TILE + GAP) - GAP
     side = (width + GAP) // max(LEAST_FRAMES, len(frames)) - GAP
