@@ -71,7 +71,7 @@ def _share(
 
 
 def _opposite_edges(graph: PixelGraph) -> tuple[np.ndarray, np.ndarray]:
-    """For each edge, the one in line with it that ends where it starts, and the one that starts where it ends, or -1."""
+    """For each edge the one in line that ends where it starts, and the one that starts where it ends; -1 for none."""
     starts = np.full((2, graph.size), -1)
     ends = np.full((2, graph.size), -1)
     direction = graph.across.astype(int)

@@ -33,29 +33,32 @@ def robust(
     max_iterations: int = 40,
     workers: int | None = None,
 ) -> Solution:
-    """Iteratively reweighted least squares on sum |I_k - l_k . b|^exponent over lights above `shadow` of the
-    pixel's largest value.
+    """Iteratively reweighted least squares on the sum of |I_k - l_k . b|^exponent over the lights not in shadow.
 
-    exponent: 1 is L1, whose answer does not depend on the start; 0.5 rejects outliers harder. shadow: what is
-    darker counts as shadow and is left out (0.05 suits photographs; 0 keeps all that is above 0). smoothing:
-    residuals below this part of the albedo all count as small; it is approached in halves, from large to
-    small, so that early fits cannot lock in. The residual is the weighted one: outliers hardly count.
+    exponent: 1 is L1, whose answer does not depend on the start; 0.5 rejects outliers harder. shadow: lights darker
+    than this part of the pixel's typical brightness (its 90th percentile) count as shadow and are left out; 0.05
+    suits photographs, 0 keeps all that is above 0. smoothing: residuals below this part of the typical brightness
+    all count as small; it is approached in halves, from large to small, so that early fits cannot lock in. The
+    solution's residual is the weighted one, in which outliers hardly count.
     """
     if not 0 < exponent <= 1:
         raise SolveError(
             f"exponent: {exponent:g}; expected above 0 to 1 (2 is least squares: use ols_masked)"
         )
     if not 0 <= shadow < 1:
-        raise SolveError(f"shadow: {shadow:g}; expected a fraction from 0 to below 1 of the largest value")
+        raise SolveError(
+            f"shadow: {shadow:g}; expected a fraction from 0 to below 1 of the pixel's brightness"
+        )
     if not smoothing > 0:
-        raise SolveError(f"smoothing: {smoothing:g}; expected a positive part of the albedo")
+        raise SolveError(f"smoothing: {smoothing:g}; expected a positive part of the brightness")
     directions = observations.directions
     lights = directions.astype(np.float32)
     products = outer_products(directions).astype(np.float32)
     power = np.float32((exponent - 2) / 2)
 
     def kernel(grey: Float32, want_weights: bool) -> Fit:
-        used = (grey > np.maximum(np.float32(shadow) * grey.max(axis=0), 0)).astype(np.float32)
+        scale = _typical(grey)
+        used = (grey > np.float32(shadow) * scale).astype(np.float32)
         lit = used.sum(axis=0)
         solvable = lit >= 3
         weights = used
@@ -64,7 +67,7 @@ def robust(
         for _ in range(max_iterations):
             width = max(width / 2, smoothing)
             before = scaled
-            weights = _weights(grey, lights @ scaled, used, width, power)
+            weights = _weights(grey, lights @ scaled, used, width * scale, power)
             scaled = _fit(grey, weights, lights, products)
             step = scaled - before
             moved = np.einsum("ib,ib->b", step, step) > 1e-9 * np.einsum("ib,ib->b", scaled, scaled)
@@ -94,6 +97,12 @@ def robust(
     return fit_blocks(observations, kernel, block, gather=True, workers=workers)
 
 
+def _typical(grey: Float32) -> Float32:
+    """The brightness that a pixel reaches without highlights: its 90th percentile over the lights, at least 0; (B,)."""
+    rank = int(0.9 * (len(grey) - 1))
+    return np.maximum(np.partition(grey, rank, axis=0)[rank], np.float32(0))
+
+
 def _fit(grey: Float32, weights: Float32, lights: Float32, products: Float32) -> Float32:
     """Weighted least squares, (3, B); 0 where the weighted lights determine nothing."""
     matrix = products @ weights
@@ -102,10 +111,9 @@ def _fit(grey: Float32, weights: Float32, lights: Float32, products: Float32) ->
     return np.where(np.isfinite(scaled).all(axis=0), scaled, 0).astype(np.float32)
 
 
-def _weights(grey: Float32, shading: Float32, used: Float32, width: float, power: np.float32) -> Float32:
-    """1 for a perfect light, falling as |residual|^(p - 2) beyond `width` times the pixel's largest value."""
-    scale = np.float32(width) * np.maximum(grey.max(axis=0), np.finfo(np.float32).tiny)
-    relative = (grey - shading) / scale
+def _weights(grey: Float32, shading: Float32, used: Float32, width: Float32, power: np.float32) -> Float32:
+    """1 for a perfect light, falling as |residual|^(p - 2) beyond `width` (B,)."""
+    relative = (grey - shading) / np.maximum(width, np.finfo(np.float32).tiny)
     relative *= relative
     relative += 1
     return used * relative**power
