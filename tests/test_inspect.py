@@ -537,3 +537,10 @@ def test_damaged_shards_never_stop_the_inspection(shard: Path, rng: np.random.Ge
         data[place : place + 64] = rng.bytes(64)
         shard.write_bytes(data)
         assert not summarise([inspect_shard(shard)])["sound"]
+
+
+def test_many_png_lights_take_one_line_of_the_page(tmp_path: Path) -> None:
+    sample = make_sample(size=SIZE, mode="photometric", lights=12)
+    write_synthetic_shard(tmp_path / "a.tar", [sample], FieldFormat(image="png16"))
+    page = render_text(summarise([inspect_shard(tmp_path / "a.tar")]))
+    assert page.count("light_") == 2 and "light_00.png ... light_11.png" in page

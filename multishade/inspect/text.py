@@ -52,20 +52,30 @@ def _contents(summary: dict[str, Any]) -> list[str]:
 def _files(summary: dict[str, Any]) -> list[str]:
     if not summary["files"]:
         return []
-    whole = sum(summary["files"].values())
-    width = max(len(name) for name in summary["files"]) + 2
+    files = _joined(summary["files"])
+    whole = sum(files.values())
+    width = max(len(name) for name in files) + 2
     lines = [
         f"{'file':<{width}}{'a sample':>10}{'share':>8}   luminance on the object: median (least to most), 99 %"
     ]
-    for name, size in summary["files"].items():
-        median, high = (
-            summary["measures"].get(f"{name.split('.')[0]}_{which}") for which in ("median", "p99")
-        )
+    for name, size in files.items():
+        field = "shading" if name.startswith("light_") else name.split(".")[0]
+        median, high = (summary["measures"].get(f"{field}_{which}") for which in ("median", "p99"))
         luminance = ""
         if median and high:
             luminance = f"   {median['median']:.3f} ({median['min']:.3f} to {median['max']:.3f}), {high['median']:.2f}"
         lines.append(f"{name:<{width}}{_size(size):>10}{size / whole:>8.1%}{luminance}")
     return lines
+
+
+def _joined(files: dict[str, float]) -> dict[str, float]:
+    """The files of a photometric sequence in PNG as one entry, "light_00.png ... light_95.png"."""
+    lights = [name for name in files if name.startswith("light_")]
+    joined: dict[str, float] = {}
+    for name, size in files.items():
+        shown = f"{lights[0]} ... {lights[-1]}" if name in lights else name
+        joined[shown] = joined.get(shown, 0.0) + size
+    return joined
 
 
 def _figures(summary: dict[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ GROUND = np.array([36, 39, 44], np.uint8)  # behind every object
 MASK_SHADE = np.array([214, 217, 221], np.uint8)
 UNDETERMINED = np.array([70, 120, 140], np.uint8)  # no three lights reach the pixel
 ERROR_DEGREES = {"lambert": 0.1, "cast": 5.0, "photometric": 30.0}  # white end of the error's scale
-MOST_FRAMES = 12
+MOST_FRAMES = 10
 
 
 @dataclass(frozen=True)
