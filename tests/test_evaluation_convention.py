@@ -5,10 +5,10 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
-from synthetic_benchmarks import ball
 
 from multishade.errors import EvaluationError
 from multishade.evaluation import convention
+from tests.synthetic_benchmarks import ball
 
 ALL_CONVENTIONS = [
     ",".join(sign + axis for sign, axis in zip(signs, order, strict=True))

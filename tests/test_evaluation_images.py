@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import savemat
-from synthetic_benchmarks import ball, code_normal
 
 from multishade import image_files
 from multishade.errors import EvaluationError
 from multishade.evaluation import images
+from tests.synthetic_benchmarks import ball, code_normal
 
 
 def test_sixteen_bit_colour_is_read_as_sixteen_bit(tmp_path: Path) -> None:

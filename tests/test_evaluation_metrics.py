@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_benchmarks import ball
 
 from multishade.errors import EvaluationError
 from multishade.evaluation import metrics
 from multishade.photometry import lights
 from multishade.photometry.shading import lambert
+from tests.synthetic_benchmarks import ball
 
 
 def test_summary_by_hand() -> None:

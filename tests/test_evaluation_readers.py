@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import savemat
-from synthetic_benchmarks import (
+
+from multishade import image_files
+from multishade.errors import EvaluationError, MultiShadeError
+from multishade.evaluation import depth_normals, luces, readers
+from multishade.evaluation.methods import method
+from multishade.evaluation.objects import BenchmarkObject, bounding_box
+from multishade.photometry.angles import angular_error_degrees
+from tests.synthetic_benchmarks import (
     ball,
     code,
     code_normal,
@@ -16,13 +23,6 @@ from synthetic_benchmarks import (
     write_luces_object,
     write_numbers,
 )
-
-from multishade import image_files
-from multishade.errors import EvaluationError, MultiShadeError
-from multishade.evaluation import depth_normals, luces, readers
-from multishade.evaluation.methods import method
-from multishade.evaluation.objects import BenchmarkObject, bounding_box
-from multishade.photometry.angles import angular_error_degrees
 
 
 def read_all(spec: str, truth: Path | None = None) -> list[BenchmarkObject]:

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere) or a folder of normal maps made elsewhere:
+EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere) or a folder of normal maps:
 <object>.png|.exr|.npy, or <object>/<image>.png for one map an image, in the axes that --convention declares.
 
 examples:
@@ -52,7 +52,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--name", help="the method's name in tables (default: METHOD, or the folder's name)")
     parser.add_argument(
-        "--no-surface", action="store_true", help="do not integrate normals where there is a true depth"
+        "--integrate",
+        choices=("bilateral", "poisson", "none"),
+        default="bilateral",
+        help="how normals become the surface that is held against a true depth, where there is one (default: bilateral)",
     )
     parser.add_argument("--no-maps", action="store_true", help="write no pictures")
     parser.set_defaults(run=run)
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         name,
         settings_text,
         Settings(
-            surface=not args.no_surface,
+            surface=args.integrate,
             draw=not args.no_maps,
             declared=args.convention if from_folder else convention.OURS,
         ),
@@ -109,8 +112,12 @@ def _print_summary(found, out) -> None:  # type: ignore[no-untyped-def]
     if len(found.notes) > 20:
         print(f"note: {len(found.notes) - 20} more notes are in the report")
     print(
-        f"average over {len(found.rows)} predictions: mean {found.averaged['mean']:.2f} degrees, median "
+        f"average over {_count(len(found.rows))}: mean {found.averaged['mean']:.2f} degrees, median "
         f"{found.averaged['median']:.2f}; pooled over pixels: mean {found.pooled['mean']:.2f}, median "
         f"{found.pooled['median']:.2f}"
     )
     print(f"written: {out / 'results.csv'}, {out / 'report.md'}, {out / 'report.html'}")
+
+
+def _count(predictions: int) -> str:
+    return f"{predictions} prediction{'' if predictions == 1 else 's'}"

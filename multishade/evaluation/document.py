@@ -54,9 +54,11 @@ class Figure:
 Block = Heading | Paragraph | Warning | Bullets | Table | Figure
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #20242a; --faint: #6b7280; --line: #dfe3e8; --page: #ffffff; --mark: #fff4e5; --edge: #d9822b; }
+:root { color-scheme: light dark; --ink: #20242a; --faint: #6b7280; --line: #dfe3e8; --page: #ffffff;
+  --mark: #fff4e5; --edge: #d9822b; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e8eb; --faint: #9aa3ad; --line: #343a42; --page: #16191d; --mark: #33260f; --edge: #e0a24e; }
+  :root { --ink: #e6e8eb; --faint: #9aa3ad; --line: #343a42; --page: #16191d; --mark: #33260f;
+    --edge: #e0a24e; }
 }
 body { font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink); background: var(--page);
   max-width: 75rem; margin: 2rem auto; padding: 0 1.25rem; }
@@ -66,7 +68,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--faint); font-weight: 600; } .text { text-align: left; } tr.sum td { font-weight: 600; }
 .warning { background: var(--mark); border-left: 4px solid var(--edge); padding: .6rem .9rem; margin: 1rem 0; }
-figure { margin: 1.25rem 0; } figure img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); }
+figure { margin: 1.25rem 0; }
+figure img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); }
 figcaption { color: var(--faint); font-size: .85rem; }
 """
 

@@ -56,7 +56,8 @@ def solve(target: BenchmarkObject, name: str, gray: str) -> Iterator[Prediction]
     if target.directions is None:
         raise EvaluationError(f"{target.benchmark}/{target.name}: no light directions, which {name} needs")
     window = bounding_box(target.mask)
-    found = solvers.solve(target.images(gray, window), target.directions, target.mask[window], method=name)
+    images_of_light = target.images(gray, window)
+    found = solvers.solve(images_of_light, target.directions, target.mask[window], method=name)
     normal = np.zeros((*target.mask.shape, 3), dtype=np.float32)
     normal[window] = np.where((found.determined & target.mask[window])[..., None], found.normal, 0)
     yield Prediction(ALL, normal)

@@ -125,6 +125,14 @@ class BenchmarkObject:
             stack[place] = cut if gray == RGB else cut @ np.asarray(GREY_WEIGHTS[gray], np.float32)
         return stack
 
+    def camera_of(self, window: Window) -> Float64 | None:
+        """The camera matrix of the frame cut to `window`, whose principal point the cut moves; None if orthographic."""
+        if self.camera is None or self.orthographic:
+            return None
+        camera = self.camera.copy()
+        camera[:2, 2] -= (window[1].start or 0, window[0].start or 0)
+        return camera
+
     def input(self, index: int) -> Float32:
         """Single-image input `index`: (H, W, 3) float32, linear, as stored."""
         load = self.load_input if self.input_names else self.load_image

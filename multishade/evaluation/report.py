@@ -52,12 +52,12 @@ def evaluation_blocks(found: "Evaluation") -> list[Block]:
                 f"{MISSING_DEGREES:g} degrees the mean is {found.averaged['mean_with_missing']:.2f}."
             )
         )
+    count = "1 prediction" if len(found.rows) == 1 else f"{len(found.rows)} predictions"
     settings = f" Settings: {found.settings}." if found.settings else ""
     blocks.append(
         Paragraph(
-            f"{len(found.rows)} predictions, {found.pooled['pixels']:,.0f} pixels inside the masks. "
-            "Angular errors are in degrees "
-            f"and signed (a flipped normal is 180 off).{settings}"
+            f"{count}, {found.pooled['pixels']:,.0f} pixels inside the masks. Angular errors are in degrees and signed "
+            f"(a flipped normal is 180 off).{settings}"
         )
     )
     blocks += [Heading("Angular error"), _angular_table(found)]

@@ -22,11 +22,9 @@ RING_LIGHTS, RING_ELEVATION = 9, 45.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What is measured beside angles. surface: also integrate the normals where there is a true depth; draw:
-    write maps.
-    """
+    """What is measured beside angles. surface: how to integrate the normals where there is a true depth, or "none"."""
 
-    surface: bool = True
+    surface: str = "bilateral"
     shading: bool = True
     draw: bool = True
     declared: str = convention.OURS
@@ -122,8 +120,8 @@ def measure(normal: Float32, error: Float32, target: BenchmarkObject, settings: 
             shading.lambert(target.true_normal, directions, scored),
             scored,
         )
-    if settings.surface and target.depth is not None:
-        row |= surfaces.surface_metrics(normal, target)
+    if settings.surface != "none":
+        row |= surfaces.surface_metrics(normal, target, settings.surface)
     return row
 
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade solve FOLDER`: photographs under known lights -> normals, albedo, surface, pictures."""
+
+import argparse
+from pathlib import Path
+
+EPILOG = """FOLDER holds images of one thing seen by one camera, each under its own distant light, and beside them
+light_directions.txt (x right, y up, z to the camera; one line an image), light_intensities.txt (RGB, optional),
+mask.png (optional), K.txt (camera matrix, optional), Normal_gt.mat or normal.png (the truth, optional).
+Folders of DiLiGenT and LUCES are known by their files.
+
+example:
+  multishade solve diligent/ballPNG --method relu -o out/ball"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "solve",
+        help="normals and surface from images under known lights",
+        description="Photometric stereo: a folder of images and lights -> normal map (PNG, EXR), albedo, confidence, "
+        "mesh (PLY, GLB), shading video and one picture that shows it all.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--method", default="relu", help="ols, ols_masked, thresholded, relu or robust (default: relu)"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: out/solve-NAME")
+    parser.add_argument(
+        "--lights", type=Path, metavar="FILE", help="light directions, in place of the folder's"
+    )
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="in place of the folder's mask.png")
+    parser.add_argument(
+        "--srgb", action="store_true", help="the images are sRGB-coded (photos): make them linear first"
+    )
+    parser.add_argument(
+        "--gray",
+        choices=("luminance", "mean"),
+        default="luminance",
+        help="how colour becomes one number for the normals; albedo keeps its colour (default: luminance)",
+    )
+    parser.add_argument(
+        "--integrate",
+        choices=("bilateral", "poisson", "none"),
+        default="bilateral",
+        help="surface that keeps steps, smooth surface, or no surface (default: bilateral)",
+    )
+    parser.add_argument("--video", choices=("gif", "mp4", "none"), default="gif", help="default: gif")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from multishade.errors import SolveError
+    from multishade.evaluation import readers, solve_files
+    from multishade.evaluation.objects import bounding_box
+    from multishade.photometry import integration, solvers
+
+    if args.method not in solvers.METHODS:
+        raise SolveError(f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}")
+    target = readers.read_folder(args.folder, args.lights, args.mask, args.srgb)
+    if target.directions is None:
+        raise SolveError(
+            f"{args.folder}: no light_directions.txt; name the file of light directions with --lights"
+        )
+    window = bounding_box(target.mask, margin=1)
+    mask = target.mask[window]
+    images = target.images(window=window)
+    found = solvers.solve(images, target.directions, mask, method=args.method, grey=args.gray)
+    if not found.determined.any():
+        raise SolveError(
+            f"{args.folder}: no pixel has three lights or more that are not in one plane; nothing is solved"
+        )
+    surface = None
+    if args.integrate != "none":
+        camera = target.camera_of(window)
+        surface = integration.integrate(found.normal, found.determined, camera=camera, method=args.integrate)
+    solved = solve_files.place(target, window, found, surface)
+    out = args.output or Path("out") / f"solve-{target.name}"
+    for note in target.notes:
+        print(f"note: {note}")
+    print(
+        f"{target.name}: {len(images)} images, {int(mask.sum())} pixels, "
+        f"{100 * float(found.determined[mask].mean()):.1f} % determined by {args.method}"
+    )
+    error = solved.error
+    if error is not None:
+        values = error[target.scored]
+        print(f"mean angular error {np.nanmean(values):.2f} degrees, median {np.nanmedian(values):.2f}")
+    for path in solve_files.write(out, solved, args.video):
+        print(path)
+    return 0
