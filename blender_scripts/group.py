@@ -8,8 +8,9 @@ from typing import Any
 
 import bpy
 
-from blender_scripts import clay, objects, render
+from blender_scripts import clay, objects, render, uv
 from blender_scripts.lights import LightRig
+from blender_scripts.materials import build_material
 from blender_scripts.plain import build_plain
 from multishade.scene import Group, Light, RenderSettings, Sequence, View
 
@@ -107,9 +108,10 @@ def _dress(items: list[bpy.types.Object], spec: dict[str, Any]) -> list[bpy.type
                 item.data.materials.clear()
                 item.data.materials.append(build_plain(item.data))
     else:
-        from blender_scripts import materials
-
-        material = materials.build_material(spec, "replaced")
+        try:
+            material = build_material(_projected(spec, items), "replaced")
+        except ValueError as error:
+            raise MaterialUnusable(str(error)) from error
         for item in items:
             item.data.materials.clear()
             item.data.materials.append(material)
@@ -118,6 +120,16 @@ def _dress(items: list[bpy.types.Object], spec: dict[str, Any]) -> list[bpy.type
         clay.tame(material)
         clay.install(material)
     return list(worn.values())
+
+
+def _projected(spec: dict[str, Any], items: list[bpy.types.Object]) -> dict[str, Any]:
+    """Settle how a map set is laid on: by the object's UVs where they can carry it, at the same size as by the box."""
+    if spec.get("projection") != "auto":
+        return spec
+    density = uv.density(items)
+    if density is None:
+        return {**spec, "projection": "box"}
+    return {**spec, "projection": "uv", "repeats": spec["repeats"] / density}
 
 
 def _require_images() -> None:

@@ -52,9 +52,9 @@ def refusals_named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def remove_partials(folder: Path) -> list[Path]:
-    """Delete what killed writers left in `folder`, and return it. Only for when nobody is writing there."""
-    leftovers = sorted(folder.glob(f".*{PARTIAL_SUFFIX}"))
+def remove_partials(path: Path) -> list[Path]:
+    """Delete what killed writers of `path` left beside it, and return it. Only for when nobody is writing it."""
+    leftovers = sorted(path.parent.glob(f".{path.name}.*{PARTIAL_SUFFIX}"))
     for path in leftovers:
         path.unlink(missing_ok=True)
     return leftovers

@@ -14,6 +14,7 @@ from multishade import objects, scene
 from multishade.assemble import assemble, field_format
 from multishade.blender import BlenderChild, render_views
 from multishade.blender.view import Stopwatch
+from multishade.atomic_file import remove_partials
 from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, MultiShadeError, ShardError
 from multishade.manifest import verify_file
@@ -69,6 +70,7 @@ def render_shard(
     watch, started = Stopwatch(), time.perf_counter()
     with GroupRenderer(plan.config, threads, watch) as renderer:
         path = shard_path(folder, shard)
+        remove_partials(path)
         digest = write_shard(path, _files(plan, shard, renderer, watch, progress))
         total = time.perf_counter() - started
         watch.add("total", total)

@@ -209,7 +209,7 @@ def _material_spec(row: MaterialRow | None, config: Config, rng: np.random.Gener
         "kind": row.kind,
         "maps": {name: str(row.path / file) for name, file in row.maps.present().items()},
         "normal_convention": row.normal_convention or "opengl",
-        "projection": "box",
+        "projection": "auto",
         "repeats": float(rng.uniform(*config.materials.repeats)),
         "height_scale": float(rng.uniform(*config.materials.height_scale)),
     }

@@ -85,7 +85,7 @@ def test_a_killed_writer_leaves_no_tar_and_its_remains_can_be_removed(tmp_path: 
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.tar")]).returncode == -9
     assert not (tmp_path / "a.tar").exists()
     assert list_shards_or_none(tmp_path) is None, "the remains do not look like a shard"
-    assert len(remove_partials(tmp_path)) == 1 and names_in(tmp_path) == []
+    assert len(remove_partials(tmp_path / "a.tar")) == 1 and names_in(tmp_path) == []
 
 
 def list_shards_or_none(folder: Path) -> list[Path] | None:
