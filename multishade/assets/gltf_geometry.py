@@ -27,6 +27,7 @@ class Declared:
     bounds: NDArray[np.float64]
     compressed: bool
     exact: bool
+    parts: NDArray[np.float64]
 
 
 def declared_geometry(gltf: Gltf) -> Declared:
@@ -39,7 +40,7 @@ def declared_geometry(gltf: Gltf) -> Declared:
         view_bytes(gltf, index, "the file")
     vertices = faces = 0
     exact, compressed = True, False
-    corners = []
+    parts = []
     checked: dict[int, list[tuple[int, int, NDArray[np.float64]]]] = {}
     for mesh_index, transform in _mesh_instances(gltf):
         if mesh_index not in checked:
@@ -53,16 +54,21 @@ def declared_geometry(gltf: Gltf) -> Declared:
                 DRACO in primitive.get("extensions", {}) for primitive in primitives
             )
             exact = exact and all(primitive.get("mode", TRIANGLES) != FAN for primitive in primitives)
+        corners = []
         for count, triangles, box in checked[mesh_index]:
             vertices += count
             faces += triangles
             with np.errstate(invalid="ignore", over="ignore"):
                 corners.append(box @ transform[:3, :3].T + transform[:3, 3])
+        if corners:
+            points = np.concatenate(corners)
+            parts.append(np.stack([points.min(axis=0), points.max(axis=0)]))
     if not faces:
         raise AssetError("has no faces in its scene (only points or lines, or nothing at all)")
-    points = np.concatenate(corners)
+    boxes = np.stack(parts)
+    bounds = np.stack([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)])
     exact = exact and not compressed and "EXT_mesh_gpu_instancing" not in gltf.json.get("extensionsUsed", [])
-    return Declared(vertices, faces, np.stack([points.min(axis=0), points.max(axis=0)]), compressed, exact)
+    return Declared(vertices, faces, bounds, compressed, exact, boxes)
 
 
 def _mesh_instances(gltf: Gltf) -> Iterator[tuple[int, NDArray[np.float64]]]:

@@ -52,7 +52,8 @@ def run_guarded(function: str, items: Sequence[Any], limits: Limits) -> Iterator
     children: list[_Child] = []
     try:
         while pending or any(child.index is not None for child in children):
-            while pending and len(children) < max(1, limits.workers):
+            wanted = len(pending) + sum(child.index is not None for child in children)
+            while len(children) < min(max(1, limits.workers), wanted):
                 children.append(_Child(function, limits))
             for child in children:
                 if child.index is None and pending:

@@ -53,16 +53,19 @@ def row_of_mesh(
 def row_of_map_set(
     found: MapSet, base: Path, facts: MapSetFacts, tags: tuple[str, ...] = (), **common: Any
 ) -> MaterialRow:
-    """`common`: id, sha256, licence, split, and what else of a MaterialRow is known (kind, scale)."""
-    common.setdefault("kind", facts.kind)
+    """`common`: id, sha256, licence, split, and what is known better than `facts` tell (kind, normal_convention
+    and normal_convention_from, scale)."""
+    told = {
+        "kind": facts.kind,
+        "normal_convention": facts.convention,
+        "normal_convention_from": facts.convention_from,
+    }
     return MaterialRow(
-        **common,
+        **(told | common),
         source="maps",
         location=location_of(found.folder, base),
         tags=(*tags, "normal-disputed") if facts.disputed else tags,
         maps=Maps(**found.maps),
-        normal_convention=facts.convention,
-        normal_convention_from=facts.convention_from,
     )
 
 

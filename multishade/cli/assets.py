@@ -5,12 +5,15 @@ sources."""
 import argparse
 from pathlib import Path
 
+from multishade.cli.assets_fetch import add_fetch
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser("assets", help="make manifests of objects, materials and environments")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_builtin(actions)
     _add_scan(actions)
+    add_fetch(actions)
 
 
 def _add_builtin(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objaverse 1.0 in, single solid objects in the cache and object rows out, each refusal with its reason.
+
+The `objaverse` package knows which uid lies where, and reads annotations and LVIS categories; it is pointed
+at this cache, where its files are put first. The downloads are our own, since the package's neither resume,
+retry nor check: the Hugging Face Hub promises each file's sha256, and that is verified.
+"""
+
+import gzip
+import importlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from multishade.assets.fetch.download import (
+    Download,
+    FetchError,
+    FetchStopped,
+    Policy,
+    download,
+    download_all,
+)
+from multishade.assets.fetch.ingest import (
+    Arrival,
+    Credit,
+    FetchResult,
+    Progress,
+    Rejected,
+    judge,
+    without_doubles,
+)
+from multishade.assets.fetch.ledger import Ledger
+from multishade.assets.guard import Limits
+from multishade.assets.licences import SKETCHFAB, UNKNOWN, normalise
+from multishade.assets.meshes import MeshFacts
+from multishade.assets.names import slug
+from multishade.assets.rows import Split, row_of_mesh, split_of
+from multishade.assets.triage import TriageRules, judge_size
+from multishade.errors import AssetError
+from multishade.rows import Row
+
+REPOSITORY = "datasets/allenai/objaverse/resolve/main"
+BATCH = 256  # objects downloaded before they are read; bounds what a stopped run has to read again
+
+
+@dataclass(frozen=True)
+class ObjaverseOptions:
+    """Which objects: `uids` (None for all), of the LVIS `categories` if any, in the order given; at most
+    `limit` that pass. licences: Sketchfab's codes ("by", "cc0", ...), empty for any. endpoint: of the
+    Hugging Face Hub."""
+
+    uids: tuple[str, ...] | None = None
+    categories: tuple[str, ...] = ()
+    limit: int | None = None
+    licences: tuple[str, ...] = ("by", "cc0")
+    split: Split | Literal["auto"] = "auto"
+    rules: TriageRules = TriageRules()
+    endpoint: str = ""
+
+
+def read_uids(path: Path) -> tuple[str, ...]:
+    """Uids of a published list: JSON (a list, or an object whose keys or values they are), CSV (its first
+    column that looks like uids), or text with one per line; paths and `.glb` around a uid are dropped.
+    Raises AssetError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssetError(f"{path}: cannot be read ({error})") from error
+    if text.lstrip().startswith(("[", "{")):
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise AssetError(f"{path}: is not JSON ({error})") from error
+        names = _flat(data)
+    else:
+        names = [cell for line in text.split("\n") for cell in line.split(",")]
+    uids = [Path(name.strip().strip("\"'")).name.removesuffix(".glb") for name in names]
+    found = tuple(dict.fromkeys(uid for uid in uids if _looks_like_uid(uid)))
+    if not found:
+        raise AssetError(f"{path}: holds no uid of Objaverse (20 to 40 letters and digits)")
+    return found
+
+
+def fetch_objaverse(
+    options: ObjaverseOptions,
+    cache: Path,
+    manifest: Path,
+    policy: Policy,
+    limits: Limits,
+    progress: Progress | None = None,
+) -> FetchResult:
+    """Objects that keep the licence and the triage rules. Raises FetchError where the catalogue cannot be
+    had, AssetError for a category or a licence that does not exist."""
+    package = _package(cache)
+    hub = _Hub(options, policy)
+    rejected: list[Rejected] = []
+    candidates, categories = _candidates(options, package, hub, rejected)
+    rows: list[Row] = []
+    credits: dict[str, Credit] = {}
+    stopped = None
+    rules = "object 1 " + json.dumps(asdict(options.rules), sort_keys=True)
+    with Ledger(cache / "objaverse") as ledger:
+        try:
+            for batch in _batches(candidates, options.limit, rows):
+                wanted = _allowed(batch, options, package, hub, rejected)
+                arrivals = _download(wanted, package, hub, rejected, progress)
+                checker = "multishade.assets.triage:triage_object"
+                work = [
+                    Arrival(path, (str(path), options.rules), path.parent, (path.name,))
+                    for path in arrivals.values()
+                ]
+                entries = judge(work, checker, rules, ledger, limits, progress)
+                for (uid, path), entry in zip(arrivals.items(), entries, strict=True):
+                    if not isinstance(entry.facts, MeshFacts):
+                        rejected.append(Rejected(uid, entry.reason or "cannot be read"))
+                        continue
+                    credits[uid] = _credit(uid, wanted[uid])
+                    rows.append(
+                        row_of_mesh(
+                            path,
+                            manifest.parent,
+                            entry.facts,
+                            family=slug(categories.get(uid, "")) or "objaverse",
+                            tags=("objaverse",),
+                            id=uid,
+                            sha256=entry.sha256,
+                            licence=credits[uid].licence,
+                            split=split_of(entry.sha256, options.split),
+                        )
+                    )
+        except FetchStopped as error:
+            stopped = str(error)
+    kept, doubles = without_doubles(rows)
+    kept = kept[: options.limit]
+    named = tuple(credits[row.id] for row in kept)
+    return FetchResult(kept, (*rejected, *doubles), named, stopped)
+
+
+class _Hub:
+    """The files of the Objaverse repository on the Hub, put where the package looks for them."""
+
+    def __init__(self, options: ObjaverseOptions, policy: Policy) -> None:
+        endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+        self.base = f"{endpoint.rstrip('/')}/{REPOSITORY}"
+        self.policy = policy
+
+    def file(self, name: str, folder: Path) -> Download:
+        return Download(f"{self.base}/{name}", folder / name)
+
+    def catalogue(self, name: str, folder: Path) -> None:
+        """A gzipped JSON file of the catalogue, whole or not at all."""
+        path = folder / name
+        if not path.is_file():
+            download(self.file(name, folder), self.policy)
+        try:
+            with gzip.open(path, "rb") as file:
+                while file.read(1 << 20):
+                    pass
+        except (OSError, EOFError) as error:
+            path.unlink()
+            raise FetchError(f"{self.base}/{name}: came damaged ({error}); run again") from error
+
+
+def _package(cache: Path) -> Any:
+    """The objaverse package, with this cache as the place of its files."""
+    package: Any = importlib.import_module("objaverse")
+    package.BASE_PATH = str(cache / "objaverse")
+    package._VERSIONED_PATH = str(cache / "objaverse" / "hf-objaverse-v1")
+    return package
+
+
+def _folder(package: Any) -> Path:
+    return Path(package._VERSIONED_PATH)
+
+
+def _candidates(
+    options: ObjaverseOptions, package: Any, hub: _Hub, rejected: list[Rejected]
+) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """((uid, path in the repository) in order, LVIS category by uid)."""
+    unknown = sorted(set(options.licences) - set(SKETCHFAB))
+    if unknown:
+        raise AssetError(f"--licence {unknown[0]!r} is not one of {', '.join(SKETCHFAB)}")
+    hub.catalogue("object-paths.json.gz", _folder(package))
+    hub.catalogue("lvis-annotations.json.gz", _folder(package))
+    paths: dict[str, str] = package._load_object_paths()
+    lvis: dict[str, list[str]] = package.load_lvis_annotations()
+    missing = [name for name in options.categories if name not in lvis]
+    if missing:
+        close = sorted(name for name in lvis if missing[0].lower() in name.lower())[:10]
+        raise AssetError(
+            f"--lvis {missing[0]!r} is no LVIS category" + (f"; there is {', '.join(close)}" if close else "")
+        )
+    categories = {uid: name for name, uids in lvis.items() for uid in uids}
+    if options.categories:
+        inside = [uid for name in options.categories for uid in lvis[name]]
+        chosen = [uid for uid in options.uids if uid in set(inside)] if options.uids is not None else inside
+    else:
+        chosen = list(options.uids) if options.uids is not None else list(paths)
+    rejected += [Rejected(uid, "is not in Objaverse 1.0") for uid in chosen if uid not in paths]
+    return [(uid, paths[uid]) for uid in dict.fromkeys(chosen) if uid in paths], categories
+
+
+def _batches(
+    candidates: Sequence[tuple[str, str]], limit: int | None, rows: Sequence[Row]
+) -> Iterator[list[tuple[str, str]]]:
+    """The next candidates, as many as are still wanted, until `rows` has grown to the limit."""
+    start = 0
+    while start < len(candidates) and (limit is None or len(rows) < limit):
+        size = BATCH if limit is None else min(BATCH, limit - len(rows))
+        yield list(candidates[start : start + size])
+        start += size
+
+
+def _allowed(
+    batch: list[tuple[str, str]],
+    options: ObjaverseOptions,
+    package: Any,
+    hub: _Hub,
+    rejected: list[Rejected],
+) -> dict[str, dict[str, Any]]:
+    """Annotations of the objects of a batch whose licence and stated size pass."""
+    for shard in sorted({path.split("/")[1] for _, path in batch}):
+        hub.catalogue(f"metadata/{shard}.json.gz", _folder(package))
+    annotations = package.load_annotations([uid for uid, _ in batch])
+    wanted = {}
+    for uid, path in batch:
+        annotation = annotations.get(uid)
+        if annotation is None:
+            rejected.append(Rejected(uid, "has no annotation, so its licence is unknown"))
+            continue
+        code = annotation.get("license")
+        if options.licences and code not in options.licences:
+            rejected.append(
+                Rejected(uid, f"its licence {code or UNKNOWN!r} is not among {', '.join(options.licences)}")
+            )
+            continue
+        archive = (annotation.get("archives") or {}).get("glb") or {}
+        size = archive.get("size")
+        reason = judge_size(size / 1e6 if size else None, annotation.get("faceCount"), options.rules)
+        if reason is not None:
+            rejected.append(Rejected(uid, reason + " (by its annotation)"))
+            continue
+        wanted[uid] = {**annotation, "path": path}
+    return wanted
+
+
+def _download(
+    wanted: dict[str, dict[str, Any]],
+    package: Any,
+    hub: _Hub,
+    rejected: list[Rejected],
+    progress: Progress | None,
+) -> dict[str, Path]:
+    """Paths of the objects that are there or came, by uid."""
+    folder = _folder(package)
+    paths = {uid: folder / annotation["path"] for uid, annotation in wanted.items()}
+    missing = [uid for uid, path in paths.items() if not path.is_file()]
+    for done, (index, result) in enumerate(
+        download_all([hub.file(wanted[uid]["path"], folder) for uid in missing], hub.policy), 1
+    ):
+        if isinstance(result, FetchError):
+            rejected.append(Rejected(missing[index], str(result)))
+        if progress:
+            progress("downloading", done, len(missing))
+    return {uid: path for uid, path in paths.items() if path.is_file()}
+
+
+def _credit(uid: str, annotation: dict[str, Any]) -> Credit:
+    user = annotation.get("user") or {}
+    return Credit(
+        id=uid,
+        title=" ".join(str(annotation.get("name", "")).split()),
+        author=" ".join(str(user.get("displayName") or user.get("username") or "").split()),
+        link=str(annotation.get("viewerUrl", "")),
+        licence=normalise(str(annotation.get("license") or UNKNOWN)),
+    )
+
+
+def _flat(data: Any) -> list[str]:
+    if isinstance(data, dict):
+        return [name for each in (*data.keys(), *data.values()) for name in _flat(each)]
+    if isinstance(data, list):
+        return [name for each in data for name in _flat(each)]
+    return [data] if isinstance(data, str) else []
+
+
+def _looks_like_uid(name: str) -> bool:
+    return name.isalnum() and name.isascii() and 20 <= len(name) <= 40

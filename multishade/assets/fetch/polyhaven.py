@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Poly Haven's public API in, HDRIs in the cache and environment rows out; all of them are CC0.
+
+The API (https://api.polyhaven.com, OpenAPI description in Poly-Haven/Public-API) answers
+`/assets?type=hdris` with every HDRI by its id, and `/files/ID` with url, md5 and size by resolution and
+format. Its terms ask for a user agent of one's own and for the credit "Powered by Poly Haven".
+"""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from multishade.assets.environments import EnvironmentFacts
+from multishade.assets.fetch.download import (
+    Download,
+    FetchError,
+    FetchStopped,
+    Policy,
+    download_all,
+    fetch_json,
+)
+from multishade.assets.fetch.ingest import Arrival, FetchResult, Progress, Rejected, judge, without_doubles
+from multishade.assets.fetch.ledger import Ledger
+from multishade.assets.guard import Limits
+from multishade.assets.names import slug
+from multishade.assets.rows import Split, row_of_environment, split_of
+from multishade.rows import Row
+
+API = "https://api.polyhaven.com"
+RULES = "environment 1"  # what the ledger calls the checks of `check_environment`; raise it when they change
+
+
+@dataclass(frozen=True)
+class PolyHavenOptions:
+    """count: how many HDRIs at most, None for all. resolution: "1k", "2k", ... up to what there is.
+    categories: all of them have to fit (Poly Haven's own names, such as "outdoor", "night", "studio")."""
+
+    resolution: str = "2k"
+    format: Literal["hdr", "exr"] = "hdr"
+    count: int | None = None
+    categories: tuple[str, ...] = ()
+    split: Split | Literal["auto"] = "auto"
+    api: str = API
+
+
+def fetch_polyhaven(
+    options: PolyHavenOptions,
+    cache: Path,
+    manifest: Path,
+    policy: Policy,
+    limits: Limits,
+    progress: Progress | None = None,
+) -> FetchResult:
+    """HDRIs that Poly Haven publishes, as far as they can be had and read. Raises FetchError where the API
+    cannot be reached or answers in another form than it states."""
+    chosen = choose(options, policy)
+    folder = cache / "polyhaven" / "hdris" / options.resolution
+    rejected: list[Rejected] = []
+    downloads: dict[str, Download] = {}
+    for name, answer in _file_lists(list(chosen), options, policy):
+        if isinstance(answer, FetchError):
+            rejected.append(Rejected(name, str(answer)))
+            continue
+        file = _file_of(answer, options)
+        if isinstance(file, str):
+            rejected.append(Rejected(name, file))
+        else:
+            path = folder / f"{slug(name)}_{options.resolution}.{options.format}"
+            downloads[name] = Download(file["url"], path, md5=file.get("md5"), size=file.get("size"))
+    names = list(downloads)
+    fetched, stopped = {}, None
+    try:
+        for done, (index, result) in enumerate(download_all([downloads[name] for name in names], policy), 1):
+            if isinstance(result, FetchError):
+                rejected.append(Rejected(names[index], str(result)))
+            else:
+                fetched[names[index]] = result.path
+            if progress:
+                progress("downloading", done, len(names))
+    except FetchStopped as error:
+        stopped = str(error)
+    arrivals = {
+        name: Arrival(path, str(path), path.parent, (path.name,)) for name, path in sorted(fetched.items())
+    }
+    rows: list[Row] = []
+    with Ledger(cache / "polyhaven") as ledger:
+        checker = "multishade.assets.environments:check_environment"
+        entries = judge(list(arrivals.values()), checker, RULES, ledger, limits, progress)
+    for (name, arrival), entry in zip(arrivals.items(), entries, strict=True):
+        if not isinstance(entry.facts, EnvironmentFacts):
+            rejected.append(Rejected(name, entry.reason or "cannot be read"))
+            continue
+        rows.append(
+            row_of_environment(
+                arrival.path,
+                manifest.parent,
+                entry.facts,
+                tags=("polyhaven", *(str(each) for each in chosen[name].get("categories", []))),
+                id=f"{slug(name)}_{options.resolution}",
+                sha256=entry.sha256,
+                licence="CC0-1.0",
+                split=split_of(hashlib.sha256(name.encode()).hexdigest(), options.split),
+            )
+        )
+    kept, doubles = without_doubles(rows)
+    return FetchResult(kept, (*rejected, *doubles), stopped=stopped)
+
+
+def choose(options: PolyHavenOptions, policy: Policy) -> dict[str, dict[str, Any]]:
+    """Ids and descriptions of the HDRIs to have, in an order that says nothing (by the hash of the id), so
+    that the first few are a fair sample and stay the same when others are published."""
+    url = f"{options.api.rstrip('/')}/assets"
+    parameters = {"type": "hdris"}
+    if options.categories:
+        parameters["categories"] = ",".join(options.categories)
+    answer = fetch_json(url, policy, parameters)
+    if not isinstance(answer, dict) or not all(isinstance(each, dict) for each in answer.values()):
+        raise FetchError(f"{url}: the answer is not a list of assets by id; the API has changed")
+    if not answer:
+        raise FetchError(f"{url}: no HDRI fits the categories {', '.join(options.categories)}")
+    names = sorted(answer, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    return {name: answer[name] for name in names[: options.count]}
+
+
+def _file_lists(names: list[str], options: PolyHavenOptions, policy: Policy) -> Iterator[tuple[str, Any]]:
+    """(id, the answer of /files/ID or the FetchError), in order. Raises FetchStopped when the network is
+    gone."""
+
+    def ask(name: str) -> Any:
+        try:
+            return fetch_json(f"{options.api.rstrip('/')}/files/{name}", policy)
+        except FetchError as error:
+            return error
+
+    failures = 0
+    with ThreadPoolExecutor(max(1, policy.workers)) as pool:
+        for name, answer in zip(names, pool.map(ask, names), strict=True):
+            failures = failures + 1 if isinstance(answer, FetchError) and answer.network else 0
+            if failures >= policy.failures_in_a_row:
+                raise FetchStopped(f"stopped after {failures} failures in a row; the last: {answer}")
+            yield name, answer
+
+
+def _file_of(answer: Any, options: PolyHavenOptions) -> dict[str, Any] | str:
+    """The wanted file's {url, md5, size}, or why there is none."""
+    sizes = answer.get("hdri") if isinstance(answer, dict) else None
+    if not isinstance(sizes, dict):
+        return "its list of files has no 'hdri'"
+    formats = sizes.get(options.resolution)
+    if not isinstance(formats, dict) or options.format not in formats:
+        there = ", ".join(sorted(f"{size} {'/'.join(sorted(each))}" for size, each in sizes.items()))
+        return f"is not published as {options.resolution} {options.format}; there is {there}"
+    file = formats[options.format]
+    if not isinstance(file, dict) or not isinstance(file.get("url"), str):
+        return "its list of files names no url"
+    return file

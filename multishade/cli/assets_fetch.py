@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade assets fetch SOURCE`: objects, materials and environments from remote sources into a cache
+and a manifest."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multishade.assets.fetch.ingest import FetchResult, Progress
+    from multishade.assets.fetch.transfer import Policy
+    from multishade.assets.guard import Limits
+
+
+def add_fetch(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare `fetch` and its sources under `multishade assets`."""
+    parser = actions.add_parser(
+        "fetch", help="get assets from a remote source, with their hashes and licences"
+    )
+    sources = parser.add_subparsers(title="sources", metavar="SOURCE", required=True)
+    _add_objaverse(sources)
+    _add_matsynth(sources)
+    _add_polyhaven(sources)
+    _add_http(sources)
+
+
+def _add_objaverse(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _source(
+        sources, "objaverse", "objects of Objaverse 1.0, triaged without rendering", run_objaverse
+    )
+    parser.add_argument("--uids", type=Path, metavar="FILE", help="only these: JSON, CSV or one uid per line")
+    parser.add_argument(
+        "--filter-list", metavar="URL|FILE", help="the same, such as a list that a paper published"
+    )
+    parser.add_argument(
+        "--lvis", action="append", default=[], metavar="CATEGORY", help="only of this LVIS category"
+    )
+    _add_limit(parser, "objects")
+    _add_licence(parser, "by,cc0")
+    _add_split(parser)
+    parser.add_argument("--max-mb", type=float, help="largest file in megabytes")
+    parser.add_argument("--min-faces", type=int, help="fewest triangles")
+    parser.add_argument("--max-faces", type=int, help="most triangles")
+    parser.add_argument(
+        "--endpoint", default="", metavar="URL", help="of the Hugging Face Hub (default: $HF_ENDPOINT)"
+    )
+
+
+def _add_matsynth(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _source(
+        sources, "matsynth", "PBR materials of MatSynth, streamed from the Hugging Face Hub", run_matsynth
+    )
+    parser.add_argument(
+        "--part", choices=["train", "test"], default="train", help="of MatSynth; test stays test"
+    )
+    parser.add_argument(
+        "--category", action="append", default=[], help="only of this category, such as metal"
+    )
+    _add_limit(parser, "materials")
+    _add_licence(parser, "")
+    parser.add_argument(
+        "--max-size", type=int, default=2048, metavar="PIXELS", help="shrink maps to it (default 2048)"
+    )
+    parser.add_argument("--repository", default="", metavar="NAME|DIR", help="default: gvecchio/MatSynth")
+
+
+def _add_polyhaven(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _source(sources, "polyhaven", "HDRIs of Poly Haven (CC0), through its public API", run_polyhaven)
+    parser.add_argument("--resolution", default="2k", help="1k, 2k, 4k, ... (default 2k)")
+    parser.add_argument("--format", choices=["hdr", "exr"], default="hdr")
+    parser.add_argument(
+        "--category", action="append", default=[], help="only of this category, such as outdoor"
+    )
+    _add_limit(parser, "HDRIs")
+    _add_split(parser)
+    parser.add_argument("--api", default="", metavar="URL", help="default: https://api.polyhaven.com")
+
+
+def _add_http(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _source(sources, "http", "files of a list of URLs with hashes", run_http)
+    parser.add_argument(
+        "list", type=Path, metavar="LIST", help="lines of: URL SHA256 [LICENCE [PATH]], or JSON objects"
+    )
+    parser.add_argument("--kind", choices=["auto", "objects", "materials", "environments"], default="auto")
+    parser.add_argument("--licence", help="licence of files for which none is stated")
+    _add_split(parser)
+
+
+def run_objaverse(args: argparse.Namespace) -> int:
+    def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
+        from dataclasses import replace
+
+        from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse, read_uids
+        from multishade.assets.triage import TriageRules
+
+        given = {"max_megabytes": args.max_mb, "min_faces": args.min_faces, "max_faces": args.max_faces}
+        lists = [
+            read_uids(path) for path in (args.uids, _filter_list(args.filter_list, cache, policy)) if path
+        ]
+        uids = None
+        if lists:
+            uids = tuple(uid for uid in lists[0] if all(uid in set(other) for other in lists[1:]))
+        options = ObjaverseOptions(
+            uids=uids,
+            categories=tuple(args.lvis),
+            limit=args.limit,
+            licences=_codes(args.licence),
+            split=args.split,
+            rules=replace(
+                TriageRules(), **{name: value for name, value in given.items() if value is not None}
+            ),
+            endpoint=args.endpoint,
+        )
+        return fetch_objaverse(options, cache, args.output, policy, limits, progress)
+
+    return _run(args, fetch)
+
+
+def run_matsynth(args: argparse.Namespace) -> int:
+    def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
+        from multishade.assets.fetch.matsynth import REPOSITORY, MatSynthOptions, fetch_matsynth
+
+        options = MatSynthOptions(
+            part=args.part,
+            limit=args.limit,
+            max_size=args.max_size or None,
+            licences=_codes(args.licence),
+            categories=tuple(args.category),
+            repository=args.repository or REPOSITORY,
+        )
+        return fetch_matsynth(options, cache, args.output, policy, limits, progress)
+
+    return _run(args, fetch)
+
+
+def run_polyhaven(args: argparse.Namespace) -> int:
+    def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
+        from multishade.assets.fetch.polyhaven import API, PolyHavenOptions, fetch_polyhaven
+
+        options = PolyHavenOptions(
+            resolution=args.resolution,
+            format=args.format,
+            count=args.limit,
+            categories=tuple(args.category),
+            split=args.split,
+            api=args.api or API,
+        )
+        return fetch_polyhaven(options, cache, args.output, policy, limits, progress)
+
+    return _run(args, fetch, "powered by Poly Haven (https://polyhaven.com)")
+
+
+def run_http(args: argparse.Namespace) -> int:
+    def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
+        from multishade.assets.fetch.http import fetch_http
+        from multishade.assets.scan import ScanOptions
+
+        options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits)
+        return fetch_http(args.list, cache, args.output, policy, options, progress)
+
+    return _run(args, fetch)
+
+
+def _run(args: argparse.Namespace, fetch: Callable[..., "FetchResult"], credit: str | None = None) -> int:
+    """Fetch, write what came, say what did not. Exit code 0 if the run went through, 1 if it was stopped or
+    brought nothing."""
+    from tqdm import tqdm
+
+    from multishade.assets.fetch.ingest import write_result
+    from multishade.assets.fetch.transfer import Policy
+    from multishade.assets.guard import Limits
+    from multishade.manifest import require_writable
+
+    require_writable(args.output)
+    policy = Policy(workers=args.workers, attempts=args.attempts)
+    showing = {"what": ""}
+    with tqdm(unit="asset", disable=None) as bar:
+
+        def show(what: str, done: int, total: int) -> None:
+            if showing["what"] != what or done < bar.n:
+                showing["what"] = what
+                bar.reset(total or None)
+                bar.set_description(what)
+            bar.total = total or None
+            bar.update(done - bar.n)
+
+        result = fetch(args.cache.expanduser(), policy, Limits(), show)
+    written = write_result(result, args.output)
+    for each in result.rejected:
+        print(f"rejected: {each.name}: {each.reason}")
+    print(f"{len(result.rows)} usable, {len(result.rejected)} rejected")
+    for path in written:
+        print(f"wrote {path}")
+    if credit and result.rows:
+        print(credit)
+    if result.stopped:
+        print(f"stopped early: {result.stopped}")
+    return 1 if result.stopped or not result.rows else 0
+
+
+def _source(
+    sources: Any, name: str, help_text: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = sources.add_parser(name, help=help_text, description=help_text)
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MANIFEST", help="the manifest to write"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("~/.cache/multishade"),
+        metavar="DIR",
+        help="default: ~/.cache/multishade",
+    )
+    parser.add_argument("--workers", type=int, default=8, metavar="N", help="downloads at once (default 8)")
+    parser.add_argument("--attempts", type=int, default=5, metavar="N", help="tries of one file (default 5)")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_limit(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--limit", type=int, metavar="N", help=f"at most so many {what}")
+
+
+def _add_licence(parser: argparse.ArgumentParser, default: str) -> None:
+    text = "codes such as by,cc0; 'any' for all" + (f" (default {default})" if default else " (default any)")
+    parser.add_argument("--licence", default=default or "any", metavar="CODES", help=text)
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--split",
+        choices=["train", "val", "test", "auto"],
+        default="auto",
+        help="auto: nine tenths for training, the rest for validation and testing (default)",
+    )
+
+
+def _codes(text: str) -> tuple[str, ...]:
+    return () if text == "any" else tuple(code.strip() for code in text.split(",") if code.strip())
+
+
+def _filter_list(given: str | None, cache: Path, policy: "Policy") -> Path | None:
+    """The file of a filter list; one that lies at a URL is fetched once, so that a later run goes on with the same."""
+    if not given:
+        return None
+    if not given.startswith(("http://", "https://")):
+        return Path(given)
+    import hashlib
+
+    from multishade.assets.fetch.download import Download, download
+
+    name = hashlib.sha256(given.encode()).hexdigest()[:16]
+    path = cache / "lists" / f"{name}-{Path(given.split('?')[0]).name}"
+    return download(Download(given, path), policy).path
