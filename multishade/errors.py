@@ -52,3 +52,11 @@ class SolveError(MultiShadeError):
 
 class EvaluationError(MultiShadeError):
     """A benchmark folder, prediction or result table cannot be used."""
+
+
+class ModelError(MultiShadeError):
+    """A model folder or checkpoint cannot be used, or does not fit what is asked of it."""
+
+
+class TrainingError(MultiShadeError):
+    """A training run cannot start, go on or be resumed."""

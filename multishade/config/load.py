@@ -3,13 +3,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from multishade.config.models import Config
 from multishade.errors import ConfigError
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -19,6 +21,11 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     `sources` come back absolute: a path in the file is relative to the file, one in an override to the current
     folder. Raises ConfigError.
     """
+    return load_settings(path, Config, overrides)
+
+
+def load_settings(path: Path, model: type[Settings], overrides: Sequence[str] = ()) -> Settings:
+    """`load_config` for any strict model. Raises ConfigError."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -35,9 +42,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         if field[0] == "sources":
             _resolve_sources(tree, Path.cwd())
     try:
-        return Config.model_validate(tree)
+        return model.model_validate(tree)
     except ValidationError as error:
-        problems = [_describe(problem, path, node, origins) for problem in error.errors()]
+        problems = [_describe(problem, path, node, origins, model) for problem in error.errors()]
         raise ConfigError("\n".join(problems)) from None
 
 
@@ -92,7 +99,13 @@ def _apply(tree: dict[str, Any], override: str) -> tuple[str, ...]:
     return (*sections, key)
 
 
-def _describe(problem: Any, path: Path, node: yaml.Node | None, origins: dict[tuple[str, ...], str]) -> str:
+def _describe(
+    problem: Any,
+    path: Path,
+    node: yaml.Node | None,
+    origins: dict[tuple[str, ...], str],
+    model: type[BaseModel],
+) -> str:
     location = tuple(str(part) for part in problem["loc"])
     field = ".".join(location) or "(the whole file)"
     where = str(path)
@@ -107,20 +120,20 @@ def _describe(problem: Any, path: Path, node: yaml.Node | None, origins: dict[tu
         if line is not None:
             where = f"{path}:{line}"
     if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown setting '{field}'. {_allowed_keys(location)}"
+        return f"{where}: unknown setting '{field}'. {_allowed_keys(model, location)}"
     message = problem["msg"].removeprefix("Value error, ")
     value = "" if problem["type"] in ("missing", "value_error") else f" is {problem['input']!r}:"
     return f"{where}: '{field}'{value} {message[0].lower() + message[1:]}"
 
 
-def _allowed_keys(location: tuple[str, ...]) -> str:
-    model: Any = Config
+def _allowed_keys(model: type[BaseModel], location: tuple[str, ...]) -> str:
+    section: Any = model
     for part in location[:-1]:
-        info = model.model_fields.get(part)
-        model = info.annotation if info else None
-        if not hasattr(model, "model_fields"):
+        info = section.model_fields.get(part)
+        section = info.annotation if info else None
+        if not hasattr(section, "model_fields"):
             return ""
-    return f"Known here: {', '.join(model.model_fields)}"
+    return f"Known here: {', '.join(section.model_fields)}"
 
 
 def _line_of(node: yaml.Node | None, location: tuple[str, ...]) -> int | None:
