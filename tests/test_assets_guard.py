@@ -11,6 +11,8 @@ import pytest
 from multishade.assets.guard import Limits, Outcome, run_guarded
 from multishade.errors import AssetError
 
+HOARD: list[bytearray] = []
+
 
 def act(item: tuple[str, int]) -> int:
     """What the children of these tests do."""
@@ -23,6 +25,10 @@ def act(item: tuple[str, int]) -> int:
         os._exit(3)
     elif what == "eat":
         return len(bytearray(value))
+    elif what == "hoard":
+        HOARD.append(bytearray(value))
+    elif what == "pid":
+        return os.getpid()
     elif what == "refuse":
         raise AssetError("is no good")
     elif what == "bug":
@@ -78,6 +84,19 @@ def test_memory_is_bounded() -> None:
     )
     assert found[0].reason == "needs more than 0.25 GiB of memory to read"
     assert found[1].value == 1 << 20
+
+
+def test_what_earlier_files_left_behind_is_not_held_against_a_later_one() -> None:
+    items = [("hoard", 100 << 20), ("hoard", 100 << 20), ("eat", 100 << 20), ("eat", 1 << 30)]
+    found = outcomes(items, Limits(seconds=20, memory_bytes=256 << 20, workers=1))
+    assert [outcome.reason is None for outcome in found] == [True, True, True, False]
+    assert "needs more than 0.25 GiB" in str(found[3].reason)
+
+
+def test_a_child_is_replaced_after_a_number_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multishade.assets.guard.ITEMS_PER_CHILD", 2)
+    found = outcomes([("pid", 0)] * 5, Limits(workers=1))
+    assert [found[0].value == found[k].value for k in range(5)] == [True, True, False, False, False]
 
 
 def test_leaving_early_leaves_no_child_behind() -> None:

@@ -272,3 +272,6 @@ def test_an_obj_names_its_material_files_or_lacks_them(tmp_path: Path) -> None:
     (tmp_path / "tex").mkdir()
     (tmp_path / "tex" / "the colour.png").write_bytes(b"")
     assert check_mesh(str(tmp_path / "a.obj")).files == ("my lib.mtl", "tex/the colour.png")
+    (tmp_path / "my lib.mtl").write_text("newmtl m\nmap_Kd C:\\Users\\jo\\bark.png\n")
+    (tmp_path / "bark.png").write_bytes(b"")
+    assert check_mesh(str(tmp_path / "a.obj")).files == ("bark.png", "my lib.mtl")

@@ -131,6 +131,17 @@ def test_the_textures_of_a_mesh_are_not_taken_for_a_material(tmp_path: Path) -> 
     assert scan(tmp_path, tmp_path / "m.jsonl", ScanOptions(limits=QUICK)).kind == "objects"
 
 
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    trimesh.creation.box().export(tmp_path / "a.stl")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "far").mkdir()
+    os.rename(tmp_path / "a.stl", tmp_path / "far" / "a.stl")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "far")
+    rows = scan(tmp_path / "in", tmp_path / "m.jsonl", ScanOptions(limits=QUICK)).rows
+    assert [row.location for row in rows] == ["in/link/a.stl"]
+
+
 def test_an_unwritable_place_is_found_before_the_work(tmp_path: Path) -> None:
     make_meshes(tmp_path / "in")
     (tmp_path / "file").write_text("")

@@ -39,7 +39,7 @@ from multishade.manifest import (
 )
 
 QUICK = Policy(workers=4, attempts=2, first_wait=0.01, failures_in_a_row=3)
-LIMITS = Limits(seconds=60, workers=2)
+LIMITS = Limits(seconds=60, workers=1)
 UIDS = [f"{number:032x}" for number in range(1, 13)]
 
 

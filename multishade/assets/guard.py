@@ -20,6 +20,7 @@ from typing import Any
 
 from multishade.errors import MultiShadeError
 
+ITEMS_PER_CHILD = 500  # then it is replaced, with whatever its parsers have leaked
 STARTUP_SECONDS = 60.0  # importing NumPy and trimesh from a cold disk, before an item's own deadline counts
 
 
@@ -40,6 +41,7 @@ class Outcome:
     index: int
     value: Any = None
     reason: str | None = None
+    out_of_memory: bool = False
 
 
 def run_guarded(function: str, items: Sequence[Any], limits: Limits) -> Iterator[Outcome]:
@@ -63,8 +65,17 @@ def run_guarded(function: str, items: Sequence[Any], limits: Limits) -> Iterator
             ready = wait([child.pipe for child in busy], timeout=patience)
             for child in busy:
                 outcome = child.take(child.pipe in ready)
-                if outcome is not None:
-                    yield outcome
+                if outcome is None:
+                    continue
+                if (
+                    outcome.out_of_memory and child.served > 1
+                ):  # what earlier items left may have been too much
+                    pending.append(outcome.index)
+                    child.end()
+                    continue
+                if child.served >= ITEMS_PER_CHILD and not child.ended:
+                    child.end()
+                yield outcome
             children = [child for child in children if not child.ended]
     finally:
         for child in children:
@@ -85,10 +96,12 @@ class _Child:
         self.index: int | None = None
         self.deadline = 0.0
         self.ended = False
+        self.served = 0
         self._extra = STARTUP_SECONDS
 
     def give(self, index: int, item: Any) -> None:
         self.index = index
+        self.served += 1
         self.deadline = time.monotonic() + self.limits.seconds + self._extra
         self._extra = 0.0
         try:
@@ -101,15 +114,15 @@ class _Child:
         assert self.index is not None
         if ready:
             try:
-                value, reason = self.pipe.recv()
+                value, reason, out_of_memory = self.pipe.recv()
             except (EOFError, OSError):
-                value, reason = None, f"the reader {self.how_it_ended()}"
+                value, reason, out_of_memory = None, f"the reader {self.how_it_ended()}", False
         elif time.monotonic() >= self.deadline:
             self.end()
-            value, reason = None, f"took longer than {self.limits.seconds:g} s to read"
+            value, reason, out_of_memory = None, f"took longer than {self.limits.seconds:g} s to read", False
         else:
             return None
-        outcome = Outcome(self.index, value, reason)
+        outcome = Outcome(self.index, value, reason, out_of_memory)
         self.index = None
         return outcome
 
@@ -130,7 +143,7 @@ class _Child:
 
 
 def _serve(pipe: Connection, function: str, memory_bytes: int) -> None:
-    """The child: items in, (value, reason) out, until the pipe closes."""
+    """The child: items in, (value, reason, out of memory) out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     faulthandler.disable()
     # Readers print warnings, native ones past Python's streams; what matters comes back as the reason.
@@ -146,17 +159,17 @@ def _serve(pipe: Connection, function: str, memory_bytes: int) -> None:
             item = pipe.recv()
         except EOFError:
             return
-        answer: tuple[Any, str | None]
+        answer: tuple[Any, str | None, bool]
         try:
-            answer = (call(item), None)
+            answer = (call(item), None, False)
         except MultiShadeError as error:
-            answer = (None, str(error))
+            answer = (None, str(error), False)
         except MemoryError:
-            answer = (None, f"needs more than {memory_bytes / 2**30:g} GiB of memory to read")
+            answer = (None, f"needs more than {memory_bytes / 2**30:g} GiB of memory to read", True)
         except RecursionError:
-            answer = (None, "is nested too deeply to read")
+            answer = (None, "is nested too deeply to read", False)
         except Exception as error:
-            answer = (None, f"cannot be read ({type(error).__name__}: {_short(str(error))})")
+            answer = (None, f"cannot be read ({type(error).__name__}: {_short(str(error))})", False)
         pipe.send(answer)
 
 

@@ -248,9 +248,13 @@ def _statements(file: Path, keywords: tuple[str, ...]) -> Iterator[list[str]]:
 
 
 def _beside(folder: Path, words: list[str]) -> str | None:
-    """The file that the words name, relative to `folder`: names may hold spaces, options may stand before them."""
+    """The file that the words name, relative to `folder`: names may hold spaces, options may stand before them.
+
+    A path of the author's own disk is sought by its last part, as Blender does.
+    """
     for first in range(len(words)):
         name = " ".join(words[first:]).strip("\"'").replace("\\", "/")
-        if name and not name.startswith("/") and (folder / name).is_file():
-            return name
+        for candidate in (name, name.rpartition("/")[2]):
+            if candidate and not candidate.startswith("/") and (folder / candidate).is_file():
+                return candidate
     return None

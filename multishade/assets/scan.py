@@ -130,7 +130,13 @@ def _files(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise AssetError(f"{error.filename}: cannot be listed ({error.strerror})") from error
 
-    for place, folders, names in os.walk(folder, onerror=refuse):
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back, or to a folder that is walked anyway
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         yield from (Path(place) / name for name in sorted(names) if not name.startswith("."))
 
