@@ -223,7 +223,10 @@ def _permanent(error: Exception) -> str | None:
 
 def _open(options: MatSynthOptions) -> tuple[Any, list[str]]:
     """The stream of the columns that are used, images as bytes, and the names of the categories."""
-    import datasets
+    try:
+        import datasets
+    except ImportError as error:
+        raise AssetError("MatSynth is streamed with the package `datasets`: pip install datasets") from error
 
     columns = ["name", "category", "metadata", *COLUMNS]
     stream = datasets.load_dataset(options.repository, split=options.part, streaming=True, columns=columns)
