@@ -23,9 +23,7 @@ ERROR_RANGE, ERROR_COLOURS = 30.0, "inferno"
 def normal_to_rgb(
     normal: NDArray[np.floating], mask: Mask | None = None, background: tuple[int, int, int] = WHITE
 ) -> Picture:
-    """(H, W, 3) unit vectors -> n / 2 + 1/2 in 8 bit; `background` outside `mask` and where there is no
-    normal.
-    """
+    """(H, W, 3) unit vectors -> n / 2 + 1/2 in 8 bit; `background` outside `mask` and where there is no normal."""
     inside = (normal != 0).any(axis=2) if mask is None else mask & (normal != 0).any(axis=2)
     coded = np.rint((np.clip(normal, -1, 1) * 0.5 + 0.5) * 255).astype(np.uint8)
     return _on_background(coded, inside, background)
@@ -37,9 +35,7 @@ def error_to_rgb(
     maximum: float = ERROR_RANGE,
     background: tuple[int, int, int] = WHITE,
 ) -> Picture:
-    """(H, W) errors in degrees, 0 black to `maximum` and above pale yellow; NaN inside the mask (no
-    prediction) is cyan.
-    """
+    """(H, W) errors in degrees: 0 is black, `maximum` and above pale yellow, NaN (no prediction) cyan."""
     import matplotlib
 
     scaled = np.clip(np.nan_to_num(error, nan=0.0) / maximum, 0, 1)
@@ -54,9 +50,7 @@ def radiance_to_rgb(
     background: tuple[int, int, int] = WHITE,
     white: float | None = None,
 ) -> Picture:
-    """Linear (H, W, 3) or (H, W) -> sRGB. `white` is the value shown as white; by default the 99th percentile
-    in the mask.
-    """
+    """Linear (H, W, 3) or (H, W) -> sRGB. `white`: the value shown as white, by default the 99th percentile."""
     colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
     inside = np.ones(colour.shape[:2], dtype=bool) if mask is None else mask
     if white is None:
@@ -195,9 +189,7 @@ def tile(
 
 
 def fit_height(picture: Picture, height: int) -> Picture:
-    """The picture at another height, its aspect kept: nearest neighbour to enlarge (pixels stay visible),
-    area to shrink.
-    """
+    """The picture at another height, aspect kept: nearest neighbour to enlarge (pixels stay pixels), area to shrink."""
     from PIL import Image
 
     width = max(1, round(picture.shape[1] * height / picture.shape[0]))

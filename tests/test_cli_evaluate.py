@@ -31,6 +31,17 @@ def test_evaluate_writes_a_table_maps_and_reports(tmp_path: Path, capsys: pytest
     assert float(rows[0]["mean"]) < 0.01
 
 
+def test_several_methods_make_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec, out = benchmark(tmp_path / "set"), tmp_path / "out"
+    assert main(["evaluate", "ols,constant", "--on", spec, "-o", str(out), "--no-maps"]) == 0
+    table = (out / "summary.md").read_text().splitlines()
+    assert table[0] == "# 2 methods on diligent"
+    assert table[2].startswith("| method | object0 | object1 | mean ° | median ° |")
+    assert table[4].startswith("| ols | 0.00 | 0.00 | 0.00 |") and table[5].startswith("| constant | ")
+    assert (out / "ols" / "results.csv").is_file() and (out / "constant" / "report.html").is_file()
+    assert (out / "summary.md").read_text() in capsys.readouterr().out
+
+
 def test_evaluate_fails_with_1_when_the_declared_axes_do_not_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,7 +114,7 @@ def test_compare_prints_a_verdict_and_writes_a_report(
 def test_compare_says_when_objects_are_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = table(tmp_path / "a.csv", "ols", [4, 8]), table(tmp_path / "b.csv", "relu", [2, 6])
     assert main(["compare", a, b]) == 0
-    assert "Too few objects to tell: 2 of them" in capsys.readouterr().out
+    assert "Too few objects to tell ols and relu apart: 2 cannot" in capsys.readouterr().out
 
 
 def test_two_runs_of_one_method_are_told_apart_by_path(

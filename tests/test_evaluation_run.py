@@ -70,7 +70,7 @@ def test_predictions_from_a_folder_in_declared_axes(tmp_path: Path) -> None:
     assert right.averaged["mean"] < 0.01 and right.mismatch is None
     wrong = run(spec, methods.from_folder(tmp_path / "maps", "x,y,z"))
     assert wrong.mismatch is not None and wrong.mismatch.better == "x,-y,-z"
-    assert "Warning" in "".join(map(str, report.evaluation_blocks(wrong)[:1]))
+    assert type(report.evaluation_blocks(wrong)[0]).__name__ == "Caution"
 
 
 def test_one_map_an_image_gives_one_row_an_image(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_missing_normals_make_a_warning(tmp_path: Path) -> None:
     assert 45 < row.metrics["coverage"] < 55 and row.metrics["mean"] < 0.01
     assert 40 < row.metrics["mean_with_missing"] < 50
     first = report.evaluation_blocks(found)[0]
-    assert type(first).__name__ == "Warning" and "90 degrees" in str(first)
+    assert type(first).__name__ == "Caution" and "90 degrees" in str(first)
 
 
 def test_everything_is_written_and_reads_back(tmp_path: Path) -> None:
@@ -233,3 +233,13 @@ def test_robust_methods_beat_least_squares_on_diligent(shared_dir: Path) -> None
     for name, margin in (("relu", 0.2), ("robust", 1.5)):
         for row in run(spec, methods.method(name)).rows:
             assert row.metrics["mean"] < plain[row.object] - margin
+
+
+def test_cleargrasps_real_image_is_in_our_frame(shared_dir: Path) -> None:
+    (target,) = readers.open_benchmark(f"nyu:{shared_dir / 'benchmarks' / 'cleargrasp'}")
+    assert target.mask.shape == (720, 1280) and target.camera is not None and target.depth is not None
+    z = target.true_normal[target.scored][:, 2]
+    assert (z > 0).mean() > 0.97
+    assert 0.2 < np.median(target.depth[target.scored]) < 2  # metres
+    found = run(f"nyu:{shared_dir / 'benchmarks' / 'cleargrasp'}", methods.method("constant"))
+    assert found.mismatch is None

@@ -170,12 +170,12 @@ def test_a_family_of_comparisons_keeps_its_level() -> None:
     """Five comparisons of equal methods: some claim in about 1 - 0.95^5 = 23 % of them, corrected in 5 % at most."""
     rng = np.random.default_rng(6)
     any_raw, any_holm = [], []
-    for _ in range(150):
+    for _ in range(100):
         p = [s.permutation_p(rng.normal(0, 1, 9), rng.normal(0, 1, 9), rng) for _ in range(5)]
         any_raw.append(min(p) < 0.05)
         # A correction only ever raises p, so without a raw claim there is none (and statsmodels takes 0.1 s a call).
         any_holm.append(min(p) < 0.05 and min(s.adjust(p)) < 0.05)
-    assert np.mean(any_raw) > 0.13
+    assert np.mean(any_raw) > 0.12
     assert np.mean(any_holm) < 0.1
 
 
@@ -212,3 +212,17 @@ def test_too_few_objects_to_tell(objects: int, comparisons: int, enough: bool) -
     assert text.startswith("Too few objects to tell") is not enough
     if not enough:
         assert f"at least {6 if comparisons == 1 else 7}" in text
+
+
+def test_a_stratum_of_few_objects_may_still_pass_beside_strong_ones() -> None:
+    """Holm lets a later test pass at a milder level, so the corrected p decides and not the number of tests."""
+    found = difference(6, (-2.0, -3, -1), s.smallest_p(6))
+    assert s.verdict(found, 0.03125, 4, "a", "b", False).startswith("b is better")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.234, "1.23"), (0.05, "0.05"), (0.00123, "0.0012"), (0.0, "0.00"), (-0.004, "-0.004")],
+)
+def test_small_differences_are_not_shown_as_zero(value: float, text: str) -> None:
+    assert s.readable(value) == text

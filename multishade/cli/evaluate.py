@@ -7,9 +7,11 @@ from pathlib import Path
 
 EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere) or a folder of normal maps:
 <object>.png|.exr|.npy, or <object>/<image>.png for one map an image, in the axes that --convention declares.
+Several, with commas between, or `solvers` for all of them, make a table of methods (summary.md) too.
 
 examples:
   multishade evaluate relu --on diligent:data/DiLiGenT -o out/relu
+  multishade evaluate solvers --on shards:data/test -o out/solvers
   multishade evaluate maps/ --on luces:data/LUCES --convention x,-y,-z --name theirs -o out/theirs
 
 Exit code 1: the numbers are written, but the declared convention does not fit the truth."""
@@ -55,37 +57,51 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--integrate",
         choices=("bilateral", "poisson", "none"),
         default="bilateral",
-        help="how normals become the surface that is held against a true depth, where there is one (default: bilateral)",
+        help="how normals become the surface that is held against a true depth, if there is one (default: bilateral)",
     )
     parser.add_argument("--no-maps", action="store_true", help="write no pictures")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    from multishade.evaluation import report
+    from multishade.photometry import solvers
+
+    names = [
+        name
+        for part in args.method.split(",")
+        for name in (solvers.METHODS if part == "solvers" else (part,))
+    ]
+    out = args.output or Path("out") / f"{args.name or Path(args.method).name}-{args.on.partition(':')[0]}"
+    if len(names) == 1:
+        return 0 if _evaluate(args, names[0], out).mismatch is None else 1
+    found = [_evaluate(args, name, out / name) for name in names]
+    print(report.write_summary(out, found), end="")
+    return 0 if all(one.mismatch is None for one in found) else 1
+
+
+def _evaluate(args, method_name, out):  # type: ignore[no-untyped-def]
+    """One method: rows printed as they come, everything written into `out`."""
     from multishade.evaluation import convention, methods, readers, report
     from multishade.evaluation.run import Settings, evaluate
 
-    folder = Path(args.method)
-    from_folder = args.method not in methods.names() and folder.is_dir()
+    folder = Path(method_name)
+    from_folder = method_name not in methods.names() and folder.is_dir()
     if from_folder:
         method = methods.from_folder(folder, args.convention)
         settings_text = f"convention {args.convention}"
     else:
-        method = methods.method(args.method, args.gray)
-        settings_text = "" if args.method in methods.BASELINES else f"gray {args.gray}"
-    name = args.name or (folder.resolve().name if from_folder else args.method)
+        method = methods.method(method_name, args.gray)
+        settings_text = "" if method_name in methods.BASELINES else f"gray {args.gray}"
+    name = args.name or (folder.resolve().name if from_folder else method_name)
     only = tuple(part.strip() for part in args.objects.split(",")) if args.objects else ()
-    out = args.output or Path("out") / f"{name}-{args.on.partition(':')[0]}"
+    declared = args.convention if from_folder else convention.OURS
     found = evaluate(
         readers.open_benchmark(args.on, args.truth, only),
         method,
         name,
         settings_text,
-        Settings(
-            surface=args.integrate,
-            draw=not args.no_maps,
-            declared=args.convention if from_folder else convention.OURS,
-        ),
+        Settings(surface=args.integrate, draw=not args.no_maps, declared=declared),
         out,
         _print_row,
     )
@@ -93,8 +109,7 @@ def run(args: argparse.Namespace) -> int:
     _print_summary(found, out)
     if found.mismatch is not None:
         print(f"error: {found.mismatch}", file=sys.stderr)
-        return 1
-    return 0
+    return found
 
 
 def _print_row(row, seconds) -> None:  # type: ignore[no-untyped-def]

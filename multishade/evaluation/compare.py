@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Result tables of two or more methods -> what may be said about their difference, over all objects and in
-strata.
+"""Result tables of two or more methods -> what may be said about their difference, over all objects and in strata.
 
 The first table is the reference that each other one is compared with. Rows of one object (several images,
 views) are averaged first: the object is the unit.
@@ -31,9 +30,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`other` against `reference` in one stratum ("" is all objects). `adjusted_p` is within its family of
-    tests.
-    """
+    """`other` against `reference` in one stratum ("" is all objects). `adjusted_p` is within its family of tests."""
 
     reference: str
     other: str
@@ -57,9 +54,7 @@ class Weighted:
 
 @dataclass(frozen=True)
 class Report:
-    """All of a comparison: overall, by stratum, reweighted; `notes` are what a reader must know about the
-    data.
-    """
+    """All of a comparison: overall, by stratum, reweighted; `notes` are what a reader must know about the data."""
 
     metric: str
     level: float

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The axes of a normal map, declared as text such as `x,-y,z` -> a matrix; and the check that the declaration
-fits the truth.
+"""Axes of a normal map, declared as text such as `x,-y,z` -> a matrix, and the check that they fit the truth.
 
 A declaration says what our x, y, z (right, up, toward the camera) are in the file's own numbers: `x,-y,z` is
 a file whose y points down, `-x,y,z` one whose x points left. It is never guessed: a wrong one is found,
@@ -25,9 +24,7 @@ WRONG_ABOVE, BETTER_BY_DEGREES, BETTER_BY_FACTOR = 90.0, 10.0, 0.6
 
 
 def parse(text: str) -> NDArray[np.float32]:
-    """`x,-y,z` -> the (3, 3) matrix M with ours = M @ file's. Raises EvaluationError on anything but a signed
-    permutation.
-    """
+    """`x,-y,z` -> the (3, 3) M with ours = M @ file's. EvaluationError on anything but a signed permutation."""
     terms = [term.strip().lower() for term in text.split(",")]
     axes = [re.fullmatch(r"([+-]?)([xyz])", term) for term in terms]
     if len(terms) != 3 or any(axis is None for axis in axes):
@@ -56,9 +53,7 @@ def to_ours(normal: NDArray[np.floating], convention: str) -> NDArray[np.float32
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A declaration that the truth speaks against: mean errors in degrees, and the declaration that fits
-    best.
-    """
+    """A declaration that the truth speaks against: mean errors in degrees, and the declaration that fits best."""
 
     declared: str
     error: float
@@ -76,9 +71,7 @@ class Mismatch:
 
 
 class Check:
-    """Whether one of the 48 signed axis orders fits the truth far better than the one declared; objects count
-    equally.
-    """
+    """Does one of the 48 signed axis orders fit the truth far better than the one declared? Objects count equally."""
 
     def __init__(self, declared: str = OURS, largest_sample: int = 20000) -> None:
         self._declared = parse(declared)

@@ -23,9 +23,7 @@ LIGHTS, TRUTH = "light.txt", "gt_normal.tif"
 
 
 def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
-    """Every object and material kind under `root`, by path. Truth lies beside the images; `truth` is not
-    used.
-    """
+    """Every object and material kind under `root`, by path. Truth lies beside the images; `truth` is not used."""
     if not root.is_dir():
         raise EvaluationError(f"{root}: no such folder")
     folders = [root] if (root / LIGHTS).is_file() else sorted(path.parent for path in root.rglob(LIGHTS))

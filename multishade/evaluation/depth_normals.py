@@ -43,9 +43,7 @@ LAYOUTS = (
 
 
 def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
-    """Every image under `root` that has a normal map beside it, by path. truth: a folder of iBims-1's own
-    .mat files.
-    """
+    """Every image under `root` with a normal map beside it, by path. truth: a folder of iBims-1's own .mat files."""
     if not root.is_dir():
         raise EvaluationError(f"{root}: no such folder")
     found = False
@@ -91,9 +89,7 @@ def _read_image(
 
 
 def read_ibims(path: Path) -> tuple[Float32, Float64]:
-    """Depth in metres (0 where iBims-1 calls it invalid or transparent) and the camera matrix of one iBims-1
-    .mat file.
-    """
+    """One iBims-1 .mat file -> depth in metres (0 where it is called invalid or transparent), camera matrix."""
     from scipy.io import loadmat
 
     try:

@@ -31,17 +31,14 @@ DAMAGED_BEAR = 20
 
 
 def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
-    """Every object of the set, or the one that `root` is the folder of. truth: normals kept in a folder of
-    their own.
-    """
+    """Every object of the set, or the one that `root` is the folder of. truth: a folder with the normals."""
     for folder in object_folders(root):
         name = folder.name.removesuffix("PNG")
         yield read_object(folder, NAME, name, truth, leave_out=_damaged if name == "bear" else None)
 
 
 def object_folders(root: Path, inside: tuple[str, ...] = ("pmsData",)) -> list[Path]:
-    """The folders of a set with DiLiGenT's files, in the order of `objects.txt` where there is one, else by
-    name.
+    """The folders of a set with DiLiGenT's files, in the order of `objects.txt` where there is one, else by name.
 
     inside: names of a folder between `root` and the objects that releases add.
     """

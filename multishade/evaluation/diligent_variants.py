@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DiLiGenT10^2 (Ren et al., CVPR 2022) and DiLiGenT-Pi (Wang et al., ICCV 2023) folders -> their objects,
-tagged by material.
+"""DiLiGenT10^2 (Ren et al., CVPR 2022), DiLiGenT-Pi (Wang et al., ICCV 2023) -> objects, tagged by material.
 
 Both keep DiLiGenT's file names. 10^2: `<SHAPE>_<MATERIAL>/`, ten of each. Pi: `<Object>/` under
 `DiLiGenT-Pi_release_png/`. Their true normals are published apart from the images, or only through an

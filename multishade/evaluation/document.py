@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as a list of blocks (headings, paragraphs, tables, figures) -> Markdown and HTML with the same
-content.
-"""
+"""A report as a list of blocks (headings, paragraphs, tables, figures) -> Markdown and HTML with the same content."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
-class Warning:
+class Caution:
     """What must not be missed: a box in HTML, a quote in Markdown."""
 
     text: str
@@ -33,9 +31,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text; the first `text_columns` are aligned left, the others right. `last_bold`: the last rows
-    that sum up.
-    """
+    """Cells as text, the first `text_columns` aligned left, others right. `last_bold`: rows at the end that sum up."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -51,7 +47,7 @@ class Figure:
     caption: str
 
 
-Block = Heading | Paragraph | Warning | Bullets | Table | Figure
+Block = Heading | Paragraph | Caution | Bullets | Table | Figure
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #20242a; --faint: #6b7280; --line: #dfe3e8; --page: #ffffff;
@@ -83,7 +79,7 @@ def to_markdown(title: str, blocks: Sequence[Block]) -> str:
                 parts.append(f"{'#' * level} {text}")
             case Paragraph(text):
                 parts.append(text)
-            case Warning(text):
+            case Caution(text):
                 parts.append(f"> **Warning.** {text}")
             case Bullets(items):
                 parts.append("\n".join(f"- {item}" for item in items))
@@ -103,7 +99,7 @@ def to_html(title: str, blocks: Sequence[Block]) -> str:
                 parts.append(f"<h{level}>{escape(text)}</h{level}>")
             case Paragraph(text):
                 parts.append(f"<p>{escape(text)}</p>")
-            case Warning(text):
+            case Caution(text):
                 parts.append(f'<p class="warning" role="alert"><strong>Warning.</strong> {escape(text)}</p>')
             case Bullets(items):
                 parts.append("<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>")

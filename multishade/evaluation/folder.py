@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plain folder of images and lights, and whatever truth lies beside them -> an object; or a folder of such
-folders.
+"""A plain folder of images and lights, and whatever truth lies beside them -> an object; or a folder of such folders.
 
 Names that are understood, all optional but the images: `filenames.txt` (else every image that is not one of
 the others, by name); `light_directions.txt`, `lights.txt` or `light.txt` (three numbers a line);
@@ -49,8 +48,7 @@ def read_object(
     truth_convention: str = convention.OURS,
     srgb: bool = False,
 ) -> BenchmarkObject:
-    """One folder. light_file, mask_file: in place of those in the folder. srgb: the images are sRGB-coded,
-    decode them.
+    """One folder. light_file, mask_file: in place of those in the folder. srgb: the images are sRGB-coded, decode them.
 
     Nothing is guessed about coding or axes: images count as linear unless `srgb`, true normals are in
     `truth_convention`.
@@ -95,9 +93,7 @@ def read_object(
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The folder's images: those that `filenames.txt` lists, else all that are not a mask, a normal map or a
-    depth map.
-    """
+    """The folder's images: what `filenames.txt` lists, else all that are not a mask, a normal map or a depth map."""
     listing = folder / "filenames.txt"
     if listing.is_file():
         paths = [folder / line.strip() for line in listing.read_text().splitlines() if line.strip()]

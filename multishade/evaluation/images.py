@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmark files (images, masks, normal maps in any of their formats) -> arrays on one scale; and normal
-maps -> files.
+"""Benchmark files (images, masks, normal maps in their many formats) -> arrays; and normal maps -> files.
 
 The bit depth is the file's own: 16-bit colour is read as 16 bit (`multishade.image_files`; Pillow would make
 it 8 without a word). Channels are red, green, blue everywhere in here.
@@ -26,8 +25,7 @@ SHORTEST_NORMAL, LONGEST_NORMAL = 0.5, 1.5
 
 
 def read_image(path: Path) -> Float32:
-    """One image file as (H, W, 3) float32: integers divided by their type's maximum (1.0 is full scale),
-    floats as stored.
+    """One image file as (H, W, 3) float32: integers divided by their type's maximum, floats as stored.
 
     Nothing is linearised, an alpha channel is dropped, one channel is repeated to three. Raises
     EvaluationError when the file is missing or cannot be decoded.
@@ -46,9 +44,7 @@ def read_image(path: Path) -> Float32:
 
 
 def read_stored(path: Path) -> NDArray[Any]:
-    """The samples as the file has them, (H, W) or (H, W, C) in RGB order, with the file's own type (uint8,
-    uint16, float).
-    """
+    """The samples as the file has them: (H, W) or (H, W, C) in RGB order, uint8, uint16 or float."""
     if not path.is_file():
         raise EvaluationError(f"{path}: no such file")
     suffix = path.suffix.lower()
@@ -89,9 +85,7 @@ def read_array(path: Path) -> NDArray[Any]:
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
-    """(H, W) bool: where the file's brightest channel is above half of the file's maximum, so 0/1 and 0/255
-    masks both work.
-    """
+    """(H, W) bool: where the brightest channel is above half of the file's maximum, be it 1 or 255."""
     stored = read_stored(path)
     if stored.ndim == 3:
         # A fourth channel is alpha: full everywhere in most masks, so it says nothing.
@@ -100,8 +94,7 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def read_normal_map(path: Path, shape: tuple[int, int] | None = None) -> Float32:
-    """A normal map as (H, W, 3) float32 unit vectors in the file's own axes; the zero vector where the file
-    has no normal.
+    """A normal map as (H, W, 3) float32 unit vectors in the file's own axes; zero where it has no normal.
 
     Read: PNG and TIFF with n = 2 v / maximum - 1 (8 or 16 bit); EXR, .npy, .npz and float TIFF as they are;
     MATLAB's `Normal_gt`; text with three numbers a line, row by row (needs `shape`, (H, W)). Raises

@@ -28,9 +28,7 @@ SETUP = "led_params.txt"
 
 @dataclass(frozen=True)
 class Setup:
-    """What `led_params.txt` says: image size, camera (3, 3), mean distance in millimetres, the LEDs in our
-    frame.
-    """
+    """What `led_params.txt` says: image size, camera (3, 3), mean distance in millimetres, the LEDs in our frame."""
 
     rows: int
     columns: int
@@ -120,9 +118,7 @@ def read_setup(path: Path) -> Setup:
 
 
 def plane_points(camera: Float64, shape: tuple[int, ...], distance: float) -> Float64:
-    """Where each pixel's ray meets the plane at `distance`: (H, W, 3) in our camera frame, the camera at the
-    origin.
-    """
+    """Where each pixel's ray meets the plane at `distance`: (H, W, 3) in our camera frame, the camera at the origin."""
     rows, columns = np.mgrid[: shape[0], : shape[1]] + 0.5
     x = (columns - camera[0, 2]) / camera[0, 0] * distance
     y = -(rows - camera[1, 2]) / camera[1, 1] * distance
@@ -130,9 +126,7 @@ def plane_points(camera: Float64, shape: tuple[int, ...], distance: float) -> Fl
 
 
 def falloff(leds: NearLights, index: int, points: Float64, centre: Float64) -> NDArray[np.float32]:
-    """Irradiance of LED `index` at `points` (H, W, 3) relative to `centre`: cos(angle to the axis)^mu /
-    distance^2.
-    """
+    """Irradiance of LED `index` at `points` (H, W, 3) relative to `centre`: cos(angle to the axis)^mu / distance^2."""
 
     def strength(at: Float64) -> Float64:
         ray = at - leds.positions[index]
@@ -144,9 +138,7 @@ def falloff(leds: NearLights, index: int, points: Float64, centre: Float64) -> N
 
 
 def _led(row: list[float], path: Path, line: int) -> list[float]:
-    """Position, axis, RGB power, exponent: files have one power or three, and may end a row with a zero of
-    padding.
-    """
+    """Position, axis, RGB power, exponent: files have one power or three, and may end a row with a zero of padding."""
     if len(row) in (8, 9):
         return [*row[:6], row[6], row[6], row[6], row[7]]
     if len(row) in (10, 11):

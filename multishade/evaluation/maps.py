@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One prediction -> a picture: photograph, predicted normals, true normals, angular error with its colour
-bar.
-"""
+"""One prediction -> a picture: photograph, predicted normals, true normals, angular error with its colour bar."""
 
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from multishade.evaluation.objects import BenchmarkObject, Float32, bounding_box
 # Photographs of DiLiGenT's size are shown as they are; small crops are enlarged to this, large frames shrunk
 # to it.
 HEIGHT_RANGE = (240, 420)
+WIDEST_PANEL = 480
 MARGIN = 6
 
 
@@ -22,6 +21,7 @@ def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Flo
     window = bounding_box(target.mask, MARGIN)
     scored = target.scored[window]
     height = int(np.clip(scored.shape[0], *HEIGHT_RANGE))
+    height = min(height, round(WIDEST_PANEL * scored.shape[0] / scored.shape[1]))
     panels: list[pictures.Picture | None] = []
     captions = []
     photograph = _photograph(target, prediction.image)
@@ -44,9 +44,7 @@ def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Flo
 
 
 def _photograph(target: BenchmarkObject, image: str) -> tuple[str, Float32] | None:
-    """The photograph that the prediction came from, or for all of them the one whose light is nearest to the
-    camera.
-    """
+    """The photograph that the prediction came from, or for all of them the one whose light is nearest to the camera."""
     if image != ALL and image in target.inputs:
         return image, target.input(target.inputs.index(image))
     if target.load_image is None or not target.image_names:

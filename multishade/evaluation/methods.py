@@ -71,15 +71,12 @@ def constant(target: BenchmarkObject) -> Iterator[Prediction]:
 
 
 def sphere(target: BenchmarkObject) -> Iterator[Prediction]:
-    """The half of an ellipsoid that fills the mask's bounding box: what knows the outline's place and size
-    only.
-    """
+    """The half of an ellipsoid that fills the mask's bounding box: what knows the outline's place and size only."""
     yield Prediction(ALL, ellipsoid_normals(target.mask))
 
 
 def ellipsoid_normals(mask: NDArray[np.bool_]) -> Float32:
-    """Normals (H, W, 3) of an ellipsoid over the bounding box of `mask`, as deep as it is wide and high on
-    average.
+    """Normals (H, W, 3) of an ellipsoid over the bounding box of `mask`, as deep as it is wide and high on average.
 
     Mask pixels in the box's corners, outside the ellipse, get the normal of the nearest point of the rim.
     """
@@ -100,8 +97,7 @@ def ellipsoid_normals(mask: NDArray[np.bool_]) -> Float32:
 
 
 def from_folder(folder: Path, declared: str) -> Method:
-    """Normal maps made elsewhere: `<object>.<suffix>`, or `<object>/<image stem>.<suffix>` for one map an
-    image.
+    """Normal maps made elsewhere: `<object>.<suffix>`, or `<object>/<image stem>.<suffix>` for one map an image.
 
     declared: the axes they are stored in (`convention.parse`). Raises EvaluationError for an object without a
     map, or one of another size than the truth.

@@ -31,9 +31,7 @@ def is_higher_better(metric: str) -> bool:
 
 
 def summarise(errors: NDArray[np.floating]) -> dict[str, float]:
-    """Angular errors in degrees, (N,) -> mean, median, rmse and the percentage below each threshold. NaN
-    without pixels.
-    """
+    """Angular errors in degrees, (N,) -> mean, median, rmse, percentage below each threshold. NaN without pixels."""
     if errors.size == 0:
         names = ("mean", "median", "rmse", *(_within(limit) for limit in THRESHOLDS))
         return dict.fromkeys(names, float("nan"))
@@ -81,9 +79,7 @@ def _within(limit: float) -> str:
 
 @dataclass
 class PooledErrors:
-    """All pixels of all objects in one distribution, without keeping them: exact sums, a median good to 0.005
-    degrees.
-    """
+    """All pixels of all objects as one distribution, without keeping them: the median is good to 0.005 degrees."""
 
     count: int = 0
     total: float = 0.0
@@ -150,8 +146,7 @@ def best_offset(depth: NDArray[np.floating], truth: NDArray[np.floating]) -> flo
 def shading_metrics(
     predicted: NDArray[np.floating], truth: NDArray[np.floating], mask: NDArray[np.bool_]
 ) -> dict[str, float]:
-    """Shading sequences (K, H, W) in [0, 1] -> PSNR, SSIM and GMSD inside the mask, each frame's value
-    averaged.
+    """Shading sequences (K, H, W) in [0, 1] -> PSNR, SSIM and GMSD inside the mask, each frame's value averaged.
 
     PSNR in dB of the masked pixels (peak 1; at most 100, so that means exist). SSIM: Wang et al. 2004,
     Gaussian window of sigma 1.5. GMSD: gradient magnitude similarity deviation, Xue et al. 2014, a perceptual

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every benchmark reader hands out: one object, its photographs (loaded when asked for), lights and
-ground truth.
-"""
+"""What a benchmark reader hands out: one object, its photographs (loaded when asked for), lights and truth."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,8 +34,7 @@ class NearLights:
 
 @dataclass(frozen=True)
 class BenchmarkObject:
-    """One object (or one image) of a benchmark. Directions and normals: unit vectors, +x right, +y up, +z
-    toward the camera.
+    """One object (or one image) of a benchmark, in our camera frame: +x right, +y up, +z toward the camera.
 
     `load_image(k)` gives photograph k as (H, W, 3) float32, linear, as stored; `image` and `images` divide it
     by the light's RGB intensity, which is what the solvers expect. `directions` (K, 3), `light_intensities`
@@ -146,9 +143,7 @@ class BenchmarkObject:
 
 
 def bounding_box(mask: NDArray[np.bool_], margin: int = 0) -> Window:
-    """Rows and columns of the smallest box round the mask's pixels, `margin` pixels wider; all of it for an
-    empty mask.
-    """
+    """Rows and columns of the box round the mask's pixels, `margin` wider; everything for an empty mask."""
     if not mask.any():
         return slice(0, mask.shape[0]), slice(0, mask.shape[1])
     ends = []

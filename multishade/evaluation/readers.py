@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diligent:PATH` and its like -> the objects of that benchmark; and a folder of unknown layout -> its one
-object.
-"""
+"""`diligent:PATH` and its like -> the objects of that benchmark; and a folder of unknown layout -> its one object."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,8 +34,7 @@ READERS: dict[str, Reader] = {
 def open_benchmark(
     spec: str, truth: Path | None = None, only: tuple[str, ...] = ()
 ) -> Iterator[BenchmarkObject]:
-    """Objects of `READER:PATH`, in order. truth: normals kept apart from the images. only: names of objects
-    to take.
+    """Objects of `READER:PATH`, in order. truth: normals kept apart from the images. only: names of objects to take.
 
     Raises EvaluationError for an unknown reader at once, for damaged data when its object's turn comes, and
     when `only` names an object that is not there.
@@ -70,8 +67,7 @@ def read_folder(
     mask_file: Path | None = None,
     srgb: bool = False,
 ) -> BenchmarkObject:
-    """The one object in a folder, its layout told by the files that only one benchmark has; else a plain
-    folder.
+    """The one object in a folder, its layout told by the files that only one benchmark has; else a plain folder.
 
     A DiLiGenT object's folder (`ballPNG` with its three text files) is read with that set's known rules, bear's
     damaged images among them. light_file, mask_file and srgb make it a plain folder.

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multishade.evaluation import compare, document, statistics
-from multishade.evaluation.document import Block, Bullets, Figure, Heading, Paragraph, Table, Warning
+from multishade.evaluation.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
 from multishade.evaluation.methods import ALL
-from multishade.evaluation.metrics import MISSING_DEGREES, THRESHOLDS, TILT_EDGES
+from multishade.evaluation.metrics import MISSING_DEGREES, THRESHOLDS, TILT_EDGES, average
 from multishade.evaluation.table import to_csv
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ ANGULAR = ("mean", "median", "rmse", *(f"within_{limit:g}" for limit in THRESHOL
 ANGULAR_HEADER = ("mean °", "median °", "RMSE °", *(f"< {limit:g}° %" for limit in THRESHOLDS))
 # Beyond this many pictures a page is too heavy to open; the rest stay in maps/.
 MOST_FIGURES = 60
+# Up to this many objects a table of methods has a column for each.
+MOST_COLUMNS = 12
+TILTS = tuple(
+    f"mean_tilt_{low:g}_{high:g}" for low, high in zip(TILT_EDGES[:-1], TILT_EDGES[1:], strict=True)
+)
 
 
 def write(out: Path, found: "Evaluation") -> None:
@@ -29,6 +34,14 @@ def write(out: Path, found: "Evaluation") -> None:
     blocks = evaluation_blocks(found)
     (out / "report.md").write_text(document.to_markdown(title, blocks), encoding="utf-8")
     (out / "report.html").write_text(document.to_html(title, blocks), encoding="utf-8")
+
+
+def write_summary(out: Path, found: Sequence["Evaluation"]) -> str:
+    """`summary.md` into `out`: several methods on one benchmark, a row each. Returns its text."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = document.to_markdown(f"{len(found)} methods on {found[0].benchmark}", [summary_table(found)])
+    (out / "summary.md").write_text(text, encoding="utf-8")
+    return text
 
 
 def write_comparison(out: Path, found: compare.Report) -> None:
@@ -42,11 +55,11 @@ def write_comparison(out: Path, found: compare.Report) -> None:
 def evaluation_blocks(found: "Evaluation") -> list[Block]:
     blocks: list[Block] = []
     if found.mismatch is not None:
-        blocks.append(Warning(f"These numbers are probably not the method's: {found.mismatch}."))
+        blocks.append(Caution(f"These numbers are probably not the method's: {found.mismatch}."))
     coverage = found.averaged.get("coverage", 100.0)
     if coverage < 99.95:
         blocks.append(
-            Warning(
+            Caution(
                 f"The method gave a normal for {coverage:.1f} % of the pixels. Errors are over those; "
                 "with the others counted as "
                 f"{MISSING_DEGREES:g} degrees the mean is {found.averaged['mean_with_missing']:.2f}."
@@ -72,6 +85,30 @@ def evaluation_blocks(found: "Evaluation") -> list[Block]:
         if len(found.maps) > len(shown):
             blocks.append(Paragraph(f"{len(found.maps) - len(shown)} more pictures are in maps/."))
     return blocks
+
+
+def summary_table(found: Sequence["Evaluation"]) -> Table:
+    """A row a method: mean error of each object where they are few, then averages over predictions and pixels."""
+    objects = list(dict.fromkeys(row.object for row in found[0].rows))
+    shown = objects if len(objects) <= MOST_COLUMNS else []
+    columns = [
+        ("mean", "mean °", 2),
+        ("median", "median °", 2),
+        ("within_5", "< 5° %", 1),
+        *((name, f"tilt {name.removeprefix('mean_tilt_').replace('_', ' to ')}°", 2) for name in TILTS),
+        ("shading_psnr", "shading PSNR dB", 1),
+        ("surface_mae_percent", "depth error, % of relief", 2),
+        ("coverage", "coverage %", 1),
+    ]
+    columns = [column for column in columns if any(column[0] in one.averaged for one in found)]
+    rows = []
+    for one in found:
+        by_object = [
+            average([row.metrics for row in one.rows if row.object == name])["mean"] for name in shown
+        ]
+        averages = [_number(one.averaged.get(name, math.nan), digits) for name, _, digits in columns]
+        rows.append([one.method, *map(_number, by_object), *averages, _number(one.pooled["mean"])])
+    return Table(("method", *shown, *(title for _, title, _ in columns), "pooled mean °"), rows)
 
 
 def comparison_blocks(found: compare.Report) -> list[Block]:
@@ -127,13 +164,14 @@ def _angular_table(found: "Evaluation") -> Table:
 
 
 def _tilt_table(found: "Evaluation") -> Table:
-    bins = [f"mean_tilt_{low:g}_{high:g}" for low, high in zip(TILT_EDGES[:-1], TILT_EDGES[1:], strict=True)]
     header = [f"{low:g} to {high:g}°" for low, high in zip(TILT_EDGES[:-1], TILT_EDGES[1:], strict=True)]
     rows = [
-        [_label(row.object, row.image), *(_number(row.metrics.get(name, math.nan)) for name in bins)]
+        [_label(row.object, row.image), *(_number(row.metrics.get(name, math.nan)) for name in TILTS)]
         for row in found.rows
     ]
-    rows.append(["average over predictions", *(_number(found.averaged.get(name, math.nan)) for name in bins)])
+    rows.append(
+        ["average over predictions", *(_number(found.averaged.get(name, math.nan)) for name in TILTS)]
+    )
     return Table(("", *header), rows, last_bold=1)
 
 
@@ -188,7 +226,7 @@ def _comparison_table(items: Sequence[compare.Comparison], level: float) -> Tabl
                 str(found.objects),
                 _number(found.mean_a),
                 _number(found.mean_b),
-                f"{found.difference:+.2f}",
+                statistics.readable(found.difference, sign=True),
                 _interval(found.low, found.high),
                 f"{found.p:.3g}",
                 f"{item.adjusted_p:.3g}",
@@ -215,7 +253,7 @@ def _weighted_table(items: Sequence[compare.Weighted], level: float) -> Table:
         [
             f"{item.other} − {item.reference}",
             ", ".join(f"{name} {share:g}" for name, share in item.weights.items()),
-            f"{item.difference:+.2f}",
+            statistics.readable(item.difference, sign=True),
             _interval(item.low, item.high),
         ]
         for item in items
@@ -224,4 +262,8 @@ def _weighted_table(items: Sequence[compare.Weighted], level: float) -> Table:
 
 
 def _interval(low: float, high: float) -> str:
-    return "too few objects" if math.isnan(low) else f"{low:+.2f} to {high:+.2f}"
+    return (
+        "too few objects"
+        if math.isnan(low)
+        else f"{statistics.readable(low, sign=True)} to {statistics.readable(high, sign=True)}"
+    )

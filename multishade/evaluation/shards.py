@@ -20,9 +20,7 @@ NAME = "shards"
 
 
 def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
-    """Every sample of a .tar, or of all tars in a folder, in order. Truth lies in the shards; `truth` is not
-    used.
-    """
+    """Every sample of a .tar, or of all tars in a folder, in order. Truth lies in the shards; `truth` is not used."""
     if root.is_file():
         tars = [root]
     elif root.is_dir():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A solved object -> the files that `multishade solve` leaves: maps, mesh, shading video, one picture of it all."""
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,16 +166,19 @@ def _write_video(path: Path, solved: Solved) -> Path:
     if path.suffix == ".gif":
         pictures.save_gif(path, frames, VIDEO_RATE)
         return path
-    try:
-        import imageio.v2 as imageio
+    import imageio.v2 as imageio
 
-        # H.264 takes even sizes only.
-        height, width = (size - size % 2 for size in mask.shape)
-        imageio.mimwrite(
-            path, [frame[:height, :width] for frame in frames], fps=VIDEO_RATE, macro_block_size=1
-        )
-    except (ImportError, ValueError) as error:
-        raise SolveError(
-            f"{path}: MP4 needs imageio's ffmpeg plugin (pip install imageio-ffmpeg), or use --video gif ({error})"
-        ) from error
+    # H.264 takes even sizes only.
+    height, width = (size - size % 2 for size in mask.shape)
+    even = [frame[:height, :width] for frame in frames]
+    imageio.mimwrite(path, even, format="FFMPEG", fps=VIDEO_RATE, macro_block_size=1)
     return path
+
+
+def require_video(video: str) -> None:
+    """Raise SolveError when `video` needs something that is not installed; ask before the work and not after it."""
+    # Without the plugin imageio hands an .mp4 to its TIFF writer.
+    if video == "mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise SolveError(
+            "--video mp4 needs imageio's ffmpeg plugin: pip install imageio-ffmpeg, or take --video gif"
+        )

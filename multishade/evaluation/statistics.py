@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two methods' results on the same objects -> difference, interval, p-value, effect size, and what may be
-said in words.
+"""Two methods' results on the same objects -> difference, interval, p-value, effect size, and a verdict in words.
 
 The object is the unit: its pixels are not independent, so objects are resampled and never pixels. Intervals
 are BCa bootstrap intervals (Efron 1987) widened for small samples (Hesterberg 2015, section 5.3: the level is
@@ -25,9 +24,7 @@ FEWEST_FOR_INTERVAL = 5
 
 @dataclass(frozen=True)
 class Difference:
-    """`b - a`, paired by object. `p` is before any correction; `effect` is Cohen's d_z; the interval is NaN
-    for too few objects.
-    """
+    """`b - a`, paired by object. `p` is uncorrected, `effect` Cohen's d_z, the interval NaN for too few objects."""
 
     objects: int
     mean_a: float
@@ -74,8 +71,7 @@ def paired_interval(
     resamples: int = RESAMPLES,
     widened: bool = True,
 ) -> tuple[float, float]:
-    """BCa interval of mean(b) - mean(a), resampling objects. widened: Hesterberg's correction for small
-    samples.
+    """BCa interval of mean(b) - mean(a), resampling objects. widened: Hesterberg's correction for small samples.
 
     (NaN, NaN) for fewer than FEWEST_FOR_INTERVAL objects; (d, d) where every object differs by the same d.
     """
@@ -142,16 +138,12 @@ def permutation_p(
 
 
 def smallest_p(objects: int) -> float:
-    """The least two-sided p that a paired permutation test of so many objects can give: 2 of the 2^n
-    exchanges.
-    """
+    """The least two-sided p that a paired permutation test of so many objects can give: 2 of the 2^n exchanges."""
     return float(min(1.0, 2.0 ** (1 - objects)))
 
 
 def cohens_dz(a: Sequence[float] | Float64, b: Sequence[float] | Float64) -> float:
-    """Mean of the paired differences b - a over their standard deviation (n - 1). NaN for one object, +-inf
-    without spread.
-    """
+    """Mean of b - a over its standard deviation (n - 1). NaN for one object, +-inf without spread."""
     first, second = _paired(a, b)
     differences = second - first
     if len(differences) < 2:
@@ -164,9 +156,7 @@ def cohens_dz(a: Sequence[float] | Float64, b: Sequence[float] | Float64) -> flo
 
 
 def adjust(p_values: Sequence[float], method: str = "holm") -> list[float]:
-    """p-values of one family of comparisons, corrected so that the chance of any false claim stays at the
-    level asked for.
-    """
+    """p-values of one family, corrected so that the chance of any false claim stays at the level asked for."""
     from statsmodels.stats.multitest import multipletests
 
     if method not in CORRECTIONS:
@@ -240,26 +230,31 @@ def verdict(
     alpha = 1 - found.level
     b_better = (found.difference > 0) == higher_is_better
     winner, loser = (b, a) if b_better else (a, b)
-    size = f"{abs(found.difference):.2f}{unit}"
-    if smallest_p(found.objects) * comparisons > alpha or found.objects < FEWEST_FOR_INTERVAL:
-        needed = max(FEWEST_FOR_INTERVAL, int(np.ceil(1 + np.log2(comparisons / alpha))))
-        return (
-            f"Too few objects to tell: {found.objects} of them cannot give p below {alpha:.2g} with "
-            f"{comparisons} comparison{'s' if comparisons > 1 else ''}; it takes at least {needed}. "
-            + (
-                f"Here {winner} was better by {size} on average."
-                if found.difference
-                else "Here they were equal."
-            )
-        )
-    interval = f"{found.level:.0%} interval {found.low:+.2f} to {found.high:+.2f}{unit}"
-    if adjusted_p < alpha:
+    size = f"{readable(abs(found.difference))}{unit}"
+    interval = f"{found.level:.0%} interval {readable(found.low, sign=True)} to {readable(found.high, sign=True)}{unit}"
+    if adjusted_p < alpha and np.isfinite(found.low):
         return f"{winner} is better than {loser} by {size} on average ({interval}; p = {adjusted_p:.2g})."
-    widest = max(abs(found.low), abs(found.high))
+    if smallest_p(found.objects) * comparisons > alpha or not np.isfinite(found.low):
+        needed = max(FEWEST_FOR_INTERVAL, int(np.ceil(1 + np.log2(comparisons / alpha))))
+        tests = "1 comparison" if comparisons == 1 else f"{comparisons} comparisons"
+        seen = (
+            f"{winner} was better by {size} on average" if found.difference else "they were equal on average"
+        )
+        return (
+            f"Too few objects to tell {a} and {b} apart: {found.objects} cannot give p below {alpha:.2g} in "
+            f"{tests}, it takes at least {needed}. Here {seen}."
+        )
+    widest = readable(max(abs(found.low), abs(found.high)))
     return (
         f"No difference shown between {a} and {b} ({interval}; p = {adjusted_p:.2g}); "
-        f"one of up to {widest:.2f}{unit} is not ruled out."
+        f"one of up to {widest}{unit} is not ruled out."
     )
+
+
+def readable(value: float, sign: bool = False) -> str:
+    """Two decimals, or two significant digits where decimals would show nothing but zeros."""
+    mark = "+" if sign else ""
+    return f"{value:{mark}.2f}" if abs(value) >= 0.05 or value == 0 else f"{value:{mark}.2g}"
 
 
 def _paired(a: Sequence[float] | Float64, b: Sequence[float] | Float64) -> tuple[Float64, Float64]:
