@@ -170,7 +170,7 @@ def _write_video(path: Path, solved: Solved) -> Path:
 
     # H.264 takes even sizes only.
     height, width = (size - size % 2 for size in mask.shape)
-    even = [frame[:height, :width] for frame in frames]
+    even: list[Any] = [frame[:height, :width] for frame in frames]
     imageio.mimwrite(path, even, format="FFMPEG", fps=VIDEO_RATE, macro_block_size=1)
     return path
 
