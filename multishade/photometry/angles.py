@@ -22,7 +22,9 @@ def angular_error_degrees(a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
     first, second = first.astype(kind, copy=False), second.astype(kind, copy=False)
     ax, ay, az = first[..., 0], first[..., 1], first[..., 2]
     bx, by, bz = second[..., 0], second[..., 1], second[..., 2]
-    cross = np.sqrt((ay * bz - az * by) ** 2 + (az * bx - ax * bz) ** 2 + (ax * by - ay * bx) ** 2)
+    cross = np.sqrt(
+        np.square(ay * bz - az * by) + np.square(az * bx - ax * bz) + np.square(ax * by - ay * bx)
+    )
     dot = ax * bx + ay * by + az * bz
     angle = np.degrees(np.arctan2(cross, dot))
     return np.where((cross == 0) & (dot == 0), kind.type(np.nan), angle)

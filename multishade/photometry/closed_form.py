@@ -219,7 +219,7 @@ def masked_kernel(observations: Observations, ridge: float, tau: float = 0.0, fl
         doubtful = np.flatnonzero((room < SAFE_SPREAD) & (lit >= 3))
         if len(doubtful):
             exact = fit_weighted(grey[:, doubtful], used[:, doubtful], directions, ridge)
-            solution[:, doubtful], room[doubtful], inverse_trace[doubtful] = exact[:3]
+            solution[:, doubtful], room[doubtful], inverse_trace[doubtful] = exact
 
         misfit = np.empty(size, np.float32)
         for part in parts:

@@ -146,7 +146,9 @@ def _refine(stack, pixels, start, lights, ridge, i, tile):  # type: ignore[no-un
     tile[TILE + i] = (cxy * rx + cyy * ry + cyz * rz) / determinant
     tile[2 * TILE + i] = (cxz * rx + cyz * ry + czz * rz) / determinant
     tile[3 * TILE + i] = (cxx + cyy + czz) / determinant
-    tile[5 * TILE + i] = 27.0 * determinant / (total * total * total)
+    # The ridge would make lights in one plane look spread: det(A) out of B = A + ridge I.
+    bare = determinant - ridge * (cxx + cyy + czz) + ridge * ridge * (xx + yy + zz) - ridge * ridge * ridge
+    tile[5 * TILE + i] = 27.0 * bare / (total * total * total)
 
 
 @_compile

@@ -78,12 +78,11 @@ def integrate(
     normals = facing(field[valid], view)
     anchor, prior = _anchors(depth_prior, graph, view, prior_weight)
 
-    # The bilateral weights change by percents a round: three digits, warm-started, serve as well as an exact solution.
-    system = EdgeSystem(graph, anchor, prior, tolerance=1e-8 if method == "poisson" else 1e-3)
+    system = EdgeSystem(graph, anchor, prior)
     if method == "poisson":
         mean = (normals[graph.first] + normals[graph.second]) / 2
         step, scale = steps(mean, graph.first, graph.second, view)
-        unknown, _ = system.solve(scale**2, step, np.zeros(graph.size))
+        unknown = system.solve(scale**2, step, np.zeros(graph.size))
         difference = unknown[graph.second] - unknown[graph.first] - step
         iterations, energy = 1, float(np.sum((scale * difference) ** 2))
     else:

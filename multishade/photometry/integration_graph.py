@@ -138,9 +138,9 @@ class EdgeSystem:
     kept, too, until it is told to be made anew.
     """
 
-    def __init__(self, graph: PixelGraph, anchor: Float64, prior: Float64, tolerance: float) -> None:
-        """anchor, prior: (N,) weight and value of what is known of the unknown. tolerance: relative residual."""
-        self.graph, self.anchor, self.prior, self.tolerance = graph, anchor, prior, tolerance
+    def __init__(self, graph: PixelGraph, anchor: Float64, prior: Float64) -> None:
+        """anchor, prior: (N,) weight and value of what is known of the unknown."""
+        self.graph, self.anchor, self.prior = graph, anchor, prior
         size, edges = graph.size, len(graph.first)
         # Which entry of (edges twice, then the diagonal) each place of the CSR matrix holds.
         entries = scipy.sparse.coo_matrix(
@@ -156,12 +156,17 @@ class EdgeSystem:
         self._order = entries.data - 1
         self._indices = entries.indices.astype(np.int32)
         self._indptr = entries.indptr.astype(np.int32)
+        self._label = graph.component[graph.valid]
+        self._held = np.bincount(self._label, anchor)
+        self._free = self._held[self._label] == 0
         self._multigrid: Any = None
 
     def solve(
-        self, weight: Float64, step: Float64, guess: Float64, renew: bool = True
-    ) -> tuple[Float64, int]:
-        """The x (N,) that fits best, and the number of conjugate-gradient steps. weight, step: (E,); guess: (N,)."""
+        self, weight: Float64, step: Float64, guess: Float64, tolerance: float = 1e-8, renew: bool = True
+    ) -> Float64:
+        """The x (N,) that fits best. weight, step: (E,). guess: (N,) to start from; tolerance: relative residual;
+        renew: whether to make the multigrid hierarchy anew.
+        """
         import pyamg
         import scipy.sparse.linalg
 
@@ -169,8 +174,8 @@ class EdgeSystem:
         diagonal = (
             self.anchor + np.bincount(graph.first, weight, size) + np.bincount(graph.second, weight, size)
         )
-        # Each component's constant is free without an anchor; this keeps the matrix regular, far below any real weight.
-        diagonal += 1e-12 * max(float(diagonal.mean()), 1e-300)
+        # A component without an anchor has a free constant; this keeps its rows regular, far below any real weight.
+        diagonal[self._free] += 1e-12 * max(float(diagonal.mean()), 1e-300)
         values = np.concatenate([-weight, -weight, diagonal])[self._order]
         matrix = scipy.sparse.csr_matrix((values, self._indices, self._indptr), shape=(size, size))
         pull = weight * step
@@ -183,22 +188,21 @@ class EdgeSystem:
             # Ruge-Stueben: these matrices are what it was made for, and unlike smoothed aggregation it draws no
             # random numbers.
             self._multigrid = pyamg.ruge_stuben_solver(matrix, max_coarse=200)
-        count = 0
-
-        def tick(_: Float64) -> None:
-            nonlocal count
-            count += 1
-
         solution, failed = scipy.sparse.linalg.cg(
             matrix,
             right,
             x0=guess,
-            rtol=self.tolerance,
+            rtol=tolerance,
             atol=1e-300,
             maxiter=500,
             M=self._multigrid.aspreconditioner(),
-            callback=tick,
         )
         if failed:
             raise ArithmeticError(f"conjugate gradients did not converge in {failed} steps")
-        return solution, count
+        return self._shifted(np.asarray(solution))
+
+    def _shifted(self, solution: Float64) -> Float64:
+        """With the best constant for each anchored component: the last thing that iterations get right."""
+        label = self._label
+        pull = np.bincount(label, self.anchor * (self.prior - solution))
+        return solution + (pull / np.where(self._held > 0, self._held, 1))[label]

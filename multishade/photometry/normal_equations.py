@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from multishade.photometry.observations import Bool, Float32, Float64
 
 # A pixel is determined when 27 det(A / sum w), which is 1 for lights spread evenly in space and 0 for lights
-# in one plane, is above this. Three lights 1.5 degrees apart at the corners of a triangle just pass;
+# in one plane, is above this. Three lights 1.1 degrees apart at the corners of a triangle just pass;
 # directions rounded to 4 decimals that lie in one plane do not.
 LEAST_SPREAD = 1e-7
 # Below this spread the float32 inverse loses more than 0.001 degrees, and the pixel is solved again in
@@ -93,18 +93,19 @@ def spread(determinant: NDArray[np.floating], total: NDArray[np.floating]) -> ND
 
 def fit_weighted(
     grey: Float32, weights: NDArray[Any], directions: Float64, ridge: float = 0.0
-) -> tuple[Float64, Float64, Float64, Float64]:
+) -> tuple[Float64, Float64, Float64]:
     """Weighted least squares in float64, for the few pixels where float32 will not do.
 
-    grey, weights: (K, B). Returns b (3, B), the spread, the traces of A^-1 and the sums of weights, each
-    (B,).
+    grey, weights: (K, B). Returns b (3, B), the spread without the ridge and the traces of A^-1, each (B,).
     """
     heavy = weights.astype(np.float64)
     matrix = outer_products(directions) @ heavy
     total = heavy.sum(axis=0)
     matrix[:3] += ridge
     solution, determinant, inverse_trace = solve_symmetric(matrix, directions.T @ (heavy * grey))
-    return solution, spread(determinant, total), inverse_trace, total
+    # The ridge would make lights in one plane look spread: det(A) out of B = A + ridge I.
+    bare = determinant * (1 - ridge * inverse_trace) + ridge**2 * matrix[:3].sum(axis=0) - ridge**3
+    return solution, spread(bare, total), inverse_trace
 
 
 def confidence(

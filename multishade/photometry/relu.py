@@ -71,7 +71,7 @@ def relu(
         if len(doubtful):
             scaled[:, doubtful], room[doubtful], inverse_trace[doubtful] = fit_weighted(
                 grey[:, doubtful], active[:, doubtful], directions
-            )[:3]
+            )
         squared = np.einsum("ib,ib->b", scaled, scaled)
         return Fit(
             scaled,

@@ -81,7 +81,7 @@ def robust(
         if len(doubtful):
             scaled[:, doubtful], room[doubtful], inverse_trace[doubtful] = fit_weighted(
                 grey[:, doubtful], weights[:, doubtful], directions
-            )[:3]
+            )
         misfit = np.einsum("kb,kb->b", weights, np.square(grey - lights @ scaled))
         squared = np.einsum("ib,ib->b", scaled, scaled)
         return Fit(
