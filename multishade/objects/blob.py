@@ -35,7 +35,9 @@ def warped(rng: np.random.Generator, points: Array) -> Array:
     """Bend space by a slow vector noise, too weak to fold it (its gradient stays below one): no more a star shape."""
     frequency = rng.uniform(0.5, 1.0)
     strength = rng.uniform(0.15, 0.4) / frequency
-    return points + strength * np.stack([gradient_noise(rng)(points * frequency + 5.5) for _ in range(3)], axis=1)
+    return points + strength * np.stack(
+        [gradient_noise(rng)(points * frequency + 5.5) for _ in range(3)], axis=1
+    )
 
 
 def slow(rng: np.random.Generator, directions: Array, height: float) -> Array:
@@ -45,19 +47,25 @@ def slow(rng: np.random.Generator, directions: Array, height: float) -> Array:
 
 def pebble(rng: np.random.Generator, directions: Array) -> Array:
     frequency = rng.uniform(0.7, 1.5)
-    return 1 + rng.uniform(0.25, 0.5) * fractal(gradient_noise(rng), directions * frequency, 2, rng.uniform(0.2, 0.45))
+    return 1 + rng.uniform(0.25, 0.5) * fractal(
+        gradient_noise(rng), directions * frequency, 2, rng.uniform(0.2, 0.45)
+    )
 
 
 def organic(rng: np.random.Generator, directions: Array) -> Array:
     frequency = rng.uniform(1.2, 2.2)
     bent = directions + 0.25 * np.stack([gradient_noise(rng)(directions * 1.5) for _ in range(3)], axis=1)
-    return 1 + rng.uniform(0.22, 0.4) * fractal(gradient_noise(rng), bent * frequency, 3, rng.uniform(0.26, 0.38))
+    return 1 + rng.uniform(0.22, 0.4) * fractal(
+        gradient_noise(rng), bent * frequency, 3, rng.uniform(0.26, 0.38)
+    )
 
 
 def walnut(rng: np.random.Generator, directions: Array) -> Array:
     frequency = rng.uniform(1.4, 2.8)
     folds = ridged(gradient_noise(rng), directions * frequency, 3, rng.uniform(0.25, 0.4))
-    return slow(rng, directions, 0.25) + rng.choice([-1, 1]) * rng.uniform(0.2, 0.34) / frequency * 1.6 * (folds - 0.8)
+    return slow(rng, directions, 0.25) + rng.choice([-1, 1]) * rng.uniform(0.2, 0.34) / frequency * 1.6 * (
+        folds - 0.8
+    )
 
 
 def berry(rng: np.random.Generator, directions: Array) -> Array:
@@ -70,7 +78,11 @@ def berry(rng: np.random.Generator, directions: Array) -> Array:
         closeness = directions @ centre
         bumps += np.exp((closeness - 1) * 14 / reach**2)
     height = np.log(bumps + 1e-3) / 14 * reach**2
-    return slow(rng, directions, 0.2) + rng.uniform(0.9, 1.4) * np.sqrt(np.maximum(reach**2 * 1.1 + height, 1e-3)) - reach
+    return (
+        slow(rng, directions, 0.2)
+        + rng.uniform(0.9, 1.4) * np.sqrt(np.maximum(reach**2 * 1.1 + height, 1e-3))
+        - reach
+    )
 
 
 def hammered(rng: np.random.Generator, directions: Array) -> Array:
@@ -131,7 +143,11 @@ def gourd(rng: np.random.Generator, directions: Array) -> Array:
     x, y, z = directions.T
     belt = np.clip(1 - z * z, 0, 1)
     angle = np.arctan2(y, x) + rng.uniform(-1.2, 1.2) * z
-    wave = np.sqrt(np.cos(lobes * angle / 2) ** 2 + 0.02) if rng.random() < 0.6 else 0.5 + 0.5 * np.cos(lobes * angle)
+    wave = (
+        np.sqrt(np.cos(lobes * angle / 2) ** 2 + 0.02)
+        if rng.random() < 0.6
+        else 0.5 + 0.5 * np.cos(lobes * angle)
+    )
     depth = rng.uniform(0.1, 0.3) * min(1.0, 9 / lobes)
     radius = slow(rng, directions, 0.15) + depth * (wave - 0.7) * smoothstep(0.0, 0.55, belt)
     radius -= rng.uniform(0.1, 0.4) * np.exp(-belt / rng.uniform(0.05, 0.12))
@@ -158,7 +174,11 @@ def harmonic(rng: np.random.Generator, directions: Array) -> Array:
         around = ((x + 1j * y) ** order).real if order else np.ones_like(x)
         wave = around * np.cos(degree * np.pi * z)
         radius += rng.uniform(0.2, 0.45) / order**0.5 * wave / np.abs(wave * np.maximum(belt, 0.1)).max()
-    return np.maximum(radius, 0.3) if radius.min() > 0.3 else 0.3 + 0.7 * (radius - radius.min()) / np.ptp(radius)
+    return (
+        np.maximum(radius, 0.3)
+        if radius.min() > 0.3
+        else 0.3 + 0.7 * (radius - radius.min()) / np.ptp(radius)
+    )
 
 
 def cracked(rng: np.random.Generator, directions: Array) -> Array:

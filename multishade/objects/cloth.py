@@ -35,13 +35,17 @@ def draped(rng: np.random.Generator) -> ObjectMesh:
     if rng.random() < 0.4:  # a round cloth: the square grid pressed into a disc
         x, y = x * np.sqrt(1 - y * y / 2), y * np.sqrt(1 - x * x / 2)
     turn = rng.uniform(0, np.pi / 2)
-    flat = np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn), np.zeros_like(x)], axis=-1)
+    flat = np.stack(
+        [x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn), np.zeros_like(x)], axis=-1
+    )
     kind = str(rng.choice(["table", "ball", "box", "balls", "hoop", "cone", "pinned"]))
     bodies = {
         "table": lambda: drape.disc(rng.uniform(0.35, 0.6), 0.5, 0.06),
         "ball": lambda: drape.ball(rng.uniform(0.35, 0.6)),
         "box": lambda: drape.rounded_box(rng.uniform(0.28, 0.55, 3), 0.06),
-        "balls": lambda: drape.balls(rng.uniform(-0.5, 0.5, (5, 3)) * (1, 1, 0.4), rng.uniform(0.14, 0.34, 5)),
+        "balls": lambda: drape.balls(
+            rng.uniform(-0.5, 0.5, (5, 3)) * (1, 1, 0.4), rng.uniform(0.14, 0.34, 5)
+        ),
         "hoop": lambda: drape.hoop(rng.uniform(0.4, 0.6), 0.08),
         "cone": lambda: drape.cone(0.5, 0.7, 0.08),
     }
@@ -56,7 +60,11 @@ def draped(rng: np.random.Generator) -> ObjectMesh:
         place = drape.fallen(start, None, rng, pinned)
     else:
         body = bodies[kind]()
-        top = next(z for z in np.arange(1.2, -1.2, -0.02) if (body(flat.reshape(-1, 3) * (0.9, 0.9, 0) + (0, 0, z)) < 0.04).any())
+        top = next(
+            z
+            for z in np.arange(1.2, -1.2, -0.02)
+            if (body(flat.reshape(-1, 3) * (0.9, 0.9, 0) + (0, 0, z)) < 0.04).any()
+        )
         place = drape.fallen(flat + (0, 0, top + 0.03), body, rng)
     return shell(refined(smoothed(place, 6), FINE, FINE), rng.uniform(0.018, 0.03))
 
@@ -72,7 +80,9 @@ def curtain(rng: np.random.Generator) -> ObjectMesh:
     if tie is not None:
         width = width - rng.uniform(0.4, 0.55) * np.exp(-(((v - tie) / 0.2) ** 2))
     pitch = 1.6 * width / pleats
-    deep = rng.uniform(0.16, 0.24) * pitch * (0.6 + 0.4 * v)  # deeper pleats would fold tighter than the cloth is thick
+    deep = (
+        rng.uniform(0.16, 0.24) * pitch * (0.6 + 0.4 * v)
+    )  # deeper pleats would fold tighter than the cloth is thick
     x = (u - 0.5) * 1.6 * width + 0.2 * deep * np.sin(2 * phase)
     y = deep * np.sin(phase) + 0.08 * np.sin(3 * v + 2 * u)
     return shell(np.stack([x, y, -1.9 * v], axis=-1), rng.uniform(0.008, 0.013))
@@ -83,9 +93,13 @@ def flag(rng: np.random.Generator) -> ObjectMesh:
     u, v = parameters()
     wind, slant = rng.uniform(1.2, 2.6), rng.uniform(-0.8, 0.8)
     wave = np.sin(2 * np.pi * (wind * u**0.9 + slant * v) + rng.uniform(0, 6))
-    folds = fractal(gradient_noise(rng), np.stack([1.5 * u, 1.2 * v, 0 * u], axis=-1).reshape(-1, 3), 3, 0.35).reshape(u.shape)
+    folds = fractal(
+        gradient_noise(rng), np.stack([1.5 * u, 1.2 * v, 0 * u], axis=-1).reshape(-1, 3), 3, 0.35
+    ).reshape(u.shape)
     height = (0.13 * wave + 0.28 * folds) * smoothstep(0.0, 0.5, u + 0.15)
-    return shell(np.stack([1.6 * u, height, -v - 0.12 * np.sin(np.pi * u) * u], axis=-1), rng.uniform(0.015, 0.03))
+    return shell(
+        np.stack([1.6 * u, height, -v - 0.12 * np.sin(np.pi * u) * u], axis=-1), rng.uniform(0.015, 0.03)
+    )
 
 
 def ruffle(rng: np.random.Generator) -> ObjectMesh:
@@ -102,7 +116,9 @@ def ruffle(rng: np.random.Generator) -> ObjectMesh:
     a = angle + lean
     z = cup * v**1.5 + swing + small
     out = r * (1 - 0.25 * abs(cup) * v)
-    return shell(np.stack([out * np.cos(a), out * np.sin(a), z], axis=-1), rng.uniform(0.02, 0.035), wrap=True)
+    return shell(
+        np.stack([out * np.cos(a), out * np.sin(a), z], axis=-1), rng.uniform(0.02, 0.035), wrap=True
+    )
 
 
 def skirt(rng: np.random.Generator) -> ObjectMesh:
@@ -110,16 +126,24 @@ def skirt(rng: np.random.Generator) -> ObjectMesh:
     u, v = parameters(116, 420, wrap=True)
     pleats = int(rng.integers(6, 19))
     angle = 2 * np.pi * u
-    wander = gradient_noise(rng)(np.stack([np.cos(angle) * 1.4, np.sin(angle) * 1.4, v], axis=-1).reshape(-1, 3)).reshape(u.shape)
+    wander = gradient_noise(rng)(
+        np.stack([np.cos(angle) * 1.4, np.sin(angle) * 1.4, v], axis=-1).reshape(-1, 3)
+    ).reshape(u.shape)
     fold = np.sin(pleats * angle + 1.2 * wander + rng.uniform(-1, 1) * v)
     flare, top = rng.uniform(0.3, 0.9), rng.uniform(0.25, 0.6)
     r = top + flare * v ** rng.uniform(0.8, 1.6)
     depth = 0.55 / pleats * r * smoothstep(0.0, 0.9, v + 0.1)
     r = r + depth * fold + 0.05 * wander * v
-    return shell(np.stack([r * np.cos(angle), r * np.sin(angle), -1.4 * v], axis=-1), rng.uniform(0.014, 0.022), wrap=True)
+    return shell(
+        np.stack([r * np.cos(angle), r * np.sin(angle), -1.4 * v], axis=-1),
+        rng.uniform(0.014, 0.022),
+        wrap=True,
+    )
 
 
-def extruded(rng: np.random.Generator, line: Array, width: float, thickness: float, sway: float) -> ObjectMesh:
+def extruded(
+    rng: np.random.Generator, line: Array, width: float, thickness: float, sway: float
+) -> ObjectMesh:
     """A sheet whose section is a plane curve (M, 2), with a little noise across its width."""
     line = resampled(line, 420, False, 0.6)
     v = np.linspace(-width / 2, width / 2, 110)[:, None]
@@ -162,7 +186,9 @@ def towel(rng: np.random.Generator) -> ObjectMesh:
         if k + 1 < layers:
             side = 1 if k % 2 == 0 else -1
             a = np.linspace(-np.pi / 2, np.pi / 2, 80)[1:-1]
-            pieces.append(np.stack([x[-1] + side * gap * 0.5 * np.cos(a), z + gap / 2 + gap / 2 * np.sin(a)], axis=1))
+            pieces.append(
+                np.stack([x[-1] + side * gap * 0.5 * np.cos(a), z + gap / 2 + gap / 2 * np.sin(a)], axis=1)
+            )
         z += gap
     line = np.concatenate(pieces)
     line[:, 1] += 0.05 * np.cos(line[:, 0] * 2) * rng.choice([-1, 1])
@@ -193,7 +219,9 @@ def ribbon(rng: np.random.Generator) -> ObjectMesh:
     wide = rng.uniform(0.14, 0.26)
     thick = rng.uniform(0.03, 0.06)
     if closed:
-        return band(rng, path, across, np.cross(tangents(path, True), across), wide, thick, half_turns % 2 == 1)
+        return band(
+            rng, path, across, np.cross(tangents(path, True), across), wide, thick, half_turns % 2 == 1
+        )
     v = np.linspace(-wide, wide, 48)[:, None, None]
     return shell(path[None] + v * across[None], thick)
 
@@ -228,7 +256,9 @@ def origami(rng: np.random.Generator) -> ObjectMesh:
     zag = np.abs(np.mod(v + 1, 2) - 1)
     lift, shear = rng.uniform(0.35, 0.7), rng.uniform(0.3, 0.6)
     if kind == "miura":
-        grid = np.stack([u * np.sqrt(1 - lift**2), 0.8 * v + shear * zig, 0.9 * lift * zig + 0.5 * zag], axis=-1)
+        grid = np.stack(
+            [u * np.sqrt(1 - lift**2), 0.8 * v + shear * zig, 0.9 * lift * zig + 0.5 * zag], axis=-1
+        )
     elif kind == "pleats":
         grid = np.stack([u * np.sqrt(1 - lift**2), v, lift * zig], axis=-1)
         bow = rng.uniform(0.0, 0.25)
@@ -245,7 +275,9 @@ def crumpled(rng: np.random.Generator) -> ObjectMesh:
     u, v = parameters(230, 230)
     p = np.stack([u, v], axis=-1) * 2 - 1
     height = np.zeros_like(u)
-    bend = fractal(gradient_noise(rng), np.stack([u * 1.5, v * 1.5, 0 * u], axis=-1).reshape(-1, 3), 2).reshape(u.shape)
+    bend = fractal(
+        gradient_noise(rng), np.stack([u * 1.5, v * 1.5, 0 * u], axis=-1).reshape(-1, 3), 2
+    ).reshape(u.shape)
     for k in range(int(rng.integers(24, 48))):
         a = rng.uniform(0, 2 * np.pi)
         centre = rng.uniform(-0.9, 0.9, 2)

@@ -43,7 +43,9 @@ def bevelled(normals: Array, distances: Array, width: float) -> tuple[Array, Arr
             if length < 0.3 or length > 1.98:
                 continue
             extra.append(middle / length)
-            offset.append(float((shared @ extra[-1]).max()) - width * np.sqrt(max(1 - (length / 2) ** 2, 0.01)))
+            offset.append(
+                float((shared @ extra[-1]).max()) - width * np.sqrt(max(1 - (length / 2) ** 2, 0.01))
+            )
     if not extra:
         return normals, distances
     return np.concatenate([normals, np.array(extra)]), np.concatenate([distances, np.array(offset)])
@@ -57,7 +59,9 @@ def tier(count: int, elevation: float, distance: float, turn: float = 0.0) -> tu
     """Planes evenly about the z axis: normals (count, 3) at an elevation in degrees, and distances (count,)."""
     azimuth = 2 * np.pi * (np.arange(count) + turn) / count
     e = np.radians(elevation)
-    normals = np.stack([np.cos(e) * np.cos(azimuth), np.cos(e) * np.sin(azimuth), np.full(count, np.sin(e))], axis=1)
+    normals = np.stack(
+        [np.cos(e) * np.cos(azimuth), np.cos(e) * np.sin(azimuth), np.full(count, np.sin(e))], axis=1
+    )
     return normals, np.full(count, float(distance))
 
 
@@ -101,17 +105,32 @@ def solid_figure(rng: np.random.Generator) -> Manifold:
     """A polyhedron of high symmetry: planes of the cube, the octahedron and others at random distances, bevelled."""
     signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T.astype(float)
     golden = (1 + 5**0.5) / 2
-    cyclic = [np.roll(v, k) for v in ([0, 1, golden], [0, -1, golden], [0, 1, -golden], [0, -1, -golden]) for k in range(3)]
-    dodeca = np.concatenate([signs, *[[np.roll([0, a / golden, b * golden], k) for k in range(3)] for a in (-1, 1) for b in (-1, 1)]])
+    cyclic = [
+        np.roll(v, k)
+        for v in ([0, 1, golden], [0, -1, golden], [0, 1, -golden], [0, -1, -golden])
+        for k in range(3)
+    ]
+    dodeca = np.concatenate(
+        [
+            signs,
+            *[[np.roll([0, a / golden, b * golden], k) for k in range(3)] for a in (-1, 1) for b in (-1, 1)],
+        ]
+    )
     kinds = {
         "cube": np.concatenate([np.eye(3), -np.eye(3)]),
         "octahedron": signs,
-        "rhombic": np.array([np.roll([0, a, b], k) for a in (-1, 1) for b in (-1, 1) for k in range(3)], float),
+        "rhombic": np.array(
+            [np.roll([0, a, b], k) for a in (-1, 1) for b in (-1, 1) for k in range(3)], float
+        ),
         "dodecahedron": np.array(cyclic),
         "icosahedron": dodeca,
-        "pyritohedron": np.array([np.roll([0, a, 2 * b], k) for a in (-1, 1) for b in (-1, 1) for k in range(3)], float),
+        "pyritohedron": np.array(
+            [np.roll([0, a, 2 * b], k) for a in (-1, 1) for b in (-1, 1) for k in range(3)], float
+        ),
     }
-    groups = [["cube", "octahedron", "rhombic", "pyritohedron"], ["dodecahedron", "icosahedron"]][int(rng.integers(2))]
+    groups = [["cube", "octahedron", "rhombic", "pyritohedron"], ["dodecahedron", "icosahedron"]][
+        int(rng.integers(2))
+    ]
     chosen = rng.permutation(groups)[: int(rng.integers(1, len(groups) + 1))]
     normals, distances = [], []
     for k, name in enumerate(chosen):
@@ -134,7 +153,9 @@ def point(rng: np.random.Generator, length: float, radius: float, sides: int = 6
     top, top_distance = tier(sides, rng.uniform(32, 46), 1.0)
     top_distance = length * top[:, 2] * rng.uniform(0.9, 1.0, sides)
     ends = np.array([[0, 0, -1.0]]), np.array([0.4 * length])
-    return hull(stone(np.concatenate([normals, top, ends[0]]), np.concatenate([distances, top_distance, ends[1]])))
+    return hull(
+        stone(np.concatenate([normals, top, ends[0]]), np.concatenate([distances, top_distance, ends[1]]))
+    )
 
 
 def cluster(rng: np.random.Generator) -> Manifold:
@@ -202,7 +223,11 @@ def golden_corners() -> Array:
 
 def star(rng: np.random.Generator) -> Manifold:
     """A polyhedron with a pyramid raised or sunk on every facet."""
-    corners = [golden_corners(), np.concatenate([np.eye(3), -np.eye(3)]) * 1.6, scattered_directions(rng, int(rng.integers(10, 40))) * 1.6]
+    corners = [
+        golden_corners(),
+        np.concatenate([np.eye(3), -np.eye(3)]) * 1.6,
+        scattered_directions(rng, int(rng.integers(10, 40))) * 1.6,
+    ]
     points = corners[int(rng.integers(3))] @ random_rotation(rng).T
     body = ConvexHull(points)
     lift = rng.uniform(0.25, 1.1)
@@ -232,7 +257,11 @@ def boulder(rng: np.random.Generator, resolution: int) -> Manifold:
 
 def rock(rng: np.random.Generator) -> Manifold:
     """A boulder of large facets, stretched."""
-    return placed(boulder(rng, int(rng.integers(5, 18))), random_rotation(rng) @ np.diag(rng.uniform(0.6, 1.0, 3)), np.zeros(3))
+    return placed(
+        boulder(rng, int(rng.integers(5, 18))),
+        random_rotation(rng) @ np.diag(rng.uniform(0.6, 1.0, 3)),
+        np.zeros(3),
+    )
 
 
 def hopper(rng: np.random.Generator) -> Manifold:
@@ -255,7 +284,9 @@ def hopper(rng: np.random.Generator) -> Manifold:
         body = subtract(body, cuts)
         scale = 1.0 if k == 0 else rng.uniform(0.35, 0.7)
         offset = np.zeros(3) if k == 0 else scattered_directions(rng, 1)[0] * 1.1
-        parts.append(placed(body, (np.eye(3) if rng.random() < 0.6 else random_rotation(rng)) * scale, offset))
+        parts.append(
+            placed(body, (np.eye(3) if rng.random() < 0.6 else random_rotation(rng)) * scale, offset)
+        )
     return union(parts)
 
 

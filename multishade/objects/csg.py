@@ -59,13 +59,20 @@ def tower(rng: np.random.Generator) -> Manifold:
         elif kind == "cone":
             storey = rod(width, height, 200, width * rng.uniform(0.5, 0.8))
         else:
-            storey = ball(width, 176).scale((1, 1, height / width)).trim_by_plane((0, 0, 1), 0).translate((0, 0, -height / 2))
+            storey = (
+                ball(width, 176)
+                .scale((1, 1, height / width))
+                .trim_by_plane((0, 0, 1), 0)
+                .translate((0, 0, -height / 2))
+            )
         parts.append(storey.translate((0, 0, z + height / 2 - 0.01 * k)))
         if kind != "dome" and rng.random() < 0.5:
             count = int(rng.integers(3, 9))
-            opening = box(0.5 * width, 0.9 * width / count * 2, 0.55 * height) if rng.random() < 0.5 else rod(
-                0.26 * height, 0.5 * width, 72
-            ).rotate((0, 90, 0))
+            opening = (
+                box(0.5 * width, 0.9 * width / count * 2, 0.55 * height)
+                if rng.random() < 0.5
+                else rod(0.26 * height, 0.5 * width, 72).rotate((0, 90, 0))
+            )
             for i in range(count):
                 cuts.append(opening.translate((width, 0, z + height / 2)).rotate((0, 0, 360 * i / count)))
         elif kind == "drum":
@@ -80,14 +87,27 @@ def flange(rng: np.random.Generator) -> Manifold:
     plate, thick = rng.uniform(0.9, 1.1), rng.uniform(0.18, 0.35)
     boss, tall = rng.uniform(0.35, 0.5), rng.uniform(0.4, 1.2)
     bolts = int(rng.integers(3, 9))
-    base = rod(plate, thick, 220) if rng.random() < 0.6 else rounded_plate(rng, plate).extrude(thick).translate((0, 0, -thick / 2))
+    base = (
+        rod(plate, thick, 220)
+        if rng.random() < 0.6
+        else rounded_plate(rng, plate).extrude(thick).translate((0, 0, -thick / 2))
+    )
     parts = [base, rod(boss * 1.12, tall, 200, boss).translate((0, 0, (thick + tall) / 2 - 0.005))]
     if rng.random() < 0.6:
         profile = np.array([[0, 0], [plate * 0.85, 0], [boss * 0.9, tall * 0.85], [0, tall * 0.85]])
-        rib = CrossSection([profile]).extrude(0.1).translate((0, 0, -0.05)).rotate((90, 0, 0)).translate((0, 0, thick / 2 - 0.01))
+        rib = (
+            CrossSection([profile])
+            .extrude(0.1)
+            .translate((0, 0, -0.05))
+            .rotate((90, 0, 0))
+            .translate((0, 0, thick / 2 - 0.01))
+        )
         parts += [rib.rotate((0, 0, 360 * (k + 0.5) / bolts)) for k in range(bolts)]
     bore = boss * rng.uniform(0.45, 0.75)
-    cuts = [rod(bore, 5, 180), rod(bore * 1.2, 0.16, 180, bore * 1.4).translate((0, 0, thick / 2 + tall - 0.06))]
+    cuts = [
+        rod(bore, 5, 180),
+        rod(bore * 1.2, 0.16, 180, bore * 1.4).translate((0, 0, thick / 2 + tall - 0.06)),
+    ]
     if rng.random() < 0.6:
         cuts.append(box(0.5 * bore, 0.4 * bore, 5).translate((bore, 0, 0)))
     for k in range(bolts):
@@ -101,7 +121,11 @@ def flange(rng: np.random.Generator) -> Manifold:
 def rounded_plate(rng: np.random.Generator, size: float) -> CrossSection:
     """A square, triangle or hexagon with round corners, as a section."""
     sides = int(rng.choice([3, 4, 6]))
-    return CrossSection.circle(size * 1.05, sides).offset(-0.25, JoinType.Miter).offset(0.25, JoinType.Round, 2.0, 160)
+    return (
+        CrossSection.circle(size * 1.05, sides)
+        .offset(-0.25, JoinType.Miter)
+        .offset(0.25, JoinType.Round, 2.0, 160)
+    )
 
 
 def gear(rng: np.random.Generator) -> Manifold:
@@ -112,19 +136,25 @@ def gear(rng: np.random.Generator) -> Manifold:
         depth = 2.2 * outer / (teeth + 2)
         angle = 2 * np.pi * (np.arange(teeth)[:, None] + np.array([0.0, 0.22, 0.36, 0.64, 0.78])) / teeth
         radius = np.broadcast_to(outer - depth * np.array([1, 1, 0.0, 0, 1.0]), angle.shape)
-        outline = CrossSection([np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(-1, 2)])
+        outline = CrossSection(
+            [np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(-1, 2)]
+        )
         helix = rng.uniform(-25, 25) if rng.random() < 0.5 else 0.0
         wheel = outline.extrude(thick, 24 if helix else 0, helix)
         root = outer - depth
         if root > 0.5 and rng.random() < 0.7:
             holes, at = int(rng.integers(3, 8)), 0.66 * root
             hole = rod(min(0.5 * at * np.sin(np.pi / holes) * 1.4, 0.18), 4, 96)
-            wheel = subtract(wheel, [hole.translate((at, 0, 0)).rotate((0, 0, 360 * k / holes)) for k in range(holes)])
+            wheel = subtract(
+                wheel, [hole.translate((at, 0, 0)).rotate((0, 0, 360 * k / holes)) for k in range(holes)]
+            )
         recess = subtract(rod(0.86 * root, 0.24 * thick, 180), [rod(0.3, thick, 128)])
         wheels.append(subtract(wheel, [recess.translate((0, 0, thick))]).translate((0, 0, z)))
         z += thick + rng.uniform(-0.01, 0.2)
     shaft = rod(0.24, z + 0.3, 128).translate((0, 0, z / 2))
-    return subtract(union([*wheels, shaft]), [rod(rng.uniform(0.08, 0.15), 8, 6 if rng.random() < 0.5 else 96)])
+    return subtract(
+        union([*wheels, shaft]), [rod(rng.uniform(0.08, 0.15), 8, 6 if rng.random() < 0.5 else 96)]
+    )
 
 
 def sponge(rng: np.random.Generator) -> Manifold:
@@ -155,7 +185,11 @@ def rosette(rng: np.random.Generator) -> Manifold:
     names = list(kinds)
     add, cut = (kinds[str(rng.choice(names))] for _ in range(2))
     size = rng.uniform(0.7, 1.0) * min(np.pi / fold, 0.55)
-    parts = [ring(1.0, rng.uniform(0.12, 0.3), 220, 64) if rng.random() < 0.6 else rod(1.05, rng.uniform(0.2, 0.5), 220)]
+    parts = [
+        ring(1.0, rng.uniform(0.12, 0.3), 220, 64)
+        if rng.random() < 0.6
+        else rod(1.05, rng.uniform(0.2, 0.5), 220)
+    ]
     parts += [add(size).translate((1.0, 0, 0)).rotate((0, 0, 360 * k / fold)) for k in range(fold)]
     if rng.random() < 0.6:
         parts.append(ball(rng.uniform(0.35, 0.6), 160))
@@ -189,7 +223,11 @@ def twisted(rng: np.random.Generator) -> Manifold:
     if rng.random() < 0.5:
         body ^= ball(0.5 * height, 220).scale((1.2, 1.2, 1.0))
     else:
-        normal = placed(box(4, 4, 2), upright(np.array([rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5), 1.0])), np.zeros(3))
+        normal = placed(
+            box(4, 4, 2),
+            upright(np.array([rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5), 1.0])),
+            np.zeros(3),
+        )
         body = subtract(body, [normal.translate((0, 0, 0.5 * height + 0.7))])
     return body
 
@@ -217,12 +255,16 @@ def burr(rng: np.random.Generator) -> Manifold:
         for k in range(bars):
             offset = (k - (bars - 1) / 2) * (width + gap)
             bar = rod(width / 2, length, 112) if round_bar else box(width, width, length)
-            parts.append(placed(bar.translate((offset, offset * rng.choice([0, 0, 1]), 0)), axis, np.zeros(3)))
+            parts.append(
+                placed(bar.translate((offset, offset * rng.choice([0, 0, 1]), 0)), axis, np.zeros(3))
+            )
     body = union(parts)
     if rng.random() < 0.5:
         body = union([body, ball(rng.uniform(0.45, 0.65), 160)])
     notch = box(0.4 * width, 3, 0.5 * width)
-    ends = [placed(notch.translate((0, 0, s * length / 2)), axis, np.zeros(3)) for axis in AXES for s in (-1, 1)]
+    ends = [
+        placed(notch.translate((0, 0, s * length / 2)), axis, np.zeros(3)) for axis in AXES for s in (-1, 1)
+    ]
     return subtract(body, ends) if rng.random() < 0.6 else body
 
 
@@ -247,7 +289,12 @@ def architecture(rng: np.random.Generator) -> Manifold:
         parts.append(box(0.92 * wide, 0.88 * deep, tall).translate((0, 0, z + tall / 2)))
         n, span = int(rng.integers(1, 4)), 0.8 * wide
         r = min(0.36 * span / n, 0.4 * tall)
-        arch = union([box(2 * r, 4, tall - 1.35 * r), rod(r, 4, 128).rotate((90, 0, 0)).translate((0, 0, (tall - 1.35 * r) / 2))])
+        arch = union(
+            [
+                box(2 * r, 4, tall - 1.35 * r),
+                rod(r, 4, 128).rotate((90, 0, 0)).translate((0, 0, (tall - 1.35 * r) / 2)),
+            ]
+        )
         for k in range(n):
             cuts.append(arch.translate(((k - (n - 1) / 2) * span / n, 0, z + (tall - 1.35 * r) / 2)))
         side = rod(0.28 * tall, 4, 112).rotate((0, 90, 0)).translate((0, 0, z + 0.5 * tall))
@@ -263,10 +310,19 @@ def architecture(rng: np.random.Generator) -> Manifold:
         parts.append(rod(0.07, 0.3, 64, 0.03).translate((0, 0, z + 0.3 + r)))
     elif roof == "gable":
         outline = CrossSection([[(-wide / 2, 0), (wide / 2, 0), (0, rng.uniform(0.3, 0.6))]])
-        parts.append(outline.extrude(deep * 0.96).translate((0, 0, -deep * 0.48)).rotate((90, 0, 0)).translate((0, 0, z)))
+        parts.append(
+            outline.extrude(deep * 0.96)
+            .translate((0, 0, -deep * 0.48))
+            .rotate((90, 0, 0))
+            .translate((0, 0, z))
+        )
     else:
         for k in range(3):
-            parts.append(box(wide * (0.7 - 0.2 * k), deep * (0.7 - 0.2 * k), 0.14).translate((0, 0, z + 0.06 + 0.12 * k)))
+            parts.append(
+                box(wide * (0.7 - 0.2 * k), deep * (0.7 - 0.2 * k), 0.14).translate(
+                    (0, 0, z + 0.06 + 0.12 * k)
+                )
+            )
     return subtract(union(parts), cuts)
 
 
@@ -279,7 +335,9 @@ def carved_ball(rng: np.random.Generator) -> Manifold:
     body = subtract(ball(1, 240), [scoop.translate(tuple(d * rng.uniform(0.95, 1.1))) for d in directions])
     if rng.random() < 0.5:
         pearl = ball(reach * 0.3, 72)
-        body = union([body, ball(0.6, 144), *(pearl.translate(tuple(d * (1 - 0.38 * reach))) for d in directions)])
+        body = union(
+            [body, ball(0.6, 144), *(pearl.translate(tuple(d * (1 - 0.38 * reach))) for d in directions)]
+        )
     return body
 
 
@@ -299,7 +357,9 @@ def monument(rng: np.random.Generator) -> Manifold:
         parts.append(placed(piece, random_rotation(rng), rng.uniform(-0.6, 0.6, 3) * (1, 1, 1.5)))
     cuts = []
     for _ in range(int(rng.integers(1, 4))):
-        tool = rod(rng.uniform(0.15, 0.4), 6, 144) if rng.random() < 0.6 else ball(rng.uniform(0.35, 0.6), 144)
+        tool = (
+            rod(rng.uniform(0.15, 0.4), 6, 144) if rng.random() < 0.6 else ball(rng.uniform(0.35, 0.6), 144)
+        )
         cuts.append(placed(tool, random_rotation(rng), rng.uniform(-0.7, 0.7, 3)))
     return largest(subtract(union(parts), cuts))
 
@@ -310,5 +370,15 @@ def largest(body: Manifold) -> Manifold:
 
 
 DESIGNS = (
-    die, tower, flange, gear, sponge, rosette, twisted, burr, architecture, carved_ball, monument,
+    die,
+    tower,
+    flange,
+    gear,
+    sponge,
+    rosette,
+    twisted,
+    burr,
+    architecture,
+    carved_ball,
+    monument,
 )

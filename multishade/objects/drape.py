@@ -8,11 +8,20 @@ import numpy as np
 from multishade.objects.mesh import Array
 
 STEPS, ROUNDS = 150, 2
-SPRINGS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.6), (1, -1, 0.6), (0, 2, 0.25), (2, 0, 0.25))  # rows, columns, stiffness
+SPRINGS = (
+    (0, 1, 1.0),
+    (1, 0, 1.0),
+    (1, 1, 0.6),
+    (1, -1, 0.6),
+    (0, 2, 0.25),
+    (2, 0, 0.25),
+)  # rows, columns, stiffness
 Distance = Callable[[Array], Array]  # (N, 3) points -> (N,) signed distances, negative inside
 
 
-def fallen(start: Array, body: Distance | None, rng: np.random.Generator, pinned: Array | None = None) -> Array:
+def fallen(
+    start: Array, body: Distance | None, rng: np.random.Generator, pinned: Array | None = None
+) -> Array:
     """Let a cloth (n, n, 3) of square cells fall along -z over a body, and return where it comes to rest.
 
     Position-based dynamics (Mueller et al. 2007): stretch, shear and bend as distances between grid neighbours, each
@@ -90,7 +99,9 @@ def disc(radius: float, height: float, corner: float) -> Distance:
     """An upright drum with rounded edges: a table."""
 
     def distance(p: Array) -> Array:
-        q = np.stack([np.hypot(p[:, 0], p[:, 1]) - radius + corner, np.abs(p[:, 2]) - height + corner], axis=1)
+        q = np.stack(
+            [np.hypot(p[:, 0], p[:, 1]) - radius + corner, np.abs(p[:, 2]) - height + corner], axis=1
+        )
         return np.linalg.norm(np.maximum(q, 0), axis=1) + np.minimum(q.max(axis=1), 0) - corner
 
     return distance

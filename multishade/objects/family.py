@@ -33,9 +33,13 @@ def build(family: str, seed: int) -> ObjectMesh:
     for another name or seed, and for a mesh that turned out unsound.
     """
     if family in BLENDER_FAMILIES:
-        raise AssetError(f"object family {family!r} is Blender's own: it is made in the Blender child, not here")
+        raise AssetError(
+            f"object family {family!r} is Blender's own: it is made in the Blender child, not here"
+        )
     if family not in FAMILIES:
-        raise AssetError(f"unknown object family {family!r}; allowed are {', '.join(FAMILIES + BLENDER_FAMILIES)}")
+        raise AssetError(
+            f"unknown object family {family!r}; allowed are {', '.join(FAMILIES + BLENDER_FAMILIES)}"
+        )
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise AssetError(f"seed {seed!r} of object family {family!r} is not a whole number of 0 or more")
     make: Callable[[np.random.Generator], ObjectMesh]
@@ -44,4 +48,6 @@ def build(family: str, seed: int) -> ObjectMesh:
     try:
         return make(rng)
     except AssetError as error:
-        raise AssetError(f"object {family}/{seed}: {error}; choose another seed and report this one") from error
+        raise AssetError(
+            f"object {family}/{seed}: {error}; choose another seed and report this one"
+        ) from error

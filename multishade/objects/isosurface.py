@@ -16,7 +16,9 @@ Field = Callable[[Array], Array]  # (N, 3) points -> (N,) values
 def grid_axes(low: Array, high: Array, cells: int) -> tuple[list[Array], float]:
     """Sample positions along x, y, z of a grid of cubes, `cells` along the longest side, and their spacing."""
     spacing = float((high - low).max()) / cells
-    return [low[i] + spacing * np.arange(int(np.ceil((high[i] - low[i]) / spacing)) + 1) for i in range(3)], spacing
+    return [
+        low[i] + spacing * np.arange(int(np.ceil((high[i] - low[i]) / spacing)) + 1) for i in range(3)
+    ], spacing
 
 
 def cells_for(coarse: npt.NDArray[np.floating], cells: int, faces: int, most: int) -> int:
@@ -98,7 +100,9 @@ def largest_part(vertices: Array, faces: Indices) -> tuple[Array, Indices]:
     """The connected part with the most faces, for fields that leave crumbs; unused vertices stay in the array."""
     from scipy.sparse.csgraph import connected_components
 
-    links = csr_matrix((np.ones(faces.size), (faces.ravel(), np.roll(faces, -1, axis=1).ravel())), (len(vertices),) * 2)
+    links = csr_matrix(
+        (np.ones(faces.size), (faces.ravel(), np.roll(faces, -1, axis=1).ravel())), (len(vertices),) * 2
+    )
     _, label = connected_components(links, directed=False)
     parts = np.bincount(label[faces[:, 0]])
     return vertices, faces[label[faces[:, 0]] == parts.argmax()]

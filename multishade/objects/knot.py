@@ -6,7 +6,15 @@ import numpy as np
 from multishade.objects.mesh import Array, Indices, ObjectMesh, object_mesh
 from multishade.objects.noise import random_rotation
 from multishade.objects.surface import corner_values, grid_uv, split_quads
-from multishade.objects.tube import frames, loosened, reach, resampled, superellipse_section, sweep_closed, sweep_open
+from multishade.objects.tube import (
+    frames,
+    loosened,
+    reach,
+    resampled,
+    superellipse_section,
+    sweep_closed,
+    sweep_open,
+)
 
 ROWS, AROUND = 1050, 80
 
@@ -25,7 +33,9 @@ def turn_about(rng: np.random.Generator, vertices: Array) -> Array:
 
 
 def torus_knot(rng: np.random.Generator) -> Array:
-    p, q = [(2, 3), (3, 2), (2, 5), (3, 4), (3, 5), (4, 3), (5, 2), (2, 7), (5, 3), (7, 2)][int(rng.integers(10))]
+    p, q = [(2, 3), (3, 2), (2, 5), (3, 4), (3, 5), (4, 3), (5, 2), (2, 7), (5, 3), (7, 2)][
+        int(rng.integers(10))
+    ]
     t = np.linspace(0, 2 * np.pi, 4000, endpoint=False)
     r = 1 + rng.uniform(0.35, 0.55) * np.cos(q * t)
     return np.stack([r * np.cos(p * t), r * np.sin(p * t), rng.uniform(0.35, 0.7) * np.sin(q * t)], axis=1)
@@ -36,7 +46,9 @@ def lissajous(rng: np.random.Generator) -> Array:
     t = np.linspace(0, 2 * np.pi, 1500, endpoint=False)
     drafts = []
     for _ in range(10):
-        a, b, c = rng.permutation([(2, 3, 5), (2, 3, 7), (3, 4, 5), (1, 2, 3), (2, 3, 4)][int(rng.integers(5))])
+        a, b, c = rng.permutation(
+            [(2, 3, 5), (2, 3, 7), (3, 4, 5), (1, 2, 3), (2, 3, 4)][int(rng.integers(5))]
+        )
         u, v = rng.uniform(0, 2 * np.pi, 2)
         drafts.append(np.stack([np.cos(a * t + u), np.cos(b * t + v), 0.8 * np.cos(c * t)], axis=1))
     return loosened(roomiest(drafts), rng.uniform(0.04, 0.06))
@@ -92,7 +104,10 @@ def dressed(rng: np.random.Generator) -> ObjectMesh:
         section = section * (0.72 + 0.28 * np.cos(2 * np.pi * waves * s))[:, None, None]
     elif kind == "beaded":
         waves = max(int(step.sum() / room / rng.uniform(2.2, 4.0)), 6)
-        section = section * (0.55 + 0.45 * np.abs(np.sin(np.pi * waves * s)) ** rng.uniform(0.5, 0.9))[:, None, None]
+        section = (
+            section
+            * (0.55 + 0.45 * np.abs(np.sin(np.pi * waves * s)) ** rng.uniform(0.5, 0.9))[:, None, None]
+        )
     elif kind == "ribbon":
         section = superellipse_section(AROUND, 1, rng.uniform(0.25, 0.5), rng.uniform(0.3, 1.0))
         turn = np.pi * int(rng.integers(-4, 5)) * s
@@ -135,7 +150,9 @@ def rope(rng: np.random.Generator) -> ObjectMesh:
     path, room = closed_path(rng, 1000)
     room *= rng.uniform(0.8, 0.92)
     strands = int(rng.integers(2, 6))
-    ratio = np.sin(np.pi / strands) / (1 + np.sin(np.pi / strands))  # strands that touch inside a circle of radius 1
+    ratio = np.sin(np.pi / strands) / (
+        1 + np.sin(np.pi / strands)
+    )  # strands that touch inside a circle of radius 1
     strand_radius = room * ratio * 0.985
     lay = room - strand_radius
     length = np.linalg.norm(np.roll(path, -1, axis=0) - path, axis=1)
@@ -159,7 +176,10 @@ def chain(rng: np.random.Generator) -> ObjectMesh:
     """Links, round or long, each at a right angle to the last, along an arc or a ring."""
     wire, length = rng.uniform(0.18, 0.27), rng.uniform(0.9, 1.4)
     t = np.linspace(0, 2 * np.pi, 600, endpoint=False)
-    link = np.stack([(0.55 + wire * 0.4) * np.cos(t), length * np.sign(np.sin(t)) * np.abs(np.sin(t)) ** 0.85, 0 * t], axis=1)
+    link = np.stack(
+        [(0.55 + wire * 0.4) * np.cos(t), length * np.sign(np.sin(t)) * np.abs(np.sin(t)) ** 0.85, 0 * t],
+        axis=1,
+    )
     section = superellipse_section(48, wire, wire, rng.choice([1.0, 1.0, 0.35]))
     vertices, quads = sweep_closed(resampled(link, 300, True), section)
     faces = split_quads(vertices, quads)
@@ -196,7 +216,9 @@ def coil(rng: np.random.Generator) -> ObjectMesh:
         "spiral": 0.12 + t,
     }[str(kind)]
     rise = {"ball": (1.9 * t - 0.95), "spiral": 0.15 * np.sin(2 * np.pi * t)}.get(str(kind), height * t)
-    path = np.stack([wide * np.cos(2 * np.pi * turns * t), wide * np.sin(2 * np.pi * turns * t), rise], axis=1)
+    path = np.stack(
+        [wide * np.cos(2 * np.pi * turns * t), wide * np.sin(2 * np.pi * turns * t), rise], axis=1
+    )
     room = reach(resampled(path, 900, False, 0.0), closed=False) * rng.uniform(0.55, 0.88)
     path = resampled(path, 1300, False)
     at = np.linspace(0, 1, len(path))

@@ -77,11 +77,16 @@ def dressing(rng: np.random.Generator, low: float, high: float, mostly_plain: fl
         count = min(count, 12)
     wave = {
         "flutes": lambda a: -np.sqrt(1 - (2 * np.mod(a * count / (2 * np.pi), 1) - 1) ** 2 * 0.98),
-        "facets": lambda a: (np.cos(np.pi / count) / np.cos(np.mod(a, 2 * np.pi / count) - np.pi / count) - 1),
+        "facets": lambda a: np.cos(np.pi / count) / np.cos(np.mod(a, 2 * np.pi / count) - np.pi / count) - 1,
         "lobes": lambda a: 0.5 * np.cos(count * a) - 0.5,
         "gadroons": lambda a: np.sqrt(1 - (2 * np.mod(a * count / (2 * np.pi), 1) - 1) ** 2 * 0.98) - 1,
     }[kind]
-    deep = {"flutes": 0.75 / count, "facets": 1.0, "lobes": rng.uniform(0.8, 1.6) / count, "gadroons": 0.9 / count}[kind]
+    deep = {
+        "flutes": 0.75 / count,
+        "facets": 1.0,
+        "lobes": rng.uniform(0.8, 1.6) / count,
+        "gadroons": 0.9 / count,
+    }[kind]
     span = high - low
     turns = rng.uniform(-0.9, 0.9) if rng.random() < 0.5 else 0.0
     soft = rng.uniform(0.05, 0.15) * span
@@ -92,7 +97,9 @@ def dressing(rng: np.random.Generator, low: float, high: float, mostly_plain: fl
     return Dressing(wave, depth, lambda z: turns * np.pi * np.clip((z - low) / span, 0, 1))
 
 
-def turned(profile: Profile, rng: np.random.Generator, low: float, high: float, plain: float = 0.5) -> ObjectMesh:
+def turned(
+    profile: Profile, rng: np.random.Generator, low: float, high: float, plain: float = 0.5
+) -> ObjectMesh:
     """A piece that may be dressed between two heights."""
     vertices, faces, uv = revolve(profile, dressing(rng, low, high, plain))
     return object_mesh(vertices, faces, CREASE, uv)
@@ -104,12 +111,21 @@ def turned(profile: Profile, rng: np.random.Generator, low: float, high: float, 
 def wall(rng: np.random.Generator, kind: str) -> Array:
     """The outer wall (M, 2) of a vessel from its foot to its lip, radius against height, as a smooth curve."""
     shapes = {  # heights, then least and greatest radius at each
-        "vase": ([0, 0.3, 0.65, 1.35, 1.75, 2.1], [(0.4, 0.5), (0.5, 0.7), (0.75, 1.0), (0.5, 0.95), (0.22, 0.4), (0.35, 0.7)]),
-        "bottle": ([0, 0.1, 0.6, 1.1, 1.6, 2.4], [(0.5, 0.6), (0.55, 0.65), (0.55, 0.8), (0.5, 0.75), (0.15, 0.25), (0.16, 0.22)]),
+        "vase": (
+            [0, 0.3, 0.65, 1.35, 1.75, 2.1],
+            [(0.4, 0.5), (0.5, 0.7), (0.75, 1.0), (0.5, 0.95), (0.22, 0.4), (0.35, 0.7)],
+        ),
+        "bottle": (
+            [0, 0.1, 0.6, 1.1, 1.6, 2.4],
+            [(0.5, 0.6), (0.55, 0.65), (0.55, 0.8), (0.5, 0.75), (0.15, 0.25), (0.16, 0.22)],
+        ),
         "bowl": ([0, 0.12, 0.35, 0.7], [(0.35, 0.5), (0.6, 0.8), (0.9, 1.05), (1.0, 1.3)]),
         "cup": ([0, 0.1, 0.55, 1.1], [(0.4, 0.55), (0.5, 0.65), (0.6, 0.75), (0.6, 0.8)]),
         "plate": ([0, 0.06, 0.14, 0.24], [(0.6, 0.75), (0.8, 0.85), (1.1, 1.2), (1.4, 1.6)]),
-        "amphora": ([0, 0.2, 0.9, 1.5, 1.85, 2.2], [(0.22, 0.3), (0.35, 0.45), (0.75, 0.95), (0.65, 0.9), (0.28, 0.36), (0.36, 0.5)]),
+        "amphora": (
+            [0, 0.2, 0.9, 1.5, 1.85, 2.2],
+            [(0.22, 0.3), (0.35, 0.45), (0.75, 0.95), (0.65, 0.9), (0.28, 0.36), (0.36, 0.5)],
+        ),
         "jar": ([0, 0.15, 0.6, 1.2, 1.5], [(0.55, 0.7), (0.7, 0.8), (0.8, 1.0), (0.8, 1.0), (0.5, 0.7)]),
     }
     heights, ranges = shapes[kind]
@@ -124,7 +140,12 @@ def wall(rng: np.random.Generator, kind: str) -> Array:
         for centre in rng.uniform(0.15, 0.9, int(rng.integers(1, 5))) * z[-1]:
             r += rng.choice([-0.5, 1.0]) * width * np.exp(-(((fine - centre) / width) ** 2))
     elif ornament < 0.55:  # the thrower's fingers
-        r += 0.012 * np.sin(2 * np.pi * fine / z[-1] * rng.integers(9, 18)) * smoothstep(0, 0.15, fine) * (1 - smoothstep(z[-1] - 0.15, z[-1], fine))
+        r += (
+            0.012
+            * np.sin(2 * np.pi * fine / z[-1] * rng.integers(9, 18))
+            * smoothstep(0, 0.15, fine)
+            * (1 - smoothstep(z[-1] - 0.15, z[-1], fine))
+        )
     return np.stack([r, fine], axis=1)
 
 
@@ -176,7 +197,9 @@ def handle(outer: Array, rng: np.random.Generator) -> Manifold:
     low, high = rng.uniform(0.2, 0.35), rng.uniform(0.75, 0.9)
     a, b = outer[int(low * len(outer))], outer[int(high * len(outer))]
     out = max(a[0], b[0]) + rng.uniform(0.25, 0.45) * (b[1] - a[1])
-    r = np.array([a[0] - 0.06, a[0] + 0.2 * (out - a[0]), out, out * 0.99, b[0] + 0.25 * (out - b[0]), b[0] - 0.06])
+    r = np.array(
+        [a[0] - 0.06, a[0] + 0.2 * (out - a[0]), out, out * 0.99, b[0] + 0.25 * (out - b[0]), b[0] - 0.06]
+    )
     z = a[1] + (b[1] - a[1]) * np.array([0.0, -0.06, 0.3, 0.8, 1.08, 1.0])
     t = np.linspace(0, 5, 200)
     curve = np.stack([CubicSpline(np.arange(6), r)(t), 0 * t, CubicSpline(np.arange(6), z)(t)], axis=1)
@@ -197,7 +220,10 @@ def goblet(rng: np.random.Generator) -> ObjectMesh:
     bottom, depth, wide = profile.z, rng.uniform(0.5, 1.1), rng.uniform(0.42, 0.7)
     t = np.linspace(0, 1, 300)
     bulge = rng.uniform(0.35, 0.75)
-    shape = CubicSpline([0, 0.12, bulge, 1], [profile.r, profile.r + 0.55 * (wide - stem), wide, wide * rng.uniform(0.75, 1.15)])
+    shape = CubicSpline(
+        [0, 0.12, bulge, 1],
+        [profile.r, profile.r + 0.55 * (wide - stem), wide, wide * rng.uniform(0.75, 1.15)],
+    )
     outer = np.stack([shape(t), bottom + depth * (0.08 * t + 0.92 * t * t * (1.6 - 0.6 * t)) / 1.0], axis=1)
     profile.curve(outer)
     thickness, floor = rng.uniform(0.02, 0.05), bottom + 0.12 * depth
@@ -226,7 +252,9 @@ def chessman(rng: np.random.Generator) -> ObjectMesh:
     if head == "pawn":
         return turned(profile.globe(rng.uniform(0.24, 0.3)), rng, 0, top, 1.0)
     if head == "rook":
-        profile.ease(0.32, top + 0.16).line(0.34, top + 0.36).line(0.24, top + 0.36).line(0.22, top + 0.24).line(0, top + 0.24)
+        profile.ease(0.32, top + 0.16).line(0.34, top + 0.36).line(0.24, top + 0.36).line(
+            0.22, top + 0.24
+        ).line(0, top + 0.24)
         cut = [box(1.0, 0.09, 0.3).translate((0, 0, top + 0.43)).rotate((0, 0, a)) for a in (0, 60, 120)]
         return carved(profile, cut)
     if head == "bishop":
@@ -261,7 +289,9 @@ def spindle(rng: np.random.Generator) -> ObjectMesh:
         profile.mirror()
     else:
         profile.ease(slim, profile.z + 0.1)
-        profile.globe(rng.uniform(0.2, 0.36)) if rng.random() < 0.5 else profile.egg(0.22, rng.uniform(0.4, 0.8)).finial(0.05)
+        profile.globe(rng.uniform(0.2, 0.36)) if rng.random() < 0.5 else profile.egg(
+            0.22, rng.uniform(0.4, 0.8)
+        ).finial(0.05)
     return turned(profile, rng, 0.25, profile.z * rng.uniform(0.5, 0.8), 0.5)
 
 
@@ -274,7 +304,9 @@ def wheel(rng: np.random.Generator) -> ObjectMesh:
     rim = rng.choice(["groove", "round", "flat"])
     if rim == "groove":
         profile.line(profile.r + 0.06, profile.z).line(profile.r, profile.z + 0.08)
-        profile.sag(profile.r, profile.z + rng.uniform(0.2, 0.4), rng.uniform(0.08, 0.18)).line(profile.r, profile.z + 0.08)
+        profile.sag(profile.r, profile.z + rng.uniform(0.2, 0.4), rng.uniform(0.08, 0.18)).line(
+            profile.r, profile.z + 0.08
+        )
     elif rim == "round":
         profile.bead(rng.uniform(0.2, 0.45))
     else:
@@ -294,7 +326,11 @@ def bell(rng: np.random.Generator) -> ObjectMesh:
     height, wide, top = rng.uniform(0.8, 1.4), rng.uniform(0.6, 0.9), rng.uniform(0.25, 0.45)
     t = np.linspace(0, 1, 400)
     flare = rng.uniform(2.0, 5.0)
-    r = top * np.sqrt(np.clip(1 - (1 - np.minimum((1 - t) / 0.12, 1)) ** 2, 0.0, 1)) * 0.35 + top * 0.65 + (wide - top) * (1 - t) ** flare
+    r = (
+        top * np.sqrt(np.clip(1 - (1 - np.minimum((1 - t) / 0.12, 1)) ** 2, 0.0, 1)) * 0.35
+        + top * 0.65
+        + (wide - top) * (1 - t) ** flare
+    )
     outer = np.stack([r, height * t], axis=1)
     thickness = rng.uniform(0.04, 0.08)
     inner = inner_wall(outer, thickness, -1.0)

@@ -8,7 +8,9 @@ import numpy as np
 from multishade.objects.mesh import Array, Indices, altitudes
 
 THIN = 6e-6  # altitude of a sliver, of the half diagonal of the bounding box
-SHORT = 6e-5  # an edge this short is collapsed at once (a sixtieth of a pixel where an object fills 500 pixels)
+SHORT = (
+    6e-5  # an edge this short is collapsed at once (a sixtieth of a pixel where an object fills 500 pixels)
+)
 LONGEST_COLLAPSE = 2e-3  # along a sliver, where nothing else helps
 ROUNDS = 30
 
@@ -62,7 +64,9 @@ class Patch:
 
     def mend_one(self, number: int) -> bool:
         corner = self.faces[number]
-        lengths = np.linalg.norm(self.vertices[np.roll(corner, -1)] - self.vertices[corner], axis=1) / self.size
+        lengths = (
+            np.linalg.norm(self.vertices[np.roll(corner, -1)] - self.vertices[corner], axis=1) / self.size
+        )
         ascending = [int(k) for k in np.argsort(lengths, kind="stable")]
         edges = {k: (int(corner[k]), int(corner[(k + 1) % 3])) for k in ascending}
         return (

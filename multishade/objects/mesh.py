@@ -31,7 +31,9 @@ class ObjectMesh:
     uv: npt.NDArray[np.float32] | None = None
 
 
-def object_mesh(vertices: Array, faces: Indices, crease_degrees: float, uv: Array | None = None) -> ObjectMesh:
+def object_mesh(
+    vertices: Array, faces: Indices, crease_degrees: float, uv: Array | None = None
+) -> ObjectMesh:
     """Centre (V, 3) vertices, scale them to a bounding box of half diagonal 1, and round to the stored types.
 
     Vertices that no face uses are dropped. Raises AssetError where the surface is not closed, not outward, not finite

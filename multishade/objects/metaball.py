@@ -36,8 +36,12 @@ def metaball(rng: np.random.Generator) -> ObjectMesh:
 
 def blend(limbs: list[Limb], smoothness: float) -> tuple[Array, Indices]:
     """Mesh the soft minimum -s log(sum exp(-distance / s)) of the limbs' distances: a smooth union that fills creases."""
-    low = np.min([np.minimum(m.start, m.end) - max(m.first, m.last) for m in limbs], axis=0) - 1.5 * smoothness
-    high = np.max([np.maximum(m.start, m.end) + max(m.first, m.last) for m in limbs], axis=0) + 1.5 * smoothness
+    low = (
+        np.min([np.minimum(m.start, m.end) - max(m.first, m.last) for m in limbs], axis=0) - 1.5 * smoothness
+    )
+    high = (
+        np.max([np.maximum(m.start, m.end) + max(m.first, m.last) for m in limbs], axis=0) + 1.5 * smoothness
+    )
 
     def field(points: Array) -> Array:
         coordinates = list(points.T)
@@ -56,7 +60,9 @@ def sampled(limbs: list[Limb], smoothness: float, axes: list[Array], spacing: fl
         reach = max(limb.first, limb.last) + 7 * smoothness + 2 * spacing
         low, high = np.minimum(limb.start, limb.end) - reach, np.maximum(limb.start, limb.end) + reach
         near = [slice(*np.searchsorted(axis, [low[i], high[i]])) for i, axis in enumerate(axes)]
-        block = np.meshgrid(*(axis[part] for axis, part in zip(axes, near, strict=True)), indexing="ij", sparse=True)
+        block = np.meshgrid(
+            *(axis[part] for axis, part in zip(axes, near, strict=True)), indexing="ij", sparse=True
+        )
         total[tuple(near)] += np.exp(-distance(limb, block) / smoothness)
     return -smoothness * np.log(np.maximum(total, 1e-6))
 
@@ -104,7 +110,12 @@ def molecule(rng: np.random.Generator) -> list[Limb]:
     """A core with arms, each ending in a ball, regular or scattered."""
     count = int(rng.integers(4, 13))
     directions = fibonacci_sphere(count) if rng.random() < 0.5 else scattered_directions(rng, count)
-    core, reach, rod, end = rng.uniform(0.3, 0.7), rng.uniform(0.9, 1.3), rng.uniform(0.07, 0.16), rng.uniform(0.18, 0.34)
+    core, reach, rod, end = (
+        rng.uniform(0.3, 0.7),
+        rng.uniform(0.9, 1.3),
+        rng.uniform(0.07, 0.16),
+        rng.uniform(0.18, 0.34),
+    )
     limbs = [ball(np.zeros(3), core)]
     for direction in directions:
         tip = direction * reach * rng.uniform(0.85, 1.1)
@@ -115,7 +126,14 @@ def molecule(rng: np.random.Generator) -> list[Limb]:
 def creature(rng: np.random.Generator) -> list[Limb]:
     """A body, a head, jointed legs in mirrored pairs and a tail: symmetric, as animals and toys are."""
     length, girth = rng.uniform(0.5, 1.0), rng.uniform(0.25, 0.42)
-    limbs = [Limb(np.array([-length, 0, 0]), np.array([length, 0, rng.uniform(0, 0.3)]), girth * rng.uniform(0.8, 1.2), girth)]
+    limbs = [
+        Limb(
+            np.array([-length, 0, 0]),
+            np.array([length, 0, rng.uniform(0, 0.3)]),
+            girth * rng.uniform(0.8, 1.2),
+            girth,
+        )
+    ]
     limbs += [ball([x, 0, 0.06], girth * rng.uniform(1.0, 1.35)) for x in (-0.8 * length, 0.75 * length)]
     head = np.array([length + girth * 1.1, 0, rng.uniform(0.3, 0.9)])
     skull = girth * rng.uniform(0.6, 1.0)
@@ -124,15 +142,21 @@ def creature(rng: np.random.Generator) -> list[Limb]:
     tail = np.array([-length - rng.uniform(0.3, 0.9), rng.uniform(-0.3, 0.3), rng.uniform(-0.2, 0.8)])
     limbs.append(Limb(np.array([-length, 0, 0]), tail, girth * 0.45, girth * 0.16))
     for x in np.linspace(-length, length, int(rng.integers(2, 4))):
-        knee = np.array([x + rng.uniform(-0.2, 0.2), girth * rng.uniform(0.9, 1.5), -girth - rng.uniform(0.05, 0.3)])
+        knee = np.array(
+            [x + rng.uniform(-0.2, 0.2), girth * rng.uniform(0.9, 1.5), -girth - rng.uniform(0.05, 0.3)]
+        )
         foot = knee + np.array([rng.uniform(-0.2, 0.25), 0.05, -rng.uniform(0.3, 0.6)])
         for side in (np.ones(3), np.array([1, -1, 1])):
             limbs.append(Limb(np.array([x, 0.4 * girth, 0]) * side, knee * side, girth * 0.5, girth * 0.36))
             limbs.append(Limb(knee * side, foot * side, girth * 0.34, girth * 0.26))
-            limbs.append(Limb(foot * side, (foot + np.array([0.16, 0, 0])) * side, girth * 0.28, girth * 0.22))
+            limbs.append(
+                Limb(foot * side, (foot + np.array([0.16, 0, 0])) * side, girth * 0.28, girth * 0.22)
+            )
     for side in (1, -1):
         ear = head + np.array([-0.1, side * skull * 0.9, skull * 1.1])
-        limbs.append(Limb(head + np.array([0, side * 0.5 * skull, 0.5 * skull]), ear, skull * 0.32, skull * 0.14))
+        limbs.append(
+            Limb(head + np.array([0, side * 0.5 * skull, 0.5 * skull]), ear, skull * 0.32, skull * 0.14)
+        )
     return limbs
 
 
@@ -178,10 +202,14 @@ def wreath(rng: np.random.Generator) -> list[Limb]:
     places = np.stack([np.cos(angle), np.sin(angle), height * np.cos(waves * angle)], axis=1)
     size = np.pi / count * rng.uniform(0.75, 1.05)
     limbs = [ball(place, size * (1 + 0.25 * np.cos(k * np.pi))) for k, place in enumerate(places)]
-    limbs += [Limb(a, b, size * 0.55, size * 0.55) for a, b in zip(places, np.roll(places, -1, axis=0), strict=True)]
+    limbs += [
+        Limb(a, b, size * 0.55, size * 0.55) for a, b in zip(places, np.roll(places, -1, axis=0), strict=True)
+    ]
     if rng.random() < 0.5:
         hub = np.array([0, 0, rng.uniform(-0.5, 0.5)])
-        limbs += [Limb(place, hub, size * 0.4, size * 0.5) for place in places] + [ball(hub, size * rng.uniform(1, 1.8))]
+        limbs += [Limb(place, hub, size * 0.4, size * 0.5) for place in places] + [
+            ball(hub, size * rng.uniform(1, 1.8))
+        ]
     return limbs
 
 

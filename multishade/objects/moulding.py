@@ -46,7 +46,12 @@ class Profile:
         """An outward arc to a point above: a rounded edge where the radius grows, a torus where it does not."""
         t = np.linspace(0, 1, 80)
         swell = 0.5 * abs(z - self.z) * np.sqrt(np.clip(1 - (2 * t - 1) ** 2, 0, 1))
-        return self.curve(np.stack([self.r + (r - self.r) * t + swell, self.z + (z - self.z) * (1 - np.cos(np.pi * t)) / 2], axis=1))
+        return self.curve(
+            np.stack(
+                [self.r + (r - self.r) * t + swell, self.z + (z - self.z) * (1 - np.cos(np.pi * t)) / 2],
+                axis=1,
+            )
+        )
 
     def bead(self, height: float) -> Profile:
         """A half round standing out of the side."""
@@ -89,7 +94,11 @@ class Profile:
         t = np.linspace(0, 1, 160)
         body = radius * np.sqrt(np.clip(1 - (2 * t - 1) ** 2, 0, 1)) * (1.15 - 0.5 * t)
         join = np.exp(-((t / 0.08) ** 2))
-        return self.curve(np.stack([np.maximum(body * (1 - join), 0) + self.r * join * (t < 0.5), self.z + height * t], axis=1))
+        return self.curve(
+            np.stack(
+                [np.maximum(body * (1 - join), 0) + self.r * join * (t < 0.5), self.z + height * t], axis=1
+            )
+        )
 
     def finial(self, radius: float) -> Profile:
         """A small ball standing on the axis, sunk by a third."""
@@ -128,7 +137,10 @@ class Profile:
         elif kind == "ogee":
             self.ease(rng.uniform(least, most), self.z + rng.uniform(0.08, 0.35))
         elif kind == "vase":
-            self.bulge(rng.uniform(least, 0.6 * most), self.z + min(rng.uniform(0.2, 0.5), 2 * max(most - self.r, 0.1)))
+            self.bulge(
+                rng.uniform(least, 0.6 * most),
+                self.z + min(rng.uniform(0.2, 0.5), 2 * max(most - self.r, 0.1)),
+            )
         elif kind == "fillet":
             self.line(rng.uniform(least, most), self.z).line(self.r, self.z + rng.uniform(0.03, 0.07))
         else:
@@ -176,7 +188,9 @@ class Profile:
             even = np.linspace(0, position[-1], 40 * count)
             fine = np.stack([np.interp(even, position, curve[:, i]) for i in range(2)], axis=1)
             at = spread(curve_density(fine), count) * (len(fine) - 1)
-            kept.append(np.stack([np.interp(at, np.arange(len(fine)), fine[:, i]) for i in range(2)], axis=1)[1:])
+            kept.append(
+                np.stack([np.interp(at, np.arange(len(fine)), fine[:, i]) for i in range(2)], axis=1)[1:]
+            )
         points = np.concatenate(kept)
         points[0, 0] = points[-1, 0] = 0.0
         return points

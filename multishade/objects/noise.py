@@ -53,7 +53,9 @@ def fractal(noise: GradientNoise, points: Array, octaves: int, gain: float = 0.5
     return total
 
 
-def ridged(noise: GradientNoise, points: Array, octaves: int, gain: float = 0.5, softness: float = 0.06) -> Array:
+def ridged(
+    noise: GradientNoise, points: Array, octaves: int, gain: float = 0.5, softness: float = 0.06
+) -> Array:
     """Sum of folded octaves (N,) in [0, ~2] with crests where the noise is zero; `softness` rounds the crests."""
     total, height = np.zeros(len(points)), 1.0
     for octave in range(octaves):

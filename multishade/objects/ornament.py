@@ -10,12 +10,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from multishade.objects.mesh import Array
-from multishade.objects.metaball import Limb, creature
+from multishade.objects.metaball import creature
 from multishade.objects.noise import fractal, gradient_noise, nearest_two, ridged, smoothstep
 
 Ornament = Callable[[Array], Array]  # (N, 2) points -> (N,) heights
-CELL = 1 / 150
-BEVEL = 6 * CELL
+CELL = 1 / 164
+BEVEL = 8 * CELL
 
 
 def flat_in_space(points: Array, level: float = 3.7) -> Array:
@@ -25,7 +25,9 @@ def flat_in_space(points: Array, level: float = 3.7) -> Array:
 def envelope(points: Array, centres: Array, radii: Array) -> Array:
     """Height (N,) of the upper surface of balls (M, 3) of given radii seen from above, 0 where there is none."""
     height = np.zeros(len(points))
-    for near, centre, radius in zip(cKDTree(points).query_ball_point(centres[:, :2], radii), centres, radii, strict=True):
+    for near, centre, radius in zip(
+        cKDTree(points).query_ball_point(centres[:, :2], radii), centres, radii, strict=True
+    ):
         index = np.asarray(near, dtype=np.int64)
         squared = radius**2 - ((points[index] - centre[:2]) ** 2).sum(axis=1)
         height[index] = np.maximum(height[index], centre[2] + np.sqrt(np.maximum(squared, 0)))
@@ -40,7 +42,9 @@ def stroked(strokes: list[Array], width: float, rounded: bool) -> Ornament:
         away, _ = tree.query(points, distance_upper_bound=2 * width + BEVEL)
         away = np.minimum(away, 2 * width + BEVEL)
         if rounded:
-            return np.sqrt(np.clip(1.0 - (away / (1.3 * width)) ** 2, 0, 1)) * (1 - smoothstep(0.6 * width, 1.3 * width, away))
+            return np.sqrt(np.clip(1.0 - (away / (1.3 * width)) ** 2, 0, 1)) * (
+                1 - smoothstep(0.6 * width, 1.3 * width, away)
+            )
         return 1 - smoothstep(width - BEVEL / 2, width + BEVEL / 2, away)
 
     return height
@@ -58,7 +62,9 @@ def line(a: Array, b: Array) -> Array:
 def glyph(rng: np.random.Generator) -> list[Array]:
     """One letter of an unknown script: stems, bars, diagonals, bowls and dots in a box of [-0.5, 0.5] x [-1, 1] / 2."""
     nodes = np.array([(x, y) for x in (-0.3, 0, 0.3) for y in (-0.5, 0, 0.5)])
-    strokes = [line(nodes[a], nodes[b]) for a, b in [[(0, 2), (6, 8), (3, 5), (0, 8), (2, 6)][int(rng.integers(5))]]]
+    strokes = [
+        line(nodes[a], nodes[b]) for a, b in [[(0, 2), (6, 8), (3, 5), (0, 8), (2, 6)][int(rng.integers(5))]]
+    ]
     for _ in range(int(rng.integers(1, 4))):
         if rng.random() < 0.4:
             centre, radius = nodes[int(rng.choice([1, 3, 4, 5, 7]))] * 0.8, rng.uniform(0.14, 0.26)
@@ -75,7 +81,7 @@ def inscription(rng: np.random.Generator) -> Ornament:
     """Rows of glyphs, or rings of them, raised or sunk."""
     alphabet = [glyph(rng) for _ in range(int(rng.integers(5, 12)))]
     strokes = []
-    rows = int(rng.integers(2, 6))
+    rows = int(rng.integers(2, 5))
     size = 1.5 / rows
     if rng.random() < 0.5:
         for y in (np.arange(rows) - (rows - 1) / 2) * size:
@@ -87,11 +93,13 @@ def inscription(rng: np.random.Generator) -> Ornament:
     else:
         for radius in np.arange(0.85 - 0.5 * size, 0.1, -size)[:3]:
             strokes += ring_of_glyphs(rng, alphabet, radius, size * 0.72)
-    width = max(0.045 * size + 0.012, 0.02)
+    width = max(0.06 * size, 0.028)
     return stroked(strokes, width, bool(rng.random() < 0.5))
 
 
-def ring_of_glyphs(rng: np.random.Generator, alphabet: list[list[Array]], radius: float, size: float) -> list[Array]:
+def ring_of_glyphs(
+    rng: np.random.Generator, alphabet: list[list[Array]], radius: float, size: float
+) -> list[Array]:
     """Glyphs standing around a circle."""
     count = max(int(2 * np.pi * radius / (0.9 * size)), 3)
     strokes = []
@@ -114,7 +122,9 @@ def knotwork(rng: np.random.Generator) -> Ornament:
     r = 0.9 * (1 + inner * np.cos(loops * t)) / (1 + inner)
     width = rng.uniform(0.065, 0.1)
     path = np.stack([r * np.cos(around * t), r * np.sin(around * t), 0.6 * width * np.sin(loops * t)], axis=1)
-    return lambda points: np.maximum(envelope(points, path, np.full(len(path), width)), 0) / (1.6 * width) * 0.9
+    return lambda points: (
+        np.maximum(envelope(points, path, np.full(len(path), width)), 0) / (1.6 * width) * 0.9
+    )
 
 
 def mandala(rng: np.random.Generator) -> Ornament:
@@ -124,7 +134,15 @@ def mandala(rng: np.random.Generator) -> Ornament:
     radius = rng.uniform(0.1, 0.22)
     while radius < 0.85:
         reach = rng.uniform(0.15, 0.4)
-        layers.append((radius, min(radius + reach, 0.95), fold * int(rng.choice([1, 1, 2])), rng.random() < 0.5, rng.uniform(0.4, 1.0)))
+        layers.append(
+            (
+                radius,
+                min(radius + reach, 0.95),
+                fold * int(rng.choice([1, 1, 2])),
+                rng.random() < 0.5,
+                rng.uniform(0.4, 1.0),
+            )
+        )
         radius += reach * rng.uniform(0.55, 0.95)
     boss = layers[0][0]
 
@@ -155,7 +173,7 @@ def beast(rng: np.random.Generator) -> Ornament:
             radii.append(limb.first + t * (limb.last - limb.first))
     place, size = np.array(balls)[:, [0, 2, 1]], np.array(radii)
     low, high = (place[:, :2] - size[:, None]).min(axis=0), (place[:, :2] + size[:, None]).max(axis=0)
-    scale = 1.3 / np.linalg.norm(high - low)
+    scale = 1.6 / np.linalg.norm(high - low)
     place[:, :2] -= (low + high) / 2
     place *= scale
     size *= scale
@@ -179,7 +197,9 @@ def sunburst(rng: np.random.Generator) -> Ornament:
 def leaf(rng: np.random.Generator) -> Ornament:
     """Leaves with a midrib and side veins, one large or several about the centre."""
     count = int(rng.choice([1, 3, 4, 5, 6, 7]))
-    length, wide = (1.7, rng.uniform(0.6, 1.0)) if count == 1 else (0.88, min(rng.uniform(0.35, 0.6), 3.0 / count))
+    length, wide = (
+        (1.7, rng.uniform(0.6, 1.0)) if count == 1 else (0.88, min(rng.uniform(0.35, 0.6), 3.0 / count))
+    )
     veins, slant = rng.uniform(4, 9), rng.uniform(0.5, 1.3)
 
     def one(x: Array, y: Array) -> Array:
@@ -189,7 +209,9 @@ def leaf(rng: np.random.Generator) -> Ornament:
         body = np.clip(1 - v**2.5, 0, 1) * smoothstep(0, 0.1, u) * (1 - smoothstep(0.88, 1, u))
         fold = 0.5 + 0.5 * np.cos(2 * np.pi * veins * (u - slant * np.abs(y)))
         rib = np.exp(-((y / 0.03) ** 2)) * (1 - smoothstep(0.85, 1, u))
-        return body * (0.6 + 0.3 * fold * smoothstep(0.04, 0.14, np.abs(y))) + 0.3 * rib * smoothstep(0, 0.08, u)
+        return body * (0.6 + 0.3 * fold * smoothstep(0.04, 0.14, np.abs(y))) + 0.3 * rib * smoothstep(
+            0, 0.08, u
+        )
 
     def height(points: Array) -> Array:
         if count == 1:
@@ -197,7 +219,9 @@ def leaf(rng: np.random.Generator) -> Ornament:
         total = np.zeros(len(points))
         for k in range(count):
             c, s = np.cos(2 * np.pi * k / count), np.sin(2 * np.pi * k / count)
-            total = np.maximum(total, one(c * points[:, 0] + s * points[:, 1], c * points[:, 1] - s * points[:, 0]))
+            total = np.maximum(
+                total, one(c * points[:, 0] + s * points[:, 1], c * points[:, 1] - s * points[:, 0])
+            )
         return total
 
     return height
@@ -231,16 +255,26 @@ def tiles(rng: np.random.Generator) -> Ornament:
     if kind == "stones":
         centres = (grid + rng.uniform(-0.42, 0.42, grid.shape)) * pitch
     else:
-        centres = np.stack([grid[:, 0] + 0.5 * (grid[:, 1] % 2), grid[:, 1] * (0.866 if kind == "hexagon" else 0.5)], axis=1) * pitch
+        centres = (
+            np.stack(
+                [grid[:, 0] + 0.5 * (grid[:, 1] % 2), grid[:, 1] * (0.866 if kind == "hexagon" else 0.5)],
+                axis=1,
+            )
+            * pitch
+        )
     tilt = rng.normal(size=(len(centres), 2)) * rng.choice([0.0, 0.5])
     groove = max(0.12 * pitch, BEVEL)
 
     def height(points: Array) -> Array:
         if kind == "fishscale":
             t, index = cKDTree(centres).query(points, k=4)
-            above = np.where((points[:, None, 1] < centres[index][..., 1] + 0.1 * pitch) & (t < 0.62 * pitch), 1, 0)
+            above = np.where(
+                (points[:, None, 1] < centres[index][..., 1] + 0.1 * pitch) & (t < 0.62 * pitch), 1, 0
+            )
             arch = np.where(above > 0, 1 - (t / (0.64 * pitch)) ** 2, -1)
-            return np.maximum(arch.max(axis=1), 0) * 0.6 + 0.4 * (0.5 + 0.5 * np.cos(2 * np.pi * points[:, 1] / pitch))
+            return np.maximum(arch.max(axis=1), 0) * 0.6 + 0.4 * (
+                0.5 + 0.5 * np.cos(2 * np.pi * points[:, 1] / pitch)
+            )
         stretch = np.array([0.5, 1.0]) if kind == "brick" else np.ones(2)
         first, second, index = nearest_two(points * stretch, centres * stretch)
         plate = smoothstep(0.0, groove, second - first)
@@ -258,7 +292,10 @@ def weave(rng: np.random.Generator) -> Ornament:
     def height(points: Array) -> Array:
         u, v = (points @ rotation / pitch).T
         across, along = (np.sqrt(np.clip(1 - (2 * np.mod(w, 1) - 1) ** 2 * 0.95, 0, 1)) for w in (v, u))
-        phase = np.cos(np.pi * np.floor(v)) * np.sin(np.pi * u), -np.cos(np.pi * np.floor(u)) * np.sin(np.pi * v)
+        phase = (
+            np.cos(np.pi * np.floor(v)) * np.sin(np.pi * u),
+            -np.cos(np.pi * np.floor(u)) * np.sin(np.pi * v),
+        )
         return np.maximum(across * (0.55 + 0.35 * phase[0]), along * (0.55 + 0.35 * phase[1]))
 
     return height
@@ -325,7 +362,20 @@ def maze(rng: np.random.Generator) -> Ornament:
 
 
 ORNAMENTS = (
-    inscription, inscription, knotwork, knotwork, mandala, mandala, beast, beast, sunburst, leaf,
-    seeds, tiles, weave, ripples, terrain, maze,
+    inscription,
+    inscription,
+    knotwork,
+    knotwork,
+    mandala,
+    mandala,
+    beast,
+    beast,
+    sunburst,
+    leaf,
+    seeds,
+    tiles,
+    weave,
+    ripples,
+    terrain,
+    maze,
 )
-__all__ = ["BEVEL", "CELL", "ORNAMENTS", "Limb", "Ornament", "glyph", "ring_of_glyphs", "stroked"]

@@ -13,9 +13,10 @@ from multishade.objects.surface import ring_faces
 RINGS = round(1 / CELL)
 BACK_RINGS = 84
 EDGE_RINGS = 24
-CREASE = 40.0
 
-Height = Callable[[Array, Array], Array]  # points (N, 2) and their share (N,) of the way to the outline -> heights (N,)
+Height = Callable[
+    [Array, Array], Array
+]  # points (N, 2) and their share (N,) of the way to the outline -> heights (N,)
 
 
 def relief(rng: np.random.Generator) -> ObjectMesh:
@@ -25,11 +26,11 @@ def relief(rng: np.random.Generator) -> ObjectMesh:
     thickness = rng.uniform(0.05, 0.16)
     domed = kind in ("round", "oval", "scalloped")
     front = face(rng, rng.uniform(0.035, 0.06), domed)
-    back = face(rng, 0.03, domed) if rng.random() < 0.45 else None
-    reeds = int(rng.choice([0, 84, 105, 120])) if rng.random() < 0.4 else 0
+    back = face(rng, 0.03, domed) if rng.random() < 0.6 else None
+    reeds = int(rng.choice([0, 82, 123])) if rng.random() < 0.4 else 0
     vertices, faces, uv = slab(outline, thickness, front, back, reeds)
     vertices = bent(rng, vertices) @ leaning(rng).T
-    return object_mesh(vertices, faces, CREASE, uv)
+    return object_mesh(vertices, faces, 180.0, uv)
 
 
 def random_outline(rng: np.random.Generator, kind: str) -> Array:
@@ -67,7 +68,7 @@ def face(rng: np.random.Generator, height: float, domed: bool) -> Height:
     ornament = ORNAMENTS[int(rng.integers(len(ORNAMENTS)))](rng)
     rim = rng.uniform(0.04, 0.09) if rng.random() < 0.8 else 0.0
     border_kind = str(rng.choice(["none", "none", "beads", "letters", "groove"])) if rim else "none"
-    band = rng.uniform(0.12, 0.17) if border_kind in ("beads", "letters") else 0.05
+    band = rng.uniform(0.14, 0.19) if border_kind in ("beads", "letters") else 0.05
     border = make_border(rng, border_kind, 1 - rim - band / 2 - 0.02, band)
     field = 1 - rim - (band if border_kind != "none" else 0.0) - 0.03
     sunk = -1.0 if rng.random() < 0.2 else 1.0
@@ -85,13 +86,15 @@ def face(rng: np.random.Generator, height: float, domed: bool) -> Height:
     return heights
 
 
-def make_border(rng: np.random.Generator, kind: str, radius: float, band: float) -> Callable[[Array, Array], Array]:
+def make_border(
+    rng: np.random.Generator, kind: str, radius: float, band: float
+) -> Callable[[Array, Array], Array]:
     """Beads, letters or a groove along the outline; each runs at a constant share of the way to it."""
     count = int(2 * np.pi * radius / (0.75 * band))
     letters: Ornament | None = None
     if kind == "letters":
         alphabet = [glyph(rng) for _ in range(9)]
-        letters = stroked(ring_of_glyphs(rng, alphabet, radius, band * 0.9), 0.018, False)
+        letters = stroked(ring_of_glyphs(rng, alphabet, radius, band * 0.9), 0.024, True)
 
     def height(points: Array, share: Array) -> Array:
         angle = np.arctan2(points[:, 1], points[:, 0])
@@ -114,12 +117,12 @@ def slab(
     Ring k of n has 6 k vertices, so the triangles are nearly equal all over the face. A plain back has few rings.
     """
     n = len(outline)
+    bevel = min(0.35 * thickness, 0.03)
     if back is None:
         counts = [1, 6, 12, 24, 48, n // 8, n // 4, n // 2]
         below = [(count, min(count / n * 1.6, 0.9)) for count in counts]
     else:
-        below = [(max(6 * k, 1), k / BACK_RINGS) for k in range(BACK_RINGS - 1)]
-    bevel = min(0.35 * thickness, 0.03)
+        below = [(max(6 * k, 1), k / BACK_RINGS * (1 - bevel)) for k in range(BACK_RINGS)]
     above = [(max(6 * k, 1), k / RINGS * (1 - bevel)) for k in range(RINGS - 1, -1, -1)]
     sides = [face_points(outline, below, -thickness, back)]
     sides.append(edge_points(outline, thickness, bevel, front, back, reeds))
@@ -138,7 +141,9 @@ def edge_points(
     milled = 0.008 * (0.5 + 0.5 * np.cos(2 * np.pi * reeds * np.arange(n) / n)) if reeds else np.zeros(n)
     scale = (1 - bevel * (1 - np.cos(angle))) * (1 - milled * smoothstep(0.3, 1.0, np.cos(angle)))
     z = np.sign(angle) * (thickness - bevel) + bevel * np.sin(angle)
-    edge = np.concatenate([scale[..., None] * outline, np.broadcast_to(z[..., None], (EDGE_RINGS, n, 1))], axis=2)
+    edge = np.concatenate(
+        [scale[..., None] * outline, np.broadcast_to(z[..., None], (EDGE_RINGS, n, 1))], axis=2
+    )
     edge[-1, :, 2] += front(edge[-1, :, :2], np.ones(n))
     if back is not None:
         edge[0, :, 2] -= back(edge[0, :, :2], np.ones(n))
@@ -165,12 +170,17 @@ def bent(rng: np.random.Generator, vertices: Array) -> Array:
         return vertices
     radius = rng.uniform(1.1, 2.5) * rng.choice([-1, 1])
     x, y, z = vertices.T
-    return np.stack([(radius + z) * np.sin(x / radius), y, (radius + z) * np.cos(x / radius) - radius], axis=1)
+    return np.stack(
+        [(radius + z) * np.sin(x / radius), y, (radius + z) * np.cos(x / radius) - radius], axis=1
+    )
 
 
 def leaning(rng: np.random.Generator) -> Array:
-    """A rotation that stands the slab up and turns its face between the axes: no camera on them sees it edge on."""
-    facing = np.sign(rng.uniform(-1, 1, 3)) * rng.uniform([0.5, 0.5, 0.3], [1.0, 1.0, 0.7])
+    """A rotation that stands the slab up, its face between the axes: toward -y (the front), a side, and up.
+
+    So no camera on an axis sees it edge on.
+    """
+    facing = rng.uniform([0.4, 0.6, 0.3], [0.9, 1.0, 0.7]) * (rng.choice([-1, 1]), -1, 1)
     facing /= np.linalg.norm(facing)
     up = np.array([0, 0, 1.0]) - facing[2] * facing
     up /= np.linalg.norm(up)

@@ -26,7 +26,11 @@ def thickened(grid: Array, thickness: float, wrap: bool = False) -> tuple[Array,
     else:
         loops = [np.concatenate([numbers[0, :-1], numbers[:-1, -1], numbers[-1, :0:-1], numbers[:0:-1, 0]])]
     quads = grid_quads(rows, columns, wrap_columns=wrap)
-    points, source, sides = [top.reshape(-1, 3), bottom.reshape(-1, 3)], [np.arange(count)] * 2, [quads, quads[:, ::-1] + count]
+    points, source, sides = (
+        [top.reshape(-1, 3), bottom.reshape(-1, 3)],
+        [np.arange(count)] * 2,
+        [quads, quads[:, ::-1] + count],
+    )
     total = 2 * count
     for loop in loops:
         place, normal = grid.reshape(-1, 3)[loop], normals.reshape(-1, 3)[loop]
@@ -68,10 +72,14 @@ def sheet_uv(grid: Array, numbers: Indices, wrap: bool) -> Array:
 
 def refined(grid: Array, rows: int, columns: int) -> Array:
     """A grid (R, C, 3) resampled by cubic splines to (rows, columns, 3)."""
-    r, c = np.meshgrid(np.linspace(0, grid.shape[0] - 1, rows), np.linspace(0, grid.shape[1] - 1, columns), indexing="ij")
+    r, c = np.meshgrid(
+        np.linspace(0, grid.shape[0] - 1, rows), np.linspace(0, grid.shape[1] - 1, columns), indexing="ij"
+    )
     result = []
     for k in range(3):
-        coefficients = spline_filter1d(spline_filter1d(grid[..., k], axis=0, mode="mirror"), axis=1, mode="mirror")
+        coefficients = spline_filter1d(
+            spline_filter1d(grid[..., k], axis=0, mode="mirror"), axis=1, mode="mirror"
+        )
         result.append(map_coordinates(coefficients, [r, c], order=3, prefilter=False, mode="mirror"))
     return np.stack(result, axis=-1)
 
@@ -80,5 +88,7 @@ def smoothed(grid: Array, rounds: int) -> Array:
     """A grid (R, C, 3) whose points were moved toward the mean of their neighbours; its border moves along itself."""
     for _ in range(rounds):
         padded = np.pad(grid, ((1, 1), (1, 1), (0, 0)), mode="reflect", reflect_type="odd")
-        grid = grid + 0.2 * (padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2] - 4 * grid)
+        grid = grid + 0.2 * (
+            padded[2:, 1:-1] + padded[:-2, 1:-1] + padded[1:-1, 2:] + padded[1:-1, :-2] - 4 * grid
+        )
     return grid

@@ -15,7 +15,9 @@ SIMPLIFY = 2e-5  # of the largest side: how far faces may move when coplanar one
 
 def solid(vertices: Array, faces: Indices) -> Manifold:
     """A Manifold from closed outward triangles. Raises AssetError where they are not closed."""
-    mesh = Mesh64(np.ascontiguousarray(vertices, dtype=np.float64), np.ascontiguousarray(faces, dtype=np.uint64))
+    mesh = Mesh64(
+        np.ascontiguousarray(vertices, dtype=np.float64), np.ascontiguousarray(faces, dtype=np.uint64)
+    )
     made = Manifold(mesh)
     if made.status().name != "NoError":
         raise AssetError(f"the surface is not a closed solid: {made.status().name}")
@@ -28,7 +30,10 @@ def triangles(body: Manifold) -> tuple[Array, Indices]:
         raise AssetError("the boolean operations left nothing")
     box = np.array(body.bounding_box())
     mesh = body.simplify(SIMPLIFY * float((box[3:] - box[:3]).max())).to_mesh64()
-    return mended(np.asarray(mesh.vert_properties)[:, :3].astype(np.float64), np.asarray(mesh.tri_verts).astype(np.int64))
+    return mended(
+        np.asarray(mesh.vert_properties)[:, :3].astype(np.float64),
+        np.asarray(mesh.tri_verts).astype(np.int64),
+    )
 
 
 def union(parts: Sequence[Manifold]) -> Manifold:

@@ -4,7 +4,7 @@
 import numpy as np
 from manifold3d import Manifold
 
-from multishade.objects.mesh import Array, Indices, ObjectMesh, object_mesh
+from multishade.objects.mesh import Array, ObjectMesh, object_mesh
 from multishade.objects.metaball import Limb, blend
 from multishade.objects.noise import (
     fibonacci_sphere,
@@ -15,8 +15,8 @@ from multishade.objects.noise import (
     smoothstep,
 )
 from multishade.objects.solids import ball, placed, ring, rod, solid, triangles, union, upright
-from multishade.objects.surface import sphere_points, split_quads
-from multishade.objects.tube import resampled, sweep_closed, sweep_open, tangents
+from multishade.objects.surface import ring_faces, sphere_points, split_quads
+from multishade.objects.tube import frames, resampled, sweep_closed, sweep_open, tangents
 
 CREASE = 32.0
 
@@ -24,19 +24,18 @@ CREASE = 32.0
 def spiky(rng: np.random.Generator) -> ObjectMesh:
     """One of the designs: a base with spikes set into it, or a surface raised into points."""
     design = DESIGNS[int(rng.integers(len(DESIGNS)))]
-    return object_mesh(*triangles(design(rng)), CREASE)
+    return object_mesh(*triangles(design(rng)), 180.0 if design is durian else CREASE)
 
 
-def spine(length: float, base: float, tip: float, flare: float = 0.0, bow: Array | None = None) -> tuple[Array, Indices]:
+def spine(length: float, base: float, tip: float, flare: float = 0.0, bow: float = 0.0) -> Manifold:
     """A spike along z from a little below the origin: it tapers from base to tip, may flare at its foot and bow aside.
 
-    flare: how much wider the foot is, of the base. bow: (2,) how far the tip leans along x and y, of the length.
+    flare: how much wider the foot is, of the base. bow: how far the tip leans along x, of the length.
     """
-    t = np.concatenate([[-0.12], np.linspace(0, 1, 12) ** 1.3])
-    lean = np.zeros(2) if bow is None else bow
-    path = length * np.column_stack([np.maximum(t, 0)[:, None] ** 2 * lean, t])
+    t = np.concatenate([[-0.12], np.linspace(0, 1, 9 if flare or bow else 3) ** 1.3])
+    path = length * np.column_stack([bow * np.maximum(t, 0) ** 2, np.zeros_like(t), t])
     radius = tip + (base - tip) * (1 - np.clip(t, 0, 1)) + flare * base * np.exp(-np.maximum(t, 0) / 0.08)
-    return sweep_open(path, radius, 24)
+    return solid(*sweep_open(path, radius, 16))
 
 
 def ball_base(rng: np.random.Generator, uneven: float = 0.0, resolution: int = 60) -> tuple[Manifold, Array]:
@@ -59,12 +58,13 @@ def urchin(rng: np.random.Generator) -> Manifold:
     count = int(rng.integers(50, 130))
     base, size = ball_base(rng)
     base = base.scale((0.55, 0.55, 0.55))
-    length, thick = rng.uniform(0.5, 1.1), rng.uniform(0.035, 0.06)
+    length, thick = rng.uniform(0.35, 0.85), rng.uniform(0.045, 0.075)
+    bow = rng.uniform(-0.3, 0.3) if rng.random() < 0.4 else 0.0
     noise, tip = gradient_noise(rng), rng.uniform(0.1, 0.3)
     parts = [base]
     for direction in directions_for(rng, count):
         reach = length * (1 + 0.45 * float(noise(direction[None] * 1.3)[0])) * rng.uniform(0.9, 1.05)
-        body = solid(*spine(reach, thick, thick * tip, 0.8))
+        body = spine(reach, thick, thick * tip, 0.8, bow)
         parts.append(placed(body, upright(direction), 0.54 * direction * size))
     return union(parts)
 
@@ -81,12 +81,10 @@ def mace(rng: np.random.Generator) -> Manifold:
     for direction in directions_for(rng, count):
         spike = rod(wide, tall + 0.15, sides, 0.02 if sides == 64 else 0.0)
         parts.append(placed(spike, upright(direction), direction * (0.7 + tall / 2 - 0.1)))
-        if rng.random() < 0.0:
-            break
-    if rng.random() < 0.4:
-        handle = [rod(0.13, 2.4, 96).translate((0, 0, -1.6))]
-        handle += [ring(0.13, 0.05, 96, 32).translate((0, 0, -z)) for z in (1.1, 1.7, 2.3, 2.75)]
-        parts += [*handle, ball(0.2, 96).translate((0, 0, -2.85))]
+    if rng.random() < 0.3:
+        handle = [rod(0.13, 1.4, 96).translate((0, 0, -1.2))]
+        handle += [ring(0.13, 0.05, 96, 32).translate((0, 0, -z)) for z in (1.0, 1.4, 1.8)]
+        parts += [*handle, ball(0.2, 96).translate((0, 0, -1.95))]
     return union(parts)
 
 
@@ -123,8 +121,10 @@ def ribbed_stem(rng: np.random.Generator, points: Array, radius: float, ribs: in
     length = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
     s = np.linspace(0, 1, 90)
     cap = radius / length
-    swell = np.sqrt(np.clip(1 - np.clip((s - 1 + cap) / cap, 0, 0.999) ** 2, 0, 1)) * (0.8 + 0.2 * smoothstep(0, 0.3, s))
-    first, second = stem_frames(path)
+    swell = np.sqrt(np.clip(1 - np.clip((s - 1 + cap) / cap, 0, 0.999) ** 2, 0, 1)) * (
+        0.8 + 0.2 * smoothstep(0, 0.3, s)
+    )
+    first, second = frames(path, False)
     angle = 2 * np.pi * np.arange(around) / around
     wave = 1 + 0.16 * (np.abs(np.cos(ribs * angle / 2)) ** 0.8 - 0.6)
     ring_shape = np.stack([wave * np.cos(angle), wave * np.sin(angle)], axis=1)
@@ -134,12 +134,10 @@ def ribbed_stem(rng: np.random.Generator, points: Array, radius: float, ribs: in
     along = tangents(path, False)
     ends = np.stack([path[0], path[-1] + 0.02 * radius * along[-1]])
     vertices = np.concatenate([ends[:1], rows.reshape(-1, 3), ends[1:]])
-    from multishade.objects.surface import ring_faces
-
     body = solid(vertices, ring_faces([1] + [around] * 90 + [1]))
     tufts = []
-    small = solid(*spine(0.16, 0.011, 0.003))
-    for row in range(6, 88, max(int(0.16 / (length / 90)), 4)):
+    small = spine(0.16, 0.012, 0.004)
+    for row in range(6, 88, max(int(0.19 / (length / 90)), 5)):
         for rib in range(ribs):
             column = 16 * rib
             place = rows[row, column]
@@ -149,12 +147,6 @@ def ribbed_stem(rng: np.random.Generator, points: Array, radius: float, ribs: in
                 way = outward + turn * along[row] * rng.uniform(0.6, 1.2) + rng.normal(size=3) * 0.2
                 tufts.append(placed(small, upright(way), place - 0.01 * outward))
     return [body, *tufts]
-
-
-def stem_frames(path: Array) -> tuple[Array, Array]:
-    from multishade.objects.tube import frames
-
-    return frames(path, False)
 
 
 def durian(rng: np.random.Generator) -> Manifold:
@@ -172,7 +164,7 @@ def durian(rng: np.random.Generator) -> Manifold:
 
 def scale_leaf(rng: np.random.Generator, long: float, wide: float, thick: float, curl: float) -> Manifold:
     """A pointed, curved scale along z, thick at its middle: an ellipsoid pulled to a point and bent outward (x)."""
-    directions, quads = sphere_points(18)
+    directions, quads = sphere_points(11)
     x, y, z = directions.T
     u = (z + 1) / 2
     taper = np.sqrt(np.clip(1 - u**3, 0.001, 1)) * (0.55 + 0.45 * np.sin(np.pi * np.clip(u, 0, 1) ** 0.7))
@@ -210,12 +202,17 @@ def knobbed(rng: np.random.Generator) -> Manifold:
     reach = rng.uniform(0.25, 0.6)
     head = str(rng.choice(["ball", "disc", "torus", "cone"]))
     top = {
-        "ball": ball(knob, 64),
-        "disc": rod(1.3 * knob, 0.5 * knob, 64),
-        "torus": ring(knob, 0.4 * knob, 64, 24),
-        "cone": rod(0.4 * knob, 1.6 * knob, 64, 1.4 * knob),
+        "ball": ball(knob, 44),
+        "disc": rod(1.3 * knob, 0.5 * knob, 56),
+        "torus": ring(knob, 0.4 * knob, 40, 20),
+        "cone": rod(0.4 * knob, 1.6 * knob, 56, 1.4 * knob),
     }[head]
-    one = union([rod(stalk * 1.5, reach + 0.2, 48, stalk).translate((0, 0, reach / 2 - 0.1)), top.translate((0, 0, reach))])
+    one = union(
+        [
+            rod(stalk * 1.5, reach + 0.2, 28, stalk).translate((0, 0, reach / 2 - 0.1)),
+            top.translate((0, 0, reach)),
+        ]
+    )
     body, size = ball_base(rng, 0.08)
     parts = [body.scale((0.7, 0.7, 0.7))]
     parts += [placed(one, upright(d), 0.68 * d * size) for d in directions_for(rng, count)]
@@ -230,7 +227,9 @@ def thorny_ring(rng: np.random.Generator) -> Manifold:
     path = np.stack([np.cos(t), np.sin(t), wobble * np.sin(waves * t)], axis=1)
     thick = rng.uniform(0.1, 0.22)
     angle = 2 * np.pi * np.arange(48) / 48
-    vertices, quads = sweep_closed(resampled(path, 240, True), thick * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    vertices, quads = sweep_closed(
+        resampled(path, 240, True), thick * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    )
     parts = [solid(vertices, split_quads(vertices, quads))]
     count = int(rng.integers(24, 80))
     along = tangents(path, True)
@@ -240,7 +239,7 @@ def thorny_ring(rng: np.random.Generator) -> Manifold:
         aside = upright(along[at])
         a = 2.4 * k
         outward = np.cos(a) * aside[:, 0] + np.sin(a) * aside[:, 1]
-        thorn = solid(*spine(long * rng.uniform(0.7, 1.2), 0.3 * thick, 0.02 * thick, 0.7))
+        thorn = spine(long * rng.uniform(0.7, 1.2), 0.3 * thick, 0.02 * thick, 0.7)
         parts.append(placed(thorn, upright(outward + slant * along[at]), path[at] + 0.93 * thick * outward))
     return union(parts)
 
@@ -280,12 +279,16 @@ def hedgehog(rng: np.random.Generator) -> Manifold:
         if d[2] < -0.25 or d[0] > 0.55:
             continue
         way = d + np.array([-rng.uniform(0.4, 0.8), 0, 0.15]) + rng.normal(size=3) * 0.1
-        quill = solid(*spine(rng.uniform(0.28, 0.45), 0.03, 0.006))
+        quill = spine(rng.uniform(0.28, 0.45), 0.03, 0.006)
         parts.append(placed(quill, upright(way), d * size * 0.97))
     snout = np.array([1.32, 0, -0.02])
     parts.append(ball(0.07, 48).translate(tuple(snout)))
     parts += [ball(0.055, 48).translate((0.93, side * 0.3, 0.2)) for side in (-1, 1)]
-    parts += [ball(0.16, 64).translate((x, side * 0.35, -0.55 * size[2] / 0.62)) for x in (-0.45, 0.5) for side in (-1, 1)]
+    parts += [
+        ball(0.16, 64).translate((x, side * 0.35, -0.55 * size[2] / 0.62))
+        for x in (-0.45, 0.5)
+        for side in (-1, 1)
+    ]
     return union(parts)
 
 

@@ -35,7 +35,9 @@ def superquadric(rng: np.random.Generator) -> ObjectMesh:
 def exponent(rng: np.random.Generator, most: float = 2.3) -> float:
     """A shape exponent: below 0.4 nearly square, 1 round, 2 flat facets, above that pinched to a star."""
     kind = rng.choice(["square", "round", "bevelled", "pinched"], p=[0.4, 0.25, 0.2, 0.15])
-    low, high = {"square": (0.1, 0.4), "round": (0.6, 1.2), "bevelled": (1.4, 1.95), "pinched": (2.05, 2.5)}[str(kind)]
+    low, high = {"square": (0.1, 0.4), "round": (0.6, 1.2), "bevelled": (1.4, 1.95), "pinched": (2.05, 2.5)}[
+        str(kind)
+    ]
     return float(min(rng.uniform(low, high), most))
 
 
@@ -60,7 +62,11 @@ def ellipsoid(e1: float, e2: float, size: Array, resolution: int) -> tuple[Array
     """
     angle = np.linspace(0, np.pi / 4, 2001)
     density = sum(curve_density(superellipse(e, 2001, 0, np.pi / 4)) for e in (e1, e2))
-    at = np.tan(np.interp(spread(polished(np.asarray(density), "nearest"), resolution // 2 + 1), angle / angle[-1], angle))
+    at = np.tan(
+        np.interp(
+            spread(polished(np.asarray(density), "nearest"), resolution // 2 + 1), angle / angle[-1], angle
+        )
+    )
     at[-1] = 1
     points, quads = cube_sphere(np.concatenate([-at[:0:-1], at]))
     x, y, z = np.abs(points.T)
@@ -93,7 +99,9 @@ def toroid(
     quads = grid_quads(rows, columns, True, True)
     if quarter_turns:  # the last row meets the first one a number of quarter sections on
         first_row = (quads[:, 2:] < columns) & (quads[:, :1] >= (rows - 1) * columns)
-        quads[:, 2:] = np.where(first_row, (quads[:, 2:] + quarter_turns * columns // 4) % columns, quads[:, 2:])
+        quads[:, 2:] = np.where(
+            first_row, (quads[:, 2:] + quarter_turns * columns // 4) % columns, quads[:, 2:]
+        )
     return vertices, split_quads(vertices, quads)[:, ::-1]
 
 
@@ -145,7 +153,10 @@ def stack(rng: np.random.Generator) -> Manifold:
 def ring_part(rng: np.random.Generator, width: float) -> Manifold:
     """A toroid filled by a smaller body, as one storey of a stack."""
     vertices, faces = toroid(
-        closed_superellipse(exponent(rng, 1.9), 64), closed_superellipse(exponent(rng, 1.5), 192), 0.75, (0.25, 0.2)
+        closed_superellipse(exponent(rng, 1.9), 64),
+        closed_superellipse(exponent(rng, 1.5), 192),
+        0.75,
+        (0.25, 0.2),
     )
     core = ellipsoid(0.2, 1.0, np.array([0.78, 0.78, 0.16]), 40)
     return union([solid(vertices * width, faces), solid(core[0] * width, core[1])])
@@ -177,7 +188,9 @@ def crown(rng: np.random.Generator) -> Manifold:
         c, s = np.cos(2 * np.pi * k / count), np.sin(2 * np.pi * k / count)
         turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         waist = 0.8 * (abs(c) ** (2 / e2) + abs(s) ** (2 / e2)) ** (-e2 / 2)
-        around.append(placed(solid(vertices @ tilt.T, faces), turn, turn @ np.array([waist + 0.3 * reach, 0, 0])))
+        around.append(
+            placed(solid(vertices @ tilt.T, faces), turn, turn @ np.array([waist + 0.3 * reach, 0, 0]))
+        )
     return union([body, *around])
 
 

@@ -59,7 +59,9 @@ def ring_faces(counts: Sequence[int]) -> Indices:
     for below, above, n, m in zip(starts[:-2], starts[1:-1], counts[:-1], counts[1:], strict=True):
         i, j = np.arange(n), np.arange(m)
         across_up = np.searchsorted((j + 0.5) / m, (i + 0.5) / n, side="left") if m > 1 else np.zeros(n, int)
-        across_down = np.searchsorted((i + 0.5) / n, (j + 0.5) / m, side="right") if n > 1 else np.zeros(m, int)
+        across_down = (
+            np.searchsorted((i + 0.5) / n, (j + 0.5) / m, side="right") if n > 1 else np.zeros(m, int)
+        )
         if n > 1:
             bands.append(np.stack([below + i, below + (i + 1) % n, above + across_up % m], axis=1))
         if m > 1:

@@ -13,7 +13,9 @@ def resampled(path: Array, count: int, closed: bool, turn_weight: float = 0.5) -
     """(count, 3) points along a finely sampled path, crowded where it bends; a closed path's first point comes once."""
     around = np.concatenate([path, path[:1]]) if closed else path
     at = spread(curve_density(around, turn_weight), count, periodic=closed) * (len(around) - 1)
-    return np.stack([np.interp(at, np.arange(len(around)), around[:, i]) for i in range(path.shape[1])], axis=1)
+    return np.stack(
+        [np.interp(at, np.arange(len(around)), around[:, i]) for i in range(path.shape[1])], axis=1
+    )
 
 
 def tangents(path: Array, closed: bool) -> Array:
@@ -65,7 +67,9 @@ def sweep_closed(path: Array, section: Array, turn: Array | None = None) -> tupl
     section = np.broadcast_to(section, (len(path), *section.shape[-2:]))
     if turn is not None:
         c, s = np.cos(turn)[:, None], np.sin(turn)[:, None]
-        section = np.stack([c * section[..., 0] - s * section[..., 1], s * section[..., 0] + c * section[..., 1]], axis=-1)
+        section = np.stack(
+            [c * section[..., 0] - s * section[..., 1], s * section[..., 0] + c * section[..., 1]], axis=-1
+        )
     rings = path[:, None] + section[..., :1] * first[:, None] + section[..., 1:] * second[:, None]
     return rings.reshape(-1, 3), grid_quads(len(path), section.shape[1], True, True)
 
@@ -79,9 +83,15 @@ def sweep_open(path: Array, radius: Array, around: int) -> tuple[Array, Indices]
     for end, sign in ((0, -1), (len(path) - 1, 1)):
         for k in range(1, levels + 1):
             latitude = np.pi / 2 * k / levels
-            count = 1 if k == levels else min(around, 2 ** int(np.ceil(np.log2(max(around * np.cos(latitude) * 1.2, 8)))))
+            count = (
+                1
+                if k == levels
+                else min(around, 2 ** int(np.ceil(np.log2(max(around * np.cos(latitude) * 1.2, 8)))))
+            )
             centre = path[end] + sign * along[end] * radius[end] * np.sin(latitude)
-            caps[sign > 0].append((centre, radius[end] * np.cos(latitude) * (k < levels), first[end], second[end], count))
+            caps[sign > 0].append(
+                (centre, radius[end] * np.cos(latitude) * (k < levels), first[end], second[end], count)
+            )
     body = [(path[i], radius[i], first[i], second[i], around) for i in range(len(path))]
     rings = caps[0][::-1] + body + caps[1]
     points = []
@@ -103,7 +113,9 @@ def reach(path: Array, closed: bool = True) -> float:
     bend = float((step / np.maximum(turned, 1e-12))[: None if closed else -1].min())
     position = np.concatenate([[0.0], np.cumsum(step)])
     total = position[-1]
-    pairs = np.array(sorted(cKDTree(path).query_pairs(min(2.2 * bend, total / 8))), dtype=np.int64).reshape(-1, 2)
+    pairs = np.array(sorted(cKDTree(path).query_pairs(min(2.2 * bend, total / 8))), dtype=np.int64).reshape(
+        -1, 2
+    )
     arc = np.abs(position[pairs[:, 0]] - position[pairs[:, 1]])
     if closed:
         arc = np.minimum(arc, total - arc)
@@ -126,19 +138,28 @@ def loosened(path: Array, thickness: float, rounds: int = 160, points: int = 200
         apart = place[:, None] - place[None]
         distance = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart)) + 1e-9
         push = np.where(far, np.maximum(thickness - distance, 0) / distance, 0)
-        place = place + 0.35 * np.einsum("ij,ijk->ik", push, apart) / np.maximum((push > 0).sum(axis=1), 1)[:, None] ** 0.5
+        place = (
+            place
+            + 0.35
+            * np.einsum("ij,ijk->ik", push, apart)
+            / np.maximum((push > 0).sum(axis=1), 1)[:, None] ** 0.5
+        )
         for _ in range(3):
             place = place + 0.3 * (np.roll(place, 1, axis=0) + np.roll(place, -1, axis=0) - 2 * place)
         place -= place.mean(axis=0)
         place /= np.linalg.norm(np.roll(place, -1, axis=0) - place, axis=1).sum()
     knots = np.arange(points + 1)
-    return CubicSpline(knots, np.concatenate([place, place[:1]]), bc_type="periodic")(np.arange(0, points, 0.1))
+    return CubicSpline(knots, np.concatenate([place, place[:1]]), bc_type="periodic")(
+        np.arange(0, points, 0.1)
+    )
 
 
 def superellipse_section(count: int, width: float, height: float, exponent: float = 1.0) -> Array:
     """A section (count, 2), counter-clockwise: |x/width|^(2/e) + |y/height|^(2/e) = 1, crowded where it turns."""
     angle = np.linspace(0, 2 * np.pi, 8 * count + 1)
     c, s = np.cos(angle), np.sin(angle)
-    fine = np.stack([np.sign(c) * width * np.abs(c) ** exponent, np.sign(s) * height * np.abs(s) ** exponent], axis=1)
+    fine = np.stack(
+        [np.sign(c) * width * np.abs(c) ** exponent, np.sign(s) * height * np.abs(s) ** exponent], axis=1
+    )
     at = spread(curve_density(fine), count, periodic=True) * (len(fine) - 1)
     return np.stack([np.interp(at, np.arange(len(fine)), fine[:, i]) for i in range(2)], axis=1)
