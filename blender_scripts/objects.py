@@ -129,6 +129,10 @@ def _bake_scene() -> list[bpy.types.Object]:
     """Replace everything in the scene by plain meshes in world coordinates."""
     scene = bpy.context.scene
     scene.frame_set(0)
+    # The glTF importer draws bones with a mesh that is no part of the object.
+    shapes = {bone.custom_shape for item in bpy.data.objects if item.pose for bone in item.pose.bones}
+    for shape in shapes - {None}:
+        bpy.data.objects.remove(shape)
     dependencies = bpy.context.evaluated_depsgraph_get()
     baked = []
     for instance in dependencies.object_instances:

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from multishade.plan import Plan
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 15.0
+CONNECT_SECONDS = 5.0
 AHEAD = 2  # tasks in flight beyond those that can run, so that a worker never waits for the driver
 MEMORY_PER_WORKER_GIB = 2.0  # a Ray worker, and its Blender with a mesh of a million faces and 2k textures
 OBJECT_STORE_BYTES = 100 * 2**20  # plans and reports are all that travels
@@ -141,6 +143,7 @@ def _ray(config: Config, layout: Layout) -> Iterator[int]:
             log_to_driver=False,
         )
     else:
+        _require_answer(layout.address)
         try:
             ray.init(address=layout.address, logging_level=logging.ERROR, log_to_driver=False)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -150,6 +153,17 @@ def _ray(config: Config, layout: Layout) -> Iterator[int]:
         yield slots
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would try for minutes before it says that nobody is there."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # "auto" and the like: Ray finds the address, or says at once that there is none
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ShardError(f"--address {address}: no Ray cluster answers there ({error})") from error
 
 
 def _local_slots(config: Config, layout: Layout) -> int:

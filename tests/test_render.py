@@ -85,6 +85,25 @@ def test_two_workers_and_more_threads_give_the_same_bytes(
     assert hashes(tmp_path / "workers") == hashes(reference) == hashes(tmp_path / "threads")
 
 
+def test_a_running_cluster_is_joined(objects: Path, reference: Path, tmp_path: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    try:
+        assert main(arguments(objects, tmp_path, "--address", cluster.address)) == 0
+        assert main(arguments(objects, tmp_path, "--address", cluster.address, "--cpus-per-worker", "9")) == 0
+    finally:
+        cluster.shutdown()
+    assert hashes(tmp_path) == hashes(reference)
+
+
+def test_a_cluster_that_does_not_answer_is_named(
+    objects: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(objects, tmp_path, "--address", "127.0.0.1:9")) == 2
+    assert "--address 127.0.0.1:9: no Ray cluster answers there" in capsys.readouterr().err
+
+
 def test_a_child_for_every_group_gives_the_same_bytes(objects: Path, reference: Path, tmp_path: Path) -> None:
     assert main(arguments(objects, tmp_path, overrides=("runtime.groups_per_child=1",))) == 0
     assert hashes(tmp_path) == hashes(reference)
