@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A set of PBR maps (files) -> nodes that feed the Principled shader, by the object's UVs or by box projection.
 
-Box projection needs no UVs: each of the six sides of a box around the object shows the maps upright and unmirrored, blended
-where the surface turns from one side to the next. Cycles has it for colours; for normals it is built here. A tangent-space
-normal (x, y, z) is read as slopes: going along the map's u the height falls by x/z, going along v by y/z. The slopes of the
-three projections, turned into object space and blended, tilt the surface's own normal as a bump of the height would
-(surface gradients: Mikkelsen, "Surface Gradient-Based Bump Mapping Framework", JCGT 2020).
+Box projection needs no UVs: each of the six sides of a box around the object shows the maps unmirrored, blended where
+the surface turns from one side to the next. Cycles has it for colours; for normals it is built here. A tangent-space
+normal (x, y, z) is read as slopes: going along the map's u the height falls by x/z, going along v by y/z. The slopes
+of the three projections, turned into object space and blended, tilt the surface's own normal as a bump of the height
+would (surface gradients: Mikkelsen, "Surface Gradient-Based Bump Mapping Framework", JCGT 2020).
 """
 
 from pathlib import Path
@@ -14,26 +14,33 @@ from typing import Any
 import bpy
 import numpy as np
 
-from .procedural.graph import Graph, Scalar, Vector
+from blender_scripts.procedural.graph import Graph, Scalar, Vector
 
 BLEND = 0.25  # how far projections overlap, from 0 (a hard edge where the surface is diagonal) to 1
-FINEST_TEXEL = 0.0015  # scene units; about half a pixel at 576 x 576: anything finer would only alias in the ground truth
+FINEST_TEXEL = (
+    0.0015  # scene units, about half a pixel at 576 x 576: finer detail would only alias in the ground truth
+)
 FLATTEST_Z = 0.1  # a tangent-space normal with less z than this is compression noise, not a slope
 OCCLUSION = 0.5  # how much of the occlusion map darkens the colour; light transport makes part of it anyway
 SMOOTHEST = 0.05  # least roughness: a perfect mirror shows a point light nowhere
 SCENE_LINEAR_FILES = (".exr", ".hdr")
+WEIGHTS = "box projection weights"
 MAPS = ("base_color", "roughness", "metallic", "normal", "height", "ao", "opacity")
+
+
+class MapUnusable(ValueError):
+    """A map's file is missing or no image."""
 
 
 def build_map_set(tree: bpy.types.NodeTree, shader: bpy.types.Node, spec: dict[str, Any]) -> None:
     """Feed `shader` from `spec`:
 
-    `kind` "metallic" or "non-metallic": what holds where there is no metallic map; `maps` name -> absolute path, of which only
-    `base_color` must be there; `normal_convention` "opengl" (green points up the map) or "directx" (down); `projection` "box"
-    or "uv"; `repeats` of the map's width per scene unit, or per unit of UV; `height_scale` from black to white, scene units.
-    A normal map says all that a height map would, so the height map is read only without one.
+    `kind` "metallic" or "non-metallic": what holds where there is no metallic map; `maps` name -> absolute path, of
+    which only `base_color` must be there; `normal_convention` "opengl" (green points up the map) or "directx" (down);
+    `projection` "box" or "uv"; `repeats` of the map's width per scene unit, or per unit of UV; `height_scale` from
+    black to white, scene units. A normal map says all that a height map would: only without one is the latter read.
 
-    Raises ValueError for a spec that makes no sense and for a file that is no image.
+    Raises MapUnusable for a file that is missing or no image, ValueError for a spec that makes no sense.
     """
     _check(spec)
     maps, metal = spec["maps"], spec["kind"] == "metallic"
@@ -44,11 +51,12 @@ def build_map_set(tree: bpy.types.NodeTree, shader: bpy.types.Node, spec: dict[s
     if "ao" in maps and not metal:
         colour = colour * read.scalar(maps["ao"]).times_plus(OCCLUSION, 1.0 - OCCLUSION)
     graph.feed(shader.inputs["Base Color"], colour)
-    graph.feed(shader.inputs["Metallic"], read.scalar(maps["metallic"]) if "metallic" in maps else float(metal))
-    graph.feed(
-        shader.inputs["Roughness"],
-        read.scalar(maps["roughness"]).maximum(SMOOTHEST) if "roughness" in maps else (0.35 if metal else 0.6),
-    )
+    shader.inputs["Metallic"].default_value = float(metal)
+    if "metallic" in maps:
+        graph.feed(shader.inputs["Metallic"], read.scalar(maps["metallic"]))
+    shader.inputs["Roughness"].default_value = 0.35 if metal else 0.6
+    if "roughness" in maps:
+        graph.feed(shader.inputs["Roughness"], read.scalar(maps["roughness"]).maximum(SMOOTHEST))
     if "opacity" in maps:
         graph.feed(shader.inputs["Alpha"], read.scalar(maps["opacity"]).above(0.5))
     if "normal" in maps:
@@ -107,26 +115,27 @@ class _UVProjection:
 
 
 class _BoxProjection:
-    """Reads maps from the six sides of the object's box.
+    """Reads maps from the six sides of the object's box, `repeats` tiles per scene unit.
 
-    Seen from outside, the sides across x show v up z and u to the right, those across y likewise, those across z have v along
-    x; `repeats` tiles per unit. This is how Cycles lays its box projection, which does the colours; `normal` does the same.
+    Seen from outside, u runs to the right and v along z on the sides across x and y, along x on those across z. This is
+    how Cycles lays its box projection, which does the colours; `normal` follows it.
     """
 
     def __init__(self, graph: Graph, repeats: float) -> None:
         self.graph, self.repeats = graph, float(repeats)
         self.at = graph.object_position * self.repeats
 
-    def _sample(self, image: bpy.types.Image) -> Vector:
-        node = self.graph.node("ShaderNodeTexImage", image=image, projection="BOX", projection_blend=BLEND)
-        self.graph.feed(node.inputs["Vector"], self.at)
+    def _sample(self, image: bpy.types.Image, at: Vector, interpolation: str = "Linear") -> Vector:
+        node = self.graph.node("ShaderNodeTexImage", image=image, interpolation=interpolation)
+        node.projection, node.projection_blend = "BOX", BLEND
+        self.graph.feed(node.inputs["Vector"], at)
         return Vector(self.graph, node.outputs["Color"])
 
     def colour(self, path: str) -> Vector:
-        return self._sample(self._tile(path, data=False))
+        return self._sample(self._tile(path, data=False), self.at)
 
     def scalar(self, path: str) -> Scalar:
-        return self._sample(self._tile(path, data=True)).parts()[0]
+        return self._sample(self._tile(path, data=True), self.at).parts()[0]
 
     def normal(self, path: str, convention: str) -> Vector:
         texels = self._texels(path)
@@ -158,7 +167,7 @@ class _BoxProjection:
             wx * sx * ax - wz * sz * az,
             wx * bx + wy * by,
         )
-        return (g.normal + (fall - g.normal * g.normal.dot(fall))).normalised()
+        return g.tilted(fall)
 
     def _slopes(self, image: bpy.types.Image, px: Scalar, py: Scalar) -> tuple[Scalar, Scalar]:
         node = self.graph.node("ShaderNodeTexImage", image=image)
@@ -176,11 +185,7 @@ class _BoxProjection:
         texels[0, [0, 3]] = (0, 1, 0)
         texels[3, 1:3] = (0, 0, 1)
         image = bpy.data.images.get(WEIGHTS) or _image(WEIGHTS, texels, data=True)
-        node = self.graph.node(
-            "ShaderNodeTexImage", image=image, projection="BOX", projection_blend=BLEND, interpolation="Closest"
-        )
-        self.graph.feed(node.inputs["Vector"], self.graph.constant((0.875, 0.375, 0.125)))
-        return Vector(self.graph, node.outputs["Color"])
+        return self._sample(image, self.graph.constant((0.875, 0.375, 0.125)), interpolation="Closest")
 
     def _tile(self, path: str, data: bool) -> bpy.types.Image:
         """The map as an image that is square, as Cycles' box projection needs it, and no finer than can be seen."""
@@ -208,16 +213,13 @@ class _BoxProjection:
         return np.tile(texels, (down, across, 1))
 
 
-WEIGHTS = "box projection weights"
-
-
 def _averaged(texels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Texels (H, W, C) averaged down to (height, width, C); a side that is not shorter stays."""
     for axis, length in enumerate((height, width)):
         if length < texels.shape[axis]:
             starts = np.arange(length) * texels.shape[axis] // length
-            counts = np.diff(starts, append=texels.shape[axis])
-            texels = np.add.reduceat(texels, starts, axis=axis) / np.expand_dims(counts, (1 - axis, 2)).astype(np.float32)
+            counts = np.diff(starts, append=texels.shape[axis]).astype(np.float32)
+            texels = np.add.reduceat(texels, starts, axis=axis) / np.expand_dims(counts, (1 - axis, 2))
     return texels
 
 
@@ -225,13 +227,13 @@ def _load(path: str, data: bool) -> bpy.types.Image:
     try:
         image = bpy.data.images.load(path, check_existing=False)
     except RuntimeError as error:
-        raise ValueError(f"map {path}: cannot be read ({error}); is the file there?") from error
+        raise MapUnusable(f"{path}: no such map, or not readable: {error}") from error
     image.alpha_mode = "CHANNEL_PACKED"
     linear = path.lower().endswith(SCENE_LINEAR_FILES)
     image.colorspace_settings.name = "Non-Color" if data else "Linear Rec.709" if linear else "sRGB"
     if 0 in image.size:
         bpy.data.images.remove(image)
-        raise ValueError(f"map {path}: not an image that can be decoded; use JPEG, PNG, WebP or EXR")
+        raise MapUnusable(f"{path}: not an image that Blender can decode; use JPEG, PNG, WebP or EXR")
     return image
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import bpy
 
-from .map_sets import build_map_set
-from .procedural import coated, fabric, metal, organic, stone
-from .procedural.graph import Graph
-from .procedural.surface import Surface
+from blender_scripts.map_sets import build_map_set
+from blender_scripts.procedural import coated, fabric, metal, organic, stone
+from blender_scripts.procedural.graph import Graph
+from blender_scripts.procedural.surface import Surface
 
 FAMILIES: dict[str, Callable[[Graph, dict[str, Any]], Surface]] = {
     "metal_brushed": metal.brushed,
@@ -70,5 +70,8 @@ def _build_family(
     surface = FAMILIES[family](graph, parameters)
     for socket, value in surface.inputs.items():
         graph.feed(shader.inputs[socket], value)
+    normal = graph.tilted(surface.fall) if surface.fall is not None else None
     if surface.height is not None:
-        graph.feed(shader.inputs["Normal"], graph.bump(surface.height))
+        normal = graph.bump(surface.height, normal)
+    if normal is not None:
+        graph.feed(shader.inputs["Normal"], normal)

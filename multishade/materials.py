@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Built-in material families: a family's name and a seed go in, plain JSON-able parameters come out.
 
-Nothing here knows Blender; `blender_scripts.materials` builds a material from what `draw` returns. Lengths and heights are
-in scene units (an object's bounding sphere has radius 0.5), colours scene-linear Rec.709, angles radians.
+Nothing here knows Blender; `blender_scripts.materials` builds a material from what `draw` returns. Lengths and heights
+are in scene units (an object's bounding sphere has radius 0.5), colours scene-linear Rec.709, angles radians.
 """
 
 import colorsys
@@ -13,85 +13,21 @@ from typing import Any, Literal
 import numpy as np
 
 from multishade.errors import AssetError
+from multishade.reflectance import (
+    GRANITES,
+    MARBLES,
+    METALS,
+    OXIDES,
+    SANDSTONES,
+    SKIN,
+    SKIN_FREE_PATH_CM,
+    WOODS,
+    Colour,
+)
 
 Kind = Literal["metallic", "non-metallic"]
-Colour = list[float]
 
 DARKEST, BRIGHTEST = 0.03, 0.9  # charcoal and fresh snow: what opaque matter reflects lies between them
-
-# Reflectance at normal incidence (F0) and at 82 degrees (F82), linear Rec.709: computed from measured complex indices of
-# refraction by the Physically Based database (physicallybased.info, CC0).
-METALS: dict[str, tuple[Colour, Colour]] = {
-    "aluminium": ([0.912, 0.914, 0.920], [0.970, 0.979, 0.988]),
-    "brass": ([0.887, 0.789, 0.434], [0.988, 0.976, 0.843]),
-    "chromium": ([0.638, 0.651, 0.663], [0.632, 0.718, 0.809]),
-    "copper": ([0.926, 0.721, 0.504], [0.996, 0.957, 0.823]),
-    "gold": ([0.944, 0.776, 0.373], [0.998, 0.981, 0.751]),
-    "iron": ([0.531, 0.512, 0.496], [0.571, 0.540, 0.586]),
-    "nickel": ([0.649, 0.610, 0.541], [0.797, 0.801, 0.789]),
-    "platinum": ([0.679, 0.642, 0.588], [0.785, 0.789, 0.784]),
-    "silver": ([0.962, 0.949, 0.922], [0.999, 0.998, 0.998]),
-    "titanium": ([0.616, 0.582, 0.544], [0.689, 0.683, 0.689]),
-    "tungsten": ([0.504, 0.498, 0.478], [0.403, 0.418, 0.423]),
-}
-
-# Oxides as (thin, thick) albedo of the layer that grows on each metal.
-OXIDES: dict[str, tuple[Colour, Colour]] = {
-    "iron": ([0.30, 0.105, 0.035], [0.085, 0.040, 0.030]),
-    "copper": ([0.10, 0.055, 0.035], [0.18, 0.42, 0.34]),
-    "brass": ([0.12, 0.080, 0.040], [0.22, 0.36, 0.27]),
-    "aluminium": ([0.28, 0.28, 0.28], [0.52, 0.52, 0.50]),
-    "silver": ([0.20, 0.15, 0.10], [0.050, 0.045, 0.048]),
-}
-
-# Skin of the six Fitzpatrick types, and the mean free path of light in it (cm), from the same database.
-SKIN = np.array(
-    [
-        [0.847, 0.638, 0.552],
-        [0.799, 0.485, 0.347],
-        [0.623, 0.433, 0.343],
-        [0.436, 0.227, 0.131],
-        [0.283, 0.148, 0.079],
-        [0.090, 0.050, 0.030],
-    ]
-)
-SKIN_FREE_PATH_CM = np.array([[0.482, 0.169, 0.109]] * 3 + [[0.367, 0.137, 0.068]] * 3)
-
-# Early wood, late wood.
-WOODS: dict[str, tuple[Colour, Colour]] = {
-    "pine": ([0.62, 0.40, 0.20], [0.36, 0.17, 0.065]),
-    "oak": ([0.44, 0.28, 0.14], [0.25, 0.135, 0.060]),
-    "cherry": ([0.45, 0.20, 0.095], [0.27, 0.095, 0.045]),
-    "walnut": ([0.19, 0.10, 0.055], [0.080, 0.042, 0.031]),
-    "maple": ([0.66, 0.48, 0.29], [0.48, 0.29, 0.14]),
-    "mahogany": ([0.26, 0.085, 0.045], [0.125, 0.038, 0.031]),
-    "teak": ([0.36, 0.20, 0.085], [0.18, 0.085, 0.038]),
-}
-
-# Ground, veins.
-MARBLES: dict[str, tuple[Colour, Colour]] = {
-    "carrara": ([0.78, 0.78, 0.77], [0.30, 0.31, 0.33]),
-    "nero": ([0.035, 0.035, 0.038], [0.62, 0.60, 0.56]),
-    "verde": ([0.055, 0.13, 0.085], [0.45, 0.55, 0.47]),
-    "rosso": ([0.32, 0.085, 0.055], [0.66, 0.52, 0.45]),
-    "giallo": ([0.64, 0.46, 0.25], [0.34, 0.17, 0.075]),
-}
-
-# Quartz, feldspar, plagioclase, mica.
-GRANITES: dict[str, list[Colour]] = {
-    "grey": [[0.42, 0.42, 0.42], [0.66, 0.65, 0.63], [0.26, 0.26, 0.27], [0.045, 0.045, 0.048]],
-    "pink": [[0.46, 0.42, 0.40], [0.56, 0.29, 0.21], [0.66, 0.52, 0.46], [0.055, 0.050, 0.050]],
-    "black": [[0.055, 0.058, 0.062], [0.038, 0.038, 0.040], [0.12, 0.12, 0.125], [0.24, 0.24, 0.25]],
-    "gold": [[0.55, 0.46, 0.33], [0.64, 0.52, 0.34], [0.33, 0.21, 0.11], [0.060, 0.050, 0.045]],
-    "blue": [[0.22, 0.27, 0.33], [0.34, 0.38, 0.42], [0.11, 0.15, 0.21], [0.040, 0.042, 0.050]],
-}
-
-SANDSTONES: dict[str, tuple[Colour, Colour]] = {
-    "buff": ([0.52, 0.40, 0.25], [0.38, 0.26, 0.14]),
-    "red": ([0.42, 0.19, 0.105], [0.28, 0.105, 0.060]),
-    "grey": ([0.42, 0.40, 0.36], [0.29, 0.27, 0.24]),
-    "limestone": ([0.62, 0.57, 0.47], [0.50, 0.44, 0.34]),
-}
 
 
 def _colour(values: Any) -> Colour:
@@ -168,7 +104,7 @@ def _metal_oxidised(rng: np.random.Generator) -> dict[str, Any]:
         "patch_size": _ratio_between(rng, 0.15, 0.4),
         "grain_size": _ratio_between(rng, 0.014, 0.026),
         "grain_slope": _between(rng, 0.12, 0.32),
-        "layer_height": _ratio_between(rng, 0.001, 0.003),
+        "layer_height": _ratio_between(rng, 0.0008, 0.002),
         "metal_roughness": _between(rng, 0.2, 0.4),
         "oxide_roughness": _between(rng, 0.7, 0.95),
     }
@@ -253,8 +189,8 @@ def _fabric(rng: np.random.Generator) -> dict[str, Any]:
         "warp_color": warp,
         "weft_color": other,
         "thread_width": _ratio_between(rng, 0.014, 0.03),
-        "relief": _between(rng, 0.18, 0.36),
-        "fuzz_slope": _between(rng, 0.25, 0.5) if weave == "felt" else _between(rng, 0.03, 0.12),
+        "relief": _between(rng, 0.14, 0.3),
+        "fuzz_slope": _between(rng, 0.25, 0.5),
         "roughness": _between(rng, 0.8, 1.0),
         "sheen": _between(rng, 0.1, 0.5),
         "sheen_roughness": _between(rng, 0.3, 0.6),
@@ -354,8 +290,9 @@ FAMILIES: dict[str, Kind] = {family: kind for family, (kind, _) in _DRAWS.items(
 def draw(family: str, seed: int) -> dict[str, Any]:
     """Parameters of one built-in material: the same family and seed give the same, for ever.
 
-    Every family has `orientation` (Euler XYZ angles, radians) and `offset` (scene units), which place the texture in the
-    object's frame; `*_slope` is the typical slope (rise over run) of a relief, `*_size`, `*_width` and the like are lengths.
+    Every family has `orientation` (Euler XYZ angles, radians) and `offset` (scene units), which place the texture in
+    the object's frame; `*_slope` is the typical slope (rise over run) of a relief, `*_size`, `*_width` and the like are
+    lengths.
 
     Raises AssetError for a family that does not exist or a negative seed.
     """
@@ -368,6 +305,6 @@ def draw(family: str, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng([seed, zlib.crc32(family.encode())])
     placement = {
         "orientation": [_between(rng, 0.0, 2 * np.pi) for _ in range(3)],
-        "offset": [_between(rng, -4.0, 4.0) for _ in range(3)],
+        "offset": [_between(rng, -2.0, 2.0) for _ in range(3)],
     }
     return _DRAWS[family][1](rng) | placement

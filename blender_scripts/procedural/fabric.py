@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cloth: plain weave, twill and felt.
 
-Threads need two directions on the surface, which an object without UVs does not have. The weave is worked out in the three
-coordinate planes at once (each vector node carries the planes across x, y and z in its three components) and blended by
-the normal.
+Threads need two directions on the surface, which an object without UVs does not have. The weave is worked out in
+the three coordinate planes at once (each vector node carries the planes across x, y and z in its three components)
+and blended by the normal.
 """
 
 import math
 from typing import Any
 
-from .graph import Graph, Scalar
-from .surface import Surface
+from blender_scripts.procedural.graph import Graph, Scalar
+from blender_scripts.procedural.surface import Surface
 
 
 def fabric(g: Graph, p: dict[str, Any]) -> Surface:
-    fuzz = g.relief(g.position, 0.02 if p["weave"] == "felt" else 0.012, p["fuzz_slope"], 1 if p["weave"] == "felt" else 0)
     if p["weave"] == "felt":
+        height = g.relief(g.position, 0.02, p["fuzz_slope"], 1)
         tangle = g.noise(g.position, 0.03, 2)
         colour = g.mix_colour(tangle.ramp(0.35, 0.65), p["warp_color"], p["weft_color"])
-        height, shade = fuzz, tangle.ramp(0.3, 0.7, 0.8, 1.05)
+        shade = tangle.ramp(0.3, 0.7, 0.8, 1.05)
     else:
         top, warp_on_top = _weave(g, p["thread_width"], p["weave"] == "twill")
+        height = top * (p["relief"] * p["thread_width"])
         colour = g.mix_colour(warp_on_top, p["weft_color"], p["warp_color"])
         slub = g.noise(g.position, 3 * p["thread_width"], 1).ramp(0.3, 0.7, 0.78, 1.05, smooth=False)
         shade = top.ramp(0.2, 1.0, 0.45, 1.0) * slub  # threads darken where they dive under each other
-        height = top * (p["relief"] * p["thread_width"]) + fuzz
     return Surface(
         {
             "Base Color": colour * shade,
@@ -34,25 +34,22 @@ def fabric(g: Graph, p: dict[str, Any]) -> Surface:
             "Sheen Roughness": p["sheen_roughness"],
             "Sheen Tint": [0.3 + 0.7 * c for c in p["warp_color"]],
         },
-        height,
+        height=height,
     )
 
 
 def _weave(g: Graph, thread_width: float, twill: bool) -> tuple[Scalar, Scalar]:
     """Height of the upper thread (0 to about 1, in thread widths) and 1 where that thread is of the warp."""
-    threads = g.position * (1 / thread_width)
-    x, y, z = threads.parts()
-    u, v = g.combine(y, z, x), g.combine(z, x, y)  # in the planes across x, y, z
-    across, along = (u * math.pi).sine(), (v * math.pi).sine()
+    x, y, z = (g.position * (math.pi / thread_width)).parts()
+    u, v = g.combine(y, z, x), g.combine(z, x, y)  # in the planes across x, y, z; a thread every pi
+    across, along = u.sine(), v.sine()
     if twill:
         # Warp over three, under one, each thread starting one further than its neighbour: the ribs run diagonally.
-        quarter, face = math.pi / 2, (0.6, 0.6, 0.6)
-        warp = across.absolute() + (((u.floor() - v) * quarter + (quarter,) * 3).sine() + face) * 0.35
-        weft = along.absolute() - (((u - v.floor()) * quarter).sine() + face) * 0.35
+        lift = ((u - v) * 0.5).sine().times_plus((0.35,) * 3, (0.21,) * 3)
     else:
         lift = across * along * 0.35
-        warp, weft = across.absolute() + lift, along.absolute() - lift
-    weights = g.rotated_normal * g.rotated_normal
+    warp, weft = across.absolute() + lift, along.absolute() - lift
+    weights = g.normal * g.normal
     weights = weights * weights * weights
     share = weights.dot((1.0, 1.0, 1.0))
     top = g.math("DIVIDE", weights.dot(warp.maximum(weft)), share)

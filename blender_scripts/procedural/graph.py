@@ -7,20 +7,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import bpy
 from mathutils import Euler
 
-# Root mean square slope of `noise` in a plane for size 1, measured; the same within 5 % for 0 to 3 octaves of detail.
+# Root mean square slope of `noise` in a plane for size 1, measured; it varies by 6 % over 0 to 3 octaves of detail.
 NOISE_SLOPE = 0.48
 
-# The same for `cells(...)[0].ramp(0.0, 0.75)`, measured likewise.
-DOME_SLOPE = 1.3
+# Where the hollows of `bowls` become level, in cells; and their root mean square slope for height and size 1, measured.
+LEVEL = 0.75
+BOWL_SLOPE = 1.2
 
-# The share of a pixel over which Cycles differences the height. Small: the tilt is then the height's own gradient, whatever
-# the resolution, the distance and the sub-pixel place of the ray, so the geometry pass and the images agree.
-BUMP_FILTER_WIDTH = 0.1
+# The share of a pixel over which Cycles differences the height. Small: the tilt is then the height's own gradient,
+# whatever the resolution, the distance and the sub-pixel place of the ray, so geometry pass and images agree.
+BUMP_FILTER_WIDTH = 0.02
 
 Number = float | int
 Triple = Sequence[float]
@@ -53,9 +55,6 @@ class Scalar:
     def __rmul__(self, other: Number) -> Scalar:
         return self._math("MULTIPLY", other)
 
-    def __pow__(self, exponent: Number) -> Scalar:
-        return self._math("POWER", exponent)
-
     def above(self, threshold: Number) -> Scalar:
         """1 where the value exceeds the threshold, else 0."""
         return self._math("GREATER_THAN", threshold)
@@ -66,20 +65,21 @@ class Scalar:
     def fraction(self) -> Scalar:
         return self._math("FRACT")
 
-    def sine(self) -> Scalar:
-        return self._math("SINE")
-
     def maximum(self, other: Scalar | Number) -> Scalar:
         return self._math("MAXIMUM", other)
 
     def times_plus(self, factor: Scalar | Number, addend: Scalar | Number) -> Scalar:
         return self._math("MULTIPLY_ADD", factor, addend)
 
-    def ramp(self, low: Number, high: Number, to_low: Number = 0.0, to_high: Number = 1.0, smooth: bool = True) -> Scalar:
-        """From `to_low` at `low` to `to_high` at `high`, constant outside; `low` may exceed `high` when not smooth."""
-        node = self.graph.node("ShaderNodeMapRange", interpolation_type="SMOOTHSTEP" if smooth else "LINEAR", clamp=True)
+    def ramp(
+        self, low: Number, high: Number, to_low: Number = 0.0, to_high: Number = 1.0, smooth: bool = True
+    ) -> Scalar:
+        """From `to_low` at `low` to `to_high` at `high`, constant outside; `low` may exceed `high`."""
+        kind = "SMOOTHSTEP" if smooth else "LINEAR"
+        node = self.graph.node("ShaderNodeMapRange", interpolation_type=kind, clamp=True)
         self.graph.feed(node.inputs["Value"], self)
-        for name, value in zip(("From Min", "From Max", "To Min", "To Max"), (low, high, to_low, to_high), strict=True):
+        ends = {"From Min": low, "From Max": high, "To Min": to_low, "To Max": to_high}
+        for name, value in ends.items():
             node.inputs[name].default_value = value
         return Scalar(self.graph, node.outputs["Result"])
 
@@ -123,9 +123,6 @@ class Vector:
     def maximum(self, other: Vector | Triple) -> Vector:
         return self.graph.vector_math("MAXIMUM", self, other)
 
-    def power(self, other: Vector | Triple) -> Vector:
-        return self.graph.vector_math("POWER", self, other)
-
     def cross(self, other: Vector | Triple) -> Vector:
         return self.graph.vector_math("CROSS_PRODUCT", self, other)
 
@@ -157,27 +154,37 @@ Value = Scalar | Vector | Number | Triple
 class Graph:
     """Builds nodes in one node tree.
 
-    `object_position` and `normal` (the surface's own) are in the object's space, which is the world's: an object's matrix is
-    the identity. `rotated` and `rotated_normal` are the same turned by `orientation`, `position` also moved by `offset`:
-    where textures are read. `axes` are the turned frame's x, y and z in the object's space.
+    All points and directions are in the object's space, which is the world's: an object's matrix is the identity.
+    `object_position` is the surface point, `position` the same moved by `offset` (where textures are read), `rotated`
+    the point and `rotated_normal` the normal in a frame turned by `orientation`, whose axes are the vectors `axes`.
     """
 
-    def __init__(self, tree: bpy.types.NodeTree, orientation: Triple = (0, 0, 0), offset: Triple = (0, 0, 0)) -> None:
-        self.tree = tree
-        coordinates = Vector(self, self.node("ShaderNodeTexCoord").outputs["Object"])
-        self.object_position = coordinates
-        self.rotated = self._mapped(coordinates, orientation, (0.0, 0.0, 0.0))
-        self.position = self._mapped(coordinates, orientation, offset)
-        self.normal = Vector(self, self.node("ShaderNodeNewGeometry").outputs["Normal"])
-        self.rotated_normal = self._mapped(self.normal, orientation, (0.0, 0.0, 0.0))
+    def __init__(
+        self, tree: bpy.types.NodeTree, orientation: Triple = (0, 0, 0), offset: Triple = (0, 0, 0)
+    ) -> None:
+        self.tree, self.orientation, self.offset = tree, orientation, offset
         self.axes = tuple(tuple(row) for row in Euler(orientation, "XYZ").to_matrix())
+        self.object_position = Vector(self, self.node("ShaderNodeTexCoord").outputs["Object"])
 
-    def _mapped(self, vector: Vector, orientation: Triple, offset: Triple) -> Vector:
-        node = self.node("ShaderNodeMapping", vector_type="POINT")
-        self.feed(node.inputs["Vector"], vector)
-        node.inputs["Rotation"].default_value = orientation
-        node.inputs["Location"].default_value = offset
-        return Vector(self, node.outputs["Vector"])
+    @cached_property
+    def normal(self) -> Vector:
+        return Vector(self, self.node("ShaderNodeNewGeometry").outputs["Normal"])
+
+    @cached_property
+    def position(self) -> Vector:
+        return self.object_position + self.offset
+
+    @cached_property
+    def rotated(self) -> Vector:
+        return self._rotated(self.object_position)
+
+    @cached_property
+    def rotated_normal(self) -> Vector:
+        return self._rotated(self.normal)
+
+    def _rotated(self, vector: Vector) -> Vector:
+        # Half the cost of a Mapping node, which works its matrix out anew at every point.
+        return self.combine(*(vector.dot(axis) for axis in self.axes))
 
     def node(self, kind: str, **properties: Any) -> bpy.types.Node:
         node = self.tree.nodes.new(kind)
@@ -241,11 +248,9 @@ class Graph:
         self.feed(inputs[f"B_{name}"], b)
         return next(output for output in node.outputs if output.identifier == f"Result_{name}")
 
-    def noise(
-        self, at: Vector, size: Number, detail: Number = 0.0, roughness: Number = 0.5, distortion: Number = 0.0
-    ) -> Scalar:
-        """Perlin noise about 0.5, mostly in 0.2 to 0.8; blobs of `size`, `detail` further octaves of half the size each."""
-        return Scalar(self, self._noise(at, size, detail, roughness, distortion).outputs["Fac"])
+    def noise(self, at: Vector, size: Number, detail: Number = 0.0, roughness: Number = 0.5) -> Scalar:
+        """Perlin noise about 0.5, mostly in 0.2 to 0.8; blobs of `size`, `detail` more octaves, each half as large."""
+        return Scalar(self, self._noise(at, size, detail, roughness).outputs["Fac"])
 
     def relief(self, at: Vector, size: Number, slope: Number, detail: Number = 0.0) -> Scalar:
         """Noise as a height (scene units) whose slope has the root mean square `slope`."""
@@ -260,43 +265,67 @@ class Graph:
         return Scalar(self, node.outputs["Fac"])
 
     def warped(self, at: Vector, size: Number, by: Number) -> Vector:
-        """The point moved by up to about `by` along one slanted direction: cheaper than three noises, and hardly told apart."""
+        """The point moved by up to about `by` along one slanted direction: cheaper than three noises."""
         shift = self.noise(at, size) - 0.5
         return at + self.constant((1.6 * by, -1.2 * by, 1.9 * by)) * shift
 
     def noise_vector(self, at: Vector, size: Number, detail: Number = 0.0) -> Vector:
         """Three independent noises about 0."""
-        return Vector(self, self._noise(at, size, detail, 0.5, 0.0).outputs["Color"]) - (0.5, 0.5, 0.5)
+        return Vector(self, self._noise(at, size, detail, 0.5).outputs["Color"]) - (0.5, 0.5, 0.5)
 
-    def _noise(self, at: Vector, size: Number, detail: Number, roughness: Number, distortion: Number) -> bpy.types.Node:
+    def _noise(self, at: Vector, size: Number, detail: Number, roughness: Number) -> bpy.types.Node:
         node = self.node("ShaderNodeTexNoise", noise_dimensions="3D", noise_type="FBM", normalize=True)
         self.feed(node.inputs["Vector"], at)
         node.inputs["Scale"].default_value = 1.0 / size
         node.inputs["Detail"].default_value = detail
         node.inputs["Roughness"].default_value = roughness
-        node.inputs["Distortion"].default_value = distortion
         return node
 
-    def cells(self, at: Vector, size: Number, randomness: Number = 1.0) -> tuple[Scalar, Vector]:
-        """Distance to the nearest cell centre in units of `size` (0 there, 0.4 to 0.9 at borders), and a random colour."""
-        node = self.node("ShaderNodeTexVoronoi", voronoi_dimensions="3D", feature="F1", distance="EUCLIDEAN")
-        self.feed(node.inputs["Vector"], at)
-        node.inputs["Scale"].default_value = 1.0 / size
-        node.inputs["Randomness"].default_value = randomness
+    def bowls(self, size: Number, slope: Number) -> tuple[Vector, Scalar, Vector]:
+        """Round hollows (domes where `slope` is negative) beside one another, levelling off where they meet.
+
+        Returns how fast the height falls (for `tilted`), the height from 0 in the middle to 1 where it is level, and
+        a colour per hollow. With s the smooth step from 0 to LEVEL cells and d the distance to the middle m, the height
+        is h = H s(d) and its gradient 6 H (1 - d / LEVEL) (p - m) / LEVEL^2: one search for m, not three as by a bump.
+        """
+        node = self._cells(self.position, size, "F1")
+        distance, random = Scalar(self, node.outputs["Distance"]), Vector(self, node.outputs["Color"])
+        outward = self.position - Vector(self, node.outputs["Position"])
+        steepness = 6.0 * slope / (BOWL_SLOPE * LEVEL * LEVEL * size)
+        rise = distance.ramp(0.0, LEVEL, -steepness, 0.0, smooth=False)
+        return outward * rise, distance.ramp(0.0, LEVEL), random
+
+    def cells(self, at: Vector, size: Number) -> tuple[Scalar, Vector]:
+        """Distance to the nearest cell centre in units of `size` (0.4 to 0.9 at borders), and a random colour."""
+        node = self._cells(at, size, "F1")
         return Scalar(self, node.outputs["Distance"]), Vector(self, node.outputs["Color"])
 
     def cell_borders(self, at: Vector, size: Number) -> Scalar:
         """Distance to the nearest border between cells, in units of `size`."""
-        node = self.node("ShaderNodeTexVoronoi", voronoi_dimensions="3D", feature="DISTANCE_TO_EDGE")
+        return Scalar(self, self._cells(at, size, "DISTANCE_TO_EDGE").outputs["Distance"])
+
+    def _cells(self, at: Vector, size: Number, feature: str) -> bpy.types.Node:
+        node = self.node("ShaderNodeTexVoronoi", voronoi_dimensions="3D", feature=feature)
         self.feed(node.inputs["Vector"], at)
         node.inputs["Scale"].default_value = 1.0 / size
-        return Scalar(self, node.outputs["Distance"])
+        return node
 
-    def bump(self, height: Scalar, filter_width: Number = BUMP_FILTER_WIDTH) -> Vector:
-        """The surface's normal tilted by the slope of `height`, which is in scene units; differenced over a share of a pixel."""
+    def tilted(self, fall: Vector) -> Vector:
+        """The surface's normal tilted by a height that falls in the direction and as steeply as `fall` (a gradient)."""
+        return (self.normal + (fall - self.normal * self.normal.dot(fall))).normalised()
+
+    def bump(
+        self, height: Scalar, normal: Vector | None = None, filter_width: Number = BUMP_FILTER_WIDTH
+    ) -> Vector:
+        """`normal` (None: the surface's own) tilted by the slope of `height`, which is in scene units.
+
+        The slope is measured over `filter_width` pixels.
+        """
         node = self.node("ShaderNodeBump")
         node.inputs["Strength"].default_value = 1.0
         node.inputs["Distance"].default_value = 1.0
         node.inputs["Filter Width"].default_value = filter_width
         self.feed(node.inputs["Height"], height)
+        if normal is not None:
+            self.feed(node.inputs["Normal"], normal)
         return Vector(self, node.outputs["Normal"])

@@ -4,26 +4,27 @@
 from statistics import NormalDist
 from typing import Any
 
-from .graph import DOME_SLOPE, NOISE_SLOPE, Graph, Triple, Vector
-from .surface import Surface
+from blender_scripts.procedural.graph import NOISE_SLOPE, Graph, Triple, Vector
+from blender_scripts.procedural.surface import Surface
 
 
 def brushed(g: Graph, p: dict[str, Any]) -> Surface:
     """Fine scratches, straight or turned on a lathe, with the highlight drawn out across them.
 
-    A scratch is where the surface cuts a plane across z, so it runs on over any shape. Where the surface itself faces z those
-    cuts are no lines: there the scratches follow planes across x (straight) or circles about z (turned).
+    A scratch is where the surface cuts a plane across z, so it runs on over any shape. Where the surface itself
+    faces z those cuts are no lines: there scratches follow planes across x (straight) or circles about z (turned).
     """
     width, length = p["streak_width"], p["streak_length"]
     fine, coarse = 1 / width, 1 / length
-    first = g.noise(g.position * (coarse, coarse, fine), 1.0, 1)
+    at = g.rotated + g.offset
+    first = g.noise(at * (coarse, coarse, fine), 1.0, 1)
     if p["pattern"] == "spun":
         radius = (g.rotated * (1.0, 1.0, 0.0)).length()
-        second = g.noise(g.combine(radius * fine, g.position.dot((coarse, 0.7 * coarse, 0.0)), 0.0), 1.0, 1)
+        second = g.noise(g.combine(radius * fine, at.dot((coarse, 0.7 * coarse, 0.0)), 0.0), 1.0, 1)
         outward = g.vector_math("CROSS_PRODUCT", g.object_position, g.axes[2]).cross(g.axes[2]) * -1.0
         aside: Vector | Triple = outward.normalised()
     else:
-        second = g.noise(g.position * (fine, coarse, coarse), 1.0, 1)
+        second = g.noise(at * (fine, coarse, coarse), 1.0, 1)
         aside = g.axes[0]
     facing = g.normal.dot(g.axes[2]).absolute().ramp(0.72, 0.88)
     streaks = g.mix(facing, first, second)
@@ -36,20 +37,18 @@ def brushed(g: Graph, p: dict[str, Any]) -> Surface:
             "Roughness": streaks.ramp(0.25, 0.75, p["roughness"] * 0.8, p["roughness"] * 1.25, smooth=False),
             # None where the two directions meet, or the turning tangent would draw a bright line there.
             "Anisotropic": facing.times_plus(-2.0, 1.0).absolute() * p["anisotropy"],
-            "Tangent": g.mix_vector(facing, g.axes[2], aside),  # across the scratches: the wide side of the highlight
+            # Across the scratches, where the highlight is wide.
+            "Tangent": g.mix_vector(facing, g.axes[2], aside),
         },
-        streaks * (p["streak_slope"] * width / NOISE_SLOPE),
+        height=streaks * (p["streak_slope"] * width / NOISE_SLOPE),
     )
 
 
 def hammered(g: Graph, p: dict[str, Any]) -> Surface:
     """Overlapping round dimples; tarnish stays in the hollows, the ridges are rubbed bright."""
-    size = p["dimple_size"]
-    distance, shade = g.cells(g.warped(g.position, 0.8 * size, 0.12 * size), size)
-    bowl = distance.ramp(0.0, 0.75)  # levels off toward the ridges, which are flattened by the next blow
-    patches = g.noise(g.position, 0.35, 2)
-    tarnish = (bowl.ramp(0.9, 0.2, smooth=False) * patches.ramp(0.35, 0.65)) * p["tarnish"]
-    height = bowl * (p["dimple_slope"] * size / DOME_SLOPE)
+    fall, level, shade = g.bowls(p["dimple_size"], p["dimple_slope"])
+    patches = g.noise(g.position, 0.25)
+    tarnish = (level.ramp(0.9, 0.2, smooth=False) * patches.ramp(0.3, 0.65)) * p["tarnish"]
     return Surface(
         {
             "Base Color": g.mix_colour(tarnish, p["base_color"], [0.3 * c + 0.01 for c in p["base_color"]]),
@@ -57,21 +56,23 @@ def hammered(g: Graph, p: dict[str, Any]) -> Surface:
             "Metallic": 1.0,
             "Roughness": shade.parts()[0].times_plus(0.08, p["roughness"]) + tarnish * 0.25,
         },
-        height,
+        fall=fall,
     )
 
 
 def oxidised(g: Graph, p: dict[str, Any]) -> Surface:
     """Bare metal under a crust (rust, verdigris, tarnish) that covers it in patches; one shader, its inputs mixed."""
-    patches = g.noise(g.position, p["patch_size"], 4, 0.62)
+    patches = g.noise(g.position, p["patch_size"], 3, 0.62)
     grain = g.noise(g.position, p["grain_size"], 1)
-    spread = NormalDist(0.5, 0.085)  # how `noise` with four octaves is distributed
+    spread = NormalDist(0.5, 0.085)  # how `noise` with so many octaves is distributed
     edge = spread.inv_cdf(1 - p["coverage"])
     # The grain eats into the border of the patches, as corrosion creeps along it.
     mask = grain.times_plus(0.10, patches).ramp(edge + 0.05 - 0.02, edge + 0.05 + 0.03)
     thickness = patches.ramp(edge, edge + 0.14)
-    oxide = g.mix_colour(thickness, p["oxide_thin"], p["oxide_thick"]) * grain.ramp(0.25, 0.75, 0.65, 1.35, smooth=False)
-    crust = (grain * (p["grain_slope"] * p["grain_size"] / NOISE_SLOPE) + thickness * p["layer_height"]) + p["layer_height"]
+    shade = grain.ramp(0.25, 0.75, 0.65, 1.35, smooth=False)
+    oxide = g.mix_colour(thickness, p["oxide_thin"], p["oxide_thick"]) * shade
+    grains = (grain - 0.5) * (p["grain_slope"] * p["grain_size"] / NOISE_SLOPE)
+    crust = grains + thickness.times_plus(p["layer_height"], p["layer_height"])
     return Surface(
         {
             "Base Color": g.mix_colour(mask, p["base_color"], oxide),
@@ -79,13 +80,13 @@ def oxidised(g: Graph, p: dict[str, Any]) -> Surface:
             "Metallic": 1.0 - mask,
             "Roughness": g.mix(mask, p["metal_roughness"], p["oxide_roughness"]),
         },
-        crust * mask + patches * (0.03 * p["patch_size"]),
+        height=crust * mask + patches * (0.03 * p["patch_size"]),
     )
 
 
 def polished(g: Graph, p: dict[str, Any]) -> Surface:
     """A mirror that hands have touched, with the faint undulation of buffing."""
-    smudge = g.noise(g.position, 0.16, 3, 0.6).ramp(0.45, 0.62)
+    smudge = g.noise(g.position, 0.16, 2, 0.6).ramp(0.45, 0.62)
     return Surface(
         {
             "Base Color": p["base_color"],
@@ -93,5 +94,5 @@ def polished(g: Graph, p: dict[str, Any]) -> Surface:
             "Metallic": 1.0,
             "Roughness": smudge.times_plus(p["smudges"], p["roughness"]),
         },
-        g.relief(g.position, p["wave_length"], p["wave_slope"], 1),
+        height=g.relief(g.position, p["wave_length"], p["wave_slope"], 1),
     )

@@ -3,23 +3,25 @@
 
 from typing import Any
 
-from .graph import DOME_SLOPE, NOISE_SLOPE, Graph
-from .surface import Surface
+from blender_scripts.procedural.graph import NOISE_SLOPE, Graph
+from blender_scripts.procedural.surface import Surface
 
 
 def wood(g: Graph, p: dict[str, Any]) -> Surface:
     """Solid wood: growth rings about a pith that runs along z beside the object, fibres and pores along it."""
+    at = g.rotated + g.offset
     trunk = g.rotated.times_plus((1.0, 1.0, 0.0), (p["pith_distance"], 0.0, 0.0))
-    sway = g.noise(g.position * (1.0, 1.0, 0.35), 0.4, 1)
+    sway = g.noise(at * (1.0, 1.0, 0.35), 0.4)
     radius = sway.times_plus(2.5 * p["waviness"], trunk.length())
     ring = radius * (1 / p["ring_width"])
     season = ring.fraction()  # 0 in spring, rising to 1 in autumn, then winter's sharp edge
     late = season.ramp(0.1, 0.9) * season.ramp(1.0, 0.82)
     years = g.noise_along(ring, 2.3).ramp(0.25, 0.75, 0.45, 1.0)
     width = p["fibre_width"]
-    fibres = g.noise(g.position * (1 / width, 1 / width, 0.06 / width), 1.0, 1)
+    fibres = g.noise(at * (1 / width, 1 / width, 0.06 / width), 1.0, 1)
     pores = fibres.ramp(0.42, 0.3) * (p["pores"] * 0.8)
-    colour = g.mix_colour(late * years, p["early_color"], p["late_color"]) * fibres.ramp(0.25, 0.75, 0.82, 1.12, smooth=False)
+    shade = fibres.ramp(0.25, 0.75, 0.82, 1.12, smooth=False)
+    colour = g.mix_colour(late * years, p["early_color"], p["late_color"]) * shade
     dark = [0.45 * c for c in p["late_color"]]
     slope = p["relief_slope"]
     height = (
@@ -40,14 +42,12 @@ def wood(g: Graph, p: dict[str, Any]) -> Surface:
 
 def skin(g: Graph, p: dict[str, Any]) -> Surface:
     """Skin: light scatters beneath it; a fine net of furrows, soft wrinkles, flushed patches and freckles."""
-    size = p["cell_size"]
-    distance, random = g.cells(g.warped(g.position, 4 * size, size), size)
-    furrow = distance.ramp(0.1, 0.75)
-    flush = g.noise(g.position, 0.3, 3, 0.6).ramp(0.42, 0.68) * p["flush"]
+    fall, furrow, random = g.bowls(p["cell_size"], -p["cell_slope"])
+    flush = g.noise(g.position, 0.3, 2, 0.6).ramp(0.42, 0.68) * p["flush"]
     toned = g.mix_colour(flush, p["base_color"], p["flush_color"])
-    freckle = random.parts()[1].ramp(1.0 - 0.25 * p["freckles"], 1.02) * furrow.ramp(0.6, 0.1) * (1.2 * p["freckles"])
+    spotted = random.parts()[1].ramp(1.0 - 0.25 * p["freckles"], 1.02)
+    freckle = spotted * furrow.ramp(0.6, 0.1) * (1.2 * p["freckles"])
     colour = g.mix_colour(freckle, toned, [0.55 * c for c in p["flush_color"]])
-    height = furrow * (-p["cell_slope"] * size / DOME_SLOPE) + g.relief(g.position, 0.09, p["wrinkle_slope"], 1)
     return Surface(
         {
             "Base Color": colour,
@@ -57,5 +57,6 @@ def skin(g: Graph, p: dict[str, Any]) -> Surface:
             "Subsurface Radius": p["free_path"],
             "Subsurface Scale": 1.0,
         },
-        height,
+        height=g.relief(g.position, 0.07, p["wrinkle_slope"]),
+        fall=fall,
     )

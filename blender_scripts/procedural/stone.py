@@ -3,8 +3,8 @@
 
 from typing import Any
 
-from .graph import NOISE_SLOPE, Graph
-from .surface import Surface
+from blender_scripts.procedural.graph import NOISE_SLOPE, Graph
+from blender_scripts.procedural.surface import Surface
 
 
 def stone(g: Graph, p: dict[str, Any]) -> Surface:
@@ -16,9 +16,9 @@ def _marble(g: Graph, p: dict[str, Any]) -> Surface:
     ground, vein = p["colors"]
     size = p["feature_size"]
     warped = g.position + g.noise_vector(g.position, 0.8 * size, 1) * (1.1 * size)
-    broad = (g.noise(warped, size, 4, 0.55) - 0.5).absolute()
-    fine = (g.noise(warped + (3.1, 1.7, 0.4), 0.55 * size, 3) - 0.5).absolute()
-    cloud = g.noise(warped, 1.6 * size, 2)
+    broad = (g.noise(warped, size, 3, 0.55) - 0.5).absolute()
+    fine = (g.noise(warped + (3.1, 1.7, 0.4), 0.55 * size, 2) - 0.5).absolute()
+    cloud = g.noise(warped, 1.6 * size, 1)
     veins = (broad.ramp(0.04, 0.0) * cloud.ramp(0.35, 0.6)).maximum(fine.ramp(0.012, 0.0) * 0.6)
     haze = cloud.ramp(0.3, 0.75, 0.0, 0.25)
     colour = g.mix_colour(veins * 0.85, g.mix_colour(haze, ground, vein), vein)
@@ -46,11 +46,11 @@ def _sandstone(g: Graph, p: dict[str, Any]) -> Surface:
     """Sand laid down in beds, weathered: the softer beds lie back, the grains stand out."""
     light, dark = p["colors"]
     size = p["feature_size"]
-    sway = g.noise(g.position, 0.5, 1)
+    sway = g.noise(g.position, 0.4)
     depth = sway.times_plus(0.5 * size, g.rotated.dot((0.0, 0.0, 1.0)))
     beds = g.noise_along(depth, size / 3, 2)
     grains = g.noise(g.position, p["grain_size"], 1)
-    weather = g.noise(g.position, 0.1, 1)
+    weather = g.noise(g.position, 0.08)
     colour = g.mix_colour(beds.ramp(0.4, 0.6), light, dark) * grains.ramp(0.25, 0.75, 0.72, 1.2, smooth=False)
     height = (
         grains * (p["grain_slope"] * p["grain_size"] / NOISE_SLOPE)

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a family hands back: the inputs of the Principled shader by name, and the height that tilts the normal."""
+"""What a family hands back: the inputs of the Principled shader by name, and the relief that tilts the normal."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .graph import Scalar, Value
+from blender_scripts.procedural.graph import Scalar, Value, Vector
 
 
 @dataclass(frozen=True)
 class Surface:
-    """`inputs` by the names of the Principled shader's sockets; `height` in scene units, None for a smooth surface."""
+    """`inputs` by the names of the Principled shader's sockets; the relief is the sum of both that are given:
 
-    inputs: dict[str, Value] = field(default_factory=dict)
+    `height` in scene units, and `fall`, how fast a second height falls (minus its gradient, in the object's space).
+    """
+
+    inputs: dict[str, Value]
     height: Scalar | None = None
+    fall: Vector | None = None
