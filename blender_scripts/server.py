@@ -23,11 +23,12 @@ import bpy
 from blender_scripts import devices
 from blender_scripts.group import LoadedGroup, MaterialUnusable
 from blender_scripts.lights import EnvironmentUnusable
+from blender_scripts.map_sets import MapUnusable
 from blender_scripts.objects import ObjectUnusable
 from multishade import scene
 from multishade.protocol import MARK
 
-ASSET_ERRORS = (ObjectUnusable, MaterialUnusable, EnvironmentUnusable)
+ASSET_ERRORS = (ObjectUnusable, MaterialUnusable, MapUnusable, EnvironmentUnusable)
 
 
 class Server:
