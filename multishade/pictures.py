@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade import image_files
+from multishade.errors import ImageFileError
 from multishade.transfer import png_from_linear
 
 Picture = NDArray[np.uint8]
@@ -209,6 +210,19 @@ def save_gif(path: Path, frames: Sequence[Picture], rate: float) -> None:
 
     first, *rest = [Image.fromarray(np.ascontiguousarray(frame)).convert("P") for frame in frames]
     first.save(path, save_all=True, append_images=rest, duration=round(1000 / rate), loop=0, optimize=False)
+
+
+def save_mp4(path: Path, frames: Sequence[Picture], rate: float) -> None:
+    """Write a VP9 video (browsers and players read it; OpenCV brings the encoder), `rate` frames a second."""
+    import cv2
+
+    height, width = (size - size % 2 for size in frames[0].shape[:2])  # colour is stored for 2 x 2 pixels
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"vp09"), rate, (width, height))
+    if not writer.isOpened():
+        raise ImageFileError(f"{path}: cannot be written as a video; choose another folder, or GIF")
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[:height, :width, ::-1]))
+    writer.release()
 
 
 def _on_background(coloured: Picture, inside: Mask, background: tuple[int, int, int]) -> Picture:
