@@ -7,7 +7,8 @@ from multishade.objects import drape
 from multishade.objects.mesh import Array, ObjectMesh, object_mesh
 from multishade.objects.noise import fractal, gradient_noise, random_rotation, smoothstep
 from multishade.objects.sheet import refined, smoothed, thickened
-from multishade.objects.tube import frames, resampled, tangents
+from multishade.objects.surface import grid_quads, split_quads
+from multishade.objects.tube import frames, resampled, superellipse_section, tangents
 
 FINE = 190  # rows and columns of a sheet
 
@@ -20,7 +21,8 @@ def cloth(rng: np.random.Generator) -> ObjectMesh:
 
 def parameters(rows: int = FINE, columns: int = FINE, wrap: bool = False) -> tuple[Array, Array]:
     """Grids u (across the columns) and v (down the rows), both from 0 to 1."""
-    return np.meshgrid(np.linspace(0, 1, columns, endpoint=not wrap), np.linspace(0, 1, rows))
+    u, v = np.meshgrid(np.linspace(0, 1, columns, endpoint=not wrap), np.linspace(0, 1, rows))
+    return u, v
 
 
 def shell(grid: Array, thickness: float, crease: float = 180.0, wrap: bool = False) -> ObjectMesh:
@@ -230,9 +232,6 @@ def band(
     rng: np.random.Generator, path: Array, across: Array, normal: Array, wide: float, thick: float, odd: bool
 ) -> ObjectMesh:
     """A closed band of rectangular section with round edges; with an odd number of half turns it joins upside down."""
-    from multishade.objects.surface import grid_quads, split_quads
-    from multishade.objects.tube import superellipse_section
-
     count = 96
     section = superellipse_section(count, wide, thick / 2, 0.25)
     rings = path[:, None] + section[None, :, :1] * across[:, None] + section[None, :, 1:] * normal[:, None]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A generator in, faceted stones out: cut gems, crystal clusters, star and rounded polyhedra, broken and hopper rocks."""
+"""A generator in, faceted stones out: cut gems, crystal clusters, polyhedra, stars, broken and hopper rocks."""
 
 import numpy as np
 from manifold3d import Manifold
@@ -43,9 +43,8 @@ def bevelled(normals: Array, distances: Array, width: float) -> tuple[Array, Arr
             if length < 0.3 or length > 1.98:
                 continue
             extra.append(middle / length)
-            offset.append(
-                float((shared @ extra[-1]).max()) - width * np.sqrt(max(1 - (length / 2) ** 2, 0.01))
-            )
+            sine = max(1 - float(length / 2) ** 2, 0.01) ** 0.5
+            offset.append(float((shared @ extra[-1]).max()) - width * sine)
     if not extra:
         return normals, distances
     return np.concatenate([normals, np.array(extra)]), np.concatenate([distances, np.array(offset)])

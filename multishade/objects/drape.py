@@ -51,7 +51,7 @@ def fallen(
 
 
 def satisfy(place: Array, down: int, right: int, stiffness: float, cell: float) -> None:
-    """Move the points `down` rows and `right` columns apart toward their rest distance, in passes that do not overlap."""
+    """Move points `down` rows and `right` columns apart toward their rest distance, in passes that do not overlap."""
     rows, columns = place.shape[:2]
     rest = cell * float(np.hypot(down, right))
     stride = 2 * max(down, abs(right))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scalar field in (negative inside), the triangles of its zero level out, without marching cubes' stairs and slivers."""
+"""A scalar field in (negative inside), its zero level out, without the stairs and slivers of marching cubes."""
 
 from collections.abc import Callable
 

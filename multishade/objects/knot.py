@@ -42,7 +42,7 @@ def torus_knot(rng: np.random.Generator) -> Array:
 
 
 def lissajous(rng: np.random.Generator) -> Array:
-    """The best of several drafts of (cos(a t + u), cos(b t + v), cos(c t)): the one that leaves most room for a tube."""
+    """The best of several drafts of (cos(a t + u), cos(b t + v), cos(c t)): the one with most room for a tube."""
     t = np.linspace(0, 2 * np.pi, 1500, endpoint=False)
     drafts = []
     for _ in range(10):
@@ -122,7 +122,9 @@ def dressed(rng: np.random.Generator) -> ObjectMesh:
         quads = joined(vertices, quads, AROUND)
     faces = split_quads(vertices, quads)
     repeats = max(1, round(float(step.sum()) / (2 * np.pi * room)))
-    uv = corner_values(quads, faces, grid_uv(np.append(s, 1) * repeats, np.linspace(0, 1, AROUND + 1)))
+    uv = corner_values(
+        quads, faces, grid_uv(np.append(s, 1.0) * float(repeats), np.linspace(0, 1, AROUND + 1))
+    )
     return object_mesh(turn_about(rng, vertices), faces, 180.0, uv)
 
 

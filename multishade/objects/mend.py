@@ -76,7 +76,7 @@ class Patch:
         )
 
     def flip(self, number: int, k: int) -> bool:
-        """Turn the k-th edge of a face toward the opposite corners, if that makes the thinner of the two faces thicker."""
+        """Turn the k-th edge of a face toward the opposite corners, if the thinner of its two faces gets thicker."""
         a, b, c = (int(self.faces[number, (k + i) % 3]) for i in range(3))
         shared = [int(f) for f in self.around(a) if b in self.faces[f]]
         if len(shared) != 2:

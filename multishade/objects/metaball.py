@@ -15,7 +15,7 @@ COARSE, FINEST = 48, 184  # cells along the longest side
 
 @dataclass(frozen=True)
 class Limb:
-    """A round cone from `start` to `end` (3,), of radius `first` at its start and `last` at its end; start == end is a ball."""
+    """A round cone from `start` to `end` (3,), of radius `first` and `last` there; a ball where they agree."""
 
     start: Array
     end: Array
@@ -35,12 +35,12 @@ def metaball(rng: np.random.Generator) -> ObjectMesh:
 
 
 def blend(limbs: list[Limb], smoothness: float) -> tuple[Array, Indices]:
-    """Mesh the soft minimum -s log(sum exp(-distance / s)) of the limbs' distances: a smooth union that fills creases."""
-    low = (
-        np.min([np.minimum(m.start, m.end) - max(m.first, m.last) for m in limbs], axis=0) - 1.5 * smoothness
-    )
-    high = (
-        np.max([np.maximum(m.start, m.end) + max(m.first, m.last) for m in limbs], axis=0) + 1.5 * smoothness
+    """Mesh the soft minimum -s log(sum exp(-distance / s)) of the limbs' distances: a union with filled creases."""
+    margin = np.array([max(limb.first, limb.last) + 1.5 * smoothness for limb in limbs])[:, None]
+    starts, ends = np.array([limb.start for limb in limbs]), np.array([limb.end for limb in limbs])
+    low, high = (
+        (np.minimum(starts, ends) - margin).min(axis=0),
+        (np.maximum(starts, ends) + margin).max(axis=0),
     )
 
     def field(points: Array) -> Array:
@@ -134,7 +134,9 @@ def creature(rng: np.random.Generator) -> list[Limb]:
             girth,
         )
     ]
-    limbs += [ball([x, 0, 0.06], girth * rng.uniform(1.0, 1.35)) for x in (-0.8 * length, 0.75 * length)]
+    limbs += [
+        ball(np.array([x, 0, 0.06]), girth * rng.uniform(1.0, 1.35)) for x in (-0.8 * length, 0.75 * length)
+    ]
     head = np.array([length + girth * 1.1, 0, rng.uniform(0.3, 0.9)])
     skull = girth * rng.uniform(0.6, 1.0)
     limbs += [Limb(np.array([length, 0, 0.2]), head, girth * 0.6, girth * 0.45), ball(head, skull)]
@@ -146,11 +148,13 @@ def creature(rng: np.random.Generator) -> list[Limb]:
             [x + rng.uniform(-0.2, 0.2), girth * rng.uniform(0.9, 1.5), -girth - rng.uniform(0.05, 0.3)]
         )
         foot = knee + np.array([rng.uniform(-0.2, 0.25), 0.05, -rng.uniform(0.3, 0.6)])
-        for side in (np.ones(3), np.array([1, -1, 1])):
-            limbs.append(Limb(np.array([x, 0.4 * girth, 0]) * side, knee * side, girth * 0.5, girth * 0.36))
-            limbs.append(Limb(knee * side, foot * side, girth * 0.34, girth * 0.26))
+        for mirror in (np.ones(3), np.array([1.0, -1.0, 1.0])):
             limbs.append(
-                Limb(foot * side, (foot + np.array([0.16, 0, 0])) * side, girth * 0.28, girth * 0.22)
+                Limb(np.array([x, 0.4 * girth, 0]) * mirror, knee * mirror, girth * 0.5, girth * 0.36)
+            )
+            limbs.append(Limb(knee * mirror, foot * mirror, girth * 0.34, girth * 0.26))
+            limbs.append(
+                Limb(foot * mirror, (foot + np.array([0.16, 0, 0])) * mirror, girth * 0.28, girth * 0.22)
             )
     for side in (1, -1):
         ear = head + np.array([-0.1, side * skull * 0.9, skull * 1.1])

@@ -7,12 +7,13 @@ import numpy as np
 
 from multishade.objects.mesh import Array, Indices, ObjectMesh, object_mesh
 from multishade.objects.noise import smoothstep
-from multishade.objects.ornament import CELL, ORNAMENTS, Ornament, glyph, ring_of_glyphs, stroked
+from multishade.objects.ornament import ORNAMENTS
+from multishade.objects.stroke import CELL, Ornament, glyph, ring_of_glyphs, stroked
 from multishade.objects.surface import ring_faces
 
 RINGS = round(1 / CELL)
-BACK_RINGS = 84
-EDGE_RINGS = 24
+BACK_RINGS = 72
+EDGE_RINGS = 18
 
 Height = Callable[
     [Array, Array], Array
@@ -27,7 +28,7 @@ def relief(rng: np.random.Generator) -> ObjectMesh:
     domed = kind in ("round", "oval", "scalloped")
     front = face(rng, rng.uniform(0.035, 0.06), domed)
     back = face(rng, 0.03, domed) if rng.random() < 0.6 else None
-    reeds = int(rng.choice([0, 82, 123])) if rng.random() < 0.4 else 0
+    reeds = int(rng.choice([0, 73, 146])) if rng.random() < 0.4 else 0
     vertices, faces, uv = slab(outline, thickness, front, back, reeds)
     vertices = bent(rng, vertices) @ leaning(rng).T
     return object_mesh(vertices, faces, 180.0, uv)
@@ -70,7 +71,7 @@ def face(rng: np.random.Generator, height: float, domed: bool) -> Height:
     border_kind = str(rng.choice(["none", "none", "beads", "letters", "groove"])) if rim else "none"
     band = rng.uniform(0.14, 0.19) if border_kind in ("beads", "letters") else 0.05
     border = make_border(rng, border_kind, 1 - rim - band / 2 - 0.02, band)
-    field = 1 - rim - (band if border_kind != "none" else 0.0) - 0.03
+    field = 1 - rim - (band if border_kind != "none" else 0.0) - 0.05
     sunk = -1.0 if rng.random() < 0.2 else 1.0
     dome = rng.uniform(-0.1, 0.16) if domed and rng.random() < 0.5 else 0.0
 
@@ -80,7 +81,7 @@ def face(rng: np.random.Generator, height: float, domed: bool) -> Height:
         if border_kind != "none":
             total = total + 0.7 * height * border(points, share)
         if rim:
-            total = total + 0.9 * height * smoothstep(1 - rim - 0.05, 1 - rim, share)
+            total = total + 0.9 * height * smoothstep(1 - rim - 0.07, 1 - rim, share)
         return total + dome * (1 - share**2)
 
     return heights
@@ -144,9 +145,10 @@ def edge_points(
     edge = np.concatenate(
         [scale[..., None] * outline, np.broadcast_to(z[..., None], (EDGE_RINGS, n, 1))], axis=2
     )
-    edge[-1, :, 2] += front(edge[-1, :, :2], np.ones(n))
+    half = EDGE_RINGS // 2
+    edge[half:, :, 2] += front(edge[-1, :, :2], np.ones(n))
     if back is not None:
-        edge[0, :, 2] -= back(edge[0, :, :2], np.ones(n))
+        edge[:half, :, 2] -= back(edge[0, :, :2], np.ones(n))
     return edge.reshape(-1, 3)
 
 

@@ -83,3 +83,8 @@ def ring(major: float, minor: float, segments: int = 160, around: int = 64) -> M
 def prism(outline: Array, height: float) -> Manifold:
     """A polygon (N, 2), counter-clockwise, extruded along z and centred at the origin."""
     return CrossSection([np.asarray(outline, float)]).extrude(height).translate((0, 0, -height / 2))
+
+
+def largest(body: Manifold) -> Manifold:
+    """The piece of greatest volume: cutting may part a body, and crumbs would float."""
+    return max(body.decompose(), key=lambda piece: piece.volume())

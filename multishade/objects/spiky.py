@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A generator in, a spiny, thorny, scaly or knobbed object out: urchins, maces, cacti, durians, cones, thistles, stars."""
+"""A generator in, a spiny, thorny, scaly or knobbed object out: urchins, maces, cacti, durians, cones, stars."""
 
 import numpy as np
 from manifold3d import Manifold
@@ -136,7 +136,7 @@ def ribbed_stem(rng: np.random.Generator, points: Array, radius: float, ribs: in
     vertices = np.concatenate([ends[:1], rows.reshape(-1, 3), ends[1:]])
     body = solid(vertices, ring_faces([1] + [around] * 90 + [1]))
     tufts = []
-    small = spine(0.16, 0.012, 0.004)
+    small = rod(0.012, 0.17, 12, 0.003).translate((0, 0, 0.075))
     for row in range(6, 88, max(int(0.19 / (length / 90)), 5)):
         for rib in range(ribs):
             column = 16 * rib

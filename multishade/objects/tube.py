@@ -8,6 +8,8 @@ from scipy.spatial import cKDTree
 from multishade.objects.mesh import Array, Indices
 from multishade.objects.surface import curve_density, grid_quads, ring_faces, spread
 
+Ring = tuple[Array, float, Array, Array, int]  # centre, radius, two axes, number of vertices
+
 
 def resampled(path: Array, count: int, closed: bool, turn_weight: float = 0.5) -> Array:
     """(count, 3) points along a finely sampled path, crowded where it bends; a closed path's first point comes once."""
@@ -59,8 +61,9 @@ def frames(path: Array, closed: bool) -> tuple[Array, Array]:
 
 
 def sweep_closed(path: Array, section: Array, turn: Array | None = None) -> tuple[Array, Indices]:
-    """A closed tube: path (M, 3), section (N, 2) or one for each point (M, N, 2), counter-clockwise, as vertices and quads.
+    """A closed tube along a path (M, 3), as vertices and quads.
 
+    section: (N, 2), counter-clockwise, or one for each point of the path, (M, N, 2).
     turn: (M,) radians by which the section is rotated on its way; its end must agree with its start.
     """
     first, second = frames(path, True)
@@ -78,7 +81,7 @@ def sweep_open(path: Array, radius: Array, around: int) -> tuple[Array, Indices]
     """A round tube with hemispherical ends: path (M, 3), radius (M,), `around` vertices (a power of two) about it."""
     first, second = frames(path, False)
     along = tangents(path, False)
-    caps = [], []
+    caps: tuple[list[Ring], list[Ring]] = ([], [])
     levels = around // 4
     for end, sign in ((0, -1), (len(path) - 1, 1)):
         for k in range(1, levels + 1):
