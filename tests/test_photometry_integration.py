@@ -6,6 +6,7 @@ import pytest
 
 from multishade.errors import SolveError
 from multishade.evaluation.images import read_stored
+from multishade.photometry import integration
 from multishade.photometry.integration import integrate, surface
 
 both_methods = pytest.mark.parametrize("method", ["poisson", "bilateral"])
@@ -125,6 +126,39 @@ def test_bilateral_keeps_the_step_that_poisson_smears():
     across = stepped.depth[2, 33] - stepped.depth[2, 30]
     assert across > 0.8 * height
     assert smooth[2, 33] - smooth[2, 30] < 0.3 * height
+
+
+def test_coarse_to_fine_finds_the_same_jump_in_fewer_rounds(monkeypatch):
+    monkeypatch.setattr(integration, "COARSEST", 48)
+    normal, true = split_ramp(128)
+    everywhere = np.ones_like(true, bool)
+    slow = integrate(normal, method="bilateral", coarse_to_fine=False)
+    quick = integrate(normal, method="bilateral")
+    assert quick.iterations < 0.7 * slow.iterations
+    assert misfit(quick.depth, true, everywhere, factor=False) < 0.5
+    np.testing.assert_allclose(
+        misfit(quick.depth, true, everywhere, factor=False),
+        misfit(slow.depth, true, everywhere, factor=False),
+        rtol=0.1,
+    )
+    camera = intrinsics(128)
+    field, mask, depth, camera = ball_in_perspective(128)
+    assert misfit(integrate(field, mask, camera, "bilateral").depth, depth, mask, factor=True) < 1e-3
+
+
+def test_a_bridge_that_the_coarse_image_misses_joins_what_it_joins(monkeypatch):
+    """Two squares of one plane, joined by one row of pixels that every second row leaves out."""
+    monkeypatch.setattr(integration, "COARSEST", 12)
+    mask = np.ones((40, 41), bool)
+    mask[:, 19:24] = False
+    mask[15, 19:24] = True
+    plane = np.broadcast_to(np.array([0.4, 0.2, 0.9]) / np.linalg.norm([0.4, 0.2, 0.9]), (40, 41, 3))
+    found = integrate(plane, mask, method="bilateral")
+    rows, columns = np.nonzero(mask)
+    true = np.full(mask.shape, np.nan)
+    true[mask] = (0.4 * columns - 0.2 * rows) / 0.9
+    assert found.component.max() == 1
+    assert misfit(found.depth, true, mask, factor=False) < 1e-5
 
 
 def test_holes_are_gone_around_and_not_filled():

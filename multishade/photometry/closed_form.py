@@ -123,7 +123,7 @@ def _solve_lit(
 ) -> Solution:
     installed = importlib.util.find_spec("numba") is not None
     if compiled and not installed:
-        raise SolveError("compiled: numba is not installed; install multishade[fast], or leave compiled off")
+        raise SolveError("compiled: numba is not installed; pip install numba, or leave compiled off")
     if compiled is None:
         compiled = installed and len(observations.mask) >= WORTH_COMPILING
     if compiled and not observations.colour and len(observations.mask) >= BLOCK:
@@ -224,10 +224,12 @@ def masked_kernel(observations: Observations, ridge: float, tau: float = 0.0, fl
         misfit = np.empty(size, np.float32)
         for part in parts:
             width = part.stop - part.start
-            missing = values[:, :width]
+            w, missing = weights[:, :width], values[:, :width]
             np.matmul(lights, solution[:, part], out=missing)
             missing -= grey[:, part]
-            missing *= used[:, part]
+            # As float: a product of float and bool goes through a slow conversion.
+            np.copyto(w, used[:, part])
+            missing *= w
             np.einsum("kb,kb->b", missing, missing, out=misfit[part])
         squared = np.einsum("ib,ib->b", solution, solution)
         return Fit(

@@ -3,7 +3,7 @@
 
 The same arithmetic as `closed_form.masked_kernel`, fused: NumPy writes every intermediate plane to the cache and
 reads it back, which costs five to ten passes; here a tile of pixels stays in the first-level cache from the images to
-the answer. Needs numba (the extra `fast`), which compiles on the first call (seconds) and keeps the result on disk.
+the answer. Needs numba, which compiles on the first call (seconds) and keeps the result on disk.
 """
 
 from collections.abc import Callable
@@ -287,20 +287,11 @@ def solve_lit(
     """
     assert grey.shape[1] >= TILE and grey.flags.c_contiguous and grey.dtype == np.float32
     lights = np.ascontiguousarray(directions, dtype=np.float32)
-    ridge, tau, floor = (_f(limit) for limit in limits)
+    scalars = (_f(limit) for limit in limits)
+    stack, count = grey.reshape(-1), grey.shape[1]
     normal, *others = fields
     return bool(
         _solve_range(
-            grey.reshape(-1),
-            grey.shape[1],
-            pixels.start,
-            pixels.stop,
-            lights,
-            ridge,
-            tau,
-            floor,
-            mask,
-            normal.reshape(-1),
-            *others,
+            stack, count, pixels.start, pixels.stop, lights, *scalars, mask, normal.reshape(-1), *others
         )
     )

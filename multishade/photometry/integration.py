@@ -2,14 +2,17 @@
 """Normals -> depth: by least squares ("poisson"), or with the depth's jumps kept ("bilateral")."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import scipy.ndimage
 from numpy.typing import ArrayLike, NDArray
 
 from multishade.errors import SolveError
 from multishade.photometry.integration_bilateral import bilateral
 from multishade.photometry.integration_graph import (
     EdgeSystem,
+    Int,
     PixelGraph,
     View,
     facing,
@@ -23,6 +26,8 @@ from multishade.photometry.observations import Bool, Float64
 __all__ = ["INTEGRATORS", "Depth", "integrate", "surface"]
 
 INTEGRATORS = ("poisson", "bilateral")
+# Halving stops above this extent: coarser pixels cannot tell a bend from a jump.
+COARSEST = 144
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Depth:
     )
     component: NDArray[np.int32]  # (H, W) 1 to n, 0 where there is no normal
     anchored: Bool  # (n,) of component 1 to n
-    iterations: int
+    iterations: int  # rounds of the method, at full resolution
     energy: float  # the remaining misfit, sum of squared distances from the normals' planes in pixels
 
 
@@ -54,6 +59,7 @@ def integrate(
     sharpness: float = 2.0,
     max_iterations: int = 150,
     tolerance: float = 1e-4,
+    coarse_to_fine: bool = True,
 ) -> Depth:
     """Find the depth map whose surface has these normals.
 
@@ -62,7 +68,8 @@ def integrate(
     origin at the outer corner of the top-left pixel (a pixel's centre is at + 0.5); None for orthographic, where
     pixels are `pixel_size` apart and depth is in the same unit. method: "poisson" (least squares, smooth over
     jumps) or "bilateral" (Cao et al. 2022; `sharpness` is its k, stops after `max_iterations` or when the energy
-    changes by less than `tolerance` of itself).
+    changes by less than `tolerance` of itself). coarse_to_fine: whether "bilateral" starts an object of some 300
+    pixels or more from its solution at every second pixel: jumps are then found in a tenth of the time.
 
     depth_prior: (H, W) depths known from elsewhere, not finite where nothing is known; prior_weight: what one of
     them counts against one equation of a frontal normal. With a prior everywhere, normals rule up to some 1 /
@@ -86,10 +93,58 @@ def integrate(
         difference = unknown[graph.second] - unknown[graph.first] - step
         iterations, energy = 1, float(np.sum((scale * difference) ** 2))
     else:
+        start = None
+        if coarse_to_fine and _extent(valid) >= 2 * COARSEST:
+            options = {"sharpness": sharpness, "max_iterations": max_iterations, "tolerance": tolerance}
+            coarse = _half_size(field, valid, camera, depth_prior, prior_weight, pixel_size, options)
+            start = _refined(coarse, graph, normals, view)
         unknown, iterations, energy = bilateral(
-            graph, normals, view, system, sharpness, max_iterations, tolerance
+            graph, normals, view, system, sharpness, max_iterations, tolerance, start
         )
     return _placed(unknown, graph, view, anchor, iterations, energy)
+
+
+def _extent(valid: Bool) -> int:
+    """The shorter side of the box around what is valid, in pixels."""
+    rows, columns = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
+    return int(min(np.ptp(rows), np.ptp(columns)) + 1)
+
+
+def _half_size(
+    field: Float64,
+    valid: Bool,
+    camera: ArrayLike | None,
+    depth_prior: ArrayLike | None,
+    prior_weight: float,
+    pixel_size: float,
+    options: dict[str, Any],
+) -> Depth:
+    """The bilateral solution of every second row and column; normals are picked, not averaged over a jump."""
+    kept = np.s_[::2, ::2]
+    intrinsics = _intrinsics(camera)
+    if intrinsics is not None:
+        # The centre of the first pixel, at 0.5, stays at 0.5 of a pixel that is twice as wide.
+        intrinsics = np.array([[0.5, 0, 0.25], [0, 0.5, 0.25], [0, 0, 1]]) @ intrinsics
+    prior = None if depth_prior is None else np.asarray(depth_prior, dtype=np.float64)[kept]
+    return integrate(
+        field[kept], valid[kept], intrinsics, "bilateral", prior, 4 * prior_weight, 2 * pixel_size, **options
+    )
+
+
+def _refined(coarse: Depth, graph: PixelGraph, normals: Float64, view: View) -> tuple[Float64, Int]:
+    """The coarse unknown carried to every pixel along the plane of its own normal, and the coarse component numbers."""
+    depth = np.full(graph.valid.shape, np.nan)
+    depth[::2, ::2] = coarse.depth
+    component = np.zeros(graph.valid.shape, np.intp)
+    component[::2, ::2] = coarse.component
+    nearest = scipy.ndimage.distance_transform_edt(
+        component == 0, return_distances=False, return_indices=True
+    )
+    source = (nearest[0][graph.valid], nearest[1][graph.valid])
+    number = np.cumsum(graph.valid.reshape(-1)).reshape(graph.valid.shape) - 1
+    there, _ = steps(normals, np.arange(graph.size), number[source], view)
+    known = np.log(depth[source]) if view.perspective else depth[source]
+    return known - there, component[source]
 
 
 def _checked(normal: ArrayLike, mask: ArrayLike | None) -> tuple[Float64, Bool]:
