@@ -46,6 +46,10 @@ class ShardError(MultiShadeError):
     """A shard cannot be written or read, or belongs to another data set."""
 
 
+class DataError(MultiShadeError):
+    """A data set cannot serve for what is asked of it: the shards, or the settings that read them, must change."""
+
+
 class SolveError(MultiShadeError):
     """Photometric input (images, lights, mask) does not determine what was asked."""
 

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is put behind an object: a colour, a gradient, or a piece of a picture, in linear light."""
+
+import glob
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.data.settings import Background
+from multishade.errors import DataError
+from multishade.image_files import read_exr, stack_channels
+from multishade.transfer import linear_from_png
+
+Float32 = NDArray[np.float32]
+_LARGEST_SIDE = 1024  # pictures are kept at this size
+_KEPT = 32
+_SATURATION = 0.7
+
+
+class Backgrounds:
+    """Draws backgrounds. Owns the pictures that were read last."""
+
+    def __init__(self, settings: Background) -> None:
+        self._settings = settings
+        weights = np.array([settings.black, settings.colour, settings.gradient, settings.image])
+        self._steps = np.cumsum(weights / weights.sum())
+        self._paths = _list_pictures(settings.images) if settings.image else []
+        self._read: OrderedDict[str, Float32] = OrderedDict()
+
+    @property
+    def black(self) -> bool:
+        """Whether it is always black."""
+        settings = self._settings
+        return settings.colour + settings.gradient + settings.image == 0
+
+    def draw(self, size: tuple[int, ...], rng: np.random.Generator) -> Float32:
+        """(H, W, 3) linear light; its mean lies in the settings' brightness."""
+        kind = int(np.searchsorted(self._steps, rng.random(), side="right"))
+        low, high = self._settings.brightness
+        brightness = low + rng.random() * (high - low)
+        if kind == 0:
+            return np.zeros((*size, 3), np.float32)
+        if kind == 1:
+            field = np.broadcast_to(_colour(rng), (*size, 3))
+        elif kind == 2:
+            corners = np.stack([_colour(rng) * rng.uniform(0.1, 1) for _ in range(9)]).reshape(3, 3, 3)
+            field = np.maximum(_resize(corners, size, cv2.INTER_CUBIC), 0)
+        else:
+            field = self._piece(size, rng)
+        return (field * np.float32(brightness / max(float(field.mean()), 1e-6))).astype(np.float32)
+
+    def _piece(self, size: tuple[int, ...], rng: np.random.Generator) -> Float32:
+        """A random part, of the wanted shape and at least half of what fits, of a random picture."""
+        picture = self._picture(self._paths[int(rng.integers(len(self._paths)))])
+        height, width = picture.shape[:2]
+        fit = min(height / size[0], width / size[1]) * rng.uniform(0.5, 1)
+        rows, columns = max(1, int(size[0] * fit)), max(1, int(size[1] * fit))
+        top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
+        piece = picture[top : top + rows, left : left + columns]
+        piece = piece[:, ::-1] if rng.random() < 0.5 else piece
+        filtering = cv2.INTER_AREA if rows > size[0] else cv2.INTER_LINEAR
+        return _resize(piece, size, filtering)
+
+    def _picture(self, path: str) -> Float32:
+        if path not in self._read:
+            self._read[path] = read_picture(path)
+            if len(self._read) > _KEPT:
+                self._read.popitem(last=False)
+        self._read.move_to_end(path)
+        return self._read[path]
+
+
+def read_picture(path: str) -> Float32:
+    """An image file, 8 or 16 bit in sRGB or EXR in linear light -> (H, W, 3) linear light, at most 1024 pixels a side.
+
+    Raises DataError, naming it, where it cannot be read.
+    """
+    if path.lower().endswith(".exr"):
+        linear = np.clip(stack_channels(read_exr(path), "RGB", path), 0, 65504)
+    else:
+        pixels = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+            raise DataError(
+                f"{path}: is no 8- or 16-bit image that can be read; take it out of background.images"
+            )
+        linear = linear_from_png(np.ascontiguousarray(pixels[..., ::-1]))
+    larger = max(linear.shape[:2]) / _LARGEST_SIDE
+    if larger > 1:
+        small = (round(linear.shape[0] / larger), round(linear.shape[1] / larger))
+        linear = _resize(linear, small, cv2.INTER_AREA)
+    return linear
+
+
+def _resize(image: Float32, size: tuple[int, ...], filtering: int) -> Float32:
+    """(H, W, 3) at another size (rows, columns)."""
+    rows, columns = size
+    resized = cv2.resize(np.ascontiguousarray(image), (columns, rows), interpolation=filtering)
+    return resized.astype(np.float32, copy=False)
+
+
+def _list_pictures(patterns: Sequence[str]) -> list[str]:
+    paths: list[str] = []
+    for pattern in patterns:
+        matches = sorted(glob.glob(pattern, recursive=True))
+        if not matches:
+            raise DataError(f"background.images: {pattern}: no such file, or pattern that matches one")
+        paths += matches
+    return list(dict.fromkeys(paths))
+
+
+def _colour(rng: np.random.Generator) -> Float32:
+    """A colour of mean 1, between grey and rather saturated."""
+    colour = 1 + _SATURATION * rng.random() * (rng.random(3) * 2 - 1)
+    return (colour / colour.mean()).astype(np.float32)

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Crop, scale, rotation in the image's plane and mirror of a view: pixels move, and normals turn with them.
+
+The lights of the shading sequence stay with the camera, so shading is not moved but computed anew from the
+turned normals. A stored sequence with cast shadows can only be mirrored, which exchanges its frames.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.data.settings import Geometric
+from multishade.errors import DataError
+
+Float32 = NDArray[np.float32]
+# Length of the mean of unit normals below which they are not taken for one surface: two of them 28 degrees
+# apart. A pixel that covers several averages more, for there is bump between them as often as an edge: two
+# of them 60 degrees apart.
+SMOOTH_LENGTH, SMOOTH_LENGTH_SHRUNK = 0.97, 0.866
+_SAME_DIRECTION = 1e-3
+_IDENTITY_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square of the image, `side` pixels wide about `centre` (x, y; pixels from the outer corner of the
+    top-left one), turned by `angle` (radians, counter-clockwise as seen, after the mirror), seen with
+    `size` pixels a side.
+    """
+
+    centre: tuple[float, float]
+    side: float
+    angle: float
+    mirrored: bool
+    size: int
+
+    @property
+    def turn(self) -> NDArray[np.float64]:
+        """(2, 2): x and y (up) of a normal in the image -> in the window."""
+        cosine, sine = np.cos(self.angle), np.sin(self.angle)
+        mirror = np.diag([-1.0 if self.mirrored else 1.0, 1.0])
+        return np.array([[cosine, -sine], [sine, cosine]]) @ mirror
+
+    def affine(self) -> NDArray[np.float64]:
+        """(2, 3): pixel number (column, row) in the window -> in the image, pixel centres being whole numbers."""
+        flip = np.diag([1.0, -1.0])  # rows go down, y goes up
+        # The inverse of a rotation and mirror is its transpose.
+        linear = (self.side / self.size) * flip @ self.turn.T @ flip
+        offset = np.asarray(self.centre) - 0.5 + linear @ np.full(2, 0.5 - self.size / 2)
+        return np.column_stack([linear, offset])
+
+    def keeps(self, height: int, width: int) -> bool:
+        """Whether the window shows an image of this size as it is."""
+        if self.mirrored or not height == width == self.size:
+            return False
+        whole = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        return bool(np.abs(self.affine() - whole).max() < _IDENTITY_TOLERANCE)
+
+
+def draw_window(mask: NDArray[np.bool_], settings: Geometric, rng: np.random.Generator) -> Window:
+    """mask: (H, W). The draws do not depend on which of the settings are in use."""
+    height, width = mask.shape
+    scale, shift_x, shift_y, turn, mirror = rng.random(5)
+    side = float(max(height, width))
+    centre = np.array([width / 2, height / 2])
+    if settings.frame == "object" and mask.any():
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        centre = np.array([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]) / 2
+        side = settings.margin * max(columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
+    low, high = np.log(settings.scale)
+    side /= float(np.exp(low + scale * (high - low)))
+    centre = centre + settings.shift * side * (2 * np.array([shift_x, shift_y]) - 1)
+    least, most = settings.rotation_degrees
+    return Window(
+        centre=(float(centre[0]), float(centre[1])),
+        side=side,
+        angle=float(np.radians(least + turn * (most - least))),
+        mirrored=bool(mirror < settings.mirror),
+        size=settings.size or max(height, width),
+    )
+
+
+def warp_light(image: Float32, window: Window) -> Float32:
+    """(H, W, C) light, coverage and the like, 0 beyond its edges -> (size, size, C): bilinear, averaged
+    where it shrinks.
+    """
+    return _warp(*_shrunk(image, window), window.size, cv2.INTER_LINEAR)
+
+
+def warp_normal(
+    normal: Float32, mask: NDArray[np.bool_], window: Window
+) -> tuple[Float32, NDArray[np.bool_]]:
+    """(H, W, 3) normals, 0 off the mask (H, W) -> the window's normals, turned, of unit length, and its mask.
+
+    The mask is that of the nearest pixel. The normal is the mean of the pixels around, or of those that a
+    pixel covers; at creases and outlines the nearest pixel's, since a mean across them is the normal of
+    nothing.
+    """
+    stacked = np.dstack([normal, mask.astype(np.float32)])
+    nearest = _warp(stacked, window.affine(), window.size, cv2.INTER_NEAREST)
+    mean = _warp(*_shrunk(stacked, window), window.size, cv2.INTER_LINEAR)
+    inside = nearest[..., 3] > 0.5
+    length = np.sqrt(np.einsum("hwc,hwc->hw", mean[..., :3], mean[..., :3]))
+    least = SMOOTH_LENGTH_SHRUNK if window.side > window.size else SMOOTH_LENGTH
+    smooth = inside & (mean[..., 3] > 0.999) & (length > least)
+    turned = np.where(smooth[..., None], mean[..., :3], nearest[..., :3])
+    turned[..., :2] = turned[..., :2] @ window.turn.T.astype(np.float32)
+    length = np.sqrt(np.einsum("hwc,hwc->hw", turned, turned))
+    turned *= (inside / np.maximum(length, 1e-6))[..., None]
+    return turned.astype(np.float32, copy=False), inside
+
+
+def warp_shading(
+    shading: Float32, mask: NDArray[np.bool_], window: Window, directions: NDArray[np.floating]
+) -> Float32:
+    """(K, H, W) stored shading -> the window's, (K, size, size). The window must not be turned.
+
+    Mirrored, frame k becomes the frame of light k's mirror image.
+    """
+    stacked = np.dstack([shading.transpose(1, 2, 0), mask.astype(np.float32)])
+    affine = window.affine()
+    planes = []
+    for start in range(0, stacked.shape[2], 4):  # cv2 warps four channels at a time
+        part = np.ascontiguousarray(stacked[..., start : start + 4])
+        nearest = _warp(part, affine, window.size, cv2.INTER_NEAREST)
+        mean = _warp(part, affine, window.size, cv2.INTER_LINEAR)
+        planes.append((nearest, mean))
+    nearest = np.concatenate([pair[0] for pair in planes], axis=2)
+    mean = np.concatenate([pair[1] for pair in planes], axis=2)
+    inside = mean[..., -1:] > 0.999
+    moved = np.where(inside, mean, nearest)[..., :-1].transpose(2, 0, 1)
+    return np.ascontiguousarray(moved[mirrored_lights(directions)] if window.mirrored else moved)
+
+
+def mirrored_lights(directions: NDArray[np.floating]) -> NDArray[np.intp]:
+    """(K, 3) lights -> for each light the number of its mirror image (x reversed), (K,).
+
+    Raises DataError where one has none among them.
+    """
+    mirrored = np.asarray(directions) * [-1.0, 1.0, 1.0]
+    distance = np.abs(mirrored[:, None] - np.asarray(directions)[None]).max(axis=2)
+    partner = distance.argmin(axis=1)
+    if distance.min(axis=1).max() > _SAME_DIRECTION:
+        raise DataError(
+            "stored cast shadows cannot be mirrored: the mirror image of a light is not among the lights; set "
+            "geometric.mirror to 0"
+        )
+    return partner
+
+
+def _shrunk(image: Float32, window: Window) -> tuple[Float32, NDArray[np.float64]]:
+    """The image at the size at which a window pixel is one pixel, by areas, so that none goes unseen; and
+    the affine to it.
+
+    Where the window does not shrink the image, the image itself.
+    """
+    height, width = image.shape[:2]
+    affine = window.affine()
+    shrink = window.side / window.size
+    if shrink <= 1:
+        return image, affine
+    small = max(1, round(width / shrink)), max(1, round(height / shrink))
+    ratio = np.array([small[0] / width, small[1] / height])
+    affine = np.column_stack([ratio[:, None] * affine[:, :2], ratio * (affine[:, 2] + 0.5) - 0.5])
+    smaller = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    return smaller.astype(np.float32, copy=False), affine
+
+
+def _warp(image: Float32, affine: NDArray[np.float64], size: int, filtering: int) -> Float32:
+    warped = cv2.warpAffine(
+        image,
+        affine,
+        (size, size),
+        flags=filtering | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(0, 0, 0, 0),
+    )
+    return warped.reshape(size, size, -1).astype(np.float32, copy=False)

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shards, settings, seed, rank -> an endless row of batches, the same whatever the number of worker processes.
+
+loader = Loader(Data(shards=("data/train",)), ring(9), batch_size=16, seed=1, workers=4)
+for batch in loader:
+    batch = batch.to("cuda")  # batch.image, batch.normal, batch.mask, batch.shading, batch.keys
+    checkpoint = loader.state_dict()
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from multishade.data.batches import Batch, Fault, make_batch
+from multishade.data.lane import lane_samples
+from multishade.data.prepare import Preparer
+from multishade.data.reader import LaneReader, LocalTars
+from multishade.data.schedule import Schedule, allowed_workers
+from multishade.data.settings import Data
+from multishade.data.shards import Shard, fingerprint, open_shards
+from multishade.errors import DataError, MultiShadeError
+
+
+class DamagedDataWarning(UserWarning):
+    """Something in a shard could not be read; other samples took its place."""
+
+
+class Loader:
+    """Batches of one rank, from where `load_state_dict` or the last iteration left off; iterating never ends.
+
+    directions: (K, 3) lights of the wanted shading, unit vectors, camera frame. workers: processes that
+    make batches; 0 makes them in this one. damage: tar -> how many of its samples could not be read so far.
+    Raises DataError for shards and settings that do not go together.
+    """
+
+    def __init__(
+        self,
+        settings: Data,
+        directions: NDArray[np.floating],
+        *,
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+        workers: int = 0,
+        prefetch: int = 2,
+        pin_memory: bool = False,
+    ) -> None:
+        if not 0 <= rank < ranks:
+            raise DataError(f"rank {rank} of {ranks}: ranks count from 0")
+        self._settings, self._directions = settings, np.asarray(directions, np.float32)
+        self._seed, self._rank, self._workers = seed, rank, workers
+        self._prefetch, self._pin_memory = prefetch, pin_memory
+        self.shards = open_shards(settings.shards)
+        run: int | None
+        if settings.run == "auto":
+            run = 1 if all(shard.local for shard in self.shards) else None
+        else:
+            run = None if settings.run == "shard" else settings.run
+        if run is not None and not all(shard.local for shard in self.shards):
+            raise DataError(f"run {run}: remote tars are read from first to last; set run to 'shard'")
+        self.schedule = Schedule(
+            counts=tuple(shard.samples for shard in self.shards),
+            seed=seed,
+            batch=batch_size,
+            ranks=ranks,
+            run=run,
+            streams=settings.streams,
+            buffer=settings.buffer,
+        )
+        if not allowed_workers(self.schedule, workers):
+            allowed = [count for count in range(1, settings.streams + 1) if settings.streams % count == 0]
+            raise DataError(
+                f"{workers} workers cannot share {settings.streams} streams evenly: choose "
+                f"{', '.join(map(str, allowed))} workers, or set streams to a multiple"
+            )
+        Preparer(settings, self._directions, seed)  # what cannot work at all is said here, not in a worker
+        self.damage: dict[str, int] = {}
+        self._done = 0  # batches handed out since the first epoch began
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Of this rank; every rank has as many."""
+        return self.schedule.batches
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next batch belongs to."""
+        return self._done // self.batches_per_epoch
+
+    @property
+    def samples_seen(self) -> int:
+        """Samples handed out by this rank since the first epoch began."""
+        return self._done * self.schedule.batch
+
+    def __iter__(self) -> Iterator[Batch]:
+        source = _BatchSource(
+            self.shards, self._settings, self._directions, self.schedule, self._seed, self._rank, self._done
+        )
+        batches = iter(source) if self._workers == 0 else iter(self._processes(source))
+        for outcome in batches:
+            if isinstance(outcome, MultiShadeError):
+                raise outcome
+            self._note(outcome.faults)
+            self._done += 1
+            yield outcome.pin_memory() if self._pin_memory and self._workers == 0 else outcome
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next batch is to come from: epoch, samples of this rank before it in the epoch, and
+        what decides the order.
+        """
+        batches = self._done % self.batches_per_epoch
+        return {"epoch": self.epoch, "samples": batches * self.schedule.batch, "order": self._order()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken, with the same batches. Raises DataError, naming what has
+        changed since.
+        """
+        try:
+            order, epoch, samples = dict(state["order"]), int(state["epoch"]), int(state["samples"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"not the state of a loader ({error!r}); it has epoch, samples and order"
+            ) from error
+        changed = [
+            f"{name} {order.get(name)} -> {now}"
+            for name, now in self._order().items()
+            if order.get(name) != now
+        ]
+        if changed:
+            raise DataError(
+                f"cannot go on with the same batches: {', '.join(changed)}; undo the change, or start the data anew"
+            )
+        self._done = epoch * self.batches_per_epoch + samples // self.schedule.batch
+
+    def _order(self) -> dict[str, Any]:
+        settings = self._settings.model_dump_json(exclude={"shards"}).encode()
+        schedule = self.schedule
+        return {
+            "shards": fingerprint(self.shards),
+            "seed": self._seed,
+            "batch": schedule.batch,
+            "ranks": schedule.ranks,
+            "settings": hashlib.sha256(settings + self._directions.tobytes()).hexdigest()[:16],
+        }
+
+    def _processes(self, source: "_BatchSource") -> Any:
+        return DataLoader(
+            source,
+            batch_size=None,
+            num_workers=self._workers,
+            prefetch_factor=self._prefetch,
+            pin_memory=self._pin_memory,
+            worker_init_fn=_one_thread,
+            # One of its own: drawing a seed from the global one would change the noise of training after a resume.
+            generator=torch.Generator(),
+        )
+
+    def _note(self, faults: tuple[Fault, ...]) -> None:
+        for fault in faults:
+            known = fault.place in self.damage
+            self.damage[fault.place] = self.damage.get(fault.place, 0) + 1
+            if not known:
+                warnings.warn(
+                    f"{fault.reason}; other samples take the place of what cannot be read ({len(self.damage)} damaged "
+                    f"shards, {sum(self.damage.values())} samples so far)",
+                    DamagedDataWarning,
+                    stacklevel=3,
+                )
+
+
+class _BatchSource(IterableDataset[Any]):
+    """The batches of one rank from number `start` on; in worker w of W every W-th of them."""
+
+    def __init__(
+        self,
+        shards: list[Shard],
+        settings: Data,
+        directions: NDArray[np.float32],
+        schedule: Schedule,
+        seed: int,
+        rank: int,
+        start: int,
+    ) -> None:
+        self._shards, self._settings, self._directions = shards, settings, directions
+        self._schedule, self._seed, self._rank, self._start = schedule, seed, rank, start
+
+    def __iter__(self) -> Iterator[Batch | MultiShadeError]:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        try:
+            yield from self._batches(self._start + worker, workers)
+        except MultiShadeError as error:
+            # As a value: raised here it would arrive with this process's traceback in its message.
+            yield error
+
+    def _batches(self, first: int, step: int) -> Iterator[Batch]:
+        schedule = self._schedule
+        preparer = Preparer(self._settings, self._directions, self._seed)
+        tars = LocalTars(self._shards)
+        directions = torch.from_numpy(self._directions)
+        lanes: dict[int, Any] = {}
+        current, order = -1, np.empty(0, np.int64)
+        total = first
+        while True:
+            epoch, number = divmod(total, schedule.batches)
+            if epoch != current:
+                for samples, reader in lanes.values():
+                    samples.close()
+                    reader.close()
+                current, order, lanes = epoch, schedule.reading_order(epoch), {}
+            lane, turn = number % schedule.lane_count(), number // schedule.lane_count()
+            if lane not in lanes:
+                reader = LaneReader(self._shards, tars, preparer.may_need)
+                samples = lane_samples(
+                    schedule.lane(order, epoch, self._rank, lane),
+                    reader,
+                    preparer,
+                    self._seed,
+                    epoch,
+                    start=turn * schedule.batch,
+                )
+                lanes[lane] = samples, reader
+            samples, reader = lanes[lane]
+            made, faults = [], list[Fault]()
+            for _ in range(schedule.batch):
+                sample, met = next(samples)
+                made.append(sample)
+                faults += met
+            if schedule.run == 1:
+                del lanes[lane]
+            yield make_batch(made, directions, epoch, number, faults)
+            total += step
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)

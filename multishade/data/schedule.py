@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples per shard, seed, epoch -> which rank reads which samples, in which order, for which batch.
+
+Everything follows from these numbers alone. Each rank has the same number of batches in each epoch, by
+construction: the data set is dealt out in whole batches, and what does not fill a round of them waits for
+an epoch in which it is drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.errors import DataError
+
+Indices = NDArray[np.int64]
+_SHUFFLE, _BUFFER = 1, 2  # purposes of random streams
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """counts: samples of each shard. batch: samples of a batch of one rank.
+
+    run: samples read in a row, or None for whole shards. streams, buffer: used where run is not 1. A stream reads its
+    samples in order, `buffer` ahead, and hands them out shuffled; the batches of a rank come from its streams in turn.
+    """
+
+    counts: tuple[int, ...]
+    seed: int
+    batch: int
+    ranks: int = 1
+    run: int | None = 1
+    streams: int = 12
+    buffer: int = 256
+    shuffled: bool = True
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.ranks < 1:
+            raise DataError(f"batch size {self.batch}, {self.ranks} ranks: both must be 1 or more")
+        if not self.batches:
+            raise DataError(
+                f"{sum(self.counts)} samples do not fill a batch of {self.batch} on each of {self.ranks} ranks: "
+                "lower the batch size, or render more shards"
+            )
+
+    @property
+    def batches(self) -> int:
+        """Batches of each rank in each epoch."""
+        return sum(self.counts) // (self.batch * self.ranks)
+
+    def lane_count(self) -> int:
+        """Streams of a rank; where samples are read at random each batch is a stream of its own."""
+        return self.batches if self.run == 1 else self.streams
+
+    def reading_order(self, epoch: int) -> Indices:
+        """All samples of the data set in the order of this epoch, (N,)."""
+        starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.int64)
+        lengths = np.asarray(self.counts, np.int64)
+        if self.run is not None:
+            pieces = -(-lengths // self.run)
+            number = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+            within = number * self.run
+            lengths = np.minimum(np.repeat(lengths, pieces) - within, self.run)
+            starts = np.repeat(starts, pieces) + within
+        if self.shuffled:
+            order = np.random.default_rng((self.seed, epoch, _SHUFFLE)).permutation(len(starts))
+            starts, lengths = starts[order], lengths[order]
+        first = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+        return first + np.arange(len(first))
+
+    def lane(self, order: Indices, epoch: int, rank: int, lane: int) -> "Lane":
+        """The part of `order` (of this epoch) that one stream of one rank reads, and hands out."""
+        # Stream `lane` makes the batches lane, lane + lanes, ...: one more where the division leaves a rest.
+        each, rest = divmod(self.batches, self.lane_count())
+        before = rank * self.batches + lane * each + min(lane, rest)
+        reads = order[before * self.batch : (before + each + (lane < rest)) * self.batch]
+        buffer = 1 if self.run == 1 or not self.shuffled else self.buffer
+        emits = np.arange(len(reads))
+        if buffer > 1:
+            generator = np.random.default_rng((self.seed, epoch, _BUFFER, rank, lane))
+            for block in range(0, len(reads), buffer):
+                emits[block : block + buffer] = generator.permutation(emits[block : block + buffer])
+        return Lane(reads, emits, buffer)
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """reads: numbers of samples in the order they are read, (n,). emits: positions in `reads` in the order they are
+    handed out, (n,); each block of `buffer` positions is shuffled in itself."""
+
+    reads: Indices
+    emits: Indices
+    buffer: int
+
+    def block_end(self, position: int) -> int:
+        """Where the block of a position ends."""
+        return min(len(self.reads), (position // self.buffer + 1) * self.buffer)
+
+
+def allowed_workers(schedule: Schedule, workers: int) -> bool:
+    """Whether `workers` processes can make the batches without reading one stream twice."""
+    return schedule.run == 1 or workers <= 1 or schedule.lane_count() % workers == 0
+
+
+def samples_by_lane(schedule: Schedule, epoch: int, rank: int) -> Sequence[Indices]:
+    """For each stream of a rank, the samples in the order they are handed out."""
+    order = schedule.reading_order(epoch)
+    lanes = (schedule.lane(order, epoch, rank, lane) for lane in range(schedule.lane_count()))
+    return [lane.reads[lane.emits] for lane in lanes]

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stream of a tar's bytes -> its samples one after the other, through webdataset's own reader."""
+
+import tarfile
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from multishade.errors import ShardError
+
+# (number of the sample in the tar, file name without the key) -> whether to keep the file.
+Wanted = Callable[[int, str], bool]
+
+
+def tar_samples(url: str, stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[int, str, dict[str, bytes]]]:
+    """(number, key, {file name after the key: bytes}) of each sample that has a wanted file, in the tar's order.
+
+    Raises ShardError, naming `url`, where the tar is cut short or damaged; the sample that is then incomplete is not
+    handed out.
+    """
+    from webdataset.tariterators import tar_file_iterator
+
+    number, passing = -1, ""
+
+    def select(name: str) -> bool:
+        nonlocal number, passing
+        key, _, file_name = name.removeprefix("./").partition(".")
+        if key != passing:
+            number, passing = number + 1, key
+        return wanted(number, file_name)
+
+    current, key, files = -1, "", dict[str, bytes]()
+    try:
+        for entry in tar_file_iterator(stream, select_files=select):
+            member_key, _, file_name = entry["fname"].removeprefix("./").partition(".")
+            if member_key != key:
+                if files:
+                    yield current, key, files
+                current, key, files = number, member_key, {}
+            files[file_name] = entry["data"]
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise ShardError(f"{url}: damaged or cut short after {max(current, 0)} samples ({error})") from error
+    if files:
+        yield current, key, files

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shards -> plain PyTorch datasets, sample by sample, for training loops that do their own batching and augmentation.
+
+Fields are named as in the shards, by patterns; only the files of the wanted ones are read and decoded. A damaged sample
+raises: it is the `Loader` that goes on without it.
+"""
+
+import fnmatch
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset, get_worker_info
+
+from multishade.data.reader import LaneReader, LocalTars, Raw
+from multishade.data.schedule import Schedule
+from multishade.data.shards import open_shards
+from multishade.errors import DataError, ImageFileError, ShardError
+from multishade.field_files import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
+from multishade.photometry.shading import lambert
+
+Item = dict[str, Any]
+Transform = Callable[[Item], Any]
+FIELDS = ("image_*", "normal", "mask")
+_KNOWN = ("alpha", "mask", "normal", "normal_geometry", "depth", "shading", "directions", "meta")
+
+
+class ShardDataset(Dataset[Any]):
+    """Local shards as a sequence of samples, read at random: `len`, indexing, any sampler.
+
+    fields: patterns of what an item holds beside "key": image_* (3, H, W) linear light; alpha, mask (1, H,
+    W) 0 to 1; normal, normal_geometry (3, H, W) unit vectors, 0 off the mask; depth (1, H, W), +inf off the
+    mask; shading (K, H, W), or (K, 3, H, W) for mode photometric, stored or derived; directions (K, 3) of
+    its lights; meta, the dictionary of meta.json (not for PyTorch's own collation). transform: of an item,
+    before it is returned.
+    """
+
+    def __init__(
+        self,
+        places: Iterable[str | Path],
+        fields: Sequence[str] = FIELDS,
+        transform: Transform | None = None,
+    ) -> None:
+        self.shards = open_shards(places)
+        remote = [shard.url for shard in self.shards if not shard.local]
+        if remote:
+            raise DataError(f"{remote[0]}: cannot be read at random; use ShardStream")
+        self._decode = FieldDecoder(fields)
+        self._transform = transform
+        self._reader: LaneReader | None = None
+        self._samples = sum(shard.samples for shard in self.shards)
+
+    def __len__(self) -> int:
+        return self._samples
+
+    def __getitem__(self, index: int) -> Any:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        if self._reader is None:
+            self._reader = LaneReader(self.shards, LocalTars(self.shards), self._decode.may_need)
+        item = self._decode(self._reader.read(index % len(self), self._decode.choose))
+        return item if self._transform is None else self._transform(item)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_reader": None}  # open files do not go to another process
+
+
+class ShardStream(IterableDataset[Any]):
+    """Shards, local or remote, as a stream of samples: once through, then it ends. fields, transform as `ShardDataset`.
+
+    Each rank gets as many samples (what cannot be dealt out evenly is left out), each worker of a rank its
+    own. shuffle: the order of the samples if all tars are local, else of the tars, and `buffer` samples in
+    a row; anew after `set_epoch`.
+    """
+
+    def __init__(
+        self,
+        places: Iterable[str | Path],
+        fields: Sequence[str] = FIELDS,
+        transform: Transform | None = None,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+        buffer: int = 256,
+    ) -> None:
+        if not 0 <= rank < ranks:
+            raise DataError(f"rank {rank} of {ranks}: ranks count from 0")
+        self.shards = open_shards(places)
+        self._decode = FieldDecoder(fields)
+        self._transform = transform
+        self._rank, self._epoch = rank, 0
+        self._schedule = dict(
+            counts=tuple(shard.samples for shard in self.shards),
+            seed=seed,
+            batch=1,
+            ranks=ranks,
+            shuffled=shuffle,
+            buffer=buffer,
+        )
+        # One sample is less than a run of one: with the order kept, whole tars are read in either case.
+        self._run = 1 if shuffle and all(shard.local for shard in self.shards) else None
+        self._plan(1)  # what cannot work is said here
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which shuffled order the next pass has."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[Any]:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        plan = self._plan(workers)
+        order = plan.reading_order(self._epoch)
+        reader = LaneReader(self.shards, LocalTars(self.shards), self._decode.may_need)
+        lane = plan.lane(order, self._epoch, self._rank, worker)
+        pool: dict[int, Raw] = {}
+        read = 0
+        for position, place in enumerate(lane.emits):
+            while read < min(len(lane.reads), position + lane.buffer):
+                pool[read] = reader.read(int(lane.reads[read]), self._decode.choose)
+                read += 1
+            item = self._decode(pool.pop(int(place)))
+            yield item if self._transform is None else self._transform(item)
+        reader.close()
+
+    def _plan(self, workers: int) -> Schedule:
+        return Schedule(run=self._run, streams=workers, **self._schedule)  # type: ignore[arg-type]
+
+
+class FieldDecoder:
+    """Patterns of fields -> which files are needed, and tensors of what is in them."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self._fields = fields
+        for pattern in fields:
+            names = (*_KNOWN, pattern) if pattern.startswith("image") else _KNOWN
+            if not fnmatch.filter(names, pattern):
+                raise DataError(f"field '{pattern}' is unknown; known are image_*, {', '.join(_KNOWN)}")
+
+    def may_need(self, name: str) -> bool:
+        """Whether a file of this name (without the key) can be needed by any sample."""
+        return bool(self.choose([name], complete=False))
+
+    def choose(self, names: Sequence[str], complete: bool = True) -> list[str]:
+        """Names of a sample's files -> those to read. Raises ShardError where a field that was asked for lacks."""
+        chosen = [name for name in names if self._wants(name.split(".")[0])]
+        if self._wants("directions") or self._wants("shading"):
+            chosen += [name for name in names if name == "meta.json" or name.startswith("light_")]
+        if self._wants("shading") and not any(name.startswith(("light_", "shading.")) for name in names):
+            chosen += [name for name in names if name in ("normal.exr", "mask.png")]
+        if complete:
+            for pattern in self._fields:
+                if pattern not in ("shading", "directions") and not any(
+                    fnmatch.fnmatchcase(name.split(".")[0], pattern) for name in names
+                ):
+                    raise ShardError(f"has no field '{pattern}'; it has {', '.join(names)}")
+        return list(dict.fromkeys(chosen))
+
+    def __call__(self, raw: Raw) -> Item:
+        """The chosen files -> an item. Raises ShardError, naming tar and file, for damaged ones."""
+        try:
+            return self._item(raw.key, raw.files)
+        except (ImageFileError, ShardError, ValueError, KeyError) as error:
+            raise ShardError(f"{raw.place}: {raw.key}: {error}") from error
+
+    def _wants(self, field: str) -> bool:
+        return any(fnmatch.fnmatchcase(field, pattern) for pattern in self._fields)
+
+    def _item(self, key: str, files: Mapping[str, bytes]) -> Item:
+        item: Item = {"key": key}
+        for name, data in files.items():
+            field = name.split(".")[0]
+            if not self._wants(field):
+                continue
+            if field.startswith("image_"):
+                item[field] = _planar(decode_image(key, name, data))
+            elif field in ("normal", "normal_geometry"):
+                item[field] = _planar(_unit(decode_rgb(key, name, data)))
+            elif field in ("alpha", "mask"):
+                item[field] = _tensor(decode_grey(key, name, data)[None] / np.float32(255))
+            elif field == "depth":
+                item[field] = _tensor(decode_depth(key, data)[None])
+        if self._wants("shading"):
+            item["shading"] = self._shading(key, files)
+        if self._wants("directions"):
+            item["directions"] = _tensor(np.asarray(_meta(files)["shading"]["directions"]))
+        if self._wants("meta"):
+            item["meta"] = _meta(files)
+        return item
+
+    def _shading(self, key: str, files: Mapping[str, bytes]) -> Tensor:
+        stored = decode_shading(key, files)
+        if stored is not None:
+            return _tensor(stored if stored.ndim == 3 else stored.transpose(0, 3, 1, 2))
+        stated = _meta(files)["shading"]
+        if stated["mode"] != "lambert":
+            raise ShardError(f"its sequence of mode {stated['mode']} is not stored, and cannot be derived")
+        normal = _unit(decode_rgb(key, "normal.exr", files["normal.exr"]))
+        return _tensor(lambert(normal, stated["directions"], decode_grey(key, "mask.png", files["mask.png"])))
+
+
+def _meta(files: Mapping[str, bytes]) -> dict[str, Any]:
+    meta: dict[str, Any] = json.loads(files["meta.json"])
+    return meta
+
+
+def _unit(normal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W, 3) at unit length; 0 stays 0."""
+    return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+
+
+def _planar(image: NDArray[np.float32]) -> Tensor:
+    return _tensor(image.transpose(2, 0, 1))
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
