@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade train CONFIG`: shards -> a RoSE model, with its log, checkpoints and validation pictures."""
+
+import argparse
+
+from multishade.cli.options import add_config
+
+EPILOG = """examples:
+  multishade train configs/train/rose-tiny.yaml
+  multishade train configs/train/rose-tiny.yaml --set 'data.train=[data/mine]' --set output=out/mine
+  multishade train configs/train/rose-tiny.yaml --resume
+  accelerate launch --num_processes 2 -m multishade train configs/train/rose-sv3d.yaml"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "train",
+        help="train a RoSE model on shards",
+        description="Train a model that turns one photo into shading images (or directly into normals).",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the latest checkpoint of the output folder"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from multishade.config import load_settings
+    from multishade.training.config import TrainConfig
+
+    config = load_settings(args.config, TrainConfig, args.overrides)
+    from multishade.training.loop import train
+
+    print(f"model: {train(config, resume=args.resume)}")
+    return 0
