@@ -30,7 +30,12 @@ _SPREAD_SCALE = _f(27)
 
 def _compile(function: Callable[..., Any]) -> Any:
     # Contraction to fused multiply-add only: full fastmath would let the compiler assume that NaN does not occur.
-    return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        # Neither this folder nor the user's cache can be written to: every process compiles for itself.
+        return numba.njit(**options)(function)
 
 
 @_compile
