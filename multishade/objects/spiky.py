@@ -116,10 +116,10 @@ def ribbed_stem(rng: np.random.Generator, points: Array, radius: float, ribs: in
         path = (1 - t) ** 2 * points[0] + 2 * t * (1 - t) * points[1] + t**2 * points[2]
     else:
         path = points[0] + t * (points[1] - points[0])
-    path = resampled(path, 90, False)
-    around = 16 * ribs
+    path = resampled(path, 72, False)
+    around = 12 * ribs
     length = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
-    s = np.linspace(0, 1, 90)
+    s = np.linspace(0, 1, 72)
     cap = radius / length
     swell = np.sqrt(np.clip(1 - np.clip((s - 1 + cap) / cap, 0, 0.999) ** 2, 0, 1)) * (
         0.8 + 0.2 * smoothstep(0, 0.3, s)
@@ -134,12 +134,12 @@ def ribbed_stem(rng: np.random.Generator, points: Array, radius: float, ribs: in
     along = tangents(path, False)
     ends = np.stack([path[0], path[-1] + 0.02 * radius * along[-1]])
     vertices = np.concatenate([ends[:1], rows.reshape(-1, 3), ends[1:]])
-    body = solid(vertices, ring_faces([1] + [around] * 90 + [1]))
+    body = solid(vertices, ring_faces([1] + [around] * 72 + [1]))
     tufts = []
     small = rod(0.012, 0.17, 12, 0.003).translate((0, 0, 0.075))
-    for row in range(6, 88, max(int(0.19 / (length / 90)), 5)):
+    for row in range(5, 70, max(int(0.19 / (length / 72)), 4)):
         for rib in range(ribs):
-            column = 16 * rib
+            column = 12 * rib
             place = rows[row, column]
             outward = place - path[row]
             outward /= np.linalg.norm(outward)

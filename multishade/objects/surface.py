@@ -74,8 +74,10 @@ def ring_uv(faces: Indices, counts: Sequence[int], heights: Array, repeats: int)
     ring = np.repeat(np.arange(len(counts)), counts)
     turn = np.concatenate([np.arange(count) / count for count in counts])
     u = turn[faces]
-    u = np.where((u < 0.5) & (np.ptp(u, axis=1) > 0.5)[:, None], u + 1, u)
     pole = np.asarray(counts)[ring[faces]] == 1
+    other = np.where(pole, np.roll(u, 1, axis=1), u)  # a pole has every angle: let it follow a neighbour
+    seam = (np.ptp(other, axis=1) > 0.5)[:, None]
+    u = np.where(seam & (u < 0.5), u + 1, u)
     middle = np.where(pole, 0, u).sum(axis=1) / np.maximum((~pole).sum(axis=1), 1)
     u = np.where(pole, middle[:, None], u)
     return np.stack([u * repeats, heights[ring[faces]]], axis=-1)

@@ -12,7 +12,6 @@ from multishade.objects.revolution import CREASE, revolved, turned
 from multishade.objects.solids import solid, subtract, triangles, union
 from multishade.objects.tube import resampled, sweep_open
 
-
 KINDS = {"vase": 0.26, "bottle": 0.14, "bowl": 0.14, "cup": 0.16, "plate": 0.06, "amphora": 0.1, "jar": 0.14}
 
 
