@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a sample's time goes, and what the pipeline costs beyond Cycles itself: `make bench`.
 
-Renders groups of a config in this process, without Ray, and prints seconds per sample by stage. Groups are rendered with
-the denoiser and without it in turn, so that a machine whose speed drifts treats both alike; the difference is what
+Renders groups of a config in this process, without Ray, and prints seconds per sample by stage. Groups are rendered
+with the denoiser and without it in turn, so that a machine whose speed drifts treats both alike; the difference is what
 denoising costs. The overhead is all that is not spent inside Blender's render calls, in relation to those.
 """
 
@@ -38,7 +38,9 @@ STAGES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("config", type=Path, nargs="?", default=Path("configs/demo.yaml"))
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--groups", type=int, default=6)
@@ -101,9 +103,13 @@ def report(full: Run, without: Run) -> None:
     print(f"\n{'stage':<10} {'s/sample':>9} {'share':>7}")
     for stage, what in STAGES.items():
         if stage in seconds:
-            print(f"{stage:<10} {seconds[stage] / full.samples:9.4f} {seconds[stage] / full.total:7.1%}  {what}")
+            print(
+                f"{stage:<10} {seconds[stage] / full.samples:9.4f} {seconds[stage] / full.total:7.1%}  {what}"
+            )
             if stage == "images":
-                print(f"{'  denoise':<10} {denoise / full.samples:9.4f} {denoise / full.total:7.1%}  (part of images)")
+                print(
+                    f"{'  denoise':<10} {denoise / full.samples:9.4f} {denoise / full.total:7.1%}  (part of images)"
+                )
     idle = full.total - sum(seconds.get(stage, 0.0) for stage in STAGES)
     print(f"{'idle':<10} {idle / full.samples:9.4f} {idle / full.total:7.1%}  everything else")
     print(f"{'total':<10} {full.total / full.samples:9.4f}")

@@ -9,7 +9,6 @@ from mathutils import Matrix, Vector
 
 from multishade.scene import STUDIO, Light
 
-
 IMPORTANCE_MAP = 256  # pixels across
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The meshes of an object -> whether their UVs can carry a material, and at what scale: box projection serves where not."""
+"""The meshes of an object -> whether their UVs can carry a material, and at what scale; else box projection serves."""
 
 import bpy
 import numpy as np
@@ -13,7 +13,9 @@ LARGEST_STRETCH = 2.5  # median ratio of the scales along and across: beyond it 
 
 def density(objects: list[bpy.types.Object]) -> float | None:
     """UV units per scene unit (the median over the surface), or None where the UVs are missing or bad."""
-    areas, scales, stretches = [], [], []
+    areas: list[np.ndarray] = []
+    scales: list[np.ndarray] = []
+    stretches: list[np.ndarray] = []
     for item in objects:
         measured = _measure(item.data)
         if measured is None:

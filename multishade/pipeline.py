@@ -12,9 +12,9 @@ import numpy as np
 
 from multishade import objects, scene
 from multishade.assemble import assemble, field_format
+from multishade.atomic_file import remove_partials
 from multishade.blender import BlenderChild, render_views
 from multishade.blender.view import Stopwatch
-from multishade.atomic_file import remove_partials
 from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, MultiShadeError, ShardError
 from multishade.manifest import verify_file
