@@ -37,8 +37,9 @@ def build_map_set(tree: bpy.types.NodeTree, shader: bpy.types.Node, spec: dict[s
 
     `kind` "metallic" or "non-metallic": what holds where there is no metallic map; `maps` name -> absolute path, of
     which only `base_color` must be there; `normal_convention` "opengl" (green points up the map) or "directx" (down);
-    `projection` "box" or "uv"; `repeats` of the map's width per scene unit, or per unit of UV; `height_scale` from
-    black to white, scene units. A normal map says all that a height map would: only without one is the latter read.
+    `projection` "box" or "uv"; `repeats` of the map's longer side per scene unit (box), or of the map per unit of UV;
+    `height_scale` from black to white, scene units. A normal map says all that a height map would, so the height map is
+    read only where there is none.
 
     Raises MapUnusable for a file that is missing or no image, ValueError for a spec that makes no sense.
     """
@@ -146,7 +147,7 @@ class _BoxProjection:
         return self._tilted(slopes, path)
 
     def bump(self, path: str, height_scale: float) -> Vector:
-        heights = self._texels(path)[..., 0] * height_scale
+        heights = self._texels(path, exact=True)[..., 0] * height_scale
         texels_per_unit = self.repeats * heights.shape[1]
         along_u = np.roll(heights, -1, axis=1) - np.roll(heights, 1, axis=1)
         along_v = np.roll(heights, -1, axis=0) - np.roll(heights, 1, axis=0)
@@ -190,27 +191,31 @@ class _BoxProjection:
     def _tile(self, path: str, data: bool) -> bpy.types.Image:
         """The map as an image that is square, as Cycles' box projection needs it, and no finer than can be seen."""
         image = _load(path, data)
-        width, height = image.size
-        if width == height and width * self.repeats * FINEST_TEXEL <= 1.0:
+        if image.size[0] == image.size[1] and tuple(image.size) == self._finest(image):
             return image
-        texels = self._fit(_pixels(image, data))
-        bpy.data.images.remove(image)
-        return _image(Path(path).name, texels, data)
+        return _image(Path(path).name, self._square(image, data), data)
 
-    def _texels(self, path: str) -> np.ndarray:
-        image = _load(path, data=True)
-        texels = self._fit(_pixels(image, data=True))
-        bpy.data.images.remove(image)
-        return texels
+    def _texels(self, path: str, exact: bool = False) -> np.ndarray:
+        return self._square(_load(path, data=True), data=True, exact=exact)
 
-    def _fit(self, texels: np.ndarray) -> np.ndarray:
-        """Repeat the map along its short side until it is (nearly) square, and average it down to the finest texel."""
-        height, width = texels.shape[:2]
-        finest = max(round(1.0 / (self.repeats * FINEST_TEXEL)), 1)
-        size = min(max(width, height), finest)
-        down, across = max(round(width / height), 1), max(round(height / width), 1)
-        texels = _averaged(texels, max(size // down, 1), max(size // across, 1))
-        return np.tile(texels, (down, across, 1))
+    def _square(self, image: bpy.types.Image, data: bool, exact: bool = False) -> np.ndarray:
+        """Texels (N, N, 3) averaged down to what can be seen, the map repeated along its short side to a square.
+
+        Blender averages fast, but rounds an 8-bit map to 8 bits again; `exact` keeps the fractions, which heights
+        need: their differences count.
+        """
+        width, height = self._finest(image)
+        if not exact and (width, height) != tuple(image.size):
+            image.scale(width, height)
+        texels = _averaged(_pixels(image, data), height, width)
+        bpy.data.images.remove(image)
+        return np.tile(texels, (max(round(width / height), 1), max(round(height / width), 1), 1))
+
+    def _finest(self, image: bpy.types.Image) -> tuple[int, int]:
+        """Width and height of the map once its texels are no smaller than FINEST_TEXEL."""
+        width, height = image.size
+        shrink = min(1.0, 1.0 / (self.repeats * FINEST_TEXEL * max(width, height)))
+        return max(round(width * shrink), 1), max(round(height * shrink), 1)
 
 
 def _averaged(texels: np.ndarray, height: int, width: int) -> np.ndarray:
