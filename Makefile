@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup render test test-slow lint bench bench-solvers clean
+.PHONY: setup render test lint bench bench-solvers bench-integration bench-loader eval-solvers clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -40,6 +40,22 @@ bench: $(VENV)/.all
 
 bench-solvers: $(VENV)/.all
 	$(RUN)/python -m benchmarks.solvers
+
+bench-integration: $(VENV)/.all
+	$(RUN)/python -m benchmarks.integration
+
+bench-loader: $(VENV)/.all
+	$(RUN)/python -m benchmarks.loader
+
+# The solvers on our own shards, unseen objects and materials, in each mode of shading: the table of docs/evaluation.md.
+EVALUATED := --shards 0 --set split=test --set shards.groups=12 --set views.count=1 --set camera.width=128 \
+  --set camera.height=128 --set lights.parallel.count=1 --set shading.count=24 --set render.samples.shading=64
+eval-solvers: $(VENV)/.render
+	for mode in lambert cast photometric; do \
+	  $(RUN)/multishade render configs/photometric.yaml $(EVALUATED) --set shading.mode=$$mode \
+	    -o data/eval/$$mode $(if $(WORKERS),--workers $(WORKERS)) && \
+	  $(RUN)/multishade evaluate solvers --on shards:data/eval/$$mode -o out/eval/$$mode || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
