@@ -19,6 +19,8 @@ COMMANDS = (
     "inspect",
     "replay",
     "assets",
+    "train",
+    "infer",
     "solve",
     "evaluate",
     "compare",
