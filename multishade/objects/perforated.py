@@ -32,12 +32,12 @@ def perforated(rng: np.random.Generator) -> ObjectMesh:
 
 
 def shell_between(outer: float, inner: float) -> Manifold:
-    return subtract(ball(outer, 176), [ball(inner, 152)])
+    return subtract(ball(outer, 152), [ball(inner, 128)])
 
 
 def voronoi(rng: np.random.Generator) -> Manifold:
     """A hollow ball whose wall is opened by the rounded cells of a spherical Voronoi diagram."""
-    count = int(rng.integers(14, 70))
+    count = int(rng.integers(14, 56))
     centres = (
         fibonacci_sphere(count)
         if rng.random() < 0.3
@@ -45,27 +45,24 @@ def voronoi(rng: np.random.Generator) -> Manifold:
     )
     cells = SphericalVoronoi(centres)
     cells.sort_vertices_of_regions()
-    strut = rng.uniform(0.25, 0.42) * np.sqrt(4 / count)
+    strut = rng.uniform(0.2, 0.4) * np.sqrt(4 / count)
+    round_share = rng.uniform(0.06, 0.3)
     inner = rng.uniform(0.72, 0.9)
     cutters = []
     for centre, region in zip(cells.points, cells.regions, strict=True):
         frame = upright(centre)
         corners = cells.vertices[region] @ frame
-        outline = CrossSection([corners[:, :2] / corners[:, 2:]])
-        if outline.area() < 0:
-            outline = CrossSection([(corners[:, :2] / corners[:, 2:])[::-1]])
-        rounding = 0.35 * np.sqrt(outline.area())
-        open_cell = outline.offset(-strut / 2 - rounding, JoinType.Miter).offset(
-            rounding, JoinType.Round, 2, 128
+        flat = corners[:, :2] / corners[:, 2:]
+        x, y = flat.T
+        turning = float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum())
+        outline = CrossSection([flat if turning > 0 else flat[::-1]])
+        rounding = round_share * np.sqrt(outline.area())
+        opening = outline.offset(-strut / 2 - rounding, JoinType.Miter).offset(
+            rounding, JoinType.Round, 2, 72
         )
-        if open_cell.is_empty():
+        if opening.is_empty():
             continue
-        cone = (
-            open_cell.scale((1.3, 1.3))
-            .extrude(1.15, 0, 0, (0.15, 0.15))
-            .rotate((180, 0, 0))
-            .translate((0, 0, 1.3))
-        )
+        cone = opening.scale((0.2, 0.2)).extrude(1.1, 0, 0, (6.5, 6.5)).translate((0, 0, 0.2))  # apex at 0
         cutters.append(placed(cone, frame, np.zeros(3)))
     body = subtract(shell_between(1, inner), cutters)
     return union([body, ball(rng.uniform(0.3, 0.55), 144)]) if rng.random() < 0.3 else body
