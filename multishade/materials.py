@@ -112,7 +112,7 @@ def _metal_oxidised(rng: np.random.Generator) -> dict[str, Any]:
 
 def _metal_polished(rng: np.random.Generator) -> dict[str, Any]:
     return _metal(rng, list(METALS)) | {
-        "roughness": _between(rng, 0.08, 0.26),
+        "roughness": _between(rng, 0.13, 0.3),
         "smudges": _between(rng, 0.0, 0.12),
         "wave_length": _ratio_between(rng, 0.1, 0.3),
         "wave_slope": _between(rng, 0.0, 0.035),

@@ -47,7 +47,7 @@ def _sandstone(g: Graph, p: dict[str, Any]) -> Surface:
     light, dark = p["colors"]
     size = p["feature_size"]
     sway = g.noise(g.position, 0.4)
-    depth = sway.times_plus(0.5 * size, g.rotated.dot((0.0, 0.0, 1.0)))
+    depth = sway.times_plus(0.25 * size, g.rotated.dot((0.0, 0.0, 1.0)))
     beds = g.noise_along(depth, size / 3, 2)
     grains = g.noise(g.position, p["grain_size"], 1)
     weather = g.noise(g.position, 0.08)
