@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from multishade.data.settings import Background
 from multishade.errors import DataError
@@ -36,21 +38,24 @@ class Backgrounds:
         settings = self._settings
         return settings.colour + settings.gradient + settings.image == 0
 
-    def draw(self, size: tuple[int, ...], rng: np.random.Generator) -> Float32:
-        """(H, W, 3) linear light; its mean lies in the settings' brightness."""
+    def draw(self, size: tuple[int, ...], rng: np.random.Generator) -> Tensor:
+        """(3, H, W) float32 linear light for size (H, W), or (3, 1, 1) of one colour; its mean lies in the
+        settings' brightness.
+        """
         kind = int(np.searchsorted(self._steps, rng.random(), side="right"))
         low, high = self._settings.brightness
         brightness = low + rng.random() * (high - low)
         if kind == 0:
-            return np.zeros((*size, 3), np.float32)
+            return torch.zeros(3, 1, 1)
         if kind == 1:
-            field = np.broadcast_to(_colour(rng), (*size, 3))
-        elif kind == 2:
+            return torch.from_numpy(_colour(rng) * np.float32(brightness)).view(3, 1, 1)
+        if kind == 2:
             corners = np.stack([_colour(rng) * rng.uniform(0.1, 1) for _ in range(9)]).reshape(3, 3, 3)
-            field = np.maximum(_resize(corners, size, cv2.INTER_CUBIC), 0)
+            field = np.maximum(_resize(corners.astype(np.float32), size, cv2.INTER_CUBIC), 0)
         else:
             field = self._piece(size, rng)
-        return (field * np.float32(brightness / max(float(field.mean()), 1e-6))).astype(np.float32)
+        scale = brightness / max(float(field.mean()), 1e-6)
+        return torch.from_numpy(field).permute(2, 0, 1) * scale
 
     def _piece(self, size: tuple[int, ...], rng: np.random.Generator) -> Float32:
         """A random part, of the wanted shape and at least half of what fits, of a random picture."""

@@ -8,6 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from multishade.data.display import display_of
+from multishade.data.photometric import grey_of
 from multishade.data.prepare import Prepared
 from multishade.errors import DataError
 
@@ -40,12 +42,15 @@ class Batch:
     packed_mask: Tensor
     packed_shading: Tensor | None
     directions: Tensor
+    linear: bool
+    grey: bool
     faults: tuple[Fault, ...] = ()
 
     @cached_property
     def image(self) -> Tensor:
         """(B, 1 or 3, H, W) display-encoded (sRGB), 0 to 1."""
-        return self.packed_image.float()
+        display = display_of(self.packed_image) if self.linear else self.packed_image
+        return (grey_of(display) if self.grey else display).float()
 
     @cached_property
     def normal(self) -> Tensor:
@@ -92,7 +97,12 @@ class Batch:
 
 
 def make_batch(
-    samples: Sequence[Prepared], directions: Tensor, epoch: int, number: int, faults: Sequence[Fault] = ()
+    samples: Sequence[Prepared],
+    directions: Tensor,
+    epoch: int = 0,
+    number: int = 0,
+    grey: bool = False,
+    faults: Sequence[Fault] = (),
 ) -> Batch:
     """Stack samples. Raises DataError, naming two of them, where their sizes differ."""
     first = samples[0]
@@ -102,30 +112,19 @@ def make_batch(
                 f"{first.key} is {_size(first)} and {sample.key} is {_size(sample)}: set geometric.size, so that all "
                 "samples of a batch have one size"
             )
-    height, width = first.mask.shape
-    image = torch.empty(len(samples), len(first.image), height, width, dtype=torch.float16)
-    normal = torch.empty(len(samples), 3, height, width, dtype=torch.float16)
-    mask = torch.empty(len(samples), 1, height, width, dtype=torch.bool)
-    shading = None
-    if first.shading is not None:
-        shading = torch.empty(len(samples), *first.shading.shape, dtype=torch.float16)
-    for place, sample in enumerate(samples):
-        image[place] = torch.from_numpy(sample.image)
-        normal[place] = torch.from_numpy(sample.normal)
-        mask[place, 0] = torch.from_numpy(sample.mask)
-        if shading is not None:
-            assert sample.shading is not None
-            shading[place] = torch.from_numpy(sample.shading)
+    shadings = [sample.shading for sample in samples if sample.shading is not None]
     return Batch(
         keys=tuple(sample.key for sample in samples),
         epoch=epoch,
         number=number,
         indices=torch.tensor([sample.index for sample in samples]),
-        packed_image=image,
-        packed_normal=normal,
-        packed_mask=mask,
-        packed_shading=shading,
+        packed_image=torch.stack([sample.image for sample in samples]),
+        packed_normal=torch.stack([sample.normal for sample in samples]),
+        packed_mask=torch.stack([sample.mask for sample in samples])[:, None],
+        packed_shading=torch.stack(shadings) if shadings else None,
         directions=directions,
+        linear=first.linear,
+        grey=grey and first.linear,
         faults=tuple(faults),
     )
 

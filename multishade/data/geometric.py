@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from multishade.data.settings import Geometric
 from multishade.errors import DataError
@@ -21,6 +23,7 @@ Float32 = NDArray[np.float32]
 SMOOTH_LENGTH, SMOOTH_LENGTH_SHRUNK = 0.97, 0.866
 _SAME_DIRECTION = 1e-3
 _IDENTITY_TOLERANCE = 1e-6
+_COVERED = 0.999  # of a pixel, by the mask, from which on all that it is a mean of is object
 
 
 @dataclass(frozen=True)
@@ -82,56 +85,47 @@ def draw_window(mask: NDArray[np.bool_], settings: Geometric, rng: np.random.Gen
     )
 
 
-def warp_light(image: Float32, window: Window) -> Float32:
-    """(H, W, C) light, coverage and the like, 0 beyond its edges -> (size, size, C): bilinear, averaged
+def warp_light(image: Tensor, window: Window) -> Tensor:
+    """(C, H, W) float32 light, coverage and the like, 0 beyond its edges -> (C, size, size): bilinear, averaged
     where it shrinks.
     """
-    return _warp(*_shrunk(image, window), window.size, cv2.INTER_LINEAR)
+    return _warp(*_shrunk(_interleaved(image), window), window.size, cv2.INTER_LINEAR)
 
 
-def warp_normal(
-    normal: Float32, mask: NDArray[np.bool_], window: Window
-) -> tuple[Float32, NDArray[np.bool_]]:
-    """(H, W, 3) normals, 0 off the mask (H, W) -> the window's normals, turned, of unit length, and its mask.
+def warp_normal(normal: Tensor, mask: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """(3, H, W) float32 normals, 0 off the mask (H, W) -> the window's normals, turned, of unit length, and its mask.
 
-    The mask is that of the nearest pixel. The normal is the mean of the pixels around, or of those that a
-    pixel covers; at creases and outlines the nearest pixel's, since a mean across them is the normal of
-    nothing.
+    The mask is that of the nearest pixel. The normal is the mean of the pixels around, or of those that a pixel
+    covers; at creases and outlines the nearest pixel's, since a mean across them is the normal of nothing.
     """
-    stacked = np.dstack([normal, mask.astype(np.float32)])
+    stacked = _interleaved(torch.cat([normal, mask[None].float()]))
     nearest = _warp(stacked, window.affine(), window.size, cv2.INTER_NEAREST)
     mean = _warp(*_shrunk(stacked, window), window.size, cv2.INTER_LINEAR)
-    inside = nearest[..., 3] > 0.5
-    length = np.sqrt(np.einsum("hwc,hwc->hw", mean[..., :3], mean[..., :3]))
+    inside = nearest[3] > 0.5
     least = SMOOTH_LENGTH_SHRUNK if window.side > window.size else SMOOTH_LENGTH
-    smooth = inside & (mean[..., 3] > 0.999) & (length > least)
-    turned = np.where(smooth[..., None], mean[..., :3], nearest[..., :3])
-    turned[..., :2] = turned[..., :2] @ window.turn.T.astype(np.float32)
-    length = np.sqrt(np.einsum("hwc,hwc->hw", turned, turned))
-    turned *= (inside / np.maximum(length, 1e-6))[..., None]
-    return turned.astype(np.float32, copy=False), inside
+    squared = mean[:3].square().sum(dim=0)
+    smooth = inside & (mean[3] > _COVERED) & (squared > least**2)
+    turned = torch.where(smooth, mean[:3], nearest[:3])
+    (a, b), (c, d) = window.turn.tolist()
+    x, y, z = turned
+    turned = torch.stack([a * x + b * y, c * x + d * y, z])
+    turned *= inside * turned.square().sum(dim=0).clamp_min_(1e-12).rsqrt_()
+    return turned, inside
 
 
-def warp_shading(
-    shading: Float32, mask: NDArray[np.bool_], window: Window, directions: NDArray[np.floating]
-) -> Float32:
-    """(K, H, W) stored shading -> the window's, (K, size, size). The window must not be turned.
+def warp_shading(shading: Tensor, mask: Tensor, window: Window, directions: NDArray[np.floating]) -> Tensor:
+    """(K, H, W) float32 stored shading -> the window's, (K, size, size). The window must not be turned.
 
     Mirrored, frame k becomes the frame of light k's mirror image.
     """
-    stacked = np.dstack([shading.transpose(1, 2, 0), mask.astype(np.float32)])
-    affine = window.affine()
-    planes = []
-    for start in range(0, stacked.shape[2], 4):  # cv2 warps four channels at a time
-        part = np.ascontiguousarray(stacked[..., start : start + 4])
-        nearest = _warp(part, affine, window.size, cv2.INTER_NEAREST)
-        mean = _warp(part, affine, window.size, cv2.INTER_LINEAR)
-        planes.append((nearest, mean))
-    nearest = np.concatenate([pair[0] for pair in planes], axis=2)
-    mean = np.concatenate([pair[1] for pair in planes], axis=2)
-    inside = mean[..., -1:] > 0.999
-    moved = np.where(inside, mean, nearest)[..., :-1].transpose(2, 0, 1)
-    return np.ascontiguousarray(moved[mirrored_lights(directions)] if window.mirrored else moved)
+    frames = []
+    for frame in shading:
+        stacked = _interleaved(torch.stack([frame, mask.float()]))
+        nearest = _warp(stacked, window.affine(), window.size, cv2.INTER_NEAREST)
+        mean = _warp(*_shrunk(stacked, window), window.size, cv2.INTER_LINEAR)
+        frames.append(torch.where(mean[1] > _COVERED, mean[0], nearest[0]))
+    order = mirrored_lights(directions) if window.mirrored else range(len(frames))
+    return torch.stack([frames[number] for number in order])
 
 
 def mirrored_lights(directions: NDArray[np.floating]) -> NDArray[np.intp]:
@@ -151,10 +145,8 @@ def mirrored_lights(directions: NDArray[np.floating]) -> NDArray[np.intp]:
 
 
 def _shrunk(image: Float32, window: Window) -> tuple[Float32, NDArray[np.float64]]:
-    """The image at the size at which a window pixel is one pixel, by areas, so that none goes unseen; and
-    the affine to it.
-
-    Where the window does not shrink the image, the image itself.
+    """(H, W, C) -> the image at the size at which a window pixel is one pixel, by areas, so that none goes unseen,
+    and the affine to it. Where the window does not shrink the image, the image itself.
     """
     height, width = image.shape[:2]
     affine = window.affine()
@@ -164,11 +156,12 @@ def _shrunk(image: Float32, window: Window) -> tuple[Float32, NDArray[np.float64
     small = max(1, round(width / shrink)), max(1, round(height / shrink))
     ratio = np.array([small[0] / width, small[1] / height])
     affine = np.column_stack([ratio[:, None] * affine[:, :2], ratio * (affine[:, 2] + 0.5) - 0.5])
-    smaller = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    smaller = cv2.resize(image, small, interpolation=cv2.INTER_AREA).reshape(small[1], small[0], -1)
     return smaller.astype(np.float32, copy=False), affine
 
 
-def _warp(image: Float32, affine: NDArray[np.float64], size: int, filtering: int) -> Float32:
+def _warp(image: Float32, affine: NDArray[np.float64], size: int, filtering: int) -> Tensor:
+    """(H, W, C) -> (C, size, size), 0 beyond the image's edges."""
     warped = cv2.warpAffine(
         image,
         affine,
@@ -177,4 +170,10 @@ def _warp(image: Float32, affine: NDArray[np.float64], size: int, filtering: int
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(0, 0, 0, 0),
     )
-    return warped.reshape(size, size, -1).astype(np.float32, copy=False)
+    return torch.from_numpy(warped.reshape(size, size, -1)).permute(2, 0, 1).contiguous()
+
+
+def _interleaved(image: Tensor) -> Float32:
+    """(C, H, W) -> (H, W, C), as OpenCV wants it."""
+    interleaved: Float32 = image.permute(1, 2, 0).contiguous().numpy()
+    return interleaved

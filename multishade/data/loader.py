@@ -105,12 +105,17 @@ class Loader:
             self.shards, self._settings, self._directions, self.schedule, self._seed, self._rank, self._done
         )
         batches = iter(source) if self._workers == 0 else iter(self._processes(source))
-        for outcome in batches:
-            if isinstance(outcome, MultiShadeError):
-                raise outcome
-            self._note(outcome.faults)
-            self._done += 1
-            yield outcome.pin_memory() if self._pin_memory and self._workers == 0 else outcome
+        try:
+            for outcome in batches:
+                if isinstance(outcome, MultiShadeError):
+                    raise outcome
+                self._note(outcome.faults)
+                self._done += 1
+                yield outcome.pin_memory() if self._pin_memory and self._workers == 0 else outcome
+        finally:
+            # Ends the workers now. Kept alive by an error's traceback they would be ended by the garbage collector,
+            # which takes their queues away first and then waits for them for seconds.
+            del batches
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch is to come from: epoch, samples of this rank before it in the epoch, and
@@ -236,7 +241,7 @@ class _BatchSource(IterableDataset[Any]):
                 faults += met
             if schedule.run == 1:
                 del lanes[lane]
-            yield make_batch(made, directions, epoch, number, faults)
+            yield make_batch(made, directions, epoch, number, self._settings.grey, faults)
             total += step
 
 

@@ -7,13 +7,11 @@ Everything up to the tone curve happens to linear light; JPEG works on display v
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from multishade.data.backgrounds import Backgrounds
-from multishade.data.display import Half, display_of, half, srgb_table, tone_table
+from multishade.data.display import display_of, tone_table
 from multishade.data.settings import Photometric
-
-Float32 = NDArray[np.float32]
 
 
 class Camera:
@@ -22,7 +20,13 @@ class Camera:
     def __init__(self, settings: Photometric) -> None:
         self._settings = settings
         self._backgrounds = Backgrounds(settings.background)
-        self.plain = (
+        self.needs_alpha = not self._backgrounds.black
+
+    @property
+    def plain(self) -> bool:
+        """Whether a picture is the stored light, sRGB-encoded, and nothing else."""
+        settings = self._settings
+        return (
             self._backgrounds.black
             and settings.exposure_stops == (0, 0)
             and settings.blur == settings.noise == settings.jpeg == 0
@@ -30,62 +34,53 @@ class Camera:
             and settings.shoulder == (0, 0)
         )
 
-    def develop(self, image: Half) -> Half:
-        """(3, H, W) linear light -> (3, H, W) display values, for `plain` settings."""
-        return display_of(image, srgb_table())
+    def photograph(self, image: Tensor, alpha: Tensor | None, rng: np.random.Generator) -> Tensor:
+        """(3, H, W) float32 linear light weighted by coverage -> (3, H, W) float16 display values.
 
-    def photograph(self, image: Float32, alpha: Float32 | None, rng: np.random.Generator) -> Half:
-        """(H, W, 3) linear light weighted by coverage, (H, W) coverage 0 to 1 -> (3, H, W) display values.
-
-        alpha may be None where the background is always black. The draws of one effect do not depend on the others.
+        alpha: (H, W) coverage 0 to 1; None will do where the background is always black. What one effect draws
+        does not depend on the others.
         """
         settings = self._settings
         behind, effects, grain, coding = rng.spawn(4)
         stops, blur, sigma, contrast, shoulder = effects.random(5)
-        light = np.maximum(image, 0)
-        light *= np.float32(2 ** _between(settings.exposure_stops, stops))
-        if not self._backgrounds.black:
+        light = image.clamp_min(0).mul_(2 ** _between(settings.exposure_stops, stops))
+        if self.needs_alpha:
             assert alpha is not None
-            light += (1 - alpha)[..., None] * self._backgrounds.draw(alpha.shape, behind)
+            light.addcmul_(1 - alpha, self._backgrounds.draw(tuple(alpha.shape), behind))
         if blur < settings.blur:
-            light = cv2.GaussianBlur(light, (0, 0), _between_logarithms(settings.blur_pixels, sigma))
-        if grain.random() < settings.noise:
-            light = add_noise(
-                light,
-                _between_logarithms(settings.shot_noise, grain.random()),
-                _between_logarithms(settings.read_noise, grain.random()),
-                grain,
-            )
+            width = _between_logarithms(settings.blur_pixels, sigma)
+            planes = [cv2.GaussianBlur(plane, (0, 0), width) for plane in light.numpy()]
+            light = torch.from_numpy(np.stack(planes))
+        noisy, shot, read = grain.random(3)
+        if noisy < settings.noise:
+            shot = _between_logarithms(settings.shot_noise, shot)
+            light = add_noise(light, shot, _between_logarithms(settings.read_noise, read), grain)
         bend = _between_logarithms(settings.contrast, contrast), _between(settings.shoulder, shoulder)
-        table = srgb_table() if bend == (1, 0) else tone_table(*bend)
-        display = display_of(half(np.ascontiguousarray(light.transpose(2, 0, 1))), table)
+        display = display_of(light.half(), None if bend == (1, 0) else tone_table(*bend))
         if coding.random() < settings.jpeg:
             lowest, highest = settings.jpeg_quality
             display = through_jpeg(display, int(coding.integers(lowest, highest, endpoint=True)))
         return display
 
 
-def grey_of(display: Half) -> Half:
-    """(3, H, W) display values -> (1, H, W), the mean of the channels, as RoSE has it."""
-    return torch.from_numpy(display).float().mean(dim=0, keepdim=True).half().numpy()
+def grey_of(display: Tensor) -> Tensor:
+    """(..., 3, H, W) display values -> (..., 1, H, W), the mean of the channels, as RoSE has it."""
+    return display.mean(dim=-3, keepdim=True, dtype=torch.float32).to(display.dtype)
 
 
-def add_noise(light: Float32, shot: float, read: float, rng: np.random.Generator) -> Float32:
-    """Photon and read-out noise: normal, of variance shot^2 x + read^2 at the light x. Any shape; may fall below 0."""
-    noise = rng.standard_normal(light.shape, dtype=np.float32)
-    spread = np.sqrt(light * np.float32(shot**2) + np.float32(read**2))
-    noise *= spread
-    noise += light
-    return noise
+def add_noise(light: Tensor, shot: float, read: float, rng: np.random.Generator) -> Tensor:
+    """Photon and read-out noise: normal, of variance shot^2 x + read^2 at the light x >= 0. May fall below 0."""
+    noise = torch.from_numpy(rng.standard_normal(light.shape, dtype=np.float32))
+    return light.mul(shot**2).add_(read**2).sqrt_().mul_(noise).add_(light)
 
 
-def through_jpeg(display: Half, quality: int) -> Half:
-    """(3, H, W) display values in [0, 1] -> the same after 8 bits and JPEG of this quality (1 to 100)."""
-    values = torch.from_numpy(display).float().mul_(255).round_().byte()
+def through_jpeg(display: Tensor, quality: int) -> Tensor:
+    """(3, H, W) display values in [0, 1] -> the same after 8 bits and JPEG of this quality (1 to 100), float16."""
+    values = display.float().mul_(255).round_().byte()
     pixels = values.permute(1, 2, 0).flip(2).contiguous().numpy()  # cv2 has blue first
     _, coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = torch.from_numpy(cv2.imdecode(coded, cv2.IMREAD_COLOR))
-    return (decoded.flip(2).permute(2, 0, 1).float() / 255).half().contiguous().numpy()
+    return decoded.flip(2).permute(2, 0, 1).float().div_(255).half().contiguous()
 
 
 def _between(limits: tuple[float, float], share: float) -> float:

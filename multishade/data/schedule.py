@@ -75,6 +75,10 @@ class Schedule:
         each, rest = divmod(self.batches, self.lane_count())
         before = rank * self.batches + lane * each + min(lane, rest)
         reads = order[before * self.batch : (before + each + (lane < rest)) * self.batch]
+        return self.buffered(reads, epoch, rank, lane)
+
+    def buffered(self, reads: Indices, epoch: int, rank: int, lane: int) -> "Lane":
+        """`reads`, and the order in which a buffer hands them out: their own where they come shuffled, or are to stay."""
         buffer = 1 if self.run == 1 or not self.shuffled else self.buffer
         emits = np.arange(len(reads))
         if buffer > 1:

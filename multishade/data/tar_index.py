@@ -9,9 +9,6 @@ from array import array
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-import numpy as np
-from numpy.typing import NDArray
-
 from multishade.errors import DataError, ShardError
 
 _BLOCK = 512
@@ -30,12 +27,13 @@ class TarIndex:
         self.damage: str | None = None
         self._names: tuple[str, ...] = ()  # of the files of each sample
         self._starts = array("q")  # byte of each sample's first header
-        self._sizes: list[NDArray[np.int64]] = []
+        self._sizes = array("q")  # of the files, sample after sample
         self._next = 0  # byte at which the walk goes on
         self._ended = False
         self._file: int | None = None
         self._length = 0
-        self._listed: list[tuple[str, int, int, int]] | None = None
+        # (name, first byte, size) of each file where the headers are not plain; places are then numbers in this list.
+        self._listed: list[tuple[str, int, int]] | None = None
 
     def __enter__(self) -> "TarIndex":
         return self
@@ -67,21 +65,28 @@ class TarIndex:
                 raise ShardError(f"{self.path}: {self.damage or f'ends after {len(self._starts)} samples'}")
             self._walk_sample()
         file = self._open()
-        start, sizes = self._starts[number], self._sizes[number]
-        if self._listed is None:
-            padded = _BLOCK + -(-sizes // _BLOCK) * _BLOCK
-            places = start + _BLOCK + np.concatenate([[0], np.cumsum(padded)[:-1]])
-        else:
-            places = np.array([entry[1] for entry in self._listed[start : start + len(sizes)]])
+        start, count = self._starts[number], len(self._names)
+        places = self._places(start, self._sizes[number * count : (number + 1) * count])
         files = {}
         for name in choose(self._names):
-            column = self._names.index(name)
-            files[name] = _read(file, int(sizes[column]), int(places[column]))
-            if len(files[name]) != sizes[column]:
+            place, size = places[name]
+            files[name] = _read(file, size, place)
+            if len(files[name]) != size:
                 raise ShardError(
                     f"{self.path}: was cut short while it was read, at {name} of sample {number}"
                 )
         return self._key(start), files
+
+    def _places(self, start: int, sizes: Sequence[int]) -> dict[str, tuple[int, int]]:
+        """File name -> (first byte, size) of the sample that begins at `start`."""
+        if self._listed is not None:
+            entries = self._listed[start : start + len(sizes)]
+            return {name: entry[1:3] for name, entry in zip(self._names, entries, strict=True)}
+        places = {}
+        for name, size in zip(self._names, sizes, strict=True):
+            places[name] = start + _BLOCK, size
+            start = _following(start, size)
+        return places
 
     def _open(self) -> int:
         if self._file is None:
@@ -113,7 +118,7 @@ class TarIndex:
             self._next = following
         else:
             self._ended = True
-            if self.damage or not key:
+            if not key or (self.damage and tuple(names) != self._names):
                 return
         if not self._names:
             self._names = tuple(names)
@@ -123,14 +128,14 @@ class TarIndex:
                 "write the shard with the same files in each sample"
             )
         self._starts.append(start)
-        self._sizes.append(np.array(sizes, np.int64))
+        self._sizes.extend(sizes)
 
     def _header(self, place: int) -> tuple[str, int, int] | None:
         """(name, size, the next header's place), or None at the end; `damage` says if it is no proper one."""
         if self._listed is not None:
             if place >= len(self._listed):
                 return None
-            name, _, size, _ = self._listed[place]
+            name, _, size = self._listed[place]
             return name, size, place + 1
         block = _read(self._open(), _BLOCK, place)
         if len(block) == _BLOCK and not block.strip(b"\0"):
@@ -151,7 +156,7 @@ class TarIndex:
         except ValueError:
             self.damage = f"damaged at byte {place}"
             return None
-        following = place + _BLOCK + -(-size // _BLOCK) * _BLOCK
+        following = _following(place, size)
         if following > self._length:
             self.damage = f"cut short in '{_text(block[:100])}' at byte {place}"
             return None
@@ -162,13 +167,18 @@ class TarIndex:
         try:
             with tarfile.open(self.path, "r:") as tar:
                 self._listed = [
-                    (member.name.removeprefix("./"), member.offset_data, member.size, member.offset)
+                    (member.name.removeprefix("./"), member.offset_data, member.size)
                     for member in tar
                     if member.isreg()
                 ]
         except (tarfile.TarError, OSError) as error:
             self.damage = f"cannot be read as a tar ({error})"
             self._listed = []
+
+
+def _following(place: int, size: int) -> int:
+    """Where the next header is after the header at `place` and its file."""
+    return place + _BLOCK + -(-size // _BLOCK) * _BLOCK
 
 
 def _read(file: int, size: int, place: int) -> bytes:

@@ -96,17 +96,16 @@ class ShardStream(IterableDataset[Any]):
         self._decode = FieldDecoder(fields)
         self._transform = transform
         self._rank, self._epoch = rank, 0
-        self._schedule = dict(
+        local = all(shard.local for shard in self.shards)
+        self._schedule = Schedule(
             counts=tuple(shard.samples for shard in self.shards),
             seed=seed,
             batch=1,
             ranks=ranks,
-            shuffled=shuffle,
+            run=1 if shuffle and local else None,
             buffer=buffer,
+            shuffled=shuffle,
         )
-        # One sample is less than a run of one: with the order kept, whole tars are read in either case.
-        self._run = 1 if shuffle and all(shard.local for shard in self.shards) else None
-        self._plan(1)  # what cannot work is said here
 
     def set_epoch(self, epoch: int) -> None:
         """Which shuffled order the next pass has."""
@@ -115,10 +114,11 @@ class ShardStream(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        plan = self._plan(workers)
-        order = plan.reading_order(self._epoch)
+        mine = self._schedule.batches  # samples of this rank
+        order = self._schedule.reading_order(self._epoch)[self._rank * mine : (self._rank + 1) * mine]
+        reads = order[mine * worker // workers : mine * (worker + 1) // workers]
+        lane = self._schedule.buffered(reads, self._epoch, self._rank, worker)
         reader = LaneReader(self.shards, LocalTars(self.shards), self._decode.may_need)
-        lane = plan.lane(order, self._epoch, self._rank, worker)
         pool: dict[int, Raw] = {}
         read = 0
         for position, place in enumerate(lane.emits):
@@ -128,9 +128,6 @@ class ShardStream(IterableDataset[Any]):
             item = self._decode(pool.pop(int(place)))
             yield item if self._transform is None else self._transform(item)
         reader.close()
-
-    def _plan(self, workers: int) -> Schedule:
-        return Schedule(run=self._run, streams=workers, **self._schedule)  # type: ignore[arg-type]
 
 
 class FieldDecoder:

@@ -7,14 +7,15 @@ Arrays are planar (C, H, W) half floats as they are stored: what makes float32 o
 import fnmatch
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from multishade.data import relight
-from multishade.data.display import half
 from multishade.data.reader import Raw
 from multishade.data.settings import Data
 from multishade.errors import DataError, ImageFileError, ShardError
@@ -22,7 +23,6 @@ from multishade.field_files import decode_grey, light_names
 from multishade.image_files import decode_exr, decode_png
 from multishade.transfer import linear_from_png
 
-Half = NDArray[np.float16]
 _IMAGE = re.compile(r"image_[a-z0-9_]+\.(?:exr|png)")
 _FRAME = re.compile(r"light_[0-9]+\.png")
 _SEQUENCE = "shading.exr"
@@ -39,24 +39,22 @@ class View:
     """
 
     key: str
-    image: Half
-    alpha: NDArray[np.uint8] | None
-    mask: NDArray[np.bool_]
-    normal: Half
-    shading: Half | None
+    image: Tensor
+    alpha: Tensor | None
+    mask: Tensor
+    normal: Tensor
+    shading: Tensor | None
 
 
 class ViewDecoder:
     """Settings and lights -> which files of a sample are needed, and the arrays in them.
 
-    directions: (K, 3) the lights whose shading is wanted, camera frame.
+    directions: (K, 3) the lights whose shading is wanted, camera frame. alpha: whether the coverage is wanted.
     """
 
-    def __init__(self, settings: Data, directions: NDArray[np.floating]) -> None:
-        self._settings = settings
+    def __init__(self, settings: Data, directions: NDArray[np.floating], alpha: bool) -> None:
+        self._settings, self._alpha = settings, alpha
         self._directions = np.asarray(directions, np.float64)
-        background = settings.photometric.background
-        self._alpha = background.colour + background.gradient + background.image > 0
         self._cast = settings.shading == "cast"
 
     def may_need(self, name: str) -> bool:
@@ -86,22 +84,20 @@ class ViewDecoder:
             raise ShardError(f"lacks {', '.join(missing)}; it has {', '.join(names)}")
         return list(dict.fromkeys(needed))
 
-    def decode(self, raw: Raw, rng: np.random.Generator) -> View:
-        """The chosen files -> arrays; composes the input image where a basis was chosen. rng: begun anew as
-        for `choose`.
+    def decode(self, raw: Raw, begin: Callable[[], np.random.Generator]) -> View:
+        """The chosen files -> arrays; composes the input image where a basis was chosen.
 
-        Raises ShardError for files that are damaged, DataError for ones that do not fit the settings.
+        begin: makes the generator that `choose` had, if it is needed again. Raises ShardError for files that are
+        damaged, DataError for ones that do not fit the settings.
         """
         files = raw.files
-        relit, which = rng.random(2)
         try:
-            mask = decode_grey(raw.key, "mask.png", files["mask.png"]) > 127
+            mask = torch.from_numpy(decode_grey(raw.key, "mask.png", files["mask.png"]) > 127)
             normal = _planes(raw, "normal.exr", "RGB")
-            if relit < self._settings.relight.share:
-                image = self._relit(raw, mask, rng)
-            else:
-                image = self._image(raw, which)
-            alpha = decode_grey(raw.key, "alpha.png", files["alpha.png"]) if self._alpha else None
+            image = self._image(raw, mask, begin)
+            alpha = None
+            if self._alpha:
+                alpha = torch.from_numpy(decode_grey(raw.key, "alpha.png", files["alpha.png"]))
             shading = self._stored_shading(raw) if self._cast else None
         except ImageFileError as error:
             raise ShardError(f"{raw.place}: {error}") from error
@@ -110,8 +106,11 @@ class ViewDecoder:
                 raise ShardError(
                     f"{raw.place}: {raw.key}: {what} is {array.shape[-2:]}, the mask {mask.shape}"
                 )
-        if not (np.isfinite(normal.max(initial=0)) and np.isfinite(image.max(initial=0))):
-            raise ShardError(f"{raw.place}: {raw.key}: normal or image holds values that are not finite")
+        for what, array in (("image", image), ("normal", normal)):
+            # As whole numbers, what is not finite lies above all that is: 25 times faster than isfinite.
+            bits = array.numpy()
+            if bits.view(np.int16).max() >= 0x7C00 or bits.view(np.uint16).max() >= 0xFC00:
+                raise ShardError(f"{raw.place}: {raw.key}: {what} holds values that are not finite")
         return View(raw.key, image, alpha, mask, normal, shading)
 
     def _inputs(self, names: Sequence[str]) -> list[str]:
@@ -137,30 +136,31 @@ class ViewDecoder:
             )
         return chosen
 
-    def _image(self, raw: Raw, which: float) -> Half:
-        """(3, H, W) linear light: the chosen file, or a frame of the sequence that was chosen for want of one."""
-        name = next((name for name in raw.files if _IMAGE.fullmatch(name) or _FRAME.fullmatch(name)), None)
-        if name is None:
-            frames = relight.basis_of(raw.key, raw.files)
-            return _planar(frames[int(which * len(frames))])
-        if name.endswith(".exr"):
-            return _planes(raw, name, "RGB")
-        pixels = decode_png(raw.files[name], f"{raw.key}.{name}")
-        if pixels.ndim != 3 or pixels.shape[2] != 3:
-            raise ShardError(f"{raw.place}: {raw.key}.{name}: has shape {pixels.shape}, not (H, W, 3)")
-        return _planar(linear_from_png(pixels))
-
-    def _relit(self, raw: Raw, mask: NDArray[np.bool_], rng: np.random.Generator) -> Half:
-        """(3, H, W) linear light: a random lighting of the sample's basis."""
-        settings = self._settings.relight
-        basis = relight.basis_of(raw.key, raw.files)
-        if basis.shape[1:3] != mask.shape:
+    def _image(self, raw: Raw, mask: Tensor, begin: Callable[[], np.random.Generator]) -> Tensor:
+        """(3, H, W) linear light: the chosen file, or what a light basis or a sequence makes of the draws."""
+        inputs = [name for name in raw.files if _IMAGE.fullmatch(name) or _FRAME.fullmatch(name)]
+        if len(inputs) == 1:
+            name = inputs[0]
+            if name.endswith(".exr"):
+                return _planes(raw, name, "RGB")
+            pixels = decode_png(raw.files[name], f"{raw.key}.{name}")
+            if pixels.ndim != 3 or pixels.shape[2] != 3:
+                raise ShardError(f"{raw.place}: {raw.key}.{name}: has shape {pixels.shape}, not (H, W, 3)")
+            return _planar(linear_from_png(pixels))
+        basis = relight.basis_of(f"{raw.place}: {raw.key}", raw.files)
+        if basis.shape[1:3] != tuple(mask.shape):
             raise ShardError(
                 f"{raw.place}: {raw.key}: light basis is {basis.shape[1:3]}, the mask {mask.shape}"
             )
-        return _planar(relight.draw_image(basis, mask, rng, settings.lights, settings.tint, settings.median))
+        rng, settings = begin(), self._settings.relight
+        relit, which = rng.random(2)
+        if relit < settings.share:
+            return _planar(
+                relight.draw_image(basis, mask.numpy(), rng, settings.lights, settings.tint, settings.median)
+            )
+        return _planar(basis[int(which * len(basis))])
 
-    def _stored_shading(self, raw: Raw) -> Half:
+    def _stored_shading(self, raw: Raw) -> Tensor:
         """(K, H, W) with cast shadows. Raises DataError where the shard has another sequence than is wanted."""
         try:
             stated = json.loads(raw.files["meta.json"])["shading"]
@@ -179,12 +179,12 @@ class ViewDecoder:
         return _planes(raw, _SEQUENCE, light_names(len(wanted)))
 
 
-def _planar(image: NDArray[np.float32]) -> Half:
+def _planar(image: NDArray[np.float32]) -> Tensor:
     """(H, W, 3) float32 -> (3, H, W) float16."""
-    return half(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return torch.from_numpy(image).permute(2, 0, 1).half().contiguous()
 
 
-def _planes(raw: Raw, name: str, channels: Sequence[str]) -> Half:
+def _planes(raw: Raw, name: str, channels: Sequence[str]) -> Tensor:
     """An EXR -> (C, H, W) float16 of the named channels."""
     planes = decode_exr(raw.files[name], f"{raw.key}.{name}")
     missing = [channel for channel in channels if channel not in planes]
@@ -192,8 +192,6 @@ def _planes(raw: Raw, name: str, channels: Sequence[str]) -> Half:
         raise ShardError(
             f"{raw.place}: {raw.key}.{name}: lacks channel {', '.join(missing)}; it has {', '.join(planes)}"
         )
-    stacked = np.empty((len(channels), *planes[channels[0]].shape), np.float16)
-    for index, channel in enumerate(channels):
-        plane = planes[channel]
-        stacked[index] = plane if plane.dtype == np.float16 else half(np.ascontiguousarray(plane))
-    return stacked
+    return torch.from_numpy(
+        np.stack([planes[channel].astype(np.float16, copy=False) for channel in channels])
+    )
