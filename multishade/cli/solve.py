@@ -24,7 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument(
-        "--method", default="relu", help="ols, ols_masked, thresholded, relu or robust (default: relu)"
+        "--method", default="robust", help="ols, ols_masked, thresholded, relu or robust (default: robust)"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: out/solve-NAME")
     parser.add_argument(
