@@ -106,7 +106,9 @@ def dressed(rng: np.random.Generator) -> ObjectMesh:
         waves = max(int(step.sum() / room / rng.uniform(2.2, 4.0)), 6)
         section = (
             section
-            * (0.55 + 0.45 * np.abs(np.sin(np.pi * waves * s)) ** rng.uniform(0.5, 0.9))[:, None, None]
+            * (0.55 + 0.45 * (np.sin(np.pi * waves * s) ** 2 + 0.01) ** rng.uniform(0.25, 0.45))[
+                :, None, None
+            ]
         )
     elif kind == "ribbon":
         section = superellipse_section(AROUND, 1, rng.uniform(0.25, 0.5), rng.uniform(0.3, 1.0))

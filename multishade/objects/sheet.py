@@ -2,7 +2,7 @@
 """A surface as a grid of points in, a closed shell of even thickness with a rounded hem out."""
 
 import numpy as np
-from scipy.ndimage import map_coordinates, spline_filter1d
+from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter, spline_filter1d
 
 from multishade.objects.mesh import Array, Indices
 from multishade.objects.surface import grid_quads, split_quads
@@ -13,12 +13,13 @@ HEM = 10  # steps about the half round of the hem
 def thickened(grid: Array, thickness: float, wrap: bool = False) -> tuple[Array, Indices, Array]:
     """A shell about a grid (R, C, 3) of points: vertices, faces, uv (F, 3, 2).
 
-    wrap: whether the last column meets the first one. The hem is half a circle, so that no edge is sharp; the surface
-    must not bend tighter than half the thickness.
+    wrap: whether the last column meets the first one. The hem is half a circle, so that no edge is sharp. Where the
+    sheet bends tighter than it is thick the shell gets thinner, so that its inner side does not fold over.
     """
     rows, columns = grid.shape[:2]
     normals = grid_normals(grid, wrap)
-    top, bottom = grid + thickness / 2 * normals, grid - thickness / 2 * normals
+    half = half_thickness(grid, normals, thickness, wrap)[..., None]
+    top, bottom = grid + half * normals, grid - half * normals
     count = rows * columns
     numbers = np.arange(count).reshape(rows, columns)
     if wrap:
@@ -33,13 +34,17 @@ def thickened(grid: Array, thickness: float, wrap: bool = False) -> tuple[Array,
     )
     total = 2 * count
     for loop in loops:
-        place, normal = grid.reshape(-1, 3)[loop], normals.reshape(-1, 3)[loop]
+        place, normal, round_off = (
+            grid.reshape(-1, 3)[loop],
+            normals.reshape(-1, 3)[loop],
+            half.reshape(-1, 1)[loop],
+        )
         tangent = np.roll(place, -1, axis=0) - np.roll(place, 1, axis=0)
         outward = np.cross(tangent, normal)
         outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-12)
         rings = [loop + count]
         for angle in np.linspace(-np.pi / 2, np.pi / 2, HEM + 1)[1:-1]:
-            points.append(place + thickness / 2 * (np.cos(angle) * outward + np.sin(angle) * normal))
+            points.append(place + round_off * (np.cos(angle) * outward + np.sin(angle) * normal))
             source.append(loop)
             rings.append(total + np.arange(len(loop)))
             total += len(loop)
@@ -48,6 +53,20 @@ def thickened(grid: Array, thickness: float, wrap: bool = False) -> tuple[Array,
     vertices, quads = np.concatenate(points), np.concatenate(sides)
     faces = split_quads(vertices, quads)
     return vertices, faces, sheet_uv(grid, np.concatenate(source)[faces], wrap)
+
+
+def half_thickness(grid: Array, normals: Array, thickness: float, wrap: bool) -> Array:
+    """Half the thickness at every point (R, C): at most two thirds of the least radius of curvature nearby."""
+    bend = np.zeros(grid.shape[:2])
+    for axis in (0, 1):
+        step = np.linalg.norm(np.roll(grid, -1, axis=axis) - grid, axis=2)
+        turn = np.linalg.norm(np.roll(normals, -1, axis=axis) - normals, axis=2) / np.maximum(step, 1e-9)
+        if axis == 0 or not wrap:
+            np.moveaxis(turn, axis, 0)[-1] = 0
+        bend = np.maximum(bend, np.maximum(turn, np.roll(turn, 1, axis=axis)))
+    modes = ["nearest", "wrap" if wrap else "nearest"]
+    bend = gaussian_filter(maximum_filter(bend, 5, mode=modes), 1.5, mode=modes)
+    return thickness / 2 / (1 + (thickness / 2 * bend * 1.5) ** 4) ** 0.25
 
 
 def grid_normals(grid: Array, wrap: bool) -> Array:
