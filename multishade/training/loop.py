@@ -46,7 +46,7 @@ def train(
         _require_wandb()
     accelerator = Accelerator(
         mixed_precision=config.optimisation.precision,
-        log_with=[name for name in ("tensorboard", "wandb") if getattr(config.logging, name)],
+        log_with=[name for name in ("tensorboard", "wandb") if getattr(config.logging, name)] or None,
         project_dir=str(config.folder),
         step_scheduler_with_optimizer=False,
     )

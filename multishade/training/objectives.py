@@ -20,6 +20,8 @@ from multishade.rose.sampling import one_step as one_call
 from multishade.rose.schedule import velocity_of
 from multishade.training.config import Objective
 
+LIT = 0.05  # shading above which a light counts as lit; least squares over those is exact for true shading
+
 
 @dataclass(frozen=True)
 class Losses:
@@ -97,7 +99,9 @@ def _angle(
     chosen = made.flatten(2)[..., here]
     if model.settings.target == "shading":
         directions = torch.from_numpy(model.settings.directions).to(made.device)
-        normal, _ = torch_twins.solve_ols_masked(chosen.unsqueeze(2), directions)
+        # Shadow that is not quite 0 must not count as lit: fitting it alone makes 4 degrees of error.
+        lit = torch.where(chosen > LIT, chosen, 0.0)
+        normal, _ = torch_twins.solve_ols_masked(lit.unsqueeze(2), directions)
         normal = normal[:, 0].movedim(-1, 1)
     else:
         normal = chosen
