@@ -15,6 +15,7 @@ from multishade.photometry import integration
 
 VIDEO_SIDE, VIDEO_RATE = 768, 6.0  # pixels of the longer side at most; frames a second
 SURFACE_SIDE = 384  # of the grid that is integrated; millions of pixels would take minutes
+LEAST_FACING = 0.1  # cosine to the view axis of normals that are integrated
 PANEL = 300
 Float64 = NDArray[np.float64]
 
@@ -85,11 +86,13 @@ def integrated(found: Inference, method: str = "bilateral") -> Surface | None:
         square[: normal.shape[0], : normal.shape[1]] = normal
         normal = resize(square, SURFACE_SIDE)
         side = SURFACE_SIDE
-    length = np.linalg.norm(normal, axis=2, keepdims=True)
-    here = length[..., 0] > 0.5
+    here = np.linalg.norm(normal, axis=2) > 0.5
     if not here.any():
         return None
-    normal = np.where(here[..., None], normal / np.maximum(length, 1e-9), 0).astype(np.float32)
+    # What is seen cannot face away; a predicted normal that does would put a cliff into the surface.
+    normal = np.where(here[..., None], normal, 0)
+    normal[..., 2] = np.where(here, np.maximum(normal[..., 2], LEAST_FACING), 0)
+    normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
     pixel = 1 / side
     depth = integration.integrate(normal, here, method=method, pixel_size=pixel).depth
     return Surface(depth, normal, pixel)
@@ -118,7 +121,7 @@ def overview(found: Inference, surface: Surface | None) -> pictures.Picture:
         points = _points(surface)
         inside = np.isfinite(surface.depth)
         for caption, turn in (("surface", 0.0), ("surface, turned 35°", 35.0)):
-            first.append((caption, pictures.clay(points, surface.normal, inside, PANEL, turn)))
+            (second if found.frames is None else first).append((caption, pictures.clay(points, surface.normal, inside, PANEL, turn)))
     rows = [row for row in (first, second) if row]
     return pictures.tile(
         [[pictures.fit_height(picture, PANEL) for _, picture in row] for row in rows],
