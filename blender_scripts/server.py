@@ -113,8 +113,9 @@ def main() -> None:
         except devices.DeviceMissing as error:
             answer = {"ok": False, "asset": False, "error": str(error), "device": True}
         except Exception as error:  # every failure is the client's to judge; it gets the traceback, too
-            traceback.print_exc()
-            answer = {"ok": False, "asset": False, "error": f"{type(error).__name__}: {error}"}
+            message = f"{type(error).__name__}: {error}"
+            trace = traceback.format_exc().splitlines()
+            answer = {"ok": False, "asset": False, "error": message, "traceback": trace}
         sys.stdout.write(f"\n{MARK}{json.dumps(answer)}\n")
         sys.stdout.flush()
 

@@ -151,7 +151,14 @@ def test_replay_notices_a_shard_that_was_changed(reference: Path, objects: Path,
 def test_interrupted_and_resumed(how: signal.Signals, objects: Path, reference: Path, tmp_path: Path) -> None:
     """Ctrl-C (or a batch system's SIGTERM) in mid-shard: no Blender is left, and a rerun gives the same bytes."""
     command = [sys.executable, "-m", "multishade", *arguments(objects, tmp_path, "--workers", "1")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A background job is started with Ctrl-C ignored, and so would be what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         deadline = time.monotonic() + 120
         while not (started := blenders_below(process.pid)) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -103,6 +103,7 @@ class BlenderChild:
             raise AssetError(answer["error"])
         if answer.get("device"):
             raise BlenderError(answer["error"])
+        self._lines.extend(answer.get("traceback", ()))
         reason = answer.get("error") or f"Blender printed: {self._silent_failure}"
         raise RenderFailed(f"Blender failed at '{request['do']}': {reason}", self.output)
 
