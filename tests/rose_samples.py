@@ -28,7 +28,9 @@ def tiny_model(preset: Preset = CHANNELS_NETWORK, seed: int = 0, **settings: Any
     torch.manual_seed(seed)
     process = "one_step" if preset.network == "channels" else "diffusion"
     return RoSE(
-        build(preset, RoseSettings(**{"size": 16, "process": process, "sampling": PLAIN_SAMPLING, **settings}))
+        build(
+            preset, RoseSettings(**{"size": 16, "process": process, "sampling": PLAIN_SAMPLING, **settings})
+        )
     )
 
 
@@ -44,7 +46,7 @@ class LitSpheres:
     shading: Tensor
     directions: Tensor
 
-    def to(self, device: Any) -> "LitSpheres":
+    def to(self, device: Any, non_blocking: bool = False) -> "LitSpheres":
         return self
 
 

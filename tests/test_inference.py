@@ -86,7 +86,9 @@ class TestReading:
         exif = Image.Exif()
         exif[0x0112] = 6  # to be turned a quarter clockwise
         Image.fromarray(COLOUR).save(tmp_path / "turned.png", exif=exif)
-        np.testing.assert_allclose(read_photo(tmp_path / "turned.png").pixels, np.rot90(COLOUR, -1) / 255, atol=1e-6)
+        np.testing.assert_allclose(
+            read_photo(tmp_path / "turned.png").pixels, np.rot90(COLOUR, -1) / 255, atol=1e-6
+        )
 
     @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
     def test_alpha_is_the_mask(self, tmp_path: Path, kind: type) -> None:
@@ -154,7 +156,9 @@ class TestBadPhotos:
     @pytest.mark.parametrize("size", [(1, 1), (7, 500)])
     def test_too_small(self, tmp_path: Path, size: tuple[int, int]) -> None:
         Image.new("RGB", size).save(tmp_path / "dot.png")
-        with pytest.raises(ImageFileError, match=f"{size[0]} x {size[1]} pixels; a photo needs at least 8 a side"):
+        with pytest.raises(
+            ImageFileError, match=f"{size[0]} x {size[1]} pixels; a photo needs at least 8 a side"
+        ):
             read_photo(tmp_path / "dot.png")
 
     def test_fifty_megapixels(self, tmp_path: Path) -> None:
@@ -215,7 +219,9 @@ class TestFraming:
 class TestInference:
     @pytest.mark.parametrize(("height", "width", "radius"), [(150, 150, 60), (97, 301, 40), (700, 500, 200)])
     @pytest.mark.parametrize("target", ["shading", "normal"])
-    def test_normals_come_back_at_the_photos_size(self, height: int, width: int, radius: float, target: str) -> None:
+    def test_normals_come_back_at_the_photos_size(
+        self, height: int, width: int, radius: float, target: str
+    ) -> None:
         photo, truth = sphere_photo(height, width, radius)
         found = next(infer_all(SphereModel(RoseSettings(size=128, target=target)), [photo]))  # type: ignore[arg-type]
         assert found.normal.shape == (height, width, 3)
@@ -329,7 +335,9 @@ class TestCommand:
         assert (out / "overview.png").is_file()
         assert "photo: 100% of the photo" in capsys.readouterr().out
 
-    def test_folder_with_a_bad_photo(self, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_folder_with_a_bad_photo(
+        self, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         photos, out = tmp_path / "photos", tmp_path / "out"
         photos.mkdir()
         for name in ("a.png", "a.jpg", "b.png"):
@@ -372,3 +380,20 @@ class TestCommand:
         monkeypatch.setattr(box, "FOLDER", tmp_path / "none")
         with pytest.raises(ModelError, match="the model in the box is not there; give another with --model"):
             box.boxed_model()
+
+
+def test_model_is_a_method_of_evaluation(tmp_path: Path) -> None:
+    from synthetic import make_sample, write_synthetic_shard
+
+    from multishade.evaluation.shards import read
+    from multishade.inference.benchmark import rose
+
+    tiny_model().save_pretrained(tmp_path / "model")
+    write_synthetic_shard(tmp_path / "a.tar", [make_sample(size=24)])
+    (target,) = read(tmp_path / "a.tar")
+    made = list(rose(tmp_path / "model")(target))
+    assert [one.image for one in made] == ["image_parallel", "image_point", "image_env0", "image_env1"]
+    assert all((one.normal[target.mask] != 0).any() for one in made)
+    arguments = ["evaluate", f"rose:{tmp_path}/model", "--on", f"shards:{tmp_path}/a.tar", "--no-maps"]
+    assert main([*arguments, "-o", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "results.csv").read_text().count("image_") == 4

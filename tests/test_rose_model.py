@@ -9,12 +9,6 @@ import pytest
 import torch
 from diffusers.models.embeddings import get_timestep_embedding
 from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
-
-from multishade.errors import ModelError
-from multishade.rose import RoSE, RoseSettings
-from multishade.rose.codec import PixelUnshuffle
-from multishade.rose.presets import PRESETS, build
-from multishade.rose.unet import RoseUNet
 from rose_samples import (
     CHANNELS_NETWORK,
     FRAMES_NETWORK,
@@ -23,6 +17,12 @@ from rose_samples import (
     save_published,
     tiny_model,
 )
+
+from multishade.errors import ModelError
+from multishade.rose import RoSE, RoseSettings
+from multishade.rose.codec import PixelUnshuffle
+from multishade.rose.presets import PRESETS, build
+from multishade.rose.unet import RoseUNet
 
 
 def inputs(batch: int = 2, frames: int = 3, size: tuple[int, int] = (8, 8)) -> dict[str, torch.Tensor]:

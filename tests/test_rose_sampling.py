@@ -11,11 +11,11 @@ from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion 
     _resize_with_antialiasing,
 )
 from PIL import Image
+from rose_samples import FRAMES_NETWORK, PLAIN_SAMPLING, save_published, scheduler, tiny_model
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from multishade.rose import RoSE, RoseSettings, Sampling
 from multishade.rose.sampling import guidance_scales
-from rose_samples import FRAMES_NETWORK, PLAIN_SAMPLING, save_published, scheduler, tiny_model
 
 SIZE = 16
 PHOTO = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 1), dtype=np.uint8).repeat(3, axis=2)
@@ -73,7 +73,9 @@ def published_sampler(place: Path, base: Path, seed: int) -> torch.Tensor:
     grey = PHOTO.mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
     photo = as_tensor(grey) * 2 - 1
     small = (_resize_with_antialiasing(photo, (224, 224)) + 1) / 2
-    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (processor.image_mean, processor.image_std))
+    mean, std = (
+        torch.tensor(values).reshape(3, 1, 1) for values in (processor.image_mean, processor.image_std)
+    )
     embedding = clip((small - mean) / std).image_embeds[:, None]
     embedding = torch.cat([torch.zeros_like(embedding), embedding])
     photo = photo + 1e-5 * torch.randn(photo.shape, generator=generator)
@@ -84,7 +86,9 @@ def published_sampler(place: Path, base: Path, seed: int) -> torch.Tensor:
     steps.set_timesteps(25)
     shape = (1, frames, 4, SIZE // 2, SIZE // 2)
     latents = torch.randn(shape, generator=generator) * steps.init_noise_sigma
-    guidance = torch.cat([torch.linspace(1, 2.5, 5)[1:], torch.linspace(2.5, 1, 6)[1:]]).reshape(1, 9, 1, 1, 1)
+    guidance = torch.cat([torch.linspace(1, 2.5, 5)[1:], torch.linspace(2.5, 1, 6)[1:]]).reshape(
+        1, 9, 1, 1, 1
+    )
     for time in steps.timesteps:
         scaled = steps.scale_model_input(torch.cat([latents] * 2), time)
         answer = unet(
@@ -108,7 +112,9 @@ def test_guidance_matters_where_it_is_not_one() -> None:
     model = tiny_model(FRAMES_NETWORK)
     photo = torch.rand(1, 1, 16, 16)
     plain = model.predict(photo, how=PLAIN_SAMPLING)
-    triangle = model.predict(photo, how=Sampling(steps=3, guidance="triangle", min_guidance=1, max_guidance=4))
+    triangle = model.predict(
+        photo, how=Sampling(steps=3, guidance="triangle", min_guidance=1, max_guidance=4)
+    )
     assert guidance_scales(Sampling(), 9)[-1] == 1
     assert not torch.allclose(plain, triangle, atol=1e-4)
 
@@ -142,4 +148,9 @@ def test_one_step_is_one_call_from_zeros(network: str) -> None:
 def test_defaults_are_the_papers() -> None:
     settings = RoseSettings()
     assert settings.sampling == Sampling(25, "triangle", 1.0, 2.5, 1e-5)
-    assert (settings.lights, settings.elevation_degrees, settings.size, settings.photo) == (9, 45, 576, "grey")
+    assert (settings.lights, settings.elevation_degrees, settings.size, settings.photo) == (
+        9,
+        45,
+        576,
+        "grey",
+    )

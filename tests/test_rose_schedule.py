@@ -4,6 +4,7 @@
 import pytest
 import torch
 from diffusers import EDMEulerScheduler
+from rose_samples import scheduler
 
 from multishade.rose.schedule import (
     NoiseSchedule,
@@ -14,7 +15,6 @@ from multishade.rose.schedule import (
     triangle,
     velocity_of,
 )
-from rose_samples import scheduler
 
 
 @pytest.fixture
@@ -28,7 +28,9 @@ def test_levels_are_the_published_ones(steps: int) -> None:
     reference.set_timesteps(steps)
     schedule = NoiseSchedule()
     torch.testing.assert_close(schedule.sigmas(steps), reference.sigmas, rtol=1e-5, atol=0)
-    torch.testing.assert_close(time_of(schedule.sigmas(steps)[:-1]), reference.timesteps, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        time_of(schedule.sigmas(steps)[:-1]), reference.timesteps, rtol=1e-5, atol=1e-6
+    )
     assert schedule.initial_scale == pytest.approx(float(reference.init_noise_sigma), rel=1e-6)
 
 
@@ -55,7 +57,8 @@ def test_preconditioning_is_edms_for_data_of_unit_variance(latents: torch.Tensor
     velocity = torch.randn(latents.shape, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(scale_input(latents, sigma), reference.precondition_inputs(latents, level))
     torch.testing.assert_close(
-        denoised(velocity, latents, sigma), reference.precondition_outputs(latents, velocity, torch.tensor(level))
+        denoised(velocity, latents, sigma),
+        reference.precondition_outputs(latents, velocity, torch.tensor(level)),
     )
     torch.testing.assert_close(time_of(sigma)[0], reference.precondition_noise(torch.tensor(level)))
 

@@ -65,7 +65,9 @@ def config(output: Path, **sections: Any) -> TrainConfig:
     return TrainConfig.model_validate(tree)
 
 
-def spheres(stop: int | None = None, lights: int = 9, change: Callable[[LitSpheres], LitSpheres] = lambda b: b) -> Sources:
+def spheres(
+    stop: int | None = None, lights: int = 9, change: Callable[[LitSpheres], LitSpheres] = lambda b: b
+) -> Sources:
     """Batches by their number; asked for number `stop`, the machine goes down."""
 
     def train(start: int) -> Iterator[LitSpheres]:
@@ -73,7 +75,8 @@ def spheres(stop: int | None = None, lights: int = 9, change: Callable[[LitSpher
         while True:
             if number == stop:
                 raise KeyboardInterrupt
-            yield change(sphere_batch(number, lights=lights))
+            batch = sphere_batch(number, lights=lights)
+            yield batch if change is None else change(batch)
             number += 1
 
     return Sources(train, lambda: [sphere_batch(1000, lights=lights)])
@@ -173,7 +176,9 @@ class TestObjectives:
         torch.testing.assert_close(losses.total, (1 + power) / 2, atol=0.1, rtol=0)
 
     def test_shading_of_another_k(self) -> None:
-        with pytest.raises(TrainingError, match=r"s000000-g0000-v0, .*K = 6 lights, but the model is for K = 9"):
+        with pytest.raises(
+            TrainingError, match=r"s000000-g0000-v0, .*K = 6 lights, but the model is for K = 9"
+        ):
             objectives.target_of(tiny_model(), sphere_batch(0, lights=6))
 
     def test_shading_under_other_lights(self) -> None:
@@ -225,7 +230,10 @@ class TestResume:
     def test_settings_that_changed_are_named(self, tmp_path: Path) -> None:
         loop.train(config(tmp_path), sources=spheres(), report=quiet)
         changed = config(
-            tmp_path, model={"lights": 6}, optimisation={"learning_rate": 2e-3, "steps": 9}, validation={"every": 4}
+            tmp_path,
+            model={"lights": 6},
+            optimisation={"learning_rate": 2e-3, "steps": 9},
+            validation={"every": 4},
         )
         with pytest.raises(TrainingError) as caught:
             loop.train(changed, resume=True, sources=spheres(lights=6), report=quiet)
@@ -251,7 +259,9 @@ class TestResume:
         loop.train(config(tmp_path), sources=spheres(), report=quiet)
         state = checkpoints.listed(tmp_path)[-1] / "training" / "state.safetensors"
         state.write_bytes(state.read_bytes()[:-50])
-        with pytest.raises(TrainingError, match=r"state\.safetensors: cannot be read .* go on from an older one"):
+        with pytest.raises(
+            TrainingError, match=r"state\.safetensors: cannot be read .* go on from an older one"
+        ):
             loop.train(config(tmp_path), resume=True, sources=spheres(), report=quiet)
 
     def test_another_number_of_processes(self, tmp_path: Path) -> None:
@@ -278,7 +288,9 @@ def test_a_sample_that_is_not_a_number_is_named(tmp_path: Path) -> None:
 def test_weights_that_diverge_are_told_from_bad_samples(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="every sample of the batch: the weights have diverged"):
         loop.train(
-            config(tmp_path, optimisation={"learning_rate": 1e30, "steps": 20}), sources=spheres(), report=quiet
+            config(tmp_path, optimisation={"learning_rate": 1e30, "steps": 20}),
+            sources=spheres(),
+            report=quiet,
         )
 
 
@@ -409,9 +421,17 @@ class TestConfig:
         paper = load_settings(CONFIGS / "rose-sv3d.yaml", TrainConfig)
         options = paper.optimisation
         assert (options.learning_rate, options.betas, options.clip) == (1e-5, (0.9, 0.999), 1.0)
-        assert (options.steps, options.precision, options.trainable) == (80_000, "fp16", "first_conv_attention")
+        assert (options.steps, options.precision, options.trainable) == (
+            80_000,
+            "fp16",
+            "first_conv_attention",
+        )
         assert options.batch * options.accumulation * 8 == 16
-        assert (paper.model.pretrained, paper.model.lights, paper.model.size) == ("chenguolin/sv3d-diffusers", 9, 576)
+        assert (paper.model.pretrained, paper.model.lights, paper.model.size) == (
+            "chenguolin/sv3d-diffusers",
+            9,
+            576,
+        )
 
     @pytest.mark.parametrize(
         ("override", "message"),
@@ -433,9 +453,7 @@ class TestConfig:
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
     for shard in range(2):
-        samples = [
-            make_sample(f"s{shard:06d}-g0000-v{view}", size=24, bump=0.1 * view) for view in range(4)
-        ]
+        samples = [make_sample(f"s{shard:06d}-g0000-v{view}", size=24, bump=0.1 * view) for view in range(4)]
         write_synthetic_shard(folder / f"multishade-{shard:06d}.tar", samples)
     return folder
 
@@ -451,7 +469,9 @@ def test_shards_become_batches_of_the_models_lights_and_size(tmp_path: Path, sha
     batch = next(sources.train(0))
     assert batch.image.shape == (2, 1, 16, 16)
     assert batch.shading.shape == (2, 6, 16, 16)
-    assert sorted(key for one in sources.val() for key in one.keys) == [f"s000001-g0000-v{v}" for v in range(4)]
+    assert sorted(key for one in sources.val() for key in one.keys) == [
+        f"s000001-g0000-v{v}" for v in range(4)
+    ]
     loop.train(run, report=quiet)
     assert metrics(tmp_path, "val/mean_angle")
 
@@ -496,7 +516,9 @@ def test_sigkill_in_mid_run(tmp_path: Path, shards: Path) -> None:
     )
     command = [sys.executable, "-c", code, "train", str(path), *overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
         deadline = time.monotonic() + 120
         while not checkpoints.listed(tmp_path / "killed"):
             assert process.poll() is None, process.stderr and process.stderr.read().decode()

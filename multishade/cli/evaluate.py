@@ -5,13 +5,15 @@ import argparse
 import sys
 from pathlib import Path
 
-EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere) or a folder of normal maps:
+EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere), a model that sees one photo (rose,
+the one in the box, or rose:FOLDER) or a folder of normal maps:
 <object>.png|.exr|.npy, or <object>/<image>.png for one map an image, in the axes that --convention declares.
 Several, with commas between, or `solvers` for all of them, make a table of methods (summary.md) too.
 
 examples:
   multishade evaluate relu --on diligent:data/DiLiGenT -o out/relu
   multishade evaluate solvers --on shards:data/test -o out/solvers
+  multishade evaluate rose:out/rose-tiny/model --on shards:data/test
   multishade evaluate maps/ --on luces:data/LUCES --convention x,-y,-z --name theirs -o out/theirs
 
 Exit code 1: the numbers are written, but the declared convention does not fit the truth."""
@@ -27,7 +29,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("method", metavar="METHOD", help="a solver, a baseline, or a folder of normal maps")
+    parser.add_argument(
+        "method", metavar="METHOD", help="a solver, a baseline, a model, or a folder of normal maps"
+    )
     parser.add_argument(
         "--on",
         required=True,
@@ -84,6 +88,7 @@ def _evaluate(args, method_name, out):  # type: ignore[no-untyped-def]
     """One method: rows printed as they come, everything written into `out`."""
     from multishade.evaluation import convention, methods, readers, report
     from multishade.evaluation.run import Settings, evaluate
+    from multishade.photometry import solvers
 
     folder = Path(method_name)
     from_folder = method_name not in methods.names() and folder.is_dir()
@@ -92,7 +97,7 @@ def _evaluate(args, method_name, out):  # type: ignore[no-untyped-def]
         settings_text = f"convention {args.convention}"
     else:
         method = methods.method(method_name, args.gray)
-        settings_text = "" if method_name in methods.BASELINES else f"gray {args.gray}"
+        settings_text = f"gray {args.gray}" if method_name in solvers.METHODS else ""
     name = args.name or (folder.resolve().name if from_folder else method_name)
     only = tuple(part.strip() for part in args.objects.split(",")) if args.objects else ()
     declared = args.convention if from_folder else convention.OURS

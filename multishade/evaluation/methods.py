@@ -39,15 +39,20 @@ def names() -> tuple[str, ...]:
 
 
 def method(name: str, gray: str = "luminance") -> Method:
-    """A solver (on photographs turned `gray`) or a baseline by its name."""
+    """A solver (on photographs turned `gray`), a baseline, or a RoSE model ("rose:" and its folder) by its name."""
     if name in solvers.METHODS:
         return lambda target: solve(target, name, gray)
     if name == "constant":
         return constant
     if name == "sphere":
         return sphere
+    kind, _, model = name.partition(":")
+    if kind == "rose":
+        from multishade.inference.benchmark import rose
+
+        return rose(model or None)
     raise EvaluationError(
-        f"unknown method {name!r}: expected one of {', '.join(names())}, or a folder of normal maps"
+        f"unknown method {name!r}: expected one of {', '.join(names())}, rose, rose:MODEL, or a folder of normal maps"
     )
 
 

@@ -121,7 +121,9 @@ def overview(found: Inference, surface: Surface | None) -> pictures.Picture:
         points = _points(surface)
         inside = np.isfinite(surface.depth)
         for caption, turn in (("surface", 0.0), ("surface, turned 35°", 35.0)):
-            (second if found.frames is None else first).append((caption, pictures.clay(points, surface.normal, inside, PANEL, turn)))
+            (second if found.frames is None else first).append(
+                (caption, pictures.clay(points, surface.normal, inside, PANEL, turn))
+            )
     rows = [row for row in (first, second) if row]
     return pictures.tile(
         [[pictures.fit_height(picture, PANEL) for _, picture in row] for row in rows],

@@ -84,7 +84,7 @@ def train(
         network.train()
         summed: dict[str, float] = {}
         for part in range(options.accumulation):
-            batch = next(batches).to(accelerator.device)
+            batch = next(batches).to(accelerator.device, non_blocking=True)
             progress.batches += 1
             last = part == options.accumulation - 1
             with nullcontext() if last else accelerator.no_sync(network):

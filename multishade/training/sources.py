@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+import torch
+
 from multishade.data.batches import Batch
 from multishade.data.loader import Loader
 from multishade.training.config import TrainConfig
@@ -31,6 +33,7 @@ def from_shards(config: TrainConfig, process: int, processes: int) -> Sources:
             rank=process,
             ranks=processes,
             workers=config.data.workers,
+            pin_memory=torch.cuda.is_available(),
         )
         state = loader.state_dict()
         epoch, batches = divmod(start, loader.batches_per_epoch)
