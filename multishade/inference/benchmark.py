@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from multishade.evaluation.methods import Prediction
+from multishade.evaluation.methods import Method, Prediction
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.inference.box import boxed_model
 from multishade.inference.photo import linear_photo
