@@ -9,7 +9,6 @@ analytic sphere's.
 """
 
 import argparse
-import gc
 import os
 import resource
 import statistics
@@ -33,7 +32,8 @@ from multishade.field_files import FieldFormat
 from multishade.image_files import decode_exr, decode_png
 from multishade.photometry.lights import ring
 
-LIMIT = "bare decode"
+READ, DECODE = "bare tar read", "bare decode"
+EPOCHS_IN_PROCESSES = 8  # so that starting them counts little
 AUGMENTED = {
     "geometric": Geometric(scale=(0.8, 1.3), shift=0.1, rotation_degrees=(-180, 180), mirror=0.5),
     "photometric": Photometric(
@@ -66,7 +66,8 @@ def main() -> None:
 
 
 def measure(tar: Path, batch: int, rounds: int, workers: int) -> None:
-    settings = Data(shards=(str(tar),))
+    # Always the same image of a sample, so that all stages decode the same bytes.
+    settings = Data(shards=(str(tar),), images=("image_parallel",))
     shards = open_shards(settings.shards)
     preparer = Preparer(settings, ring(9), seed=0)
     reader = LaneReader(shards, LocalTars(shards), preparer.may_need)
@@ -83,28 +84,32 @@ def measure(tar: Path, batch: int, rounds: int, workers: int) -> None:
         f"({', '.join(sorted(needed[0]))}); batches of {batch}\n"
     )
     stages: dict[str, Callable[[], None]] = {
-        "bare tar read": lambda: read_bare(reader, preparer, count),
+        READ: lambda: read_bare(reader, preparer, count),
         "whole tar through tarfile": lambda: read_whole(tar),
-        LIMIT: lambda: decode_bare(needed),
+        DECODE: lambda: decode_bare(needed),
         "loader": batches(settings, batch, count),
         "loader, image and shading computed": batches(settings, batch, count, touch=True),
         "loader, augmented": batches(settings.model_copy(update=AUGMENTED), batch, count),
     }
     if workers:
-        stages[f"loader, {workers} processes"] = lambda: in_processes(settings, batch, count, workers)
+        name = f"loader, {workers} worker processes"
+        stages[name] = lambda: in_processes(settings, batch, EPOCHS_IN_PROCESSES * count, workers)
     seconds: dict[str, list[float]] = {name: [] for name in stages}
     for number in range(rounds + 1):
         for name, stage in stages.items():
             started = processor_seconds()
             stage()
+            samples = count * (EPOCHS_IN_PROCESSES if "processes" in name else 1)
             if number:  # the first round warms caches
-                seconds[name].append((processor_seconds() - started) / count)
-    print("| stage | samples per second per core | ms per sample | of the decode limit |")
-    print("| --- | --- | --- | --- |")
+                seconds[name].append((processor_seconds() - started) / samples)
+    print("| stage | samples per second per core | ms per sample | of decode | of read and decode |")
+    print("| --- | --- | --- | --- | --- |")
     for name, times in seconds.items():
-        ratio = statistics.median(limit / own for limit, own in zip(seconds[LIMIT], times, strict=True))
+        rows = list(zip(times, seconds[DECODE], seconds[READ], strict=True))
+        of_decode = statistics.median(decode / own for own, decode, _ in rows)
+        of_both = statistics.median((decode + read) / own for own, decode, read in rows)
         middle = statistics.median(times)
-        print(f"| {name} | {1 / middle:.0f} | {1e3 * middle:.2f} | {ratio:.2f} |")
+        print(f"| {name} | {1 / middle:.0f} | {1e3 * middle:.2f} | {of_decode:.2f} | {of_both:.2f} |")
 
 
 def read_bare(reader: LaneReader, preparer: Preparer, count: int) -> None:
@@ -144,12 +149,10 @@ def batches(settings: Data, batch: int, count: int, touch: bool = False) -> Call
 
 def in_processes(settings: Data, batch: int, count: int, workers: int) -> None:
     """As `batches`, from worker processes, with their start and end."""
-    running = iter(Loader(settings, ring(9), batch_size=batch, workers=workers, prefetch=1))
+    running = iter(Loader(settings, ring(9), batch_size=batch, workers=workers))
     for _ in range(count // batch):
         next(running)
     running.close()  # type: ignore[attr-defined]
-    del running
-    gc.collect()
 
 
 def processor_seconds() -> float:

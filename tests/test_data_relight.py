@@ -3,9 +3,10 @@
 
 import numpy as np
 import pytest
+import torch
 from synthetic import make_sample
 
-from multishade.data.relight import basis_files, basis_of, draw_image, draw_weights, exposure_for, relight
+from multishade.data.relight import LightBasis, basis_files, draw_image, draw_weights, exposure_for, relight
 from multishade.errors import DataError
 from multishade.sample import FieldFormat, encode_sample
 
@@ -40,12 +41,18 @@ def test_a_basis_is_read_from_a_photometric_sequence_or_its_own_field(image: str
     sample = make_sample(size=24, mode="photometric")
     files = dict(encode_sample(sample, FieldFormat(image=image, image_compression="zip")))  # type: ignore[arg-type]
     needed = basis_files(list(files))
-    basis = basis_of("a", {name: files[name] for name in needed})
-    np.testing.assert_allclose(basis, sample.shading, atol=1e-3)
+    basis = LightBasis("a", {name: files[name] for name in needed})
+    assert len(basis) == 9
+    np.testing.assert_allclose(basis.images(), sample.shading, atol=1e-3)
+    weights = np.random.default_rng(0).random((9, 3)) * (np.arange(9) % 3 == 0)[:, None]
+    np.testing.assert_allclose(
+        basis.relit(weights).permute(1, 2, 0), relight(basis.images(), weights), rtol=1e-5, atol=1e-6
+    )
+    assert not basis.relit(np.zeros((9, 3))).any()
     if image == "exr":
         own = {"light_basis.exr": files["shading.exr"], "shading.exr": b"of another kind"}
         assert basis_files(list(own)) == ["light_basis.exr"]
-        np.testing.assert_array_equal(basis_of("a", own), basis)
+        np.testing.assert_array_equal(LightBasis("a", own).images(), basis.images())
 
 
 def test_what_is_no_basis_is_refused_with_the_remedy() -> None:
@@ -53,7 +60,7 @@ def test_what_is_no_basis_is_refused_with_the_remedy() -> None:
     with pytest.raises(
         DataError, match="a: its sequence holds shading, not images .*: render with light_basis: true"
     ):
-        basis_of("a", files)
+        LightBasis("a", files)
     with pytest.raises(DataError, match="holds no light basis"):
         basis_files(["normal.exr", "mask.png"])
 
@@ -74,11 +81,11 @@ def test_drawn_lights_are_few_positive_and_near_white() -> None:
 
 def test_exposure_brings_the_median_to_its_band_unless_highlights_would_clip() -> None:
     sample = make_sample(size=48, mode="photometric")
-    assert sample.shading is not None
+    basis = LightBasis("a", dict(encode_sample(sample, FieldFormat())))
     rng = np.random.default_rng(1)
     for _ in range(20):
-        image = draw_image(sample.shading, sample.mask, rng, (1, 3), 0.1, (0.1, 0.3))
-        luminance = image[sample.mask] @ LUMINANCE
+        image = draw_image(basis, torch.from_numpy(sample.mask), rng, (1, 3), 0.1, (0.1, 0.3))
+        luminance = image.permute(1, 2, 0).numpy()[sample.mask] @ LUMINANCE
         clipped = np.percentile(luminance, 95) == pytest.approx(1, rel=1e-3)
         assert clipped or 0.099 < np.median(luminance) < 0.301
-    assert exposure_for(np.zeros((4, 4, 3), np.float32), np.ones((4, 4), bool), 0.2) == 1
+    assert exposure_for(np.zeros(16), 0.2) == 1

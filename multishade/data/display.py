@@ -23,10 +23,11 @@ _INFINITY = 0x7C00  # of a half float, as bits; what is above is not a number or
 def display_of(linear: Tensor, table: Table | None = None) -> Tensor:
     """Linear light, float16, any shape -> display values, float16. table: a tone curve's, else plain sRGB.
 
-    Negative light is 0. Away from the CPU the formula of sRGB is as fast as a table; with one, the CPU is needed.
+    Negative light, and what is no number, is 0. Away from the CPU the formula of sRGB is as fast as a table; with a
+    table, the CPU is needed.
     """
     if table is None and linear.device.type != "cpu":
-        light = linear.float().clamp_(0, 1)
+        light = linear.float().nan_to_num_(0).clamp_(0, 1)
         upper = 1.055 * light.pow(1 / 2.4) - 0.055
         return torch.where(light <= 0.0031308, 12.92 * light, upper).half()
     bits = linear.contiguous().numpy().view(np.uint16)

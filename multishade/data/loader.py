@@ -9,7 +9,9 @@ for batch in loader:
 
 import hashlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -20,7 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from multishade.data.batches import Batch, Fault, make_batch
 from multishade.data.lane import lane_samples
-from multishade.data.prepare import Preparer
+from multishade.data.prepare import Prepared, Preparer
 from multishade.data.reader import LaneReader, LocalTars
 from multishade.data.schedule import Schedule, allowed_workers
 from multishade.data.settings import Data
@@ -200,9 +202,12 @@ class _BatchSource(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Batch | MultiShadeError]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        expected = (
+            MultiShadeError  # a name that is still there when the interpreter ends before the batches do
+        )
         try:
             yield from self._batches(self._start + worker, workers)
-        except MultiShadeError as error:
+        except expected as error:
             # As a value: raised here it would arrive with this process's traceback in its message.
             yield error
 
@@ -234,15 +239,26 @@ class _BatchSource(IterableDataset[Any]):
                 )
                 lanes[lane] = samples, reader
             samples, reader = lanes[lane]
-            made, faults = [], list[Fault]()
-            for _ in range(schedule.batch):
-                sample, met = next(samples)
-                made.append(sample)
-                faults += met
+            faults: list[Fault] = []
+            batch = make_batch(
+                _telling(islice(samples, schedule.batch), faults),
+                schedule.batch,
+                directions,
+                epoch,
+                number,
+                self._settings.grey,
+            )
             if schedule.run == 1:
                 del lanes[lane]
-            yield make_batch(made, directions, epoch, number, self._settings.grey, faults)
+            yield replace(batch, faults=tuple(faults))
             total += step
+
+
+def _telling(samples: Iterable[tuple[Prepared, list[Fault]]], faults: list[Fault]) -> Iterator[Prepared]:
+    """The samples, their faults added to the list as they come."""
+    for sample, met in samples:
+        faults += met
+        yield sample
 
 
 def _one_thread(worker: int) -> None:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sample's files, seed and epoch -> the tensors of one place in a batch: decoded, augmented, display-encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,19 +21,18 @@ _CHOICE, _GEOMETRY, _CAMERA = 3, 4, 5  # purposes of random streams
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """image: (1 or 3, H, W) float16 display values, or (3, H, W) linear light where `linear`: whoever uses it encodes
-    it. normal: (3, H, W) float16, 0 off the mask. mask: (H, W) bool.
+    """Planes (H, W) of float16. image: 1 or 3 of display values, or 3 of linear light where `linear`: whoever uses
+    them encodes them. normal: 3, 0 off the mask.
 
-    shading: (K, H, W) float16 with cast shadows, or None where it follows from the normal.
+    shading: K planes with cast shadows, or None where it follows from the normal.
     """
 
     index: int
     key: str
-    image: Tensor
+    image: Iterable[Tensor]
     linear: bool
-    normal: Tensor
-    mask: Tensor
-    shading: Tensor | None
+    normal: Iterable[Tensor]
+    shading: Iterable[Tensor] | None
 
 
 class Preparer:
@@ -62,25 +62,29 @@ class Preparer:
         Raises ShardError for damaged files, DataError for ones that do not fit.
         """
         view = self._decoder.decode(raw, lambda: self._generator(epoch, raw.index, _CHOICE))
-        normal, mask, shading = view.normal, view.mask, view.shading
-        if not self._moves and self._camera.plain:
-            return Prepared(raw.index, raw.key, view.image, True, normal, mask, shading)
-        light = view.image.float()
+        image: Iterable[Tensor] = view.image
+        normal: Iterable[Tensor] = view.normal
+        shading: Iterable[Tensor] | None = view.shading
         alpha = view.alpha.float().div_(255) if view.alpha is not None else None
         if self._moves:
+            mask = view.mask
             window = draw_window(
                 mask.numpy(), self._settings.geometric, self._generator(epoch, index, _GEOMETRY)
             )
             if not window.keeps(*mask.shape):
-                light = warp_light(light, window)
+                image = warp_light(torch.stack(view.image).float(), window).half()
                 alpha = warp_light(alpha[None], window)[0] if alpha is not None else None
-                if shading is not None:
-                    shading = warp_shading(shading.float(), mask, window, self._directions).half()
-                normal, mask = warp_normal(normal.float(), mask, window)
-        image = self._camera.photograph(light, alpha, self._generator(epoch, index, _CAMERA))
+                normal = warp_normal(torch.stack(view.normal).float(), mask, window)[0].half()
+                if view.shading is not None:
+                    frames = torch.stack(view.shading).float()
+                    shading = warp_shading(frames, mask, window, self._directions).half()
+        if self._camera.plain:
+            return Prepared(raw.index, raw.key, image, True, normal, shading)
+        light = torch.stack(list(image)).float()
+        display = self._camera.photograph(light, alpha, self._generator(epoch, index, _CAMERA))
         if self._settings.grey:
-            image = grey_of(image)
-        return Prepared(raw.index, raw.key, image, False, normal.half(), mask, shading)
+            display = grey_of(display)
+        return Prepared(raw.index, raw.key, display, False, normal, shading)
 
     def _generator(self, epoch: int, index: int, purpose: int) -> np.random.Generator:
         return np.random.default_rng((self._seed, epoch, index, purpose))

@@ -10,10 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from multishade.errors import DataError
-from multishade.field_files import decode_shading
+from multishade.field_files import decode_image
+from multishade.image_files import decode_exr
 from multishade.photometry.shading import compose
 
 FILE = "light_basis.exr"
@@ -30,7 +33,7 @@ def basis_files(names: Sequence[str]) -> list[str]:
     """Names of a sample's files -> those that hold its light basis. Raises DataError where there is none."""
     if FILE in names:
         return [FILE]
-    frames = [name for name in names if _FRAME.fullmatch(name)]
+    frames = sorted(name for name in names if _FRAME.fullmatch(name))
     if frames:
         return frames
     if _SEQUENCE in names:
@@ -41,32 +44,60 @@ def basis_files(names: Sequence[str]) -> list[str]:
     )
 
 
-def basis_of(key: str, files: Mapping[str, bytes]) -> NDArray[np.float32]:
-    """The files of one sample (at least `basis_files`) -> (M, H, W, 3) float32, linear light, one basis light each.
+class LightBasis:
+    """The files of one sample (at least `basis_files`) -> its images under one light each, (3, H, W), when asked for.
 
     Raises DataError where the sequence is no basis, ImageFileError or ShardError for a damaged file.
     """
-    if FILE in files:
-        basis = decode_shading(key, {_SEQUENCE: files[FILE]})
-    else:
-        basis = decode_shading(key, files)
-    if basis is None or basis.ndim != 4:
-        raise DataError(
-            f"{key}: its sequence holds shading, not images of the object, so it cannot be relit: render with "
-            "light_basis: true or shading.mode: photometric"
-        )
-    return basis
+
+    def __init__(self, key: str, files: Mapping[str, bytes]) -> None:
+        self._key, self._files = key, files
+        self._names = basis_files(list(files))
+        self._planes: dict[str, NDArray[np.floating]] = {}
+        if not _FRAME.fullmatch(self._names[0]):
+            self._planes = decode_exr(files[self._names[0]], f"{key}.{self._names[0]}")
+            if any(not name.endswith((".R", ".G", ".B")) for name in self._planes):
+                raise DataError(
+                    f"{key}: its sequence holds shading, not images of the object, so it cannot be relit: render with "
+                    "light_basis: true or shading.mode: photometric"
+                )
+            self._names = sorted({name.removesuffix(name[-2:]) for name in self._planes})
+
+    def __len__(self) -> int:
+        """M, the number of lights."""
+        return len(self._names)
+
+    def frame(self, light: int) -> Tensor:
+        """(3, H, W) float32 linear light, not negative."""
+        name = self._names[light]
+        if self._planes:
+            planes = [torch.from_numpy(self._planes[f"{name}.{channel}"]) for channel in "RGB"]
+            return torch.stack(planes).float().clamp_min_(0)
+        return torch.from_numpy(decode_image(self._key, name, self._files[name])).permute(2, 0, 1)
+
+    def relit(self, weights: NDArray[np.floating]) -> Tensor:
+        """(3, H, W) float32: `relight` of the whole basis; only lights whose colour is not 0 are looked at."""
+        _require_light(weights)
+        lit = np.flatnonzero(weights.any(axis=1))
+        image = torch.zeros(())
+        for light in lit:
+            colour = torch.tensor(weights[light], dtype=torch.float32).view(3, 1, 1)
+            image = image + self.frame(int(light)) * colour
+        return image if len(lit) else self.frame(0) * 0
+
+    def images(self) -> NDArray[np.float32]:
+        """All of them, (M, H, W, 3) float32."""
+        return np.stack([self.frame(light).permute(1, 2, 0).numpy() for light in range(len(self))])
 
 
 def relight(basis: ArrayLike, weights: ArrayLike, exposure: float = 1.0) -> NDArray[np.float32]:
     """The image under all basis lights at once, each `weights` times as strong as it was rendered, times `exposure`.
 
-    basis: (M, H, W, 3) linear light. weights: (M,) strengths or (M, 3) colours, none negative. Returns (H,
-    W, 3) float32.
+    basis: (M, H, W, 3) linear light. weights: (M,) strengths or (M, 3) colours, none negative. Returns (H, W, 3)
+    float32. Raises DataError for light that is taken away, and exposures that are not above 0.
     """
     strengths = np.asarray(weights, np.float32)
-    if not (np.isfinite(strengths).all() and (strengths >= 0).all()):
-        raise DataError(f"weights: light cannot be taken away; the least of them is {strengths.min():g}")
+    _require_light(strengths)
     if not (np.isfinite(exposure) and exposure > 0):
         raise DataError(f"exposure: {exposure:g}; expected a factor above 0")
     return compose(basis, strengths * np.float32(exposure))
@@ -89,12 +120,11 @@ def draw_weights(
     return weights
 
 
-def exposure_for(image: NDArray[np.float32], mask: NDArray[np.bool_], median: float) -> float:
-    """The factor that brings the object's median luminance to `median`, or its highlights to white if that is less.
+def exposure_for(luminance: NDArray[np.floating], median: float) -> float:
+    """The factor that brings an object's median luminance to `median`, or its highlights to white if that is less.
 
-    image: (H, W, 3) linear light. mask: (H, W). 1 for an object that is wholly black.
+    luminance: (N,) of its pixels, linear. 1 for an object that is wholly black.
     """
-    luminance = image[mask] @ _LUMINANCE
     if not luminance.size:
         return 1.0
     middle, bright = np.percentile(luminance, [50, _PERCENTILE])
@@ -105,17 +135,24 @@ def exposure_for(image: NDArray[np.float32], mask: NDArray[np.bool_], median: fl
 
 
 def draw_image(
-    basis: NDArray[np.float32],
-    mask: NDArray[np.bool_],
+    basis: LightBasis,
+    mask: Tensor,
     rng: np.random.Generator,
     lights: tuple[int, int],
     tint: float,
     median: tuple[float, float],
-) -> NDArray[np.float32]:
-    """A random lighting of a basis at a random exposure: (H, W, 3) float32, the object's median luminance
-    in `median`.
+) -> Tensor:
+    """A random lighting of a basis at a random exposure: (3, H, W) float32.
+
+    The object's median luminance lies in `median`, unless highlights would clip. mask: (H, W) bool.
     """
     weights = draw_weights(len(basis), rng, lights, tint)
     target = float(np.exp(rng.uniform(np.log(median[0]), np.log(median[1]))))
-    image = relight(basis, weights)
-    return image * np.float32(exposure_for(image, mask, target))
+    image = basis.relit(weights)
+    luminance = (image[:, mask] * torch.from_numpy(_LUMINANCE)[:, None]).sum(dim=0)
+    return image * exposure_for(luminance.numpy(), target)
+
+
+def _require_light(weights: NDArray[np.floating]) -> None:
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise DataError(f"weights: light cannot be taken away; the least of them is {weights.min():g}")

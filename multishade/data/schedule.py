@@ -78,7 +78,7 @@ class Schedule:
         return self.buffered(reads, epoch, rank, lane)
 
     def buffered(self, reads: Indices, epoch: int, rank: int, lane: int) -> "Lane":
-        """`reads`, and the order in which a buffer hands them out: their own where they come shuffled, or are to stay."""
+        """`reads`, and the order in which a buffer hands them out; their own where they come shuffled or stay."""
         buffer = 1 if self.run == 1 or not self.shuffled else self.buffer
         emits = np.arange(len(reads))
         if buffer > 1:

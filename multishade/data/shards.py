@@ -178,7 +178,7 @@ def _count_stream(url: str) -> tuple[int, str | None]:
     count = 0
     try:
         with open_url(url) as stream:
-            for _ in tar_samples(url, stream, lambda number, name: name.endswith(("mask.png", "normal.exr"))):
+            for _ in tar_samples(url, stream, lambda number, name: name == "normal.exr"):
                 count += 1
     except ShardError as error:
         if not count:

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sample's files -> the arrays that training takes from it, and no others.
 
-Arrays are planar (C, H, W) half floats as they are stored: what makes float32 of them runs where it is needed.
+They stay the half floats that they are stored as, a plane (H, W) for each channel: what makes float32 of them runs
+where it is needed, and what copies them together copies once.
 """
 
 import fnmatch
+import functools
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from multishade.field_files import decode_grey, light_names
 from multishade.image_files import decode_exr, decode_png
 from multishade.transfer import linear_from_png
 
+Planes = list[Tensor]
 _IMAGE = re.compile(r"image_[a-z0-9_]+\.(?:exr|png)")
 _FRAME = re.compile(r"light_[0-9]+\.png")
 _SEQUENCE = "shading.exr"
@@ -31,19 +34,24 @@ _SAME_DIRECTION = 1e-3  # largest difference of a light's coordinates that count
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """image: (3, H, W) linear light, background 0, weighted by coverage. alpha: (H, W) uint8 coverage, or
-    None if unasked.
+    """image: 3 planes of linear light, background 0, weighted by coverage. alpha: (H, W) uint8 coverage, or None if
+    it was not asked for.
 
-    mask: (H, W) bool. normal: (3, H, W), 0 off the mask, of unit length to 0.1 %. shading: (K, H, W) as stored, or None
-    where it follows from the normal.
+    normal: 3 planes, 0 off the mask, of unit length to 0.1 %. shading: K planes as stored, or None where it follows
+    from the normal.
     """
 
     key: str
-    image: Tensor
+    image: Planes
     alpha: Tensor | None
-    mask: Tensor
-    normal: Tensor
-    shading: Tensor | None
+    normal: Planes
+    shading: Planes | None
+
+    @property
+    def mask(self) -> Tensor:
+        """(H, W) bool: where the normal is not 0, which is what mask.png holds, at an eighth of its decoding."""
+        bits = functools.reduce(np.bitwise_or, (plane.numpy().view(np.uint16) for plane in self.normal))
+        return torch.from_numpy((bits & 0x7FFF) != 0)
 
 
 class ViewDecoder:
@@ -56,10 +64,16 @@ class ViewDecoder:
         self._settings, self._alpha = settings, alpha
         self._directions = np.asarray(directions, np.float64)
         self._cast = settings.shading == "cast"
+        self._always = ["normal.exr"]
+        if alpha:
+            self._always.append("alpha.png")
+        if self._cast:
+            self._always += ["meta.json", _SEQUENCE]
+        self._options = functools.cache(self._find_options)  # every sample of a data set has the same names
 
     def may_need(self, name: str) -> bool:
         """Whether a file of this name (without the key) can be needed by any sample."""
-        fixed = ("normal.exr", "mask.png", "meta.json", "alpha.png", _SEQUENCE, relight.FILE)
+        fixed = ("normal.exr", "meta.json", "alpha.png", _SEQUENCE, relight.FILE)
         return name in fixed or bool(_IMAGE.fullmatch(name) or _FRAME.fullmatch(name))
 
     def choose(self, names: Sequence[str], rng: np.random.Generator) -> list[str]:
@@ -69,20 +83,8 @@ class ViewDecoder:
         does not have.
         """
         relit, which = rng.random(2)
-        needed = ["normal.exr", "mask.png"]
-        if self._alpha:
-            needed.append("alpha.png")
-        if self._cast:
-            needed += ["meta.json", _SEQUENCE]
-        if relit < self._settings.relight.share:
-            needed += relight.basis_files(names)
-        else:
-            inputs = self._inputs(names)
-            needed.append(inputs[int(which * len(inputs))])
-        missing = [name for name in needed if name not in names]
-        if missing:
-            raise ShardError(f"lacks {', '.join(missing)}; it has {', '.join(names)}")
-        return list(dict.fromkeys(needed))
+        options = self._options(tuple(names), bool(relit < self._settings.relight.share))
+        return options[int(which * len(options))]
 
     def decode(self, raw: Raw, begin: Callable[[], np.random.Generator]) -> View:
         """The chosen files -> arrays; composes the input image where a basis was chosen.
@@ -90,33 +92,35 @@ class ViewDecoder:
         begin: makes the generator that `choose` had, if it is needed again. Raises ShardError for files that are
         damaged, DataError for ones that do not fit the settings.
         """
-        files = raw.files
         try:
-            mask = torch.from_numpy(decode_grey(raw.key, "mask.png", files["mask.png"]) > 127)
             normal = _planes(raw, "normal.exr", "RGB")
-            image = self._image(raw, mask, begin)
             alpha = None
             if self._alpha:
-                alpha = torch.from_numpy(decode_grey(raw.key, "alpha.png", files["alpha.png"]))
+                alpha = torch.from_numpy(decode_grey(raw.key, "alpha.png", raw.files["alpha.png"]))
             shading = self._stored_shading(raw) if self._cast else None
+            view = View(raw.key, self._image(raw), alpha, normal, shading)
+            if not view.image:
+                view = replace(view, image=self._composed(raw, view.mask, begin))
         except ImageFileError as error:
             raise ShardError(f"{raw.place}: {error}") from error
-        for what, array in (("image", image), ("normal", normal), ("shading", shading), ("alpha", alpha)):
-            if array is not None and array.shape[-2:] != mask.shape:
+        others = {"image": view.image[0], "alpha": alpha, "shading": shading[0] if shading else None}
+        for what, plane in others.items():
+            if plane is not None and plane.shape != normal[0].shape:
                 raise ShardError(
-                    f"{raw.place}: {raw.key}: {what} is {array.shape[-2:]}, the mask {mask.shape}"
+                    f"{raw.place}: {raw.key}: {what} is {tuple(plane.shape)}, the normal {tuple(normal[0].shape)}"
                 )
-        for what, array in (("image", image), ("normal", normal)):
-            # As whole numbers, what is not finite lies above all that is: 25 times faster than isfinite.
-            bits = array.numpy()
-            if bits.view(np.int16).max() >= 0x7C00 or bits.view(np.uint16).max() >= 0xFC00:
-                raise ShardError(f"{raw.place}: {raw.key}: {what} holds values that are not finite")
-        return View(raw.key, image, alpha, mask, normal, shading)
+        return view
+
+    def _find_options(self, names: tuple[str, ...], relit: bool) -> list[list[str]]:
+        """The files to read, for each image that may be drawn."""
+        images = [relight.basis_files(names)] if relit else [[name] for name in self._inputs(names)]
+        missing = [name for name in self._always if name not in names]
+        if missing:
+            raise ShardError(f"lacks {', '.join(missing)}; it has {', '.join(names)}")
+        return [list(dict.fromkeys([*self._always, *image])) for image in images]
 
     def _inputs(self, names: Sequence[str]) -> list[str]:
-        """The files that can be the input image: image_*, or frames of a photometric sequence where there
-        is no image_*.
-        """
+        """The files that can be the input image: image_*, or where there is none frames of a photometric sequence."""
         stored = [name for name in names if _IMAGE.fullmatch(name)]
         if not stored:
             frames = [name for name in names if _FRAME.fullmatch(name)]
@@ -136,31 +140,33 @@ class ViewDecoder:
             )
         return chosen
 
-    def _image(self, raw: Raw, mask: Tensor, begin: Callable[[], np.random.Generator]) -> Tensor:
-        """(3, H, W) linear light: the chosen file, or what a light basis or a sequence makes of the draws."""
+    def _image(self, raw: Raw) -> Planes:
+        """3 planes of linear light; none where the image is to be composed."""
         inputs = [name for name in raw.files if _IMAGE.fullmatch(name) or _FRAME.fullmatch(name)]
-        if len(inputs) == 1:
-            name = inputs[0]
-            if name.endswith(".exr"):
-                return _planes(raw, name, "RGB")
-            pixels = decode_png(raw.files[name], f"{raw.key}.{name}")
-            if pixels.ndim != 3 or pixels.shape[2] != 3:
-                raise ShardError(f"{raw.place}: {raw.key}.{name}: has shape {pixels.shape}, not (H, W, 3)")
-            return _planar(linear_from_png(pixels))
-        basis = relight.basis_of(f"{raw.place}: {raw.key}", raw.files)
-        if basis.shape[1:3] != tuple(mask.shape):
-            raise ShardError(
-                f"{raw.place}: {raw.key}: light basis is {basis.shape[1:3]}, the mask {mask.shape}"
-            )
+        if len(inputs) != 1:
+            return []
+        name = inputs[0]
+        if name.endswith(".exr"):
+            return _planes(raw, name, "RGB")
+        pixels = decode_png(raw.files[name], f"{raw.key}.{name}")
+        if pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ShardError(f"{raw.place}: {raw.key}.{name}: has shape {pixels.shape}, not (H, W, 3)")
+        return list(torch.from_numpy(linear_from_png(pixels)).permute(2, 0, 1).half().contiguous())
+
+    def _composed(self, raw: Raw, mask: Tensor, begin: Callable[[], np.random.Generator]) -> Planes:
+        """3 planes of linear light: what a light basis makes of the draws, or a frame of a sequence."""
+        basis = relight.LightBasis(f"{raw.place}: {raw.key}", raw.files)
         rng, settings = begin(), self._settings.relight
         relit, which = rng.random(2)
-        if relit < settings.share:
-            return _planar(
-                relight.draw_image(basis, mask.numpy(), rng, settings.lights, settings.tint, settings.median)
-            )
-        return _planar(basis[int(which * len(basis))])
+        if relit >= settings.share:
+            image = basis.frame(int(which * len(basis)))
+        elif basis.frame(0).shape[1:] != mask.shape:
+            raise ShardError(f"{raw.place}: {raw.key}: its light basis and its normal are of different sizes")
+        else:
+            image = relight.draw_image(basis, mask, rng, settings.lights, settings.tint, settings.median)
+        return list(image.half())
 
-    def _stored_shading(self, raw: Raw) -> Tensor:
+    def _stored_shading(self, raw: Raw) -> Planes:
         """(K, H, W) with cast shadows. Raises DataError where the shard has another sequence than is wanted."""
         try:
             stated = json.loads(raw.files["meta.json"])["shading"]
@@ -179,19 +185,12 @@ class ViewDecoder:
         return _planes(raw, _SEQUENCE, light_names(len(wanted)))
 
 
-def _planar(image: NDArray[np.float32]) -> Tensor:
-    """(H, W, 3) float32 -> (3, H, W) float16."""
-    return torch.from_numpy(image).permute(2, 0, 1).half().contiguous()
-
-
-def _planes(raw: Raw, name: str, channels: Sequence[str]) -> Tensor:
-    """An EXR -> (C, H, W) float16 of the named channels."""
+def _planes(raw: Raw, name: str, channels: Sequence[str]) -> Planes:
+    """An EXR -> the planes of the named channels."""
     planes = decode_exr(raw.files[name], f"{raw.key}.{name}")
     missing = [channel for channel in channels if channel not in planes]
     if missing:
         raise ShardError(
             f"{raw.place}: {raw.key}.{name}: lacks channel {', '.join(missing)}; it has {', '.join(planes)}"
         )
-    return torch.from_numpy(
-        np.stack([planes[channel].astype(np.float16, copy=False) for channel in channels])
-    )
+    return [torch.from_numpy(planes[channel].astype(np.float16, copy=False)) for channel in channels]
