@@ -204,6 +204,26 @@ def test_training_learns(tmp_path: Path, process: str) -> None:
     assert RoSE.from_pretrained(finished).settings.process == process
 
 
+def test_gradient_checkpointing_changes_memory_only(tmp_path: Path) -> None:
+    losses = []
+    for name, on in (("without", False), ("with", True)):
+        options = {"steps": 2, "gradient_checkpointing": on}
+        run = config(tmp_path / name, model={"preset": "frames"}, optimisation=options)
+        loop.train(run, sources=spheres(), report=quiet)
+        losses.append(metrics(tmp_path / name, "train/loss"))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_half_precision(tmp_path: Path) -> None:
+    for precision in ("no", "bf16"):
+        run = config(tmp_path / precision, optimisation={"steps": 3, "precision": precision})
+        loop.train(run, sources=spheres(), report=quiet)
+    plain, half = (metrics(tmp_path / name, "train/loss") for name in ("no", "bf16"))
+    assert half == pytest.approx(plain, rel=0.05)
+    assert half != plain
+    assert {value.dtype for value in weights(tmp_path / "bf16" / "model").values()} == {torch.float32}
+
+
 class TestResume:
     @pytest.mark.parametrize("process", ["one_step", "diffusion"])
     def test_a_killed_run_goes_on_as_if_nothing_had_been(self, tmp_path: Path, process: str) -> None:

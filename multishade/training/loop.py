@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object, set_seed
 
 from multishade import pictures
@@ -44,6 +45,7 @@ def train(
     """
     if config.logging.wandb:
         _require_wandb()
+    AcceleratorState._reset_state()  # a second run of one process may have another precision
     accelerator = Accelerator(
         mixed_precision=config.optimisation.precision,
         log_with=[name for name in ("tensorboard", "wandb") if getattr(config.logging, name)] or None,
