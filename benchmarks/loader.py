@@ -33,7 +33,7 @@ from multishade.image_files import decode_exr, decode_png
 from multishade.photometry.lights import ring
 
 READ, DECODE = "bare tar read", "bare decode"
-EPOCHS_IN_PROCESSES = 8  # so that starting them counts little
+EPOCHS_IN_PROCESSES = 24  # so that starting them counts little
 AUGMENTED = {
     "geometric": Geometric(scale=(0.8, 1.3), shift=0.1, rotation_degrees=(-180, 180), mirror=0.5),
     "photometric": Photometric(

@@ -15,6 +15,8 @@ from multishade.data.photometric import grey_of
 from multishade.data.prepare import Prepared
 from multishade.errors import DataError
 
+Allocate = Callable[[str, tuple[int, ...]], NDArray[np.float16]]
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -96,6 +98,11 @@ class Batch:
         )
 
 
+def allocate_anew(name: str, shape: tuple[int, ...]) -> NDArray[np.float16]:
+    """Memory that nobody else has."""
+    return np.empty(shape, np.float16)
+
+
 def make_batch(
     samples: Iterable[Prepared],
     count: int,
@@ -103,8 +110,11 @@ def make_batch(
     epoch: int = 0,
     number: int = 0,
     grey: bool = False,
+    allocate: Allocate = allocate_anew,
 ) -> Batch:
     """Copy `count` samples into one batch, each as soon as it comes, while the caches hold it.
+
+    allocate: name ("image", "normal", "shading") and shape -> where to put such an array, float16.
 
     Raises DataError, naming two samples, where their sizes differ.
     """
@@ -119,7 +129,7 @@ def make_batch(
         for name, given in (("image", sample.image), ("normal", sample.normal), ("shading", sample.shading)):
             planes = [] if given is None else [plane.numpy() for plane in given]
             if planes and name not in arrays:
-                arrays[name] = np.empty((count, len(planes), *planes[0].shape), np.float16)
+                arrays[name] = allocate(name, (count, len(planes), *planes[0].shape))
             for channel, plane in enumerate(planes):
                 if plane.shape != arrays[name].shape[2:]:
                     raise DataError(

@@ -20,13 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from multishade.data.batches import Batch, Fault, make_batch
+from multishade.data.batches import Allocate, Batch, Fault, allocate_anew, make_batch
 from multishade.data.lane import lane_samples
 from multishade.data.prepare import Prepared, Preparer
 from multishade.data.reader import LaneReader, LocalTars
 from multishade.data.schedule import Schedule, allowed_workers
 from multishade.data.settings import Data
 from multishade.data.shards import Shard, fingerprint, open_shards
+from multishade.data.slots import Parcel, Unpacker, WorkerSlots
 from multishade.errors import DataError, MultiShadeError
 
 
@@ -104,20 +105,29 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         source = _BatchSource(
-            self.shards, self._settings, self._directions, self.schedule, self._seed, self._rank, self._done
+            self.shards,
+            self._settings,
+            self._directions,
+            self.schedule,
+            self._seed,
+            self._rank,
+            self._done,
+            self._prefetch,
         )
-        batches = iter(source) if self._workers == 0 else iter(self._processes(source))
+        outcomes = iter(source) if self._workers == 0 else iter(self._processes(source))
+        unpacker = Unpacker(self._pin_memory)
         try:
-            for outcome in batches:
+            for outcome in outcomes:
                 if isinstance(outcome, MultiShadeError):
                     raise outcome
-                self._note(outcome.faults)
+                batch = unpacker.unpack(outcome) if isinstance(outcome, Parcel) else outcome
+                self._note(batch.faults)
                 self._done += 1
-                yield outcome.pin_memory() if self._pin_memory and self._workers == 0 else outcome
+                yield batch.pin_memory() if self._pin_memory and self._workers == 0 else batch
         finally:
             # Ends the workers now. Kept alive by an error's traceback they would be ended by the garbage collector,
             # which takes their queues away first and then waits for them for seconds.
-            del batches
+            del outcomes
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch is to come from: epoch, samples of this rank before it in the epoch, and
@@ -164,7 +174,6 @@ class Loader:
             batch_size=None,
             num_workers=self._workers,
             prefetch_factor=self._prefetch,
-            pin_memory=self._pin_memory,
             worker_init_fn=_one_thread,
             # One of its own: drawing a seed from the global one would change the noise of training after a resume.
             generator=torch.Generator(),
@@ -195,23 +204,30 @@ class _BatchSource(IterableDataset[Any]):
         seed: int,
         rank: int,
         start: int,
+        prefetch: int,
     ) -> None:
         self._shards, self._settings, self._directions = shards, settings, directions
         self._schedule, self._seed, self._rank, self._start = schedule, seed, rank, start
+        self._prefetch = prefetch
 
-    def __iter__(self) -> Iterator[Batch | MultiShadeError]:
+    def __iter__(self) -> Iterator[Batch | Parcel | MultiShadeError]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         expected = (
             MultiShadeError  # a name that is still there when the interpreter ends before the batches do
         )
         try:
-            yield from self._batches(self._start + worker, workers)
+            if info is None:
+                yield from self._batches(self._start, 1)
+            else:
+                slots = WorkerSlots(worker, self._prefetch)
+                for batch in self._batches(self._start + worker, workers, slots.allocate):
+                    yield slots.pack(batch)
         except expected as error:
             # As a value: raised here it would arrive with this process's traceback in its message.
             yield error
 
-    def _batches(self, first: int, step: int) -> Iterator[Batch]:
+    def _batches(self, first: int, step: int, allocate: Allocate = allocate_anew) -> Iterator[Batch]:
         schedule = self._schedule
         preparer = Preparer(self._settings, self._directions, self._seed)
         tars = LocalTars(self._shards)
@@ -247,6 +263,7 @@ class _BatchSource(IterableDataset[Any]):
                 epoch,
                 number,
                 self._settings.grey,
+                allocate,
             )
             if schedule.run == 1:
                 del lanes[lane]

@@ -72,8 +72,10 @@ class Preparer:
                 mask.numpy(), self._settings.geometric, self._generator(epoch, index, _GEOMETRY)
             )
             if not window.keeps(*mask.shape):
-                image = warp_light(torch.stack(view.image).float(), window).half()
-                alpha = warp_light(alpha[None], window)[0] if alpha is not None else None
+                # At once: OpenCV moves four channels as fast as three.
+                planes = [plane.float() for plane in view.image] + ([] if alpha is None else [alpha])
+                moved = warp_light(torch.stack(planes), window)
+                image, alpha = moved[:3].half(), None if alpha is None else moved[3]
                 normal = warp_normal(torch.stack(view.normal).float(), mask, window)[0].half()
                 if view.shading is not None:
                     frames = torch.stack(view.shading).float()

@@ -113,9 +113,10 @@ class Data(Section):
         description="tars, folders, globs, braces ({000000..000099}), http://, s3:// and the like",
     )
     images: tuple[str, ...] = Field(
-        ("image_*", "light_*"),
+        ("image_*",),
         min_length=1,
-        description="patterns: the input image is one of the fields that match, drawn anew in each epoch",
+        description="patterns: the input image is one of the fields that match, drawn anew in each epoch; where a "
+        "sample has no image_*, a frame of its photometric sequence",
     )
     grey: bool = Field(True, description="the mean of the channels of the display-encoded image")
     shading: Literal["lambert", "cast"] = Field(

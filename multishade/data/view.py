@@ -29,6 +29,9 @@ Planes = list[Tensor]
 _IMAGE = re.compile(r"image_[a-z0-9_]+\.(?:exr|png)")
 _FRAME = re.compile(r"light_[0-9]+\.png")
 _SEQUENCE = "shading.exr"
+_ANOTHER_SHADING = (
+    "set shading to lambert, which follows from the normal for any lights, or render such shards"
+)
 _SAME_DIRECTION = 1e-3  # largest difference of a light's coordinates that counts as rounding
 
 
@@ -114,6 +117,9 @@ class ViewDecoder:
     def _find_options(self, names: tuple[str, ...], relit: bool) -> list[list[str]]:
         """The files to read, for each image that may be drawn."""
         images = [relight.basis_files(names)] if relit else [[name] for name in self._inputs(names)]
+        if self._cast and _SEQUENCE not in names:
+            # Not damage: no other sample of such a shard would do either.
+            raise DataError(f"lacks {_SEQUENCE}: {_ANOTHER_SHADING} (shading.stored: true)")
         missing = [name for name in self._always if name not in names]
         if missing:
             raise ShardError(f"lacks {', '.join(missing)}; it has {', '.join(names)}")
@@ -173,14 +179,15 @@ class ViewDecoder:
             mode, stored = stated["mode"], np.asarray(stated["directions"], np.float64)
         except (ValueError, KeyError, TypeError) as error:
             raise ShardError(f"{raw.place}: {raw.key}.meta.json: states no shading ({error!r})") from error
-        remedy = "set shading to lambert, which follows from the normal for any lights, or render such shards"
         if mode != "cast":
-            raise DataError(f"{raw.place}: {raw.key}: its shading is of mode {mode}, not cast: {remedy}")
+            raise DataError(
+                f"{raw.place}: {raw.key}: its shading is of mode {mode}, not cast: {_ANOTHER_SHADING}"
+            )
         wanted = self._directions
         if stored.shape != wanted.shape or np.abs(stored - wanted).max() > _SAME_DIRECTION:
             raise DataError(
                 f"{raw.place}: {raw.key}: its sequence has {len(stored)} lights, and the model's {len(wanted)} are not "
-                f"the same: {remedy}"
+                f"the same: {_ANOTHER_SHADING}"
             )
         return _planes(raw, _SEQUENCE, light_names(len(wanted)))
 
