@@ -32,10 +32,12 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "tiny": Preset("frames", (32, 64, 96), (False, True, True)),
-    "small": Preset("frames", (32, 64, 96, 128), (False, True, True, True)),
+    # diffusers' spatio-temporal blocks normalise 32 groups of channels: with 32 channels each would be a group of its
+    # own, and what a block adds to a whole channel (noise level, light angles) would be normalised away.
+    "tiny": Preset("frames", (64, 64, 96), (False, True, True)),
+    "small": Preset("frames", (64, 96, 128), (False, True, True)),
     "medium": Preset("frames", (64, 96, 128, 160), (False, True, True, True)),
-    "channels-tiny": Preset("channels", (32, 64, 96), (False, False, True)),
+    "channels-tiny": Preset("channels", (32, 64, 96), (False, False, True), groups=8),
     "channels-small": Preset("channels", (64, 128, 192, 256), (False, False, False, True)),
     "channels-medium": Preset("channels", (96, 160, 224, 288), (False, False, True, True), layers=2),
 }
