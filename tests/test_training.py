@@ -26,9 +26,10 @@ from synthetic import make_sample, write_synthetic_shard
 from torch import Tensor
 
 from multishade.config import load_settings
-from multishade.errors import ConfigError, ModelError, TrainingError
+from multishade.errors import ConfigError, DataError, ModelError, TrainingError
 from multishade.photometry import torch_twins
 from multishade.rose import RoSE, presets
+from multishade.sample import FieldFormat
 from multishade.training import checkpoints, loop, objectives
 from multishade.training.config import Objective, Optimisation, TrainConfig
 from multishade.training.parameters import RunningMean, choose, merged
@@ -494,6 +495,27 @@ def test_shards_become_batches_of_the_models_lights_and_size(tmp_path: Path, sha
     ]
     loop.train(run, report=quiet)
     assert metrics(tmp_path, "val/mean_angle")
+
+
+def test_shards_without_the_stored_shading_that_is_asked_for(tmp_path: Path) -> None:
+    samples = [make_sample(f"s000000-g0000-v{view}", size=24) for view in range(2)]
+    write_synthetic_shard(tmp_path / "a0.tar", samples, FieldFormat(shading_stored=False))
+    write_synthetic_shard(tmp_path / "a1.tar", samples)
+    run = on_shards(tmp_path / "run", tmp_path)
+    data = run.data.model_copy(update={"shading": "cast"})
+    with pytest.raises(DataError, match=r"a0\.tar: .*lacks shading\.exr: set shading to lambert") as raised:
+        loop.train(run.model_copy(update={"data": data}), report=quiet)
+    assert "in a row" not in str(raised.value)  # said of the first sample, not after a search for others
+
+
+def test_stored_shading_of_another_k(tmp_path: Path) -> None:
+    samples = [make_sample(f"s000000-g0000-v{view}", size=24, mode="cast", lights=6) for view in range(2)]
+    for name in ("a0.tar", "a1.tar"):
+        write_synthetic_shard(tmp_path / name, samples)
+    run = on_shards(tmp_path / "run", tmp_path)
+    data = run.data.model_copy(update={"shading": "cast"})
+    with pytest.raises(DataError, match=r"6 .*9"):
+        loop.train(run.model_copy(update={"data": data}), report=quiet)
 
 
 def test_sigkill_in_mid_run(tmp_path: Path, shards: Path) -> None:

@@ -64,7 +64,7 @@ class Data(Section):
 
     train: tuple[str, ...] = Field(min_length=1, description="tars, folders, globs, braces, URLs")
     val: tuple[str, ...] = Field(min_length=1, description="likewise; other objects than those of train")
-    images: tuple[str, ...] = Field(("image_*", "light_*"), min_length=1, description="fields used as photos")
+    images: tuple[str, ...] = Field(("image_*",), min_length=1, description="fields used as photos")
     geometric: Geometric = Field(Geometric(), description="size is model.size and need not be given")
     photometric: Photometric = Photometric()
     relight: Relight = Relight()

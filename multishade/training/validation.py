@@ -20,13 +20,13 @@ PANEL = 128  # pixels, height of one picture
 
 @dataclass(frozen=True)
 class Row:
-    """One image. error: mean angle in degrees; median: likewise; sum_of_normals (3,): for the constant."""
+    """One image. error, median: of its angles, degrees. shading_error: root mean square. panels: drawn, or none."""
 
     key: str
     error: float
     median: float
     shading_error: float
-    constant: Float32  # (N, 3) true normals on the object, thinned out
+    normals: Float32  # (N, 3) true normals on the object, thinned out
     panels: tuple[pictures.Picture, ...]
 
 
@@ -64,12 +64,12 @@ def rows_of(model: RoSE, batches: Iterable[Batch], solver: str, drawn: int) -> l
 
 def scores(rows: list[Row]) -> Scores:
     """Means over images, and what the mean normal of all of them would get."""
-    together = np.concatenate([row.constant for row in rows])
+    together = np.concatenate([row.normals for row in rows])
     constant = together.sum(axis=0)
     return Scores(
         mean=float(np.mean([row.error for row in rows])),
         median=float(np.mean([row.median for row in rows])),
-        constant=float(np.mean([np.mean(angular_error_degrees(row.constant, constant)) for row in rows])),
+        constant=float(np.mean([np.mean(angular_error_degrees(row.normals, constant)) for row in rows])),
         shading=float(np.mean([row.shading_error for row in rows])),
         images=len(rows),
     )
@@ -80,8 +80,11 @@ def sheet(rows: list[Row]) -> pictures.Picture | None:
     drawn = [row for row in rows if row.panels]
     if not drawn:
         return None
+    frames = [caption for k in (1, 2, 3) for caption in (f"shading {k}", "true")]
+    captions = ["photo", *(frames if len(drawn[0].panels) > 4 else ()), "normals", "true", "error"]
     return pictures.tile(
         [[pictures.fit_height(panel, PANEL) for panel in row.panels] for row in drawn],
+        [captions] * len(drawn),
         labels=[f"{row.key}: mean {row.error:.1f}, median {row.median:.1f} degrees" for row in drawn],
     )
 
