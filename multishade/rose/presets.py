@@ -37,8 +37,13 @@ PRESETS: Mapping[str, Preset] = {
     "tiny": Preset("frames", (64, 64, 96), (False, True, True)),
     "small": Preset("frames", (64, 96, 128), (False, True, True)),
     "medium": Preset("frames", (64, 96, 128, 160), (False, True, True, True)),
+    # A quarter of the positions of "tiny": the study of docs/study-paradigm.md trains it dozens of times.
+    "coarse": Preset("frames", (64, 64), (False, True), unshuffle=8),
     "channels-tiny": Preset("channels", (32, 64, 96), (False, False, True), groups=8),
     "channels-small": Preset("channels", (64, 128, 192, 256), (False, False, False, True)),
+    "channels-fine": Preset(
+        "channels", (32, 64, 128, 192, 256), (False, False, False, False, True), unshuffle=2, groups=16
+    ),
     "channels-medium": Preset("channels", (96, 160, 224, 288), (False, False, True, True), layers=2),
 }
 
