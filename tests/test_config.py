@@ -7,6 +7,7 @@ import pytest
 
 from multishade.config import fingerprint_fields, load_config
 from multishade.errors import ConfigError
+from multishade.plan import make_plan
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 DEMO = CONFIGS / "demo.yaml"
@@ -98,3 +99,57 @@ def test_fingerprint_ignores_how_it_is_run_and_how_far() -> None:
     assert fields() == fields("runtime.attempts=5", "shards.count=7", "sources.objects=other.jsonl")
     assert fields() != fields("views.count=3")
     assert fields() != fields("seed=1")
+
+
+def test_a_file_holds_only_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(f"extends: {DEMO}\nname: mine\nviews: {{count: 4}}\n")
+    mine, demo = load_config(tmp_path / "mine.yaml"), load_config(DEMO)
+    assert (mine.name, mine.views.count) == ("mine", 4)
+    assert mine.views.canonical == demo.views.canonical  # a section is merged, not replaced
+    assert mine.sources == demo.sources  # found beside the file that names them
+
+
+def test_an_error_is_placed_in_the_file_that_makes_it(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("name: base\nsources: {objects: o.jsonl}\nviews:\n  cout: 2\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nviews:\n  count: 0\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "mine.yaml")
+    assert "base.yaml:4: unknown setting 'views.cout'" in str(caught.value)
+    assert "mine.yaml:3: 'views.count' is 0" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: mine.yaml", "mine.yaml: extends itself, by way of mine.yaml"),
+        ("extends: gone.yaml", "gone.yaml: cannot be read .*; .*mine.yaml extends it"),
+        ("extends: [a, b]", "'extends' is .*: name one file"),
+    ],
+)
+def test_a_file_that_cannot_be_extended(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_config(tmp_path / "mine.yaml")
+
+
+def test_ablations_differ_from_the_recipe_in_one_thing() -> None:
+    recipe = load_config(CONFIGS / "multishade.yaml").model_dump()
+    different = {
+        "multishade-k6": {"shading"},
+        "multishade-k12": {"shading"},
+        "multishade-spiral": {"shading"},
+        "multishade-own-materials": {"materials"},
+    }
+    for name, sections in different.items():
+        ablation = load_config(CONFIGS / f"{name}.yaml").model_dump()
+        assert {key for key in recipe if recipe[key] != ablation[key]} == sections | {"name"}, name
+
+
+@pytest.mark.parametrize("name", ["multishade-k6", "multishade-k12", "multishade-spiral"])
+def test_ablations_of_the_sequence_keep_the_images(name: str) -> None:
+    recipe, ablation = (
+        make_plan(load_config(CONFIGS / f"{stem}.yaml")).group(3, 5) for stem in ("multishade", name)
+    )
+    for ours, theirs in zip(recipe.views, ablation.views, strict=True):
+        assert (ours.seed, ours.camera, ours.lights) == (theirs.seed, theirs.camera, theirs.lights)
+        assert ours.sequence != theirs.sequence

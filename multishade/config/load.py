@@ -17,6 +17,7 @@ Settings = TypeVar("Settings", bound=BaseModel)
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read and check a configuration.
 
+    A file may begin with `extends: other.yaml`: then it holds only what is different there, section by section.
     `overrides` are `section.key=value` strings, the value in YAML, applied after the file. Manifest paths in
     `sources` come back absolute: a path in the file is relative to the file, one in an override to the current
     folder. Raises ConfigError.
@@ -26,15 +27,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 def load_settings(path: Path, model: type[Settings], overrides: Sequence[str] = ()) -> Settings:
     """`load_config` for any strict model. Raises ConfigError."""
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}): give the path of a YAML file"
-        ) from error
-    node, tree = _parse(path, text)
-    _resolve_sources(tree, path.parent.resolve())
+    files, tree = _read(Path(path))
     origins: dict[tuple[str, ...], str] = {}
     for override in overrides:
         field = _apply(tree, override)
@@ -44,7 +37,7 @@ def load_settings(path: Path, model: type[Settings], overrides: Sequence[str] = 
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        problems = [_describe(problem, path, node, origins, model) for problem in error.errors()]
+        problems = [_describe(problem, files, origins, model) for problem in error.errors()]
         raise ConfigError("\n".join(problems)) from None
 
 
@@ -55,6 +48,41 @@ def fingerprint_fields(config: Config) -> dict[str, Any]:
     are: a data set may grow.
     """
     return config.model_dump(mode="json", exclude={"runtime": True, "sources": True, "shards": {"count"}})
+
+
+_File = tuple[Path, yaml.Node | None]
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[_File], dict[str, Any]]:
+    """A file and those that it extends, itself first, and the settings of all of them together."""
+    chain = (*above, path.resolve())
+    if len(set(chain)) < len(chain):
+        raise ConfigError(f"{path}: extends itself, by way of {', '.join(file.name for file in chain[:-1])}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        asked = f"; {above[-1]} extends it" if above else ""
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror}): give the path of a YAML file{asked}"
+        ) from error
+    node, tree = _parse(path, text)
+    _resolve_sources(tree, path.parent.resolve())
+    base = tree.pop("extends", None)
+    if base is None:
+        return [(path, node)], tree
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: 'extends' is {base!r}: name one file, relative to this one")
+    files, settings = _read(path.parent / base, chain)
+    return [(path, node), *files], _over(settings, tree)
+
+
+def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The settings of `base`, those of `own` in their place: sections are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in own.items():
+        below = merged.get(key)
+        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _parse(path: Path, text: str) -> tuple[yaml.Node | None, dict[str, Any]]:
@@ -101,14 +129,13 @@ def _apply(tree: dict[str, Any], override: str) -> tuple[str, ...]:
 
 def _describe(
     problem: Any,
-    path: Path,
-    node: yaml.Node | None,
+    files: list[_File],
     origins: dict[tuple[str, ...], str],
     model: type[BaseModel],
 ) -> str:
     location = tuple(str(part) for part in problem["loc"])
     field = ".".join(location) or "(the whole file)"
-    where = str(path)
+    where = str(files[0][0])
     for origin_field, origin in origins.items():
         # An error of a whole section may come from an override of a part of it, and the other way round.
         depth = min(len(location), len(origin_field))
@@ -116,7 +143,8 @@ def _describe(
             where = origin
             break
     else:
-        line = _line_of(node, location)
+        found = [(path, *_line_of(node, location)) for path, node in files]
+        path, line, depth = max(found, key=lambda place: place[2])  # of equal ones the first: it wins
         if line is not None:
             where = f"{path}:{line}"
     if problem["type"] == "extra_forbidden":
@@ -136,18 +164,18 @@ def _allowed_keys(model: type[BaseModel], location: tuple[str, ...]) -> str:
     return f"Known here: {', '.join(section.model_fields)}"
 
 
-def _line_of(node: yaml.Node | None, location: tuple[str, ...]) -> int | None:
-    """The line of the deepest part of `location` that the file spells out."""
+def _line_of(node: yaml.Node | None, location: tuple[str, ...]) -> tuple[int | None, int]:
+    """The line of the deepest part of `location` that the file spells out, and how deep that is."""
     line = None
-    for part in location:
+    for depth, part in enumerate(location):
         if isinstance(node, yaml.MappingNode):
             found = next(((key, value) for key, value in node.value if key.value == part), None)
             if found is None:
-                break
+                return line, depth
             line, node = found[0].start_mark.line + 1, found[1]
         elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
             node = node.value[int(part)]
             line = node.start_mark.line + 1
         else:
-            break
-    return line
+            return line, depth
+    return line, len(location)
