@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from multishade.data.clay import draw_clay
 from multishade.data.geometric import draw_window, mirrored_lights, warp_light, warp_normal, warp_shading
 from multishade.data.photometric import Camera, grey_of
 from multishade.data.reader import Raw
 from multishade.data.settings import Data, Geometric
 from multishade.data.view import ViewDecoder
 
-_CHOICE, _GEOMETRY, _CAMERA = 3, 4, 5  # purposes of random streams
+_CHOICE, _GEOMETRY, _CAMERA, _CLAY = 3, 4, 5, 6  # purposes of random streams
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,10 @@ class Preparer:
         normal: Iterable[Tensor] = view.normal
         shading: Iterable[Tensor] | None = view.shading
         alpha = view.alpha.float().div_(255) if view.alpha is not None else None
+        clay = self._generator(epoch, index, _CLAY) if self._settings.clay.share else None
+        if clay is not None and clay.random() < self._settings.clay.share:
+            true = torch.stack(view.normal).float()
+            image = list(draw_clay(true, view.mask, self._settings.clay, clay).half())
         if self._moves:
             mask = view.mask
             window = draw_window(
@@ -73,7 +78,7 @@ class Preparer:
             )
             if not window.keeps(*mask.shape):
                 # At once: OpenCV moves four channels as fast as three.
-                planes = [plane.float() for plane in view.image] + ([] if alpha is None else [alpha])
+                planes = [plane.float() for plane in image] + ([] if alpha is None else [alpha])
                 moved = warp_light(torch.stack(planes), window)
                 image, alpha = moved[:3].half(), None if alpha is None else moved[3]
                 normal = warp_normal(torch.stack(view.normal).float(), mask, window)[0].half()

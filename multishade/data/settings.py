@@ -105,6 +105,18 @@ class Relight(Section):
         return self
 
 
+class Clay(Section):
+    """Input images made from the true normals, in plain paint under one light, instead of one of the stored images."""
+
+    share: Probability = Field(0.0, description="share of samples whose input image is made so")
+    glossy: Probability = Field(0.6, description="share of those with a highlight")
+    ambient: float = Field(
+        0.25, ge=0, description="most of the light that comes from everywhere, in half of them"
+    )
+    tint: float = Field(0.15, ge=0, le=1, description="spread of the paint's colours")
+    median: PositiveRange = Field((0.08, 0.45), description="median luminance of the object, as in relight")
+
+
 class Data(Section):
     """One data set as a training run sees it."""
 
@@ -126,6 +138,7 @@ class Data(Section):
     geometric: Geometric = Geometric()
     photometric: Photometric = Photometric()
     relight: Relight = Relight()
+    clay: Clay = Clay()
     run: int | Literal["shard", "auto"] = Field(
         "auto",
         description="samples read in a row before another place is gone to: 1 is a perfect shuffle and reads "

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from multishade.config.models import Probability, Section
+from multishade.data.settings import Clay, Geometric, Photometric, Relight
 from multishade.data.settings import Data as DataSettings
-from multishade.data.settings import Geometric, Photometric, Relight
 from multishade.rose.settings import RoseSettings, Sampling
 
 Positive = Annotated[float, Field(gt=0)]
@@ -68,6 +68,7 @@ class Data(Section):
     geometric: Geometric = Field(Geometric(), description="size is model.size and need not be given")
     photometric: Photometric = Photometric()
     relight: Relight = Relight()
+    clay: Clay = Clay()
     shading: Literal["lambert", "cast"] = Field(
         "lambert", description="computed from the normal, or as stored"
     )
@@ -89,6 +90,7 @@ class Data(Section):
                 geometric=self.geometric.model_copy(update={"size": model.size}),
                 photometric=self.photometric,
                 relight=self.relight,
+                clay=self.clay,
                 run=self.run,
                 **common,
             )
