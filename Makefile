@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup render test lint bench bench-solvers bench-integration bench-loader eval-solvers clean
+.PHONY: setup render test lint bench bench-solvers bench-integration bench-loader eval-solvers boxed-data boxed-model clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -56,6 +56,20 @@ eval-solvers: $(VENV)/.render
 	    -o data/eval/$$mode $(if $(WORKERS),--workers $(WORKERS)) && \
 	  $(RUN)/multishade evaluate solvers --on shards:data/eval/$$mode -o out/eval/$$mode || exit 1; \
 	done
+
+# The model in the box: its data (about an hour on two cores), then the model (likewise), then the box itself.
+BOXED := configs/boxed.yaml $(if $(WORKERS),--workers $(WORKERS))
+boxed-data: $(VENV)/.render
+	$(RUN)/multishade assets builtin -o data/boxed-assets --objects-per-family 128 --materials-per-family 48
+	$(RUN)/multishade render $(BOXED) --shards 0-47 -o data/boxed
+	for split in val test; do \
+	  $(RUN)/multishade render $(BOXED) --set split=$$split --set shards.groups=24 --set shards.count=1 --shards 0 \
+	    -o data/boxed-$$split || exit 1; \
+	done
+
+boxed-model: boxed-data $(VENV)/.all
+	$(RUN)/multishade train configs/train/boxed.yaml $(if $(wildcard out/boxed/checkpoints),--resume)
+	$(RUN)/python -m multishade.training.boxing out/boxed --curves docs/images/boxed-curves.png
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
