@@ -61,7 +61,7 @@ eval-solvers: $(VENV)/.render
 BOXED := configs/boxed.yaml $(if $(WORKERS),--workers $(WORKERS))
 boxed-data: $(VENV)/.render
 	$(RUN)/multishade assets builtin -o data/boxed-assets --objects-per-family 128 --materials-per-family 48
-	$(RUN)/multishade render $(BOXED) --shards 0-33 -o data/boxed
+	$(RUN)/multishade render $(BOXED) --shards 0-34 -o data/boxed
 	for split in val test; do \
 	  $(RUN)/multishade render $(BOXED) --set split=$$split --set shards.groups=24 --set shards.count=1 --shards 0 \
 	    -o data/boxed-$$split || exit 1; \
