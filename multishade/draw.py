@@ -56,11 +56,13 @@ def camera(
 
 
 def lights(
-    settings: models.Lights, environments: Ordered[str], rng: np.random.Generator
+    settings: models.Lights, environments: Ordered[str], rng: np.random.Generator, distance: float = 0.0
 ) -> tuple[scene.Light, ...]:
     """The light of each input image, in the order parallel, point, environment, mixed.
 
     `environments` are paths or `studio:` names; as far as there are enough, no two images of a view share one.
+    distance: from the camera to the object's centre. Point lights are drawn about that centre and given in the camera's
+    frame, whose origin is the camera.
     """
     wanted = settings.environment.count + settings.mixed.count
     maps: list[str] = []
@@ -69,7 +71,9 @@ def lights(
     drawn = [
         _parallel(f"image_parallel{suffix}", settings, rng) for suffix in _suffixes(settings.parallel.count)
     ]
-    drawn += [_point(f"image_point{suffix}", settings, rng) for suffix in _suffixes(settings.point.count)]
+    drawn += [
+        _point(f"image_point{suffix}", settings, rng, distance) for suffix in _suffixes(settings.point.count)
+    ]
     drawn += [environment(f"image_env{i}", maps[i], settings, rng) for i in range(settings.environment.count)]
     for i in range(settings.mixed.count):
         sun = _parallel(f"image_mixed{i}", settings, rng)
@@ -158,7 +162,9 @@ def _parallel(field: str, settings: models.Lights, rng: np.random.Generator) -> 
     )
 
 
-def _point(field: str, settings: models.Lights, rng: np.random.Generator) -> scene.Light:
+def _point(
+    field: str, settings: models.Lights, rng: np.random.Generator, camera_distance: float
+) -> scene.Light:
     colour = _colour(settings.colour_jitter, rng)
     distance = rng.uniform(*settings.point.distance)
     x, y, z = (distance * axis for axis in _upper_front(settings, rng))
@@ -166,7 +172,7 @@ def _point(field: str, settings: models.Lights, rng: np.random.Generator) -> sce
         field,
         "point",
         colour=colour,
-        position=(float(x), float(y), float(z)),
+        position=(float(x), float(y), float(z - camera_distance)),
         strength=float(rng.uniform(*settings.point.strength)),
         size=float(rng.uniform(*settings.point.radius)),
     )

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from multishade import draw, materials, scene
-from multishade.config import Config, fingerprint_fields
+from multishade.config import Config, fingerprint_fields, models
 from multishade.dataset import DatasetRecord
 from multishade.errors import ConfigError
 from multishade.manifest import read_environments, read_materials, read_objects
@@ -24,6 +25,7 @@ from multishade.rows import EnvironmentRow, MaterialRow, ObjectRow, Row, family_
 
 # The first element of a spawn key says what is drawn; what follows says for which place.
 ORDER, GROUP, VIEW = 0, 1, 2
+MATERIAL_KINDS = ("own", "metallic", "non-metallic")
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -118,17 +120,8 @@ class Plan:
         return objects[_order(self.config.seed, turn, len(objects))[place]]
 
     def _material(self, chosen: ObjectRow, variant: int, rng: np.random.Generator) -> MaterialRow | None:
-        """Own, metallic or non-metallic. With several variants of each object the first keeps its own material and the
-        others do not. Built-in objects have none of their own, so they always wear one of the manifest's."""
-        settings = self.config.materials
-        kinds = ("own", "metallic", "non-metallic")
-        weights = np.array([settings.own, settings.metallic, settings.non_metallic])
-        if settings.variants > 1:
-            weights[0] = weights[0] if variant == 0 else 0.0
-            weights[1:] = weights[1:] if variant > 0 or weights[0] == 0 else 0.0
-        if chosen.source != "file" and self.assets.materials:
-            weights = np.array([0.0, settings.metallic or 1.0, settings.non_metallic or 1.0])
-        kind = kinds[rng.choice(3, p=weights / weights.sum())]
+        bare = chosen.source != "file" and bool(self.assets.materials)
+        kind = MATERIAL_KINDS[rng.choice(3, p=kind_weights(self.config.materials, variant, bare))]
         rows = self.assets.of_kind(kind)
         return rows[rng.integers(len(rows))] if kind != "own" else None
 
@@ -136,11 +129,14 @@ class Plan:
         config = self.config
         rng = _generator(config.seed, VIEW, shard, group, number)
         paths = [environment_path(row) for row in self.assets.environments]
+        seed = int(rng.integers(2**31))
+        camera = draw.camera(config.camera, config.views, number, rng)
+        distance = float(np.linalg.norm(np.array(camera.camera_to_world)[:3, 3]))
         return scene.View(
             key=key,
-            seed=int(rng.integers(2**31)),
-            camera=draw.camera(config.camera, config.views, number, rng),
-            lights=draw.lights(config.lights, paths, rng),
+            seed=seed,
+            camera=camera,
+            lights=draw.lights(config.lights, paths, rng, distance),
             sequence=draw.sequence(config.shading, config.lights, paths, rng),
         )
 
@@ -154,6 +150,22 @@ def make_plan(config: Config) -> Plan:
     assets = Assets(_of_split(known, config), _of_split(worn, config), _of_split(skies, config))
     _require(config, assets)
     return Plan(config, assets, manifests)
+
+
+def kind_weights(settings: models.Materials, variant: int, bare: bool) -> NDArray[np.float64]:
+    """Probabilities (3,) of MATERIAL_KINDS for a group.
+
+    With several variants of each object the first keeps its own material and the others do not. bare: built-in objects
+    have none of their own, so they always wear one of the manifest's.
+    """
+    weights = np.array([settings.own, settings.metallic, settings.non_metallic])
+    if settings.variants > 1:
+        weights[0] = weights[0] if variant == 0 else 0.0
+        weights[1:] = weights[1:] if variant > 0 or weights[0] == 0 else 0.0
+    if bare:
+        worn = [settings.metallic, settings.non_metallic] if settings.own < 1 else [1.0, 1.0]
+        weights = np.array([0.0, *worn])
+    return weights / weights.sum()
 
 
 def environment_path(row: EnvironmentRow) -> str:

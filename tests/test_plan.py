@@ -126,6 +126,22 @@ def test_lights_come_evenly_from_the_upper_front(rng: np.random.Generator) -> No
     assert (distances > 1.2 - 1e-9).all() and (distances < 2.5 + 1e-9).all()
 
 
+def test_point_lights_stand_about_the_object_not_the_camera() -> None:
+    for view in (view for number in range(20) for view in plan_with("views.count=3").group(0, number).views):
+        (light,) = (light for light in view.lights if light.kind == "point")
+        assert light.position is not None
+        world = np.array(view.camera.camera_to_world) @ (*light.position, 1.0)
+        distance = np.linalg.norm(world[:3])  # from the origin, where the object is
+        assert 1.2 - 1e-9 < distance < 2.5 + 1e-9
+        toward_camera = world[:3] @ np.array(view.camera.camera_to_world)[:3, 2] / distance
+        assert toward_camera > np.sin(np.radians(10)) - 1e-9
+
+
+def test_a_kind_of_material_that_is_not_wanted_is_not_worn() -> None:
+    plan = plan_with("materials={own: 0, metallic: 0, non_metallic: 1}", "shards.groups=60")
+    assert {group.material.kind for group in plan.groups(0) if group.material} == {"non-metallic"}
+
+
 def test_environments_of_a_view_differ(rng: np.random.Generator) -> None:
     for _ in range(20):
         lights = draw.lights(models.Lights(), ["a", "b", "c"], rng)
