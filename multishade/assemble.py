@@ -115,7 +115,7 @@ def _meta(
             "licence": material.licence if material else chosen.licence,
         },
         "camera": _camera(view.camera),
-        "lights": {light.field: _light(light, group) for light in view.lights},
+        "lights": {light.field: light_meta(light, group) for light in view.lights},
         "shading": _sequence(view.sequence, group),
         "exposure": exposures,
         "conventions": CONVENTIONS,
@@ -167,7 +167,7 @@ def intrinsics(camera: scene.Camera) -> list[list[float]]:
     return [[scale, 0.0, camera.width / 2], [0.0, scale, camera.height / 2], [0.0, 0.0, 1.0]]
 
 
-def _light(light: scene.Light, group: PlannedGroup) -> dict[str, Any]:
+def light_meta(light: scene.Light, group: PlannedGroup) -> dict[str, Any]:
     """Only what the kind of light has; the environment by name, since a path says nothing elsewhere."""
     meta: dict[str, Any] = {"type": light.kind}
     if light.direction is not None:
@@ -195,5 +195,5 @@ def _light(light: scene.Light, group: PlannedGroup) -> dict[str, Any]:
 def _sequence(sequence: scene.Sequence, group: PlannedGroup) -> dict[str, Any]:
     meta: dict[str, Any] = {"mode": sequence.mode, "directions": sequence.directions}
     if sequence.ambient is not None:
-        meta["ambient"] = _light(sequence.ambient, group)
+        meta["ambient"] = light_meta(sequence.ambient, group)
     return meta

@@ -25,7 +25,7 @@ def compare(folder: Path, key: str, threads: int) -> list[str]:
     Raises ShardError where the folder has no such sample, or its manifests are not what they were.
     """
     plan = plan_of(folder)
-    shard, group = _planned(plan, folder, key)
+    shard, group = planned_view(plan, folder, key)
     stored = next((files for name, files in read_shard(shard_path(folder, shard)) if name == key), None)
     if stored is None:
         raise ShardError(f"{shard_path(folder, shard)}: has no sample {key}")
@@ -39,7 +39,7 @@ def compare(folder: Path, key: str, threads: int) -> list[str]:
 def save_scene(folder: Path, key: str, path: Path, field: str | None) -> None:
     """Save a sample's scene, lit as for the image `field` (default: its first), as a .blend with packed textures."""
     plan = plan_of(folder)
-    _, group = _planned(plan, folder, key)
+    _, group = planned_view(plan, folder, key)
     (view,) = group.views
     fields = [light.field for light in view.lights]
     if not fields or (field is not None and field not in fields):
@@ -65,7 +65,7 @@ def plan_of(folder: Path) -> Plan:
     return plan
 
 
-def _planned(plan: Plan, folder: Path, key: str) -> tuple[int, PlannedGroup]:
+def planned_view(plan: Plan, folder: Path, key: str) -> tuple[int, PlannedGroup]:
     """The shard and the group of a key, the group reduced to the one view."""
     match = KEY.fullmatch(key)
     if match is None:

@@ -18,6 +18,7 @@ COMMANDS = (
     "plan",
     "inspect",
     "replay",
+    "stats",
     "assets",
     "train",
     "infer",

@@ -31,12 +31,14 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text, the first `text_columns` aligned left, others right. `last_bold`: rows at the end that sum up."""
+    """Cells as text, the first `text_columns` aligned left, others right. `last_bold`: rows at the end that sum up.
+    `wrap`: cells may take several lines."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     text_columns: int = 1
     last_bold: int = 0
+    wrap: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2r
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--faint); font-weight: 600; } .text { text-align: left; } tr.sum td { font-weight: 600; }
+table.wrap td { white-space: normal; vertical-align: top; }
 .warning { background: var(--mark); border-left: 4px solid var(--edge); padding: .6rem .9rem; margin: 1rem 0; }
 figure { margin: 1.25rem 0; }
 figure img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); }
@@ -83,7 +86,7 @@ def to_markdown(title: str, blocks: Sequence[Block]) -> str:
                 parts.append(f"> **Warning.** {text}")
             case Bullets(items):
                 parts.append("\n".join(f"- {item}" for item in items))
-            case Table(header, rows, text_columns, last_bold):
+            case Table(header, rows, text_columns, last_bold, _):
                 parts.append(_markdown_table(header, rows, text_columns, last_bold))
             case Figure(path, caption):
                 parts.append(f"![{caption}]({path.replace(' ', '%20')})")
@@ -103,8 +106,8 @@ def to_html(title: str, blocks: Sequence[Block]) -> str:
                 parts.append(f'<p class="warning" role="alert"><strong>Warning.</strong> {escape(text)}</p>')
             case Bullets(items):
                 parts.append("<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>")
-            case Table(header, rows, text_columns, last_bold):
-                parts.append(_html_table(header, rows, text_columns, last_bold))
+            case Table(header, rows, text_columns, last_bold, wrap):
+                parts.append(_html_table(header, rows, text_columns, last_bold, wrap))
             case Figure(path, caption):
                 parts.append(
                     f'<figure><img src="{escape(path)}" alt="{escape(caption)}" loading="lazy">'
@@ -135,7 +138,7 @@ def _markdown_table(
 
 
 def _html_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int, last_bold: int
+    header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int, last_bold: int, wrap: bool
 ) -> str:
     def cells(tag: str, row: Sequence[str]) -> str:
         kinds = [' class="text"' if place < text_columns else "" for place in range(len(row))]
@@ -147,6 +150,6 @@ def _html_table(
         for place, row in enumerate(rows)
     )
     return (
-        f'<div class="scroll"><table>\n<thead><tr>{cells("th", header)}</tr></thead>\n'
+        f'<div class="scroll"><table{" class=wrap" if wrap else ""}>\n<thead><tr>{cells("th", header)}</tr></thead>\n'
         f"<tbody>\n{body}</tbody>\n</table></div>"
     )

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`multishade stats DIR`: distributions over a data set, and whether they are what its recipe says."""
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "stats",
+        help="draw a data set's statistics, and compare them with its recipe",
+        description="Read a data set's folder, compare distributions (normals, lights, exposure, materials, views) "
+        "with what its recipe says, print a line for each check, and write a page with figures.",
+        epilog="Exit code 0; 1 with --strict where something is suspect; 2 where the folder cannot be read.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a rendered data set")
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where stats.html and stats.json go (default out/stats/NAME)",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit code 1 where something is suspect")
+    parser.add_argument(
+        "--samples",
+        type=_count,
+        default=10_000,
+        metavar="N",
+        help="samples read, in whole shards (default 10000)",
+    )
+    parser.add_argument(
+        "--images",
+        type=_count,
+        default=400,
+        metavar="N",
+        help="samples whose images are decoded (default 400)",
+    )
+    parser.add_argument(
+        "--psnr", type=_count, default=0, metavar="N", help="render N images again at high quality (minutes)"
+    )
+    parser.add_argument(
+        "--reference-samples",
+        type=_count,
+        default=2048,
+        metavar="N",
+        help="paths a pixel for --psnr (default 2048)",
+    )
+    parser.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="shards read at a time (default 1)"
+    )
+    parser.add_argument(
+        "--threads", type=_count, default=1, metavar="N", help="threads of Blender for --psnr"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from multishade.survey.checks import assets_of, check_all
+    from multishade.survey.gather import survey
+    from multishade.survey.page import write_page
+    from multishade.survey.quality import check_quality, measure_quality
+
+    found = survey(args.folder, args.samples, args.images, args.workers)
+    assets, note = assets_of(found)
+    checks = check_all(found, assets)
+    quality = []
+    if args.psnr:
+        quality = measure_quality(args.folder, found.samples, args.psnr, args.reference_samples, args.threads)
+        checks += check_quality(quality, args.reference_samples)
+    out = args.out or Path("out") / "stats" / found.config.name
+    write_page(out, found, checks, quality, note)
+    for check in checks:
+        print(check.line())
+    if note:
+        print(f"not compared with the manifests: {note}")
+    suspect = sum(not check.ok for check in checks)
+    print(
+        f"{len(found.samples):,} of {found.total:,} samples, {len(checks)} checks, {suspect} suspect; "
+        f"{out / 'stats.html'}"
+    )
+    return 1 if suspect and args.strict else 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
