@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup render test lint bench bench-solvers bench-integration bench-loader eval-solvers boxed-data boxed-model clean
+.PHONY: setup render test lint bench bench-solvers bench-integration bench-loader eval-solvers boxed-data boxed-model study-paradigm clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -70,6 +70,10 @@ boxed-data: $(VENV)/.render
 boxed-model: boxed-data $(VENV)/.all
 	$(RUN)/multishade train configs/train/boxed.yaml $(if $(wildcard out/boxed/checkpoints),--resume)
 	$(RUN)/python -m multishade.training.boxing out/boxed --curves docs/images/boxed-curves.png
+
+# docs/study-paradigm.md, some 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds the real objects.
+study-paradigm: boxed-data $(VENV)/.all
+	$(RUN)/python -m benchmarks.study_paradigm $(if $(WORKERS),--workers $(WORKERS))
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

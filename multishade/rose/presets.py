@@ -37,8 +37,7 @@ PRESETS: Mapping[str, Preset] = {
     "tiny": Preset("frames", (64, 64, 96), (False, True, True)),
     "small": Preset("frames", (64, 96, 128), (False, True, True)),
     "medium": Preset("frames", (64, 96, 128, 160), (False, True, True, True)),
-    # A quarter of the positions of "tiny": the study of docs/study-paradigm.md trains it dozens of times.
-    "coarse": Preset("frames", (64, 64), (False, True), unshuffle=8),
+    "mini": Preset("frames", (64, 64), (False, True)),
     "channels-tiny": Preset("channels", (32, 64, 96), (False, False, True), groups=8),
     "channels-small": Preset("channels", (64, 128, 192, 256), (False, False, False, True)),
     "channels-fine": Preset(

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of results -> a mean for each arm and solver, and an answer to each planned question.
+
+Objects are the unit: an object's views, photos and seeds are averaged first. All questions of one benchmark
+are one family
+for Holm's correction. Three trained networks are few, and the tests over objects know nothing of that: so an answer
+counts as shown only where every seed, taken alone, says the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.study.arms import ARMS, QUESTIONS, Arm, Question
+from benchmarks.study.measure import BASELINES, settings_text
+from multishade.evaluation import statistics
+from multishade.evaluation.compare import Results, results_of
+from multishade.evaluation.table import Row
+
+# Pixels that a solver leaves without a normal count as 90 degrees: leaving them out would reward it for saying
+# little.
+METRIC = "mean_with_missing"
+LEVEL = 0.95
+CORRECTION = "holm"
+FEWEST_SEEDS = 2  # of one alone nothing can be said about seeds
+Key = tuple[str, str]  # arm, solver
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm and solver on one benchmark, degrees. low, high: interval of the mean over objects, NaN for too
+    few."""
+
+    mean: float
+    low: float
+    high: float
+    by_seed: tuple[float, ...]
+    by_object: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """by_seed: `other` minus `reference` of each seed. shown: see the module."""
+
+    question: Question
+    found: statistics.Difference
+    adjusted_p: float
+    verdict: str
+    by_seed: tuple[float, ...]
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one benchmark says. cells: in the order of ARMS; baselines: mean error by name. questions left out:
+    unasked."""
+
+    benchmark: str
+    seeds: tuple[int, ...]
+    objects: int
+    predictions: int
+    cells: Mapping[Key, Cell]
+    baselines: Mapping[str, Cell]
+    answers: tuple[Answer, ...]
+    unasked: tuple[Question, ...]
+
+
+def common_seeds(done: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
+    """Seeds that every arm has: arm -> its seeds."""
+    return tuple(sorted(set.intersection(*map(set, done.values())))) if done else ()
+
+
+def find(
+    rows: Sequence[Row], baselines: Sequence[Row], seeds: Sequence[int], rng: np.random.Generator
+) -> list[Findings]:
+    """rows: of all arms, solvers, seeds and benchmarks; those of other seeds are not looked at."""
+    return [
+        _on(
+            benchmark,
+            [row for row in rows if row.benchmark == benchmark],
+            [row for row in baselines if row.benchmark == benchmark],
+            tuple(seeds),
+            rng,
+        )
+        for benchmark in dict.fromkeys(row.benchmark for row in rows)
+    ]
+
+
+def _on(
+    benchmark: str,
+    rows: Sequence[Row],
+    baselines: Sequence[Row],
+    seeds: tuple[int, ...],
+    rng: np.random.Generator,
+) -> Findings:
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        grouped.setdefault((row.method, row.settings), []).append(row)
+    cells: dict[Key, Cell] = {}
+    for arm in ARMS:
+        for solver in arm.solvers:
+            parts = [grouped.get((arm.name, settings_text(solver, seed)), []) for seed in seeds]
+            if parts and all(parts):
+                cells[arm.name, solver] = _cell(parts, f"{arm.name} {solver}", rng)
+    asked = [question for question in QUESTIONS if {question.reference, question.other} <= cells.keys()]
+    found = [_difference(cells[item.reference], cells[item.other], rng) for item in asked]
+    adjusted = statistics.adjust([one.p for one in found], CORRECTION)
+    answers = [
+        _answer(question, difference, p, cells, len(asked))
+        for question, difference, p in zip(asked, found, adjusted, strict=True)
+    ]
+    some = next(iter(cells.values())) if cells else None
+    first = next((list(group) for group in grouped.values()), [])
+    return Findings(
+        benchmark,
+        seeds,
+        len(some.by_object) if some else 0,
+        len(first),
+        cells,
+        {
+            name: _cell([[row for row in baselines if row.method == name]], name, rng)
+            for name in BASELINES
+            if any(row.method == name for row in baselines)
+        },
+        tuple(answers),
+        tuple(question for question in QUESTIONS if question not in asked),
+    )
+
+
+def _cell(parts: Sequence[Sequence[Row]], label: str, rng: np.random.Generator) -> Cell:
+    """parts: the rows of each seed."""
+    by_seed = [_by_object(results_of(part, label)) for part in parts]
+    by_object = {name: float(np.mean([one[name] for one in by_seed])) for name in by_seed[0]}
+    values = list(by_object.values())
+    low, high = statistics.paired_interval([0.0] * len(values), values, rng, LEVEL)
+    return Cell(
+        float(np.mean(values)),
+        low,
+        high,
+        tuple(float(np.mean(list(one.values()))) for one in by_seed),
+        by_object,
+    )
+
+
+def _by_object(results: Results) -> dict[str, float]:
+    return {name: metrics[METRIC] for name, metrics in results.values.items()}
+
+
+def _difference(reference: Cell, other: Cell, rng: np.random.Generator) -> statistics.Difference:
+    names = list(reference.by_object)
+    return statistics.paired_difference(
+        [reference.by_object[name] for name in names], [other.by_object[name] for name in names], rng, LEVEL
+    )
+
+
+def _answer(
+    question: Question, found: statistics.Difference, p: float, cells: Mapping[Key, Cell], questions: int
+) -> Answer:
+    reference, other = cells[question.reference], cells[question.other]
+    by_seed = tuple(b - a for a, b in zip(reference.by_seed, other.by_seed, strict=True))
+    agree = len(by_seed) >= FEWEST_SEEDS and len({np.sign(difference) for difference in by_seed}) == 1
+    return Answer(
+        question,
+        found,
+        p,
+        statistics.verdict(
+            found, p, questions, label(question.reference), label(question.other), False, " degrees"
+        ),
+        by_seed,
+        bool(p < 1 - LEVEL and np.isfinite(found.low) and agree),
+    )
+
+
+def arm_of(name: str) -> Arm:
+    return next(arm for arm in ARMS if arm.name == name)
+
+
+def label(key: Key) -> str:
+    """As the report names an arm and solver."""
+    arm = arm_of(key[0])
+    return arm.title if arm.direct or key[1] == arm.solvers[0] else f"{arm.title}, {key[1]}"

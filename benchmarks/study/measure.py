@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trained model and photographed objects with true normals -> rows of angular errors, for each solver.
+
+The way of `multishade evaluate rose:MODEL`: the object's mask is given, the square about it is shrunk to what
+the network
+sees, normals are put back to the photo's size and measured there.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from benchmarks.study.arms import NO_SOLVER, Arm, digest
+from multishade.evaluation import methods, readers
+from multishade.evaluation.methods import Method, Prediction
+from multishade.evaluation.objects import BenchmarkObject
+from multishade.evaluation.run import Settings, evaluate
+from multishade.evaluation.table import Row
+from multishade.inference.benchmark import PAPER_PHOTOGRAPHS
+from multishade.inference.photo import Photo, linear_photo
+from multishade.inference.predict import infer_all
+from multishade.rose.model import RoSE
+from multishade.rose.settings import Sampling
+
+ANGLES_ONLY = Settings(surface="none", shading=False, draw=False)
+BATCH = 8
+SHOWN = 4  # objects whose normals are kept for the picture
+BASELINES = ("constant", "sphere")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An object and the photos of it that a model is given."""
+
+    target: BenchmarkObject
+    photos: tuple[Photo, ...]
+
+
+class Answers:
+    """A model in the eyes of inference; what it made of a batch of photos is kept, so that all solvers get the
+    same."""
+
+    def __init__(self, model: RoSE, sampling: Sampling) -> None:
+        self.settings = model.settings
+        self._model, self._sampling = model, sampling
+        self._made: dict[str, torch.Tensor] = {}
+
+    def predict(self, images: torch.Tensor, seed: int = 0, how: Sampling | None = None) -> torch.Tensor:
+        place = hashlib.sha256(images.numpy().tobytes() + bytes(seed)).hexdigest()
+        if place not in self._made:
+            self._made[place] = self._model.predict(images, seed, how or self._sampling)
+        return self._made[place]
+
+
+def subjects(test: Path, diligent: Path | None) -> list[Subject]:
+    """Every view of the test shards with all its photos, and each DiLiGenT object with photographs 21 to 30."""
+    specs = [f"shards:{test}"] + ([f"diligent:{diligent}"] if diligent is not None else [])
+    found = []
+    for spec in specs:
+        for target in readers.open_benchmark(spec):
+            numbered = list(enumerate(target.inputs))
+            if len(numbered) >= PAPER_PHOTOGRAPHS.stop:
+                numbered = numbered[PAPER_PHOTOGRAPHS]
+            photos = [linear_photo(target.input(index), target.mask, name) for index, name in numbered]
+            found.append(Subject(target, tuple(photos)))
+    return found
+
+
+def fingerprint(given: Sequence[Subject]) -> str:
+    """Of what is measured on: names, photos' content and truth."""
+    content = hashlib.sha256()
+    for subject in given:
+        content.update(f"{subject.target.benchmark}/{subject.target.place}".encode())
+        for array in (*(photo.pixels for photo in subject.photos), subject.target.true_normal):
+            content.update(np.ascontiguousarray(array).tobytes())
+    return digest(content.hexdigest())
+
+
+def measure(model: RoSE, arm: Arm, seed: int, sampling: Sampling, given: Sequence[Subject]) -> list[Row]:
+    """One row for each solver, object, view and photo."""
+    answers = Answers(model, sampling)
+    return [
+        row
+        for solver in arm.solvers
+        for row in _rows(given, _method(answers, solver, given), arm.name, settings_text(solver, seed))
+    ]
+
+
+def baselines(given: Sequence[Subject]) -> list[Row]:
+    """What knows the mask only: a plane that faces the camera, an ellipsoid in the mask's box. One row an
+    object's view."""
+    return [row for name in BASELINES for row in _rows(given, methods.method(name), name, "")]
+
+
+def settings_text(solver: str, seed: int) -> str:
+    return f"solver={solver} seed={seed}"
+
+
+def shown_normals(model: RoSE, arm: Arm, sampling: Sampling, given: Sequence[Subject]) -> dict[str, Any]:
+    """Normals (H, W, 3) by the object's place, of the first photo of the first few objects of the test shards."""
+    answers = cast(RoSE, Answers(model, sampling))
+    return {
+        subject.target.place: next(infer_all(answers, subject.photos[:1], 1, arm.solvers[0])).normal
+        if not arm.direct
+        else next(infer_all(answers, subject.photos[:1], 1)).normal
+        for subject in shown(given)
+    }
+
+
+def shown(given: Sequence[Subject]) -> list[Subject]:
+    """The first view of each of the first objects of the test shards."""
+    first: dict[str, Subject] = {}
+    for subject in given:
+        if subject.target.benchmark == "shards":
+            first.setdefault(subject.target.name, subject)
+    return list(first.values())[:SHOWN]
+
+
+def _rows(given: Sequence[Subject], method: Method, name: str, settings: str) -> list[Row]:
+    rows: list[Row] = []
+    # `evaluate` pools one benchmark at a time.
+    for benchmark in dict.fromkeys(subject.target.benchmark for subject in given):
+        targets = (subject.target for subject in given if subject.target.benchmark == benchmark)
+        rows += evaluate(targets, method, name, settings, ANGLES_ONLY).rows
+    return rows
+
+
+def _method(answers: Answers, solver: str, given: Sequence[Subject]) -> Method:
+    photos = {id(subject.target): subject.photos for subject in given}
+    options = {} if solver == NO_SOLVER else {"solver": solver}
+
+    def predict(target: BenchmarkObject) -> Iterator[Prediction]:
+        found = infer_all(cast(RoSE, answers), photos[id(target)], BATCH, **options)
+        for photo, inference in zip(photos[id(target)], found, strict=True):
+            yield Prediction(photo.name, inference.normal)
+
+    return predict

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings -> docs/study-paradigm.md. Every figure comes from results; every conclusion from an answer that is
+shown."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.study.arms import ARMS, FRAMES, SOLVERS, Arm
+from benchmarks.study.findings import FEWEST_SEEDS, LEVEL, Answer, Findings
+from multishade.evaluation.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
+from multishade.evaluation.statistics import FEWEST_FOR_INTERVAL, readable
+from multishade.training.config import TrainConfig
+
+TITLE = "Shading or normals: a study on equal terms"
+BENCHMARKS = {"shards": "Test shards", "diligent": "DiLiGenT"}
+Facts = Mapping[str, Sequence[Mapping[str, float]]]  # arm -> what each seed's run took
+
+
+def blocks(
+    config: TrainConfig,
+    facts: Facts,
+    found: Sequence[Findings],
+    pictures: Sequence[Figure],
+    missing: Sequence[str],
+) -> list[Block]:
+    """The report. config: the shared settings. missing: jobs without a result, or parts without data, in words."""
+    parts: list[Block] = [
+        Paragraph(
+            "Does predicting a shading sequence and solving for the normal beat predicting the normal? The "
+            "paper says so of "
+            "one large pretrained network. Here small networks are trained from nothing, alike in "
+            "everything but the "
+            "thing compared. This page is written by `make study-paradigm`, whatever comes out."
+        )
+    ]
+    parts += [Caution(text) for text in missing]
+    parts += [Heading("What is compared"), Paragraph(_terms(config, found)), _arms_table(facts)]
+    for one in found:
+        parts += [
+            Heading(BENCHMARKS.get(one.benchmark, one.benchmark)),
+            Paragraph(_measured(one)),
+            _means(one),
+        ]
+        parts += [picture for picture in pictures if one is found[0]]
+        parts += [Heading("Planned comparisons", 3), _answers_table(one), *_in_words(one)]
+    parts += [Heading("What this cannot say"), Bullets(_limits(config, found))]
+    return parts
+
+
+def _terms(config: TrainConfig, found: Sequence[Findings]) -> str:
+    options, model = config.optimisation, config.model
+    seeds = ", ".join(map(str, found[0].seeds)) if found else ""
+    return (
+        f"Two networks, and within each all arms have the same size, data, steps and optimiser. "
+        f"`{model.preset}` is a plain UNet "
+        f"with the K frames as channels, so that a step costs the same for every K and for direct normals: "
+        f"{options.steps} steps of {options.batch} photos at {model.size} x {model.size} pixels. It has no "
+        f"place for noise, so "
+        f"diffusion is compared within `{FRAMES['model.preset']}`, SVD's spatio-temporal UNet with few "
+        f"channels, which is run "
+        f"with K frames of shading or one frame of normals: {FRAMES['optimisation.steps']} steps of "
+        f"{options.batch} photos at "
+        f"{FRAMES['model.size']} x {FRAMES['model.size']}, in {FRAMES['optimisation.precision']}. Its "
+        f"weights are the same for "
+        "any number of frames; a step with K frames costs more than a step with one. Arms of different "
+        "networks are not "
+        f"compared. AdamW, learning rate {options.learning_rate:g}, {options.warmup} steps of warm-up, then a "
+        f"{options.decay}; averaged weights (decay {options.ema:g}); seeds {seeds}. With one seed all arms "
+        f"of a network see "
+        "the same photos, cropped and exposed alike, in the same order. Losses are those of "
+        "[training](training.md): "
+        "diffusion learns v; one step and direct learn squared error and angle. Diffusion is sampled with "
+        f"{model.sampling.steps} Euler steps, without guidance. Shared settings: "
+        f"`configs/train/study.yaml`; arms and planned "
+        "comparisons: `benchmarks/study/arms.py`."
+    )
+
+
+def _arms_table(facts: Facts) -> Table:
+    def mean(arm: Arm, name: str) -> float:
+        return float(np.mean([run[name] for run in facts[arm.name]]))
+
+    rows = [
+        [
+            arm.title,
+            "normal" if arm.direct else "shading",
+            str(arm.changes.get("model.process", "one_step")).replace("_", " "),
+            "RGB" if arm.changes.get("model.photo") == "rgb" else "grey",
+            "" if arm.direct else str(arm.changes.get("model.lights", 9)),
+            f"{mean(arm, 'parameters') / 1e6:.2f}",
+            f"{mean(arm, 'steps'):.0f}",
+            f"{mean(arm, 'training_seconds'):.0f}",
+            f"{mean(arm, 'measuring_seconds'):.0f}",
+            str(len(facts[arm.name])),
+        ]
+        for arm in ARMS
+        if facts.get(arm.name)
+    ]
+    header = (
+        "arm",
+        "predicts",
+        "how",
+        "photo",
+        "K",
+        "weights, M",
+        "steps",
+        "training, processor s",
+        "measuring, processor s",
+        "seeds",
+    )
+    return Table(header, rows, text_columns=4)
+
+
+def _measured(found: Findings) -> str:
+    what = (
+        "Objects and materials that no training shard has, all photos of all views"
+        if found.benchmark == "shards"
+        else "Real photographs 21 to 30 of each object"
+    )
+    return (
+        f"{what}: {found.objects} objects, {found.predictions} photos an arm, seed and solver. Mean angular "
+        f"error in degrees "
+        "inside the mask at the photo's size; a pixel without an answer counts as 90. First by object, then "
+        "over objects. "
+        f"Interval: {LEVEL:.0%}, over objects. The first figure is with the solver `{SOLVERS[0]}`."
+    )
+
+
+def _means(found: Findings) -> Table:
+    names = list(next(iter(found.cells.values())).by_object) if found.cells else []
+    few = names if len(names) < FEWEST_FOR_INTERVAL else []
+    rows = []
+    for arm in ARMS:
+        first = found.cells.get((arm.name, arm.solvers[0]))
+        if first is None:
+            continue
+        others = [found.cells.get((arm.name, solver)) for solver in SOLVERS[1:]]
+        rows.append(
+            [
+                arm.title,
+                f"{first.mean:.2f}",
+                *([_number(first.by_object[name]) for name in few] or [_range(first.low, first.high)]),
+                _range(min(first.by_seed), max(first.by_seed)),
+                *("" if arm.direct or cell is None else f"{cell.mean:.2f}" for cell in others),
+            ]
+        )
+    rows += [
+        [
+            {"constant": "facing the camera", "sphere": "ellipsoid in the mask's box"}[name],
+            f"{cell.mean:.2f}",
+            *([_number(cell.by_object[name]) for name in few] or [_range(cell.low, cell.high)]),
+            "",
+            *("" for _ in SOLVERS[1:]),
+        ]
+        for name, cell in found.baselines.items()
+    ]
+    header = ("", "mean °", *(few or ["interval"]), "by seed", *SOLVERS[1:])
+    return Table(header, rows)
+
+
+def _answers_table(found: Findings) -> Table:
+    rows = [
+        [
+            answer.question.asked,
+            f"{answer.found.mean_a:.2f}",
+            f"{answer.found.mean_b:.2f}",
+            readable(answer.found.difference, sign=True),
+            _range(answer.found.low, answer.found.high, sign=True),
+            f"{answer.adjusted_p:.2g}",
+            " ".join(readable(difference, sign=True) for difference in answer.by_seed),
+            "yes" if answer.shown else "no",
+        ]
+        for answer in found.answers
+    ]
+    header = ("", "reference °", "other °", "difference", "interval", "p corrected", "by seed", "shown")
+    return Table(header, rows)
+
+
+def _in_words(found: Findings) -> list[Block]:
+    """Conclusions: of answers that are shown; the rest is named as open."""
+    shown = [answer for answer in found.answers if answer.shown]
+    open_ones = [answer for answer in found.answers if not answer.shown]
+    parts: list[Block] = [
+        Paragraph(
+            f"Negative: the second one named is better. {len(found.answers)} comparisons, planned before "
+            f"the results, are one "
+            f"family (Holm). Shown: corrected p below {1 - LEVEL:.2g}, and every seed alone has the same sign "
+            f"(at least {FEWEST_SEEDS} seeds)."
+        )
+    ]
+    if shown:
+        parts += [Paragraph("Shown:"), Bullets([f"{a.question.asked}: {a.verdict}" for a in shown])]
+    if open_ones:
+        parts += [Paragraph("Not shown:"), Bullets([_open(answer) for answer in open_ones])]
+    weak = _below_baselines(found)
+    return parts + ([Paragraph(weak)] if weak else [])
+
+
+def _open(answer: Answer) -> str:
+    claimed = answer.adjusted_p < 1 - LEVEL and math.isfinite(answer.found.low)
+    if not claimed:
+        return f"{answer.question.asked}: {answer.verdict}"
+    reason = "the seeds disagree" if len(answer.by_seed) >= FEWEST_SEEDS else "one seed is too few"
+    return f"{answer.question.asked}: over objects it would be shown, but {reason}. {answer.verdict}"
+
+
+def _below_baselines(found: Findings) -> str:
+    """Which arms are no better than what knows the mask only; empty if none is."""
+    weak = [
+        f"{arm.title} ({found.cells[arm.name, arm.solvers[0]].mean:.2f}) against {name} ({cell.mean:.2f})"
+        for name, cell in found.baselines.items()
+        for arm in ARMS
+        if (arm.name, arm.solvers[0]) in found.cells
+        and found.cells[arm.name, arm.solvers[0]].mean >= cell.mean
+    ]
+    return (
+        f"No better than a baseline that knows the mask only: {'; '.join(weak)}. What is said of these arms "
+        f"says little."
+        if weak
+        else ""
+    )
+
+
+def _limits(config: TrainConfig, found: Sequence[Findings]) -> list[str]:
+    photos = config.optimisation.steps * config.optimisation.batch
+    return [
+        f"The networks have a few million weights, see {photos} photos or fewer at {config.model.size} pixels and "
+        f"know nothing when they "
+        "start. The paper's has 1.5 billion weights, pretrained on video, and 80,000 steps at 576 pixels: "
+        "nothing here "
+        "confirms or refutes its figures.",
+        "So few steps measure how fast an arm learns more than how good it can become. Diffusion, whose "
+        "loss is of a noisy "
+        "target, is known to need many more.",
+        "One recipe (learning rate, losses, noise levels) serves all arms. A recipe for each could change "
+        "the order.",
+        f"{len(found[0].seeds) if found else 0} seeds show that a sign is not an accident of one start; "
+        f"they do not measure "
+        "the spread between starts well. Intervals are over objects.",
+        "Photos and truth of training and test come from one generator; the real objects are two or few, "
+        "all of one set.",
+    ]
+
+
+def _range(low: float, high: float, sign: bool = False) -> str:
+    return "too few" if math.isnan(low) else f"{readable(low, sign)} to {readable(high, sign)}"
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2f}"
