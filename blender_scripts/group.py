@@ -59,19 +59,21 @@ class LoadedGroup:
 
     def image(self, view: View, light: Light, path: Path, box: render.Box | None, seed: int) -> float:
         """One input image; seconds in Cycles."""
-        self._wear_clay(False)
-        matrix = render.place_camera(self._scene, view.camera)
-        self._rig.light(light, matrix)
-        _require_images()
-        return render.image(self._scene, path, self._settings, light.kind, seed, box)
+        return self._image(view, (light,), light.kind, path, box, seed)
+
+    def basis(self, view: View, number: int, path: Path, box: render.Box | None, seed: int) -> float:
+        """The image under light `number` of the basis alone."""
+        return self._image(view, (view.basis[number],), "basis", path, box, seed)
+
+    def together(
+        self, view: View, lights: tuple[Light, ...], path: Path, box: render.Box | None, seed: int
+    ) -> float:
+        """One image under several parallel lights at once: what composing a basis is measured against."""
+        return self._image(view, lights, "basis", path, box, seed)
 
     def photometric(self, view: View, number: int, path: Path, box: render.Box | None, seed: int) -> float:
         """The object's own material under light `number` of the sequence."""
-        self._wear_clay(False)
-        matrix = render.place_camera(self._scene, view.camera)
-        self._rig.light(sequence_light(view.sequence, number), matrix)
-        _require_images()
-        return render.image(self._scene, path, self._settings, "shading", seed, box)
+        return self._image(view, (sequence_light(view.sequence, number),), "shading", path, box, seed)
 
     def save(self, view: View, light: Light, path: Path) -> None:
         """The scene as it is rendered for one image, as a .blend to open in Blender."""
@@ -79,6 +81,24 @@ class LoadedGroup:
         self._rig.light(light, render.place_camera(self._scene, view.camera))
         bpy.ops.file.pack_all()
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+
+    def _image(
+        self,
+        view: View,
+        lights: tuple[Light, ...],
+        samples: str,
+        path: Path,
+        box: render.Box | None,
+        seed: int,
+    ) -> float:
+        self._wear_clay(False)
+        matrix = render.place_camera(self._scene, view.camera)
+        if len(lights) == 1:
+            self._rig.light(lights[0], matrix)
+        else:
+            self._rig.together(lights, matrix)
+        _require_images()
+        return render.image(self._scene, path, self._settings, samples, seed, box)
 
     def _wear_clay(self, wanted: bool) -> None:
         if self._clay is not wanted:

@@ -3,6 +3,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 
 import bpy
 from mathutils import Matrix, Vector
@@ -40,8 +41,20 @@ class LightRig:
             self._show_only(None)
         self._scene.world = self._world(light, light.environment) if light.environment is not None else None
 
-    def _sun(self, direction: Vector, irradiance: float, diameter_degrees: float, colour: tuple) -> None:
-        lamp = self._lamp("SUN")
+    def together(self, lights: Sequence[Light], camera_to_world: Matrix) -> None:
+        """Several parallel lights at once, and nothing else."""
+        rotation = camera_to_world.to_3x3()
+        for number, light in enumerate(lights):
+            direction = rotation @ Vector(light.direction)
+            self._sun(direction, light.strength, light.size, light.colour, f"SUN{number}")
+        for number in range(len(lights)):
+            self._lamps[f"SUN{number}"].hide_render = False
+        self._scene.world = None
+
+    def _sun(
+        self, direction: Vector, irradiance: float, diameter_degrees: float, colour: tuple, name: str = "SUN"
+    ) -> None:
+        lamp = self._lamp(name, "SUN")
         lamp.rotation_mode = "QUATERNION"
         lamp.rotation_quaternion = direction.to_track_quat("Z", "Y")
         lamp.data.energy = irradiance
@@ -49,7 +62,7 @@ class LightRig:
         lamp.data.color = colour
 
     def _point(self, position: Vector, light: Light) -> None:
-        lamp = self._lamp("POINT")
+        lamp = self._lamp("POINT", "POINT")
         lamp.location = position
         # Radiant power of an even source whose irradiance at the object's centre (the origin) is the strength.
         lamp.data.energy = 4 * math.pi * position.length_squared * light.strength
@@ -57,14 +70,14 @@ class LightRig:
         lamp.data.use_soft_falloff = False
         lamp.data.color = light.colour
 
-    def _lamp(self, kind: str) -> bpy.types.Object:
-        """The one lamp of this kind, the only one that shines."""
-        if kind not in self._lamps:
-            lamp = bpy.data.objects.new(kind.lower(), bpy.data.lights.new(kind.lower(), kind))
+    def _lamp(self, name: str, kind: str) -> bpy.types.Object:
+        """The one lamp of this name, the only one that shines."""
+        if name not in self._lamps:
+            lamp = bpy.data.objects.new(name.lower(), bpy.data.lights.new(name.lower(), kind))
             self._scene.collection.objects.link(lamp)
-            self._lamps[kind] = lamp
-        self._show_only(kind)
-        return self._lamps[kind]
+            self._lamps[name] = lamp
+        self._show_only(name)
+        return self._lamps[name]
 
     def _show_only(self, kind: str | None) -> None:
         for name, lamp in self._lamps.items():

@@ -78,6 +78,17 @@ class Server:
         path, box = Path(request["path"]), _box(request)
         return {"seconds": self._loaded.photometric(view, request["number"], path, box, request["seed"])}
 
+    def do_basis(self, request: dict[str, Any]) -> dict[str, Any]:
+        view = self._views[request["view"]]
+        path, box = Path(request["path"]), _box(request)
+        return {"seconds": self._loaded.basis(view, request["number"], path, box, request["seed"])}
+
+    def do_together(self, request: dict[str, Any]) -> dict[str, Any]:
+        view = self._views[request["view"]]
+        lights = tuple(scene.from_json(scene.Light, light) for light in request["lights"])
+        path, box = Path(request["path"]), _box(request)
+        return {"seconds": self._loaded.together(view, lights, path, box, request["seed"])}
+
     def do_save(self, request: dict[str, Any]) -> dict[str, Any]:
         view = self._views[request["view"]]
         self._loaded.save(view, view.lights[request["number"]], Path(request["path"]))

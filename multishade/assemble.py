@@ -31,6 +31,12 @@ def assemble(
         exposures[field] = exposure(image[mask], config.exposure, rng)
         images[field] = image * np.float32(exposures[field])
     shading = _shading(rendered, config, exposures, rng)
+    basis = None
+    if rendered.basis is not None:
+        # One exposure for all of its lights, or they could not be added up.
+        pixels = rendered.basis[:, mask].reshape(-1, 3)
+        exposures["light_basis"] = exposure(pixels, config.exposure, rng)
+        basis = rendered.basis * np.float32(exposures["light_basis"])
     return Sample(
         key=view.key,
         images=images,
@@ -40,6 +46,7 @@ def assemble(
         depth=rendered.depth,
         shading=shading,
         normal_geometry=rendered.normal_geometry if config.formats.normal_geometry else None,
+        light_basis=basis,
         meta=_meta(view, group, config, exposures, renderer),
     )
 
@@ -69,6 +76,7 @@ def field_format(config: models.Config) -> FieldFormat:
         image=config.formats.image,
         image_compression=config.formats.image_compression,
         shading_stored=config.shading.stored,
+        basis_compression=config.light_basis.compression if config.light_basis else "zip",
     )
 
 
@@ -117,6 +125,7 @@ def _meta(
         "camera": _camera(view.camera),
         "lights": {light.field: light_meta(light, group) for light in view.lights},
         "shading": _sequence(view.sequence, group),
+        **({"light_basis": _basis(view.basis)} if view.basis else {}),
         "exposure": exposures,
         "conventions": CONVENTIONS,
         "renderer": {
@@ -133,7 +142,8 @@ def _kinds(view: scene.View) -> list[str]:
     kinds: list[str] = [
         kind for kind in scene.LIGHT_KINDS if any(light.kind == kind for light in view.lights)
     ]
-    return kinds + (["shading"] if view.sequence.mode == "photometric" else [])
+    kinds += ["shading"] if view.sequence.mode == "photometric" else []
+    return kinds + (["basis"] if view.basis else [])
 
 
 def _denoiser(settings: models.Denoise) -> dict[str, str] | None:
@@ -197,3 +207,12 @@ def _sequence(sequence: scene.Sequence, group: PlannedGroup) -> dict[str, Any]:
     if sequence.ambient is not None:
         meta["ambient"] = light_meta(sequence.ambient, group)
     return meta
+
+
+def _basis(lights: tuple[scene.Light, ...]) -> dict[str, Any]:
+    """All are white and alike but for their directions."""
+    return {
+        "directions": [light.direction for light in lights],
+        "strength": lights[0].strength,
+        "angle": lights[0].size,
+    }

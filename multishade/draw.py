@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from multishade import scene
 from multishade.config import models
+from multishade.field_files import light_names
 from multishade.photometry import lights as directions_of
 
 Array = NDArray[np.float64]
@@ -130,6 +131,18 @@ def sequence_directions(settings: models.Shading) -> Array:
     if settings.path == "spiral":
         return directions_of.spiral(settings.count)
     return directions_of.hemisphere(settings.count)
+
+
+def light_basis(settings: models.LightBasis | None) -> tuple[scene.Light, ...]:
+    """The single lights of a basis, the same for every view: white, of irradiance pi, so that white clay shows 1."""
+    if settings is None:
+        return ()
+    path = directions_of.spiral if settings.path == "spiral" else directions_of.hemisphere
+    directions = path(settings.count, settings.min_elevation_degrees)
+    return tuple(
+        scene.Light(name, "parallel", direction=(x, y, z), strength=math.pi, size=settings.angle_degrees)
+        for name, (x, y, z) in zip(light_names(settings.count), directions.tolist(), strict=True)
+    )
 
 
 def rotation(kind: str, rng: np.random.Generator) -> scene.Matrix3:

@@ -37,10 +37,12 @@ class FieldFormat:
     normal: Literal["half", "float"] = "half"
     data_compression: str = "zip"  # of normal, depth and shading; must be lossless
     shading_stored: bool = True
+    basis_compression: str = "zip"
 
     def __post_init__(self) -> None:
         require_one_of("image", self.image, ("exr", "png16", "png8"))
         require_one_of("image_compression", self.image_compression, EXR_COMPRESSIONS)
+        require_one_of("basis_compression", self.basis_compression, EXR_COMPRESSIONS)
         require_one_of("normal", self.normal, ("half", "float"))
         lossless = [name for name in EXR_COMPRESSIONS if name not in ("pxr24", "dwaa", "dwab")]
         require_one_of("data_compression", self.data_compression, lossless)
@@ -120,12 +122,21 @@ def encode_shading(shading: NDArray[np.float32], format: FieldFormat) -> list[tu
     if format.image != "exr":
         names = light_names(len(shading), "light_")
         return [encode_image(name, frame, format) for name, frame in zip(names, shading, strict=True)]
+    return [("shading.exr", _encode_frames(shading, format.image_compression, format.dwa_level))]
+
+
+def encode_basis(basis: NDArray[np.float32], format: FieldFormat) -> bytes:
+    """(M, H, W, 3) images under one light each -> EXR with channels L00.R, L00.G, L00.B, L01.R, ..."""
+    return _encode_frames(basis, format.basis_compression, format.dwa_level)
+
+
+def _encode_frames(frames: NDArray[np.float32], compression: str, dwa_level: float) -> bytes:
     planes = {
         f"{name}.{channel}": plane
-        for name, frame in zip(light_names(len(shading)), _half(shading), strict=True)
+        for name, frame in zip(light_names(len(frames)), _half(frames), strict=True)
         for channel, plane in split_channels(frame, "RGB").items()
     }
-    return [("shading.exr", encode_exr(planes, format.image_compression, format.dwa_level, colour=True))]
+    return encode_exr(planes, compression, dwa_level, colour=True)
 
 
 def _half(values: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -136,9 +147,7 @@ def describe(format: FieldFormat, mode: str) -> dict[str, Any]:
     """What `meta["encoding"]` says about files written in this format; mode is the shading's."""
     image: dict[str, Any]
     if format.image == "exr":
-        image = {"file": "exr", "type": "half", "transfer": "linear", "compression": format.image_compression}
-        if format.image_compression in ("dwaa", "dwab"):
-            image["dwa_level"] = format.dwa_level
+        image = _describe_light(format.image_compression, format)
     else:
         image = {"file": "png", "bits": int(format.image[3:]), "transfer": "srgb", "clip": [0, 1]}
     data = {"file": "exr", "compression": format.data_compression}
@@ -149,6 +158,16 @@ def describe(format: FieldFormat, mode: str) -> dict[str, Any]:
         "depth": {**data, "type": "float"},
         "shading": {"stored": True, **shading} if format.shading_stored else {"stored": False},
     }
+
+
+def describe_basis(format: FieldFormat) -> dict[str, Any]:
+    """What `meta["encoding"]["light_basis"]` says: always EXR, whatever the images are."""
+    return _describe_light(format.basis_compression, format)
+
+
+def _describe_light(compression: str, format: FieldFormat) -> dict[str, Any]:
+    described = {"file": "exr", "type": "half", "transfer": "linear", "compression": compression}
+    return {**described, "dwa_level": format.dwa_level} if compression in ("dwaa", "dwab") else described
 
 
 def decode_image(key: str, name: str, data: bytes) -> NDArray[np.float32]:
@@ -187,13 +206,19 @@ def decode_shading(key: str, fields: Mapping[str, bytes]) -> NDArray[np.float32]
     if "shading.exr" not in fields:
         return None
     planes = decode_exr(fields["shading.exr"], f"{key}.shading.exr")
-    names = sorted({name.split(".")[0] for name in planes})
     if all("." not in name for name in planes):
-        return np.stack([planes[name].astype(np.float32) for name in names])
-    frames = [
-        stack_channels(planes, [f"{name}.{channel}" for channel in "RGB"], f"{key}.shading.exr")
-        for name in names
-    ]
+        return np.stack([planes[name].astype(np.float32) for name in sorted(planes)])
+    return _frames(planes, f"{key}.shading.exr")
+
+
+def decode_basis(key: str, data: bytes) -> NDArray[np.float32]:
+    """EXR of `encode_basis` -> (M, H, W, 3) float32, not negative."""
+    return _frames(decode_exr(data, f"{key}.light_basis.exr"), f"{key}.light_basis.exr")
+
+
+def _frames(planes: Mapping[str, NDArray[np.floating]], source: str) -> NDArray[np.float32]:
+    names = sorted({name.split(".")[0] for name in planes})
+    frames = [stack_channels(planes, [f"{name}.{channel}" for channel in "RGB"], source) for name in names]
     return np.maximum(np.stack(frames), 0)
 
 

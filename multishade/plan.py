@@ -101,7 +101,8 @@ class Plan:
     def images_per_view(self) -> int:
         lights, shading = self.config.lights, self.config.shading
         images = lights.parallel.count + lights.point.count + lights.environment.count + lights.mixed.count
-        return images + (shading.count if shading.mode == "photometric" else 0)
+        images += shading.count if shading.mode == "photometric" else 0
+        return images + (self.config.light_basis.count if self.config.light_basis else 0)
 
     def paths_per_view(self) -> int:
         """Camera paths that Cycles traces for one view's images, on the whole frame."""
@@ -111,6 +112,8 @@ class Plan:
             per_pixel += shading.count * samples.shading
         elif shading.mode == "cast":
             per_pixel += shading.count
+        if self.config.light_basis:
+            per_pixel += self.config.light_basis.count * samples.basis
         return (per_pixel + 1) * self.config.camera.width * self.config.camera.height
 
     def _object(self, ordinal: int) -> ObjectRow:
@@ -138,6 +141,7 @@ class Plan:
             camera=camera,
             lights=draw.lights(config.lights, paths, rng, distance),
             sequence=draw.sequence(config.shading, config.lights, paths, rng),
+            basis=draw.light_basis(config.light_basis),
         )
 
 

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from multishade.errors import ImageFileError, ShardError
 from multishade.field_files import (
     FieldFormat,
+    decode_basis,
     decode_depth,
     decode_grey,
     decode_image,
     decode_rgb,
     decode_shading,
     describe,
+    describe_basis,
     encode_alpha,
+    encode_basis,
     encode_depth,
     encode_image,
     encode_mask,
@@ -57,7 +60,7 @@ class Sample:
     alpha: (H, W) float32, 0 to 1. mask: (H, W) bool. normal: (H, W, 3) float32.
     depth: (H, W) float32, +inf off the mask.
     shading: (K, H, W) float32 for the modes lambert and cast, (K, H, W, 3) for photometric, or None.
-    normal_geometry: (H, W, 3) float32, without bump.
+    normal_geometry: (H, W, 3) float32, without bump. light_basis: (M, H, W, 3) float32, images under one light each.
     """
 
     key: str
@@ -69,6 +72,7 @@ class Sample:
     shading: NDArray[np.float32] | None
     meta: dict[str, Any] = field(repr=False)
     normal_geometry: NDArray[np.float32] | None = None
+    light_basis: NDArray[np.float32] | None = None
 
 
 def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]]:
@@ -88,7 +92,11 @@ def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]
     files.append(("depth.exr", encode_depth(sample.depth, format)))
     if sample.shading is not None and format.shading_stored:
         files += encode_shading(sample.shading, format)
-    meta = {**sample.meta, "encoding": describe(format, mode)}
+    encoding = describe(format, mode)
+    if sample.light_basis is not None:
+        files.append(("light_basis.exr", encode_basis(sample.light_basis, format)))
+        encoding["light_basis"] = describe_basis(format)
+    meta = {**sample.meta, "encoding": encoding}
     files.append(("meta.json", _encode_meta(sample.key, meta)))
     return files
 
@@ -107,6 +115,7 @@ def decode_sample(key: str, fields: Mapping[str, bytes]) -> Sample:
         normal_geometry = None
         if "normal_geometry.exr" in fields:
             normal_geometry = decode_rgb(key, "normal_geometry.exr", fields["normal_geometry.exr"])
+        basis = decode_basis(key, fields["light_basis.exr"]) if "light_basis.exr" in fields else None
         return Sample(
             key=key,
             images={
@@ -121,6 +130,7 @@ def decode_sample(key: str, fields: Mapping[str, bytes]) -> Sample:
             shading=decode_shading(key, fields),
             meta=meta,
             normal_geometry=normal_geometry,
+            light_basis=basis,
         )
     except ImageFileError as error:
         raise ShardError(str(error)) from error
@@ -169,6 +179,9 @@ def _require_sound(sample: Sample, format: FieldFormat) -> None:
     arrays["depth"] = (sample.depth, size)
     if sample.normal_geometry is not None:
         arrays["normal_geometry"] = (sample.normal_geometry, (*size, 3))
+    if sample.light_basis is not None:
+        count = len(sample.meta.get("light_basis", {}).get("directions", ()))
+        arrays["light_basis"] = (sample.light_basis, (count, *size, 3))
     if sample.shading is not None:
         count = len(sample.meta["shading"].get("directions", ()))
         arrays["shading"] = (sample.shading, (count, *size, 3) if mode == "photometric" else (count, *size))

@@ -77,13 +77,14 @@ class View:
     camera: Camera
     lights: tuple[Light, ...]
     sequence: Sequence
+    basis: tuple[Light, ...] = ()  # single lights, of whose images others can be composed
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderSettings:
     device: str
     threads: int
-    samples: dict[str, int]  # by kind of light, and "shading"
+    samples: dict[str, int]  # by kind of light, "shading" and "basis"
     denoise: bool
     denoise_quality: str
     denoise_prefilter: str

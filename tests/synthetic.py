@@ -144,6 +144,15 @@ def make_sample(
     )
 
 
+def with_basis(sample: Sample) -> Sample:
+    """A photometric sample whose sequence is its light basis too."""
+    assert sample.shading is not None
+    basis = {"directions": sample.meta["shading"]["directions"], "strength": float(np.pi), "angle": 1.0}
+    exposure = {**sample.meta["exposure"], "light_basis": 1.0}
+    meta = {**sample.meta, "light_basis": basis, "exposure": exposure}
+    return replace(sample, meta=meta, light_basis=sample.shading * np.float32(0.7))
+
+
 def render_images(
     kind: str, size: int, matrix: Array, bump: float, tint: Array
 ) -> tuple[dict[str, Array], Array]:

@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import camera_matrix, cast_sphere, make_sample, with_meta, write_synthetic_shard
+from synthetic import (
+    camera_matrix,
+    cast_sphere,
+    make_sample,
+    ring,
+    with_basis,
+    with_meta,
+    write_synthetic_shard,
+)
 
 from multishade.image_files import read_png
 from multishade.inspect.checks import CHECKS, check_sample
@@ -151,6 +159,7 @@ LENS = camera_matrix("perspective", SIZE) * [[1.3, 1, 1], [1, 1.3, 1], [1, 1, 1]
 OTHER_LIGHTS = SOUND.meta["shading"]["directions"][1:]
 
 SKY = SOUND.meta["lights"]["image_env0"]
+BASIS = with_basis(make_sample(size=SIZE, mode="photometric"))
 PHOTOMETRIC = make_sample(size=SIZE, mode="photometric")
 
 
@@ -325,6 +334,12 @@ DAMAGES: list[tuple[str, Sample, str, str]] = [
         with_image(SOUND, "image_env0", SOUND.images["image_env0"] + 0.2),
         "exposure",
         "background is 0.2",
+    ),
+    (
+        "basis of mirrored lights",
+        with_meta(BASIS, "light_basis", directions=(ring() * [-1, 1, 1]).tolist()),
+        "light basis",
+        "fit their lights with x flipped",
     ),
 ]
 

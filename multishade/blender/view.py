@@ -20,6 +20,7 @@ from multishade.errors import AssetError, RenderFailed
 from multishade.scene import Group, RenderSettings, View, to_json
 
 Array = NDArray[np.float32]
+STREAMS = ("image", "photometric", "basis")  # of Cycles' noise; append only: the place decides the seed
 CROP_MARGIN = 4  # pixels; more than the pixel filter's reach, so that no edge pixel is lost
 
 
@@ -35,6 +36,7 @@ class RenderedView:
     alpha: Array  # (H, W), coverage
     images: dict[str, Array]  # field -> (H, W, 3), background 0, premultiplied
     sequence: Array | None  # (K, H, W) for mode cast, (K, H, W, 3) for photometric
+    basis: Array | None = None  # (M, H, W, 3), one light of the basis each
 
 
 @dataclasses.dataclass
@@ -107,6 +109,14 @@ class _Session:
             ]
             sequence = np.stack([frame[..., :3] for frame in frames])
             alphas["shading"] = np.mean([frame[..., 3] for frame in frames], axis=0)
+        basis = None
+        if view.basis:
+            frames = [
+                self._image(view, "basis", number, box, mask.shape) for number in range(len(view.basis))
+            ]
+            basis = np.stack([frame[..., :3] for frame in frames])
+            if not alphas:  # else a view is covered alike with a basis and without
+                alphas["basis"] = np.mean([frame[..., 3] for frame in frames], axis=0)
         # Coverage is the same under every light; the image with the most paths knows it best.
         alphas = alphas or {"shading": mask.astype(np.float32)}
         best = max(alphas, key=lambda kind: self._settings.samples[kind])
@@ -119,6 +129,7 @@ class _Session:
             alpha=np.clip(alphas[best], 0, 1),
             images=images,
             sequence=sequence,
+            basis=basis,
         )
 
     def _image(
@@ -130,9 +141,8 @@ class _Session:
         shape: tuple[int, ...],
     ) -> Array:
         """(H, W, 4) of one image, pasted into the whole frame."""
-        seed = int(
-            np.random.SeedSequence(view.seed, spawn_key=(kind == "photometric", number)).generate_state(1)[0]
-        )
+        place = (STREAMS.index(kind), number)
+        seed = int(np.random.SeedSequence(view.seed, spawn_key=place).generate_state(1)[0])
         request = {"do": kind, "view": view.key, "number": number, "box": box, "seed": seed >> 1}
         rgba = self._render("images" if kind == "image" else "sequence", request)["Combined"]
         if not np.isfinite(rgba).all():

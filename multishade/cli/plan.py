@@ -44,5 +44,7 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"images       {samples * plan.images_per_view():,}; shading: {shading.count} x {shading.mode}, {shading.path}"
     )
+    if config.light_basis:
+        print(f"light basis  {config.light_basis.count} x parallel, {config.light_basis.path}")
     print(estimate(plan, args.speed_from or Path("data") / config.name))
     return 0

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -45,9 +45,12 @@ def fingerprint_fields(config: Config) -> dict[str, Any]:
     """The settings that decide a shard's bytes, JSON-able.
 
     Not `runtime`, not where the manifests lie (their rows count, not their paths), and not how many shards there
-    are: a data set may grow.
+    are: a data set may grow. Nor what belongs to a light basis where there is none.
     """
-    return config.model_dump(mode="json", exclude={"runtime": True, "sources": True, "shards": {"count"}})
+    fields = config.model_dump(mode="json", exclude={"runtime": True, "sources": True, "shards": {"count"}})
+    if config.light_basis is None:
+        del fields["light_basis"], fields["render"]["samples"]["basis"]
+    return fields
 
 
 _File = tuple[Path, yaml.Node | None]
@@ -159,6 +162,7 @@ def _allowed_keys(model: type[BaseModel], location: tuple[str, ...]) -> str:
     for part in location[:-1]:
         info = section.model_fields.get(part)
         section = info.annotation if info else None
+        section = next((part for part in get_args(section) if hasattr(part, "model_fields")), section)
         if not hasattr(section, "model_fields"):
             return ""
     return f"Known here: {', '.join(section.model_fields)}"

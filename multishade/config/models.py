@@ -5,9 +5,9 @@ Angles are in degrees, lengths in scene units (the object's bounding sphere has 
 Unknown keys are refused. The defaults are the paper's where the paper says.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -162,6 +162,18 @@ class Shading(Section):
         return self
 
 
+class LightBasis(Section):
+    """Images under single parallel lights, from which training composes others (`multishade.data.relight`)."""
+
+    count: int = Field(16, ge=3, le=256)
+    path: Literal["hemisphere", "spiral"] = "hemisphere"
+    min_elevation_degrees: float = Field(10.0, ge=0, lt=90, description="least angle above the image plane")
+    angle_degrees: float = Field(1.0, ge=0, le=90, description="angular diameter of each source")
+    compression: Literal["zip", "piz", "dwab", "none"] = Field(
+        "zip", description="of half floats; composing adds up what dwab loses"
+    )
+
+
 class Exposure(Section):
     """Scale of each image so that the object's median luminance falls into a band."""
 
@@ -178,6 +190,7 @@ class Samples(Section):
     environment: int = Field(32, ge=1, le=65536)
     mixed: int = Field(32, ge=1, le=65536)
     shading: int = Field(16, ge=1, le=65536, description="mode photometric")
+    basis: int = Field(16, ge=1, le=65536, description="each image of a light basis")
 
 
 class Denoise(Section):
@@ -244,18 +257,25 @@ class Config(Section):
     views: Views = Views()
     lights: Lights = Lights()
     shading: Shading = Shading()
+    light_basis: LightBasis | None = Field(None, description="true for the defaults, or a section")
     exposure: Exposure = Exposure()
     render: Render = Render()
     formats: Formats = Formats()
     runtime: Runtime = Runtime()
 
+    @field_validator("light_basis", mode="before")
+    @classmethod
+    def _switch(cls, value: Any) -> Any:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
     @model_validator(mode="after")
     def _something_to_see(self) -> Self:
         lights = self.lights
         images = lights.parallel.count + lights.point.count + lights.environment.count + lights.mixed.count
-        if images == 0 and self.shading.mode != "photometric":
+        if images == 0 and self.shading.mode != "photometric" and self.light_basis is None:
             raise ValueError(
-                "every count under lights is 0 and shading.mode is not photometric: there is no image to render"
+                "every count under lights is 0, shading.mode is not photometric and there is no light_basis: "
+                "there is no image to render"
             )
         uses_environment = (
             lights.environment.count or lights.mixed.count or self.shading.environment_strength[1] > 0

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from multishade.inspect import physics, structure
+from multishade.inspect import basis, physics, structure
 from multishade.inspect.outcome import Outcome
 from multishade.sample import Sample
 
@@ -19,6 +19,7 @@ CHECKS: dict[str, Callable[[Sample], Outcome]] = {
     "least squares": physics.check_least_squares,
     "depth": physics.check_depth,
     "exposure": physics.check_exposure,
+    "light basis": basis.check_basis,
 }
 
 

@@ -78,6 +78,12 @@ class ShadingMeta(_Section):
     directions: Annotated[tuple[Vector, ...], Field(min_length=1)]
 
 
+class BasisMeta(_Section):
+    directions: Annotated[tuple[Vector, ...], Field(min_length=1)]
+    strength: Positive
+    angle: float
+
+
 class RendererMeta(_Section):
     name: str
     version: str
@@ -95,6 +101,7 @@ class SampleMeta(_Section):
     camera: CameraMeta
     lights: dict[str, LightMeta]
     shading: ShadingMeta
+    light_basis: BasisMeta | None = None
     exposure: dict[str, Positive]
     conventions: dict[str, str]
     renderer: RendererMeta

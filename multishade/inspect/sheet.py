@@ -11,7 +11,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from multishade.errors import MultiShadeError
 from multishade.image_files import write_png
-from multishade.inspect.tiles import Tile, image_tiles, shading_tiles
+from multishade.inspect.tiles import Tile, basis_tiles, image_tiles, shading_tiles
 from multishade.sample import Sample, decode_sample
 from multishade.shard import list_keys, read_shard
 
@@ -102,10 +102,11 @@ def _draw_title(width: int, shards: Sequence[Path], count: str) -> Image.Image:
 
 
 def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
-    tiles, frames = image_tiles(sample), shading_tiles(sample)
+    tiles, frames, basis = image_tiles(sample), shading_tiles(sample), basis_tiles(sample)
     width = max(len(tiles), LEAST_COLUMNS) * (TILE + GAP) - GAP
     side = (width + GAP) // max(LEAST_FRAMES, len(frames)) - GAP
-    height = HEADER + TILE + CAPTION + GAP + side + CAPTION + (24 * len(reasons[:3]))
+    below = (width + GAP) // max(LEAST_FRAMES, len(basis)) - GAP + CAPTION + GAP if basis else 0
+    height = HEADER + TILE + CAPTION + GAP + side + CAPTION + below + (24 * len(reasons[:3]))
     block = Image.new("RGB", (width, height), PAGE)
     draw = ImageDraw.Draw(block)
     meta = sample.meta
@@ -123,6 +124,9 @@ def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
     draw.text((width, 11), sample.key, fill=QUIET, font=_font(15), anchor="rm")
     _draw_line(block, draw, tiles, HEADER, TILE, width)
     _draw_line(block, draw, frames, HEADER + TILE + CAPTION + GAP, side, width)
+    if basis:
+        top = HEADER + TILE + CAPTION + GAP + side + CAPTION + GAP
+        _draw_line(block, draw, basis, top, below - CAPTION - GAP, width)
     for number, reason in enumerate(reasons[:3]):
         draw.text(
             (0, height - 24 * (len(reasons[:3]) - number) + 10),

@@ -29,6 +29,9 @@ def check_sizes(sample: Sample) -> Outcome:
     expected |= {"alpha": size, "mask": size, "normal": (*size, 3), "depth": size}
     if sample.normal_geometry is not None:
         expected["normal_geometry"] = (*size, 3)
+    if sample.light_basis is not None:
+        basis = sample.meta.get("light_basis", {}).get("directions", ())
+        expected["light_basis"] = (len(basis), *size, 3)
     count = len(meta["directions"])
     if sample.shading is not None:
         expected["shading"] = (count, *size, 3) if meta["mode"] == "photometric" else (count, *size)
@@ -45,7 +48,7 @@ def check_sizes(sample: Sample) -> Outcome:
 def check_finite(sample: Sample) -> Outcome:
     """No NaN anywhere, and infinity only in the depth."""
     arrays = {**sample.images, "alpha": sample.alpha, "normal": sample.normal}
-    for name in ("normal_geometry", "shading"):
+    for name in ("normal_geometry", "shading", "light_basis"):
         if getattr(sample, name) is not None:
             arrays[name] = getattr(sample, name)
     wrong = [

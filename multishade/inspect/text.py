@@ -90,6 +90,11 @@ def _figures(summary: dict[str, Any]) -> list[str]:
         ("shading_error", "shading", lambda m: f"max(0, n . l) to {m['max']:.1e}"),
         ("shadowed_share", "cast shadows", lambda m: f"on {m['mean']:.1%} of what would be lit"),
         (
+            "light_basis_fit",
+            "light basis",
+            lambda m: f"follows max(0, n . l) with correlation {m['median']:.2f}, least {m['min']:.2f}",
+        ),
+        (
             "depth_degrees",
             "depth",
             lambda m: f"slope {m['median']:.2f} degrees off the normal (median), worst sample {m['max']:.2f}",

@@ -53,8 +53,19 @@ def image_tiles(sample: Sample) -> list[Tile]:
 
 def shading_tiles(sample: Sample) -> list[Tile]:
     """The frames of the shading sequence; of more than MOST_FRAMES, as many taken evenly."""
-    frames = shading_of(sample)
-    directions = sample.meta["shading"]["directions"]
+    return _frame_tiles(sample, shading_of(sample), sample.meta["shading"]["directions"], "light")
+
+
+def basis_tiles(sample: Sample) -> list[Tile]:
+    """Likewise those of a light basis; none where there is none."""
+    if sample.light_basis is None:
+        return []
+    return _frame_tiles(sample, sample.light_basis, sample.meta["light_basis"]["directions"], "basis")
+
+
+def _frame_tiles(
+    sample: Sample, frames: NDArray[np.float32], directions: list[list[float]], name: str
+) -> list[Tile]:
     box, mask = object_box(sample.mask), None
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
     tiles = []
@@ -68,7 +79,7 @@ def shading_tiles(sample: Sample) -> list[Tile]:
             grey = np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)[..., None]
             picture = np.where(mask, np.repeat(grey, 3, axis=2), GROUND)
         note = _angles_note(directions[k])
-        tiles.append(Tile(picture, f"light {k}", note, (directions[k][0], directions[k][1])))
+        tiles.append(Tile(picture, f"{name} {k}", note, (directions[k][0], directions[k][1])))
     return tiles
 
 

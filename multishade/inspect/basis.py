@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A decoded sample's light basis -> what is wrong with it: its lights, dark frames, directions that are not theirs."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.inspect.outcome import Outcome, numbers
+from multishade.photometry.shading import lambert
+from multishade.sample import Sample
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
+UNIT_TOLERANCE = 1e-4
+BLACK = 1e-3  # of the brightest frame's mean
+BLACK_SHARE = 0.5  # of the frames; a thin plate turns its face away from some lights
+# Frames vary with their light as shading does, if less where the material is shiny; a mistake must fit better by this.
+MISTAKE_MARGIN = 0.1
+
+
+def check_basis(sample: Sample) -> Outcome:
+    """Each image is lit by its own light, from where meta says (where there is a light basis)."""
+    images, meta = sample.light_basis, sample.meta.get("light_basis")
+    if images is None or meta is None:
+        return ([], {}) if images is None else (["light basis: meta says nothing about its lights"], {})
+    directions = np.asarray(meta["directions"], np.float64)
+    length = np.linalg.norm(directions, axis=1)
+    messages = []
+    if len(wrong := np.flatnonzero(np.abs(length - 1) > UNIT_TOLERANCE)):
+        messages.append(
+            f"light basis: light {numbers(wrong)}: direction has length {length[wrong[0]]:.4g}, not 1"
+        )
+    if len(behind := np.flatnonzero(directions[:, 2] <= 0)):
+        messages.append(f"light basis: light {numbers(behind)} shines from behind the object")
+    if "light_basis" not in sample.meta["exposure"]:
+        messages.append("exposure: light_basis has none")
+    luminance = images[:, sample.mask] @ LUMINANCE
+    means = luminance.mean(axis=1)
+    if len(dark := np.flatnonzero(means <= BLACK * means.max(initial=0))) > BLACK_SHARE * len(means):
+        messages.append(f"light basis: image {numbers(dark)} is black")
+    fit = _fit(sample, luminance, directions)
+    mistakes = {"x flipped": [-1, 1, 1], "y flipped": [1, -1, 1], "x and y flipped": [-1, -1, 1]}
+    better = {name: _fit(sample, luminance, directions * sign) for name, sign in mistakes.items()}
+    worst = max(better, key=lambda name: better[name])
+    if better[worst] > fit + MISTAKE_MARGIN:
+        messages.append(
+            f"light basis: its images fit their lights with {worst} (correlation {better[worst]:.2f}) better than as "
+            f"they are ({fit:.2f})"
+        )
+    high = {
+        "light_basis_p99": float(np.percentile(luminance, 99)),
+        "light_basis_median": float(np.median(luminance)),
+    }
+    return messages, {"light_basis_fit": fit, **high}
+
+
+def _fit(sample: Sample, luminance: NDArray[np.float32], directions: NDArray[np.float64]) -> float:
+    """Correlation over the lights, averaged over pixels, between what a pixel shows and max(0, n . l)."""
+    expected = lambert(sample.normal, directions)[:, sample.mask]
+    shown, cosine = luminance - luminance.mean(axis=0), expected - expected.mean(axis=0)
+    scale = np.linalg.norm(shown, axis=0) * np.linalg.norm(cosine, axis=0)
+    return float(np.mean(np.einsum("kn,kn->n", shown, cosine) / np.maximum(scale, 1e-12)))
