@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup render test lint bench bench-solvers bench-integration bench-loader eval-solvers boxed-data boxed-model study-paradigm clean
+.PHONY: setup render test lint bench bench-solvers bench-integration bench-loader bench-light-basis eval-solvers boxed-data boxed-model study-paradigm clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -46,6 +46,10 @@ bench-integration: $(VENV)/.all
 
 bench-loader: $(VENV)/.all
 	$(RUN)/python -m benchmarks.loader
+
+# What a light basis costs and saves: the tables of docs/light-basis.md.
+bench-light-basis: $(VENV)/.all
+	$(RUN)/python -m benchmarks.light_basis
 
 # The solvers on our own shards, unseen objects and materials, in each mode of shading: the table of docs/evaluation.md.
 EVALUATED := --shards 0 --set split=test --set shards.groups=12 --set views.count=1 --set camera.width=128 \

@@ -202,6 +202,16 @@ def test_point_light_falls_off_from_its_position(sphere: tuple[Camera, RenderedV
     assert np.percentile(ratio, 90) / np.percentile(ratio, 10) < 1.25
 
 
+def test_a_lamp_before_the_camera_lights_and_is_not_seen(child: BlenderChild, tmp_path: Path) -> None:
+    mesh = trimesh.creation.uv_sphere(radius=1.0, count=[64, 64])
+    # Beside the sphere as the camera sees it, and large: a disc of some 20 pixels.
+    lamp = Light("image_point", "point", position=(0.24, 0.0, -0.6), strength=3.0, size=0.03)
+    rendered = render(child, mesh_source(mesh, tmp_path, 180.0), camera("perspective"), (lamp,), crop=False)
+    off = ~rendered.mask & ~rim(rendered.mask)
+    assert rendered.images["image_point"][rendered.mask].max() > 0.1
+    assert not rendered.images["image_point"][off].any() and not rendered.alpha[off].any()
+
+
 @pytest.mark.parametrize("kind", ["perspective", "orthographic"])
 @pytest.mark.parametrize("tilt_degrees", [0.0, 25.0, 60.0])
 def test_tilted_plane(child: BlenderChild, tmp_path: Path, kind: str, tilt_degrees: float) -> None:
