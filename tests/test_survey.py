@@ -21,7 +21,7 @@ from multishade.errors import ShardError
 from multishade.field_files import encode_depth, encode_image, encode_mask, encode_normal
 from multishade.photometry.lights import hemisphere
 from multishade.plan import Plan, PlannedGroup, make_plan
-from multishade.sample import Sample, encode_sample
+from multishade.sample import FieldFormat, Sample, encode_sample
 from multishade.shard import commit_marker, write_shard
 from multishade.survey.check import cap_p, mean_p, shares_p, uniform_p
 from multishade.survey.checks import check_all
@@ -310,6 +310,28 @@ def test_what_is_no_data_set_is_refused(
     shard.write_bytes(content)
     assert main(["stats", str(folder), "-o", str(tmp_path / "page")]) == 2
     assert "s000000-g0000-v0.normal.exr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("image", ["exr", "png16"])
+@pytest.mark.parametrize("mode", ["lambert", "cast", "photometric"])
+def test_a_sample_of_every_kind_is_measured(mode: str, image: str) -> None:
+    sample = make_sample(size=48, bump=0, mode=mode)
+    files = dict(encode_sample(sample, FieldFormat(image=image)))  # type: ignore[arg-type]
+    found = measure(sample.key, files, True, 95)
+    assert found.area == pytest.approx(sample.mask.mean()) and found.pixels == found.disc.sum()
+    # Seen from D = 1.65 a sphere of R = 0.5 shows what turns up to acos(R / D) from the axis.
+    assert found.facing == pytest.approx(2 / 3, abs=0.02) and found.turned_away == 0
+    assert found.depth is not None and found.depth[0] == pytest.approx(1.65 - 0.5, abs=0.01)
+    names = [entry.field for entry in found.images]
+    assert names == [*sample.images, *(["shading"] if mode == "photometric" else [])]
+    luminance = sample.images["image_env0"][sample.mask] @ np.array([0.2126, 0.7152, 0.0722])
+    assert found.images[2].median == pytest.approx(np.median(luminance), rel=0.02)
+    assert (found.stored_lit is None) == (mode == "lambert")
+    if found.stored_lit is not None:
+        assert (found.stored_lit <= found.lit + 0.02).all()
+        assert (found.stored_lit[0] < found.lit[0] - 0.1) == (
+            mode == "cast"
+        )  # a wall shadows every second light
 
 
 def test_even_directions_pass_and_others_do_not() -> None:

@@ -46,13 +46,16 @@ def measure_quality(
 ) -> list[Quality]:
     """`count` images, each of another sample and by turns of every light, rendered again with `paths` samples a pixel.
 
-    Raises ShardError where the plan no longer gives the scene that was rendered, AssetError, BlenderError.
+    Raises ShardError where there are none, or the plan no longer gives the scene that was rendered, AssetError,
+    BlenderError.
     """
     plan = plan_of(folder)
     order = np.random.default_rng(seed).permutation(len(samples))[:count]
     fields = [light for light in samples[0].lights]
     if not fields:
-        return []
+        raise ShardError(
+            f"{folder}: its samples have no input images, which --psnr renders again; leave it out"
+        )
     found = []
     with GroupRenderer(reference_config(plan.config, paths), threads, Stopwatch()) as renderer:
         for number, place in enumerate(
