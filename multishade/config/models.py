@@ -170,7 +170,7 @@ class LightBasis(Section):
     min_elevation_degrees: float = Field(10.0, ge=0, lt=90, description="least angle above the image plane")
     angle_degrees: float = Field(1.0, ge=0, le=90, description="angular diameter of each source")
     compression: Literal["zip", "piz", "dwab", "none"] = Field(
-        "zip", description="of half floats; composing adds up what dwab loses"
+        "zip", description="of half floats; dwab takes half the bytes and is no longer exact"
     )
 
 

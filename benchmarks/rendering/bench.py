@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Blender child with one item of the panel loaded: its buffers and images, and the seconds of each."""
+
+import dataclasses
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.rendering import quality
+from benchmarks.rendering.panel import Item, config, planned
+from multishade import scene
+from multishade.blender import BlenderChild
+from multishade.blender.buffers import bounding_box, hit_mask, read_passes
+from multishade.blender.view import CROP_MARGIN
+from multishade.config import Config
+from multishade.pipeline import object_source, render_settings
+from multishade.plan import PlannedGroup
+
+Image = NDArray[np.float32]
+
+
+def group_of(item: PlannedGroup, folder: Path, config: Config) -> scene.Group:
+    """What Blender is asked to load."""
+    return scene.Group(item.key, object_source(item, folder, config), item.material_spec, item.views)
+
+
+class Bench:
+    """Renders items of the panel, one at a time."""
+
+    def __init__(self, threads: int = 1, overrides: list[str] | None = None) -> None:
+        self.config = config(overrides)
+        self.settings = render_settings(self.config, threads)
+        self.child = BlenderChild("cpu", self.config.runtime)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.child.close()
+
+    def load(self, item: Item, **changes: Any) -> scene.View:
+        """Bring the item in, with the recipe's settings but for `changes`."""
+        settings = dataclasses.replace(self.settings, **changes)
+        found = group_of(planned(item, self.config, self.child.folder), self.child.folder, self.config)
+        self.child.ask({"do": "load", "group": scene.to_json(found), "settings": scene.to_json(settings)})
+        self.shape = (found.views[0].camera.height, found.views[0].camera.width)
+        return found.views[0]
+
+    def mask(self, view: scene.View) -> NDArray[np.bool_]:
+        path = self.child.folder / "bench.exr"
+        self.child.ask({"do": "geometry", "view": view.key, "path": str(path)})
+        return hit_mask(read_passes(path)["Depth"])
+
+    def image(self, view: scene.View, number: int, box: quality.Box | None, seed: int) -> tuple[Image, float]:
+        """(h, w, 3) of the box, and seconds in Cycles."""
+        path = self.child.folder / "bench.exr"
+        answer = self.child.ask(
+            {"do": "image", "view": view.key, "number": number, "box": box, "seed": seed, "path": str(path)}
+        )
+        return read_passes(path)["Combined"][..., :3], float(answer["seconds"])
+
+    def whole(self, view: scene.View, number: int, box: quality.Box, seed: int = 1) -> tuple[Image, float]:
+        """(H, W, 3): an image cropped to `box`, pasted into the whole frame."""
+        cut, seconds = self.image(view, number, box, seed)
+        frame = np.zeros((*self.shape, 3), np.float32)
+        frame[box[1] : box[3], box[0] : box[2]] = cut
+        return frame, seconds
+
+
+def object_box(mask: NDArray[np.bool_]) -> quality.Box:
+    box = bounding_box(mask, CROP_MARGIN)
+    assert box is not None
+    return box

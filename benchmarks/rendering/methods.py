@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One item of the panel through one way of rendering: CPU seconds by part, and the quality of each image.
+
+Seconds are those of the processor, user and system, of all processes that took part, each render on one thread: they
+mean the same on a machine that has other things to do.
+"""
+
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from benchmarks.rendering import glass, references
+from benchmarks.rendering.bench import Bench, group_of, object_box
+from benchmarks.rendering.panel import Item, config, planned
+from multishade import objects, scene
+from multishade.assemble import field_format
+from multishade.blender.buffers import read_passes
+from multishade.blender.view import Stopwatch
+from multishade.config import Config
+from multishade.pipeline import GroupRenderer, shard_path
+from multishade.rows import family_and_seed
+from multishade.sample import encode_sample
+from multishade.shard import write_shard
+
+SOURCE, PYTHON = "MULTISHADE_BLENDERPROC", "MULTISHADE_BLENDERPROC_PYTHON"
+SHADING_SAMPLES = 8  # a white surface under one light needs no more
+CYCLES = ("geometry", "images", "sequence")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One view. total: CPU seconds of everything, images: of each image among them, psnr: dB of each.
+
+    Ours only: limit, the part inside Cycles' render calls; image_share, that of the images' calls; memory, the largest
+    resident size of Blender in bytes.
+    """
+
+    total: float
+    images: dict[str, float]
+    psnr: dict[str, float]
+    limit: float = 0.0
+    image_share: float = 0.0
+    memory: int = 0
+
+
+class PeerFailed(Exception):
+    """The other program did not do it; the message holds what it printed last."""
+
+
+class Ours:
+    """The pipeline, from the built-in mesh to the tar, in one Blender child as a worker has it."""
+
+    def __init__(self, settings: Config) -> None:
+        self._config, self._watch = settings, Stopwatch()
+        self._renderer = GroupRenderer(settings, 1, self._watch)
+        self._renderer.child()
+
+    def measure(self, item: Item, views: int = 1) -> Measured:
+        """The item from the built-in mesh to the tar; `images` stays empty, since they are not timed one by one."""
+        with tempfile.TemporaryDirectory() as folder:
+            group = planned(item, self._config, Path(folder), views)
+            child = psutil.Process(self._renderer.child().pid)
+            before, wall, inside = self._cpu(child), time.perf_counter(), self._inside(CYCLES)
+            images = self._inside(("images",))
+            samples = self._renderer.render(group)
+            files = [(s.key, encode_sample(s, field_format(self._config))) for s in samples]
+            write_shard(shard_path(Path(folder), 0), files)
+            total, elapsed = self._cpu(child) - before, time.perf_counter() - wall
+        # The share is taken of elapsed time, which both parts had on the same terms.
+        limit = total * (self._inside(CYCLES) - inside) / elapsed
+        image_share = (self._inside(("images",)) - images) / elapsed
+        known = references.of(item)
+        psnr = {
+            field: known[field].psnr(image / samples[0].meta["exposure"][field])
+            for field, image in samples[0].images.items()
+            if field in known
+        }
+        return Measured(total, {}, psnr, limit, image_share, child.memory_info().rss)
+
+    def close(self) -> None:
+        self._renderer.drop_child()
+
+    def _inside(self, stages: tuple[str, ...]) -> float:
+        return sum(self._watch.seconds.get(stage, 0.0) for stage in stages)
+
+    def _cpu(self, child: psutil.Process) -> float:
+        times = child.cpu_times()
+        return time.process_time() + times.user + times.system
+
+
+def ours_by_image(item: Item, overrides: list[str]) -> Measured:
+    """Each image of ours by itself, timed, with other settings of the recipe; `total` is that of the images."""
+    with Bench(1, overrides) as bench:
+        view, known = bench.load(item), references.of(item)
+        box = object_box(bench.mask(view))
+        child = psutil.Process(bench.child.pid)
+        bench.image(
+            view, 0, (box[0], box[1], box[0] + 8, box[1] + 8), 0
+        )  # from here on the mesh is in Cycles
+        seconds, psnr = {}, {}
+        for number, light in enumerate(view.lights):
+            before = sum(child.cpu_times()[:2])
+            image, _ = bench.whole(view, number, box)
+            seconds[light.field] = sum(child.cpu_times()[:2]) - before
+            psnr[light.field] = known[light.field].psnr(image)
+        return Measured(sum(seconds.values()), seconds, psnr)
+
+
+def straightforward(item: Item, samples: int, shadings: int) -> Measured:
+    """A process of its own for each object; importing Blender is not counted. `shadings`: how many to render."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        request = _request(item, samples, shadings, folder)
+        command = [
+            sys.executable,
+            "-m",
+            "blender_scripts.peers.straightforward",
+            str(folder / "request.json"),
+        ]
+        return _run(item, command, request, folder, {**os.environ, "PYTHONPATH": str(REPOSITORY)})
+
+
+def blenderproc_is_there() -> bool:
+    return bool(os.environ.get(SOURCE))
+
+
+def blenderproc(item: Item, samples: int, shadings: int) -> Measured:
+    """BlenderProc from the source folder that MULTISHADE_BLENDERPROC names, run by MULTISHADE_BLENDERPROC_PYTHON."""
+    source = Path(os.environ[SOURCE])
+    if not (source / "blenderproc" / "version.py").is_file():
+        raise PeerFailed(f"{SOURCE}={source}: no BlenderProc lies there (its source folder is meant)")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        request = _request(item, samples, shadings, folder)
+        request |= {
+            "blenderproc": str(source),
+            "repository": str(REPOSITORY),
+            "mesh": str(_write_mesh(item, folder)),
+            "crease_degrees": objects.build(*family_and_seed(item.object)).crease_degrees,
+            "own": {
+                "Base Color": [*glass.COLOUR, 1.0],
+                "Roughness": glass.ROUGHNESS,
+                "Transmission Weight": glass.TRANSMISSION,
+            },
+            "environments": _environments(request["group"]),
+        }
+        script = REPOSITORY / "blender_scripts" / "peers" / "blenderproc_render.py"
+        environment = {**os.environ, "PYTHONPATH": str(source), "USE_EXTERNAL_BPY_MODULE": "1"}
+        command = [os.environ.get(PYTHON, sys.executable), str(script), str(folder / "request.json")]
+        return _run(item, command, request, folder, environment)
+
+
+def _request(item: Item, samples: int, shadings: int, folder: Path) -> dict[str, Any]:
+    settings = config()
+    group = group_of(planned(item, settings, folder), folder, settings)
+    counts = {**dict.fromkeys(scene.LIGHT_KINDS, samples), "shading": SHADING_SAMPLES}
+    return {
+        "group": scene.to_json(group),
+        "samples": counts,
+        "shadings": shadings,
+        "threads": 1,
+        "folder": str(folder),
+    }
+
+
+def _run(
+    item: Item, command: list[str], request: dict[str, Any], folder: Path, environment: dict[str, str]
+) -> Measured:
+    """The peer's process. All shadings are counted at the mean of those that were rendered."""
+    (folder / "request.json").write_text(json.dumps(request))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"cpu"')]
+    if not lines:
+        raise PeerFailed(f"{' '.join(command[:3])}: {(done.stdout + done.stderr)[-2000:]}")
+    found = json.loads(lines[-1])
+    lights = len(request["group"]["views"][0]["sequence"]["directions"])
+    rendered = found["shading"]
+    unrendered = (lights - len(rendered)) * statistics.mean(rendered) if rendered else 0.0
+    return Measured(found["cpu"] + unrendered, found["images"], _qualities(item, folder))
+
+
+def _qualities(item: Item, folder: Path) -> dict[str, float]:
+    """PSNR of the images that a peer left in the folder."""
+    found = {}
+    for field, reference in references.of(item).items():
+        exr, npy = folder / f"{field}.exr", folder / f"{field}.npy"
+        image: NDArray = np.load(npy) if npy.is_file() else read_passes(exr)["Combined"]
+        found[field] = reference.psnr(image[..., :3])
+    return found
+
+
+def _write_mesh(item: Item, folder: Path) -> Path:
+    """The built-in mesh as an OBJ, centred and of radius 0.5, as our loader lays it into the scene."""
+    import trimesh
+
+    mesh = objects.build(*family_and_seed(item.object))
+    vertices = mesh.vertices.astype(np.float64)
+    vertices = vertices - (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    vertices *= 0.5 / np.linalg.norm(vertices, axis=1).max()
+    turned = vertices[:, [0, 2, 1]] * [1, 1, -1]  # an OBJ is read with y up
+    path = folder / "object.obj"
+    trimesh.Trimesh(turned, mesh.faces, process=False).export(path)
+    return path
+
+
+def _environments(group: dict[str, Any]) -> dict[str, str]:
+    """Name of a studio map -> where the bpy wheel has it."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("bpy")
+    assert spec is not None and spec.origin is not None
+    folder = next(Path(spec.origin).parent.rglob("studiolights/world"))
+    names = {
+        light["environment"] for view in group["views"] for light in view["lights"] if light["environment"]
+    }
+    return {name: str(folder / name.removeprefix(scene.STUDIO)) for name in names}

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image is compared with, where, and how: windows, the reference of 2,048 samples, PSNR."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.assemble import exposure
+from multishade.config.models import Exposure
+from multishade.transfer import srgb_from_linear
+
+Image = NDArray[np.float32]
+Box = tuple[int, int, int, int]
+
+SAMPLES = 2048
+TARGET_DB = 38.0
+WINDOW, WINDOWS = 12, 12  # a whole image of 2,048 samples takes minutes; these pixels stand for it
+SETTINGS = (SAMPLES, WINDOW, WINDOWS)
+MEDIAN = 0.2  # luminance of the middle pixel after exposure: the middle of the recipe's band
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """One image's windows. boxes: left, top, right, bottom; pixels: (N, 12, 12, 3) linear; inside: (N, 12, 12).
+
+    noise: mean squared error of the reference itself, display-encoded. A highlight of a small light on metal is still
+    noisy after 2,048 samples; without taking that out no image could reach 38 dB against it.
+    """
+
+    boxes: tuple[Box, ...]
+    pixels: Image
+    inside: NDArray[np.bool_]
+    exposure: float
+    noise: float = 0.0
+
+    def psnr(self, image: Image) -> float:
+        """dB of a whole (H, W, 3) linear image against the reference: display-encoded, inside the mask."""
+        cut = np.stack([image[top:bottom, left:right] for left, top, right, bottom in self.boxes])
+        return self.psnr_of(cut)
+
+    def psnr_of(self, cut: Image) -> float:
+        """As `psnr`, of (N, 12, 12, 3): the windows alone."""
+        error = self.error(cut)
+        return float(-10 * np.log10(max(error - self.noise, error / 4)))
+
+    def error(self, cut: Image) -> float:
+        """Mean squared difference, display-encoded, inside the mask."""
+        shown, wanted = (
+            srgb_from_linear(np.clip(x * self.exposure, 0, 1))[self.inside] for x in (cut, self.pixels)
+        )
+        return float(np.mean((shown - wanted) ** 2, dtype=np.float64))
+
+    def with_noise(self, again: Image, share: float) -> "Reference":
+        """The same, knowing its noise from the windows rendered again with `share` of the samples and other seeds.
+
+        Two independent renders differ by the sum of their noises, which go as one over the samples.
+        """
+        return dataclasses.replace(self, noise=self.error(again) * share / (1 + share))
+
+
+def windows(mask: NDArray[np.bool_], seed: int) -> tuple[Box, ...]:
+    """Boxes spread over the object, none overlapping, each at least half inside it. mask: (H, W)."""
+    height, width = mask.shape
+    tiles = [
+        (x, y, x + WINDOW, y + WINDOW)
+        for y in range(0, height - WINDOW + 1, WINDOW)
+        for x in range(0, width - WINDOW + 1, WINDOW)
+        if mask[y : y + WINDOW, x : x + WINDOW].mean() >= 0.5
+    ]
+    if len(tiles) < WINDOWS:
+        raise ValueError(
+            f"the object covers only {len(tiles)} tiles of {WINDOW} x {WINDOW}; {WINDOWS} are needed"
+        )
+    # One from each run of tiles in reading order: spread over the object's height.
+    rng = np.random.default_rng(seed)
+    return tuple(part[rng.integers(len(part))] for part in _split(tiles, WINDOWS))
+
+
+def _split(tiles: list[Box], count: int) -> list[list[Box]]:
+    edges = np.linspace(0, len(tiles), count + 1).astype(int)
+    return [tiles[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def exposure_of(image: Image, mask: NDArray[np.bool_]) -> float:
+    """The factor at which images are compared, from a quick whole image of it."""
+    return exposure(image[mask], Exposure(median=(MEDIAN, MEDIAN)), np.random.default_rng(0))
+
+
+def save(path: Path, references: dict[str, Reference]) -> None:
+    arrays: dict[str, NDArray] = {}
+    for name, found in references.items():
+        arrays |= {
+            f"{name}/boxes": np.array(found.boxes),
+            f"{name}/pixels": found.pixels,
+            f"{name}/inside": found.inside,
+            f"{name}/exposure": np.array(found.exposure),
+            f"{name}/noise": np.array(found.noise),
+        }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+
+
+def load(path: Path) -> dict[str, Reference]:
+    with np.load(path) as arrays:
+        names = sorted({name.rsplit("/", 1)[0] for name in arrays.files})
+        return {
+            name: Reference(
+                tuple(tuple(int(v) for v in box) for box in arrays[f"{name}/boxes"]),  # type: ignore[misc]
+                arrays[f"{name}/pixels"],
+                arrays[f"{name}/inside"],
+                float(arrays[f"{name}/exposure"]),
+                float(arrays[f"{name}/noise"]),
+            )
+            for name in names
+        }

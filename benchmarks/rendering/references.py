@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference of every image of the panel: rendered once, kept in data/bench-render, made where missing."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.rendering import quality
+from benchmarks.rendering.bench import Bench, object_box
+from benchmarks.rendering.panel import PANEL, Item, config, planned
+from multishade import scene
+
+FOLDER = Path("data/bench-render")
+SEED = 77_000
+NOISE_SHARE = 1 / 8  # of the samples, for the render that tells the reference's own noise
+# Blender's own defaults, as a person finds them: what an image would be if nobody had tuned anything.
+DEFAULTS = {
+    "denoise": False,
+    "max_bounces": 12,
+    "diffuse_bounces": 4,
+    "glossy_bounces": 4,
+    "transmission_bounces": 12,
+    "clamp_indirect": 10.0,
+    "light_tree": True,
+}
+
+
+def path_of(item: Item) -> Path:
+    """Named after what is seen and how: a panel that changed finds no reference of an earlier one."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    views = planned(item, config(), FOLDER).views
+    what = [scene.to_json(view) for view in views], item.object, item.material, DEFAULTS, quality.SETTINGS
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+    return FOLDER / f"reference-{item.number:02d}-{digest[:12]}.npz"
+
+
+def of(item: Item) -> dict[str, quality.Reference]:
+    """Field -> reference. Raises FileNotFoundError where `make` has not been run."""
+    return quality.load(path_of(item))
+
+
+def make(bench: Bench, item: Item) -> float:
+    """Render the item's references; seconds, 0 where they are there."""
+    path = path_of(item)
+    if path.is_file():
+        return 0.0
+    started = time.perf_counter()
+    quick = dict.fromkeys(bench.settings.samples, 16)
+    view = bench.load(item, samples=quick, denoise_quality="high")
+    mask = bench.mask(view)
+    boxes = quality.windows(mask, item.number)
+    box = object_box(mask)
+    factors = [
+        quality.exposure_of(bench.whole(view, number, box)[0], mask) for number in range(len(view.lights))
+    ]
+    view = bench.load(item, samples=dict.fromkeys(quick, quality.SAMPLES), **DEFAULTS)
+    inside = np.stack([mask[top:bottom, left:right] for left, top, right, bottom in boxes])
+    found = {}
+    for number, light in enumerate(view.lights):
+        cuts = [bench.image(view, number, cut, SEED + i)[0] for i, cut in enumerate(boxes)]
+        found[light.field] = quality.Reference(boxes, np.stack(cuts), inside, factors[number])
+    few = round(quality.SAMPLES * NOISE_SHARE)
+    view = bench.load(item, samples=dict.fromkeys(quick, few), **DEFAULTS)
+    for number, light in enumerate(view.lights):
+        cuts = [bench.image(view, number, cut, SEED + 500 + i)[0] for i, cut in enumerate(boxes)]
+        found[light.field] = found[light.field].with_noise(np.stack(cuts), NOISE_SHARE)
+    quality.save(path, found)
+    return time.perf_counter() - started
+
+
+def make_all(items: tuple[Item, ...] = PANEL) -> float:
+    """Seconds in all."""
+    with Bench() as bench:
+        total = 0.0
+        for item in items:
+            total += (spent := make(bench, item))
+            print(f"reference of {item.name}: {spent:.0f} s", flush=True)
+    return total

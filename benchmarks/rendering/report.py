@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results of a run -> docs/performance.md and its plot. Every figure on the page comes from the results."""
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.rendering import quality, schedule
+from benchmarks.rendering.panel import PANEL, config
+
+PICTURE = Path("docs/images/performance.png")
+NAMES = {"ours": "ours", "straightforward": "straightforward script", "blenderproc": "BlenderProc 2.8"}
+PAPER_VIEWS = 133_278 * 6  # groups and views of the paper's set: 3.2 million images, four to a view
+
+
+def write(results: Mapping[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parent / "images").mkdir(exist_ok=True)
+    plot(results, path.parent / "images" / PICTURE.name)
+    path.write_text("\n\n".join(sections(results)) + "\n")
+    print(f"wrote {path}")
+
+
+def sections(results: Mapping[str, Any]) -> list[str]:
+    return [
+        "# Rendering performance",
+        "Written by `make bench-render` (a run of {:.0f} minutes); edit the harness, not this page.".format(
+            results["minutes"]
+        ),
+        _method(results),
+        "## Seconds per view",
+        comparison(results),
+        f"![PSNR against CPU seconds of each image](images/{PICTURE.name})",
+        "## The panel",
+        panel_table(results),
+        "## More views, more lights",
+        scaling(results),
+        "## The whole data set",
+        projection(results),
+        "## How the schedule was found",
+        search_table(),
+    ]
+
+
+def _method(results: Mapping[str, Any]) -> str:
+    settings = config()
+    render, camera = settings.render, settings.camera
+    missing = (
+        "" if "blenderproc" in results else " BlenderProc was not there in this run (MULTISHADE_BLENDERPROC)."
+    )
+    return (
+        "A view is four images (parallel light, point light, two environments), buffers and nine shadings at "
+        f"{camera.width} x {camera.height}. Seconds are CPU seconds of all threads and processes: "
+        "a busy machine gives about the same. Quality is PSNR against Cycles with "
+        f"{quality.SAMPLES:,} samples and Blender's default light paths, display-encoded, inside the mask, in "
+        f"{quality.WINDOWS} windows of {quality.WINDOW} x {quality.WINDOW} pixels of each image, with the "
+        "reference's own noise taken out (a second render tells it). Ours is `configs/multishade.yaml`: adaptive "
+        f"sampling to a noise of {render.adaptive.threshold:g}, at most {render.samples.environment} samples, the "
+        f"denoiser at {render.denoise.quality}, its guides cleaned ({render.denoise.prefilter}), only the object's box.{missing}"
+    )
+
+
+def seconds_at(target: float, few: tuple[float, float], many: tuple[float, float]) -> float:
+    """CPU seconds at which an image reaches `target` dB, from (seconds, dB) with two settings.
+
+    dB grow with the logarithm of the seconds. Never less than the cheaper setting took; infinite where the dearer
+    one is not better.
+    """
+    (cheap, low), (dear, high) = few, many
+    if low >= target:
+        return cheap
+    if high <= low + 0.1:
+        return math.inf
+    return cheap * (dear / cheap) ** ((target - low) / (high - low))
+
+
+def at_equal_quality(results: Mapping[str, Any], name: str, number: str) -> float:
+    """CPU seconds of a whole view of one item, each image at 38 dB."""
+    first, second = results["dial" if name == "ours" else name][number]
+    images = sum(
+        seconds_at(
+            quality.TARGET_DB,
+            (first["images"][field], first["psnr"][field]),
+            (second["images"][field], second["psnr"][field]),
+        )
+        for field in first["images"]
+    )
+    if name == "ours":
+        whole = results["ours"][number][0]
+        rest = whole["total"] * (1 - whole["image_share"])
+    else:
+        rest = first["total"] - sum(first["images"].values())
+    return images + rest
+
+
+def comparison(results: Mapping[str, Any]) -> str:
+    """Seconds at equal quality of each item by each method, and the ratios."""
+    names = ["ours", *results["peers"]]
+    lines = [
+        f"CPU seconds of a view whose images all have {quality.TARGET_DB:g} dB, by item, from two measured settings of "
+        "each method:",
+        "",
+        "| item | " + " | ".join(NAMES[name] for name in names) + " | times ours |",
+        "| --- |" + " --- |" * (len(names) + 1),
+    ]
+    totals = dict.fromkeys(names, 0.0)
+    for number in map(str, results["items"]):
+        seconds = {name: at_equal_quality(results, name, number) for name in names}
+        for name in names:
+            totals[name] += seconds[name]
+        lines.append(f"| {PANEL[int(number)].name} | {_row(seconds, names)} |")
+    lines.append(f"| together | {_row(totals, names)} |")
+    whole = [found[0] for found in results["ours"].values()]
+    total, limit = sum(item["total"] for item in whole), sum(item["limit"] for item in whole)
+    lines += [
+        "",
+        f"As the recipe is set, ours takes {total / len(whole):.1f} CPU s a view over all {len(whole)} items, "
+        f"{limit / len(whole):.1f} s of it in Cycles' render calls, the limit: {total / limit - 1:.1%} more than that.",
+    ]
+    return "\n".join(lines)
+
+
+def _row(seconds: Mapping[str, float], names: Sequence[str]) -> str:
+    """Ours, the others, and the others in relation to ours."""
+    ratios = ", ".join(f"{seconds[name] / seconds['ours']:.1f}" for name in names[1:])
+    return " | ".join([*(f"{seconds[name]:.0f}" for name in names), ratios])
+
+
+def panel_table(results: Mapping[str, Any]) -> str:
+    fields = ("image_parallel", "image_point", "image_env0", "image_env1")
+    lines = [
+        "| object, material | shows | CPU s | dB: parallel | point | environments |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for number, item in enumerate(PANEL):
+        found = results["ours"][str(number)][0]
+        decibels = [f"{found['psnr'][field]:.1f}" for field in fields]
+        lines.append(
+            f"| {item.name} | {item.shows} | {found['total']:.1f} | {decibels[0]} | {decibels[1]} | "
+            f"{decibels[2]}, {decibels[3]} |"
+        )
+    values = [v for (found,) in results["ours"].values() for v in found["psnr"].values()]
+    reached = sum(v >= quality.TARGET_DB for v in values)
+    lines += [
+        "",
+        f"{reached} of {len(values)} images reach {quality.TARGET_DB:g} dB; the least has {min(values):.1f}.",
+    ]
+    return "\n".join(lines)
+
+
+def scaling(results: Mapping[str, Any]) -> str:
+    """How cost grows: seconds of n over n times the seconds of one."""
+    lines = ["| item | what | CPU s | per unit, against the first |", "| --- | --- | --- | --- |"]
+    for number, (found,) in results["scaling"].items():
+        for what in ("views", "lights"):
+            counts = list(found[what])
+            seconds = [found[what][count] for count in counts]
+            first = seconds[0] / int(counts[0])
+            lines.append(
+                f"| {PANEL[int(number)].name} | {', '.join(counts)} {what} | "
+                f"{', '.join(f'{s:.1f}' for s in seconds)} | "
+                f"{', '.join(f'{s / int(c) / first:.2f}' for s, c in zip(seconds, counts, strict=True))} |"
+            )
+    return "\n".join(lines)
+
+
+def projection(results: Mapping[str, Any]) -> str:
+    found = [item for (item,) in results["ours"].values()]
+    per_view = statistics.mean(item["total"] for item in found)
+    memory = max(item["memory"] for item in found) / 2**30
+    hours = per_view * PAPER_VIEWS / 3600
+    return (
+        f"{PAPER_VIEWS:,} views ({4 * PAPER_VIEWS:,} images) at {per_view:.1f} s are {hours:,.0f} core-hours, "
+        f"{hours / 24 / 1000:.1f} days on 1,000 cores, if objects cost what the panel's do and cores are as fast as "
+        "this machine's. A group of six views shares one import, which this counts six times. Blender held at most "
+        f"{memory:.2f} GiB; real meshes and textures need more (`runtime.memory_gib` is the limit)."
+    )
+
+
+def search_table() -> str:
+    """The candidates of the search at equal quality, cheapest first."""
+    if not schedule.RESULTS.is_file():
+        return "Not run: `make search-render`."
+    trials = [schedule.Trial(**line) for line in json.loads(schedule.RESULTS.read_text())]
+    rows = []
+    for candidate in {trial.candidate: None for trial in trials}:
+        found = [trial for trial in trials if trial.candidate == candidate]
+        wanted = schedule.needs(found)
+        rows.append(
+            (schedule.seconds_of_a_view(found, wanted), candidate, wanted, len({t.item for t in found}))
+        )
+    lines = [
+        f"`make search-render`: seconds per view at which every image of the items reaches {quality.TARGET_DB:g} dB, "
+        "from two measured numbers of samples for each image.",
+        "",
+        "| what differs | items | CPU s per view | samples: parallel | point | environment |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for seconds, candidate, wanted, items in sorted(rows):
+        counts = [_count(wanted[kind]) for kind in ("parallel", "point", "environment")]
+        cost = "never" if max(wanted.values()) > schedule.MOST else f"{seconds:.1f}"
+        lines.append(f"| {candidate} | {items} | {cost} | {' | '.join(counts)} |")
+    return "\n".join(lines)
+
+
+def plot(results: Mapping[str, Any], path: Path) -> None:
+    """Seconds against dB: every image of every method, its two settings joined by a line."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = ["ours", *results["peers"]]
+    figure, panels = plt.subplots(
+        1, len(results["items"]), figsize=(10, 3.6), dpi=110, sharey=True, layout="constrained"
+    )
+    for axes, number in zip(panels, results["items"], strict=True):
+        for colour, name in enumerate(names):
+            first, second = results["dial" if name == "ours" else name][str(number)]
+            for place, field in enumerate(first["images"]):
+                axes.plot(
+                    [first["images"][field], second["images"][field]],
+                    [first["psnr"][field], second["psnr"][field]],
+                    marker="ospd"[place],
+                    color=f"C{colour}",
+                    label=NAMES[name] if place == 0 else None,
+                    markersize=4,
+                    linewidth=1,
+                )
+        axes.axhline(quality.TARGET_DB, color="0.6", linewidth=0.8, zorder=0)
+        axes.set_xscale("log")
+        axes.set_title(PANEL[number].name, fontsize=9)
+        axes.set_xlabel("CPU seconds per image")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("PSNR, dB")
+    panels[0].legend(frameon=False, fontsize=8)
+    figure.savefig(path, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _count(samples: float) -> str:
+    return "never" if samples > schedule.MOST else f"{samples:.0f}"
