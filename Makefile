@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup render test lint bench bench-solvers bench-integration bench-loader bench-light-basis eval-solvers boxed-data boxed-model study-paradigm clean
+.PHONY: bench-render search-render setup render test lint bench bench-solvers bench-integration bench-loader bench-light-basis eval-solvers boxed-data boxed-model study-paradigm clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -37,6 +37,13 @@ lint: $(VENV)/.all
 
 bench: $(VENV)/.all
 	$(RUN)/python -m benchmarks.pipeline
+
+# Seconds per view at equal quality against others, and how our settings were found: docs/performance.md.
+bench-render: $(VENV)/.all
+	$(RUN)/python -m benchmarks.rendering
+
+search-render: $(VENV)/.all
+	$(RUN)/python -m benchmarks.rendering.schedule
 
 bench-solvers: $(VENV)/.all
 	$(RUN)/python -m benchmarks.solvers

@@ -43,6 +43,9 @@ def build_material(spec: dict[str, Any], name: str) -> bpy.types.Material:
     if spec["source"] not in ("builtin", "maps"):
         raise ValueError(f"material {name!r}: source {spec['source']!r} is neither 'builtin' nor 'maps'")
     material = bpy.data.materials.new(name)
+    material.use_nodes = (
+        True  # older Blenders ask for it: BlenderProc, which we are measured against, runs in 4.2
+    )
     tree = material.node_tree
     tree.nodes.clear()
     shader = tree.nodes.new("ShaderNodeBsdfPrincipled")

@@ -43,7 +43,6 @@ def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
     if settings.max_texture is not None:
         render.use_simplify = True
         cycles.texture_limit_render = _texture_limit(settings.max_texture)
-    cycles.use_adaptive_sampling = False
     cycles.use_light_tree = settings.light_tree
     cycles.max_bounces = settings.max_bounces
     cycles.diffuse_bounces = settings.diffuse_bounces
@@ -90,6 +89,7 @@ def pixel_centres(scene: bpy.types.Scene, path: Path) -> float:
     """Render one sample at each pixel's centre, direct light only: buffers, lit clay. Returns seconds in Cycles."""
     cycles = scene.cycles
     cycles.samples, cycles.seed, cycles.use_denoising = 1, 0, False
+    cycles.use_adaptive_sampling = False
     cycles.pixel_filter_type, cycles.filter_width = "BOX", PIXEL_CENTRE
     bounces, cycles.max_bounces = cycles.max_bounces, 0
     scene.render.use_border = False
@@ -106,6 +106,9 @@ def image(
     cycles, render = scene.cycles, scene.render
     cycles.samples, cycles.seed = settings.samples[kind], seed
     cycles.use_denoising = settings.denoise
+    cycles.use_adaptive_sampling = settings.adaptive_threshold > 0
+    cycles.adaptive_threshold = settings.adaptive_threshold
+    cycles.adaptive_min_samples = settings.adaptive_min_samples
     cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", settings.filter_width
     render.use_border = render.use_crop_to_border = box is not None
     if box is not None:

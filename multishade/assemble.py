@@ -133,6 +133,7 @@ def _meta(
             "version": renderer["blender"],
             "device": render.device,
             "samples": {kind: render.samples.model_dump()[kind] for kind in _kinds(view)},
+            **({"adaptive_threshold": render.adaptive.threshold} if render.adaptive.threshold > 0 else {}),
             "denoiser": _denoiser(render.denoise),
         },
     }

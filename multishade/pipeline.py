@@ -234,6 +234,8 @@ def render_settings(config: Config, threads: int) -> scene.RenderSettings:
         clamp_indirect=render.clamp_indirect,
         filter_width=render.filter_width,
         light_tree=render.light_tree,
+        adaptive_threshold=render.adaptive.threshold,
+        adaptive_min_samples=render.adaptive.min_samples,
         crop=render.crop,
         max_texture=config.materials.max_texture,
     )

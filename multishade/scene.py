@@ -97,6 +97,8 @@ class RenderSettings:
     filter_width: float
     light_tree: bool
     crop: bool
+    adaptive_threshold: float = 0.0  # 0: every pixel gets all samples
+    adaptive_min_samples: int = 0
     max_texture: int | None = None
 
 

@@ -71,15 +71,18 @@ def two_trials(item: int, base: float, step: float, start: float, each: float) -
     ]
 
 
-def test_samples_and_seconds_follow_from_two_trials() -> None:
-    found = two_trials(0, 26, 2, 0.5, 0.1) + two_trials(1, 30, 2, 0.2, 0.05)
-    assert schedule.needs(found, 38.0) == {"environment": pytest.approx(64)}  # the harder of the two decides
-    expected = ((0.5 + 64 * 0.1) + (0.2 + 64 * 0.05)) / 2
-    assert schedule.seconds_of_a_view(found, {"environment": 64}) == pytest.approx(expected)
+def test_one_number_of_samples_for_all_images() -> None:
+    found = two_trials(0, 26, 2, 0.5, 0.1) + two_trials(1, 29, 2, 0.2, 0.05)
+    assert schedule.samples_for_all(found) == {
+        "environment": pytest.approx(64)
+    }  # the harder of the two decides
+    assert schedule.all_alike(found) == pytest.approx(((0.5 + 6.4) + (0.2 + 3.2)) / 2)
+    assert schedule.each_its_own(found) < schedule.all_alike(found)  # the easier one needs fewer
 
 
 def test_an_image_that_more_samples_do_not_help_is_never_good_enough() -> None:
-    assert schedule.needs(two_trials(0, 30, 0.0, 1, 1))["environment"] == math.inf
+    found = two_trials(0, 30, 0.0, 1, 1)
+    assert schedule.samples_for_all(found)["environment"] == schedule.each_its_own(found) == math.inf
 
 
 def test_glass_is_a_file_that_others_can_read() -> None:
@@ -116,15 +119,17 @@ def results() -> dict:
         "ours": {str(number): [measured(2.0, 39.0, rest=2.0)] for number in range(12)},
         "dial": {str(n): [measured(1.0, 36.0), measured(4.0, 40.0)] for n in range(2)},
         "scaling": {"0": [{"views": {"1": 4.0, "2": 6.0}, "lights": {"2": 2.0, "4": 3.0}}]},
-        "straightforward": {str(n): [measured(10.0, 35.0, rest=90.0), measured(40.0, 41.0)] for n in range(2)},
+        "straightforward": {
+            str(n): [measured(10.0, 35.0, rest=90.0), measured(40.0, 41.0)] for n in range(2)
+        },
     }
 
 
 def test_seconds_at_a_quality_between_two_settings() -> None:
-    assert report.seconds_at(38, (1, 36), (4, 40)) == pytest.approx(2)
-    assert report.seconds_at(38, (1, 39), (4, 41)) == 1  # no credit below what was measured
-    assert report.seconds_at(38, (1, 34), (4, 36)) == pytest.approx(16)  # beyond what was measured
-    assert report.seconds_at(38, (1, 34), (4, 34)) == math.inf
+    assert schedule.seconds_at(38, (1, 36), (4, 40)) == pytest.approx(2)
+    assert schedule.seconds_at(38, (1, 39), (4, 41)) == 1  # no credit below what was measured
+    assert schedule.seconds_at(38, (1, 34), (4, 36)) == pytest.approx(16)  # beyond what was measured
+    assert schedule.seconds_at(38, (1, 34), (4, 34)) == math.inf
 
 
 def test_the_page_says_what_was_measured() -> None:

@@ -59,29 +59,16 @@ def _method(results: Mapping[str, Any]) -> str:
         f"{quality.WINDOWS} windows of {quality.WINDOW} x {quality.WINDOW} pixels of each image, with the "
         "reference's own noise taken out (a second render tells it). Ours is `configs/multishade.yaml`: adaptive "
         f"sampling to a noise of {render.adaptive.threshold:g}, at most {render.samples.environment} samples, the "
-        f"denoiser at {render.denoise.quality}, its guides cleaned ({render.denoise.prefilter}), only the object's box.{missing}"
+        f"denoiser at {render.denoise.quality}, its guides cleaned ({render.denoise.prefilter}), only the "
+        f"object's box.{missing}"
     )
-
-
-def seconds_at(target: float, few: tuple[float, float], many: tuple[float, float]) -> float:
-    """CPU seconds at which an image reaches `target` dB, from (seconds, dB) with two settings.
-
-    dB grow with the logarithm of the seconds. Never less than the cheaper setting took; infinite where the dearer
-    one is not better.
-    """
-    (cheap, low), (dear, high) = few, many
-    if low >= target:
-        return cheap
-    if high <= low + 0.1:
-        return math.inf
-    return cheap * (dear / cheap) ** ((target - low) / (high - low))
 
 
 def at_equal_quality(results: Mapping[str, Any], name: str, number: str) -> float:
     """CPU seconds of a whole view of one item, each image at 38 dB."""
     first, second = results["dial" if name == "ours" else name][number]
     images = sum(
-        seconds_at(
+        schedule.seconds_at(
             quality.TARGET_DB,
             (first["images"][field], first["psnr"][field]),
             (second["images"][field], second["psnr"][field]),
@@ -188,22 +175,29 @@ def search_table() -> str:
     rows = []
     for candidate in {trial.candidate: None for trial in trials}:
         found = [trial for trial in trials if trial.candidate == candidate]
-        wanted = schedule.needs(found)
-        rows.append(
-            (schedule.seconds_of_a_view(found, wanted), candidate, wanted, len({t.item for t in found}))
-        )
+        plain = not candidate.startswith("adaptive")
+        alike = schedule.all_alike(found) if plain else None
+        samples = schedule.samples_for_all(found) if plain else {}
+        rows.append((schedule.each_its_own(found), candidate, alike, samples))
+    items = ", ".join(PANEL[number].name for number in sorted({trial.item for trial in trials}))
     lines = [
-        f"`make search-render`: seconds per view at which every image of the items reaches {quality.TARGET_DB:g} dB, "
-        "from two measured numbers of samples for each image.",
+        f"`make search-render`: CPU seconds of the images of a view at {quality.TARGET_DB:g} dB, mean over items "
+        f"({items}), from two measured settings of each image: where each image gets what it needs, and where all images under one "
+        "kind of light get the same number of samples.",
         "",
-        "| what differs | items | CPU s per view | samples: parallel | point | environment |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| what | each its own | all alike | samples then: parallel, point, environment |",
+        "| --- | --- | --- | --- |",
     ]
-    for seconds, candidate, wanted, items in sorted(rows):
-        counts = [_count(wanted[kind]) for kind in ("parallel", "point", "environment")]
-        cost = "never" if max(wanted.values()) > schedule.MOST else f"{seconds:.1f}"
-        lines.append(f"| {candidate} | {items} | {cost} | {' | '.join(counts)} |")
+    for seconds, candidate, alike, samples in sorted(rows, key=lambda row: row[0]):
+        counts = ", ".join(_count(samples[kind]) for kind in ("parallel", "point", "environment") if samples)
+        lines.append(
+            f"| {candidate} | {_seconds(seconds)} | {_seconds(alike) if alike is not None else ''} | {counts} |"
+        )
     return "\n".join(lines)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else "never"
 
 
 def plot(results: Mapping[str, Any], path: Path) -> None:

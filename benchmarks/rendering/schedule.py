@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the schedule was found: `make search-render`.
 
-Each candidate changes one thing of the recipe. Every image of the items is rendered with two numbers of samples; from
-those follow, for each kind of light, the least number at which all of its images reach 38 dB (PSNR grows by a constant
-with each doubling) and what a view then costs (seconds grow by a constant with each sample). A candidate that is
-cheaper than the recipe at equal quality is better. `make bench-render` then measures the schedule itself.
+Each candidate renders every image of some items with two settings, a cheap and a dear one: two numbers of samples, or
+two thresholds of adaptive sampling. From those follow the seconds at which an image reaches 38 dB, and for plain
+sampling the least number of samples at which all images of a kind of light do. The candidate whose view costs least
+is the best.
 """
 
 import argparse
@@ -21,78 +21,65 @@ import psutil
 from benchmarks.rendering import quality, references
 from benchmarks.rendering.bench import Bench, object_box
 from benchmarks.rendering.panel import PANEL, Item
-from multishade.errors import AssetError
 
 RESULTS = Path("benchmarks/rendering/search.json")
-COUNTS = {"parallel": (4, 16), "point": (4, 16), "environment": (16, 64)}
+ITEMS = (0, 6)  # glossy metal, fine texture
+SAMPLES, THRESHOLDS = (8, 64), (0.1, 0.025)
 MOST = 4096  # samples; more than this is "never"
 
+PLAIN: dict[str, Any] = {"adaptive_threshold": 0.0}
+ACCURATE: dict[str, Any] = {**PLAIN, "denoise_quality": "balanced", "denoise_prefilter": "accurate"}
+ADAPTIVE: dict[str, Any] = {**ACCURATE, "adaptive_min_samples": 8}
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
-    "the recipe": {},
-    "denoiser fast": {"denoise_quality": "fast"},
-    "denoiser high": {"denoise_quality": "high"},
-    "prefilter fast": {"denoise_prefilter": "fast"},
-    "prefilter accurate": {"denoise_prefilter": "accurate"},
-    "guide albedo only": {"denoise_guides": "albedo"},
-    "no guides": {"denoise_guides": "none"},
-    "no denoiser": {"denoise": False},
-    "whole frame": {"crop": False},
-    "light tree": {"light_tree": True},
-    "bounces as Blender's": {
+    "plain sampling, no denoiser": {**PLAIN, "denoise": False},
+    "denoiser": {**ACCURATE, "denoise_prefilter": "none"},
+    "denoiser, guides cleaned": ACCURATE,
+    "denoiser high, guides cleaned": {**ACCURATE, "denoise_quality": "high"},
+    "denoiser fast, guides cleaned": {**ACCURATE, "denoise_quality": "fast"},
+    "adaptive, denoiser, guides cleaned": ADAPTIVE,
+    "adaptive, no denoiser": {**ADAPTIVE, "denoise": False},
+    "adaptive, least samples 16": {**ADAPTIVE, "adaptive_min_samples": 16},
+    "adaptive, light paths as Blender's": {
+        **ADAPTIVE,
         "max_bounces": 12,
         "diffuse_bounces": 4,
         "glossy_bounces": 4,
         "transmission_bounces": 12,
     },
-    "fewer bounces": {"max_bounces": 3, "diffuse_bounces": 1, "glossy_bounces": 2, "transmission_bounces": 3},
-    "clamp 3": {"clamp_indirect": 3.0},
-    "no clamp": {"clamp_indirect": 0.0},
+    "adaptive, fewer bounces": {**ADAPTIVE, "max_bounces": 3, "diffuse_bounces": 1, "glossy_bounces": 2},
+    "adaptive, clamp 3": {**ADAPTIVE, "clamp_indirect": 3.0},
+    "adaptive, light tree": {**ADAPTIVE, "light_tree": True},
+    "adaptive, whole frame": {**ADAPTIVE, "crop": False},
+    "adaptive, guide albedo only": {**ADAPTIVE, "denoise_guides": "albedo"},
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One image at one number of samples: CPU seconds and dB."""
+    """One image with one setting (samples, or a threshold): CPU seconds and dB."""
 
     candidate: str
     item: int
     field: str
     kind: str
-    samples: int
+    setting: float
     seconds: float
     psnr: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Law:
-    """What one image needs and costs: psnr = base + step log2(samples), seconds = start + each * samples."""
-
-    base: float
-    step: float
-    start: float
-    each: float
-
-    def samples_for(self, psnr: float) -> float:
-        """Infinite where more samples do not help."""
-        if self.step <= 0.05:
-            return math.inf if self.base < psnr else 1.0
-        return max(2 ** min((psnr - self.base) / self.step, 60), 1.0)
-
-    def seconds_for(self, samples: float) -> float:
-        return self.start + self.each * samples
-
-
-def trials(
-    bench: Bench, item: Item, candidate: str, counts: Mapping[str, Sequence[int]] = COUNTS
-) -> list[Trial]:
-    """All images of the item, with each of the two numbers of samples."""
-    changes = dict(CANDIDATES[candidate])
-    crop = changes.pop("crop", True)
+def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
+    """All images of the item, with each of the two settings."""
     known, child = references.of(item), psutil.Process(bench.child.pid)
     found = []
-    for turn in range(2):
-        samples = {**bench.settings.samples, **{kind: pair[turn] for kind, pair in counts.items()}}
-        view = bench.load(item, samples=samples, **changes)
+    for setting in THRESHOLDS if _adaptive(candidate) else SAMPLES:
+        changes = dict(CANDIDATES[candidate])
+        crop = changes.pop("crop", True)
+        count = 1024
+        if _adaptive(candidate):
+            changes["adaptive_threshold"] = setting
+        else:
+            count = int(setting)
+        view = bench.load(item, samples=dict.fromkeys(bench.settings.samples, count), **changes)
         box = object_box(bench.mask(view)) if crop else (0, 0, bench.shape[1], bench.shape[0])
         bench.image(
             view, 0, (box[0], box[1], box[0] + 8, box[1] + 8), 0
@@ -102,52 +89,74 @@ def trials(
             image, _ = bench.whole(view, number, box)
             seconds = sum(child.cpu_times()[:2]) - before
             psnr = known[light.field].psnr(image)
-            found.append(
-                Trial(candidate, item.number, light.field, light.kind, samples[light.kind], seconds, psnr)
-            )
+            found.append(Trial(candidate, item.number, light.field, light.kind, setting, seconds, psnr))
     return found
 
 
-def laws(found: Sequence[Trial]) -> dict[tuple[int, str], Law]:
-    """(item, field) -> the law through its two trials."""
-    by_image: dict[tuple[int, str], list[Trial]] = {}
+def _adaptive(candidate: str) -> bool:
+    return candidate.startswith("adaptive")
+
+
+def by_image(found: Sequence[Trial]) -> dict[tuple[int, str], tuple[Trial, Trial]]:
+    """(item, field) -> its cheap and its dear trial."""
+    pairs: dict[tuple[int, str], list[Trial]] = {}
     for trial in found:
-        by_image.setdefault((trial.item, trial.field), []).append(trial)
-    result = {}
-    for image, pair in by_image.items():
-        few, many = sorted(pair, key=lambda trial: trial.samples)
-        step = (many.psnr - few.psnr) / math.log2(many.samples / few.samples)
-        each = max((many.seconds - few.seconds) / (many.samples - few.samples), 0.0)
-        result[image] = Law(
-            few.psnr - step * math.log2(few.samples), step, max(few.seconds - each * few.samples, 0.0), each
-        )
-    return result
+        pairs.setdefault((trial.item, trial.field), []).append(trial)
+    return {image: (pair[0], pair[1]) for image, pair in pairs.items()}
 
 
-def needs(found: Sequence[Trial], target: float = quality.TARGET_DB) -> dict[str, float]:
-    """Kind of light -> the least samples at which all its images reach the target."""
-    known = laws(found)
-    kinds = {(trial.item, trial.field): trial.kind for trial in found}
+def seconds_at(target: float, few: tuple[float, float], many: tuple[float, float]) -> float:
+    """CPU seconds at which an image reaches `target` dB, from (seconds, dB) with two settings.
+
+    dB grow with the logarithm of the seconds. Never less than the cheaper setting took; infinite where the dearer
+    one is not better.
+    """
+    (cheap, low), (dear, high) = few, many
+    if low >= target:
+        return cheap
+    if high <= low + 0.1:
+        return math.inf
+    return cheap * (dear / cheap) ** ((target - low) / (high - low))
+
+
+def samples_at(target: float, few: Trial, many: Trial) -> float:
+    """Samples at which an image reaches `target` dB: dB grow by a constant with each doubling."""
+    return seconds_at(target, (few.setting, few.psnr), (many.setting, many.psnr))
+
+
+def each_its_own(found: Sequence[Trial]) -> float:
+    """CPU seconds of a view, mean over items, where every image gets what it needs for 38 dB."""
+    totals: dict[int, float] = {}
+    for (item, _), (few, many) in by_image(found).items():
+        spent = seconds_at(quality.TARGET_DB, (few.seconds, few.psnr), (many.seconds, many.psnr))
+        totals[item] = totals.get(item, 0.0) + spent
+    return statistics.mean(totals.values())
+
+
+def samples_for_all(found: Sequence[Trial]) -> dict[str, float]:
+    """Kind of light -> the least samples at which all its images reach 38 dB (plain sampling)."""
     result: dict[str, float] = {}
-    for image, law in known.items():
-        result[kinds[image]] = max(result.get(kinds[image], 1.0), law.samples_for(target))
+    for few, many in by_image(found).values():
+        result[few.kind] = max(result.get(few.kind, 1.0), samples_at(quality.TARGET_DB, few, many))
     return result
 
 
-def seconds_of_a_view(found: Sequence[Trial], samples: Mapping[str, float]) -> float:
-    """Mean over items of the seconds that all images of a view take with these samples."""
-    kinds = {(trial.item, trial.field): trial.kind for trial in found}
-    by_item: dict[int, float] = {}
-    for image, law in laws(found).items():
-        by_item[image[0]] = by_item.get(image[0], 0.0) + law.seconds_for(min(samples[kinds[image]], MOST))
-    return statistics.mean(by_item.values())
+def all_alike(found: Sequence[Trial]) -> float:
+    """CPU seconds of a view, mean over items, with one number of samples for each kind of light (plain sampling)."""
+    wanted = samples_for_all(found)
+    totals: dict[int, float] = {}
+    for (item, _), (few, many) in by_image(found).items():
+        each = (many.seconds - few.seconds) / (many.setting - few.setting)
+        spent = few.seconds + each * (wanted[few.kind] - few.setting)
+        totals[item] = totals.get(item, 0.0) + spent
+    return statistics.mean(totals.values())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--items", type=int, nargs="*", default=list(range(len(PANEL))))
+    parser.add_argument("--items", type=int, nargs="*", default=list(ITEMS))
     parser.add_argument("--candidates", nargs="*", default=list(CANDIDATES), choices=list(CANDIDATES))
     args = parser.parse_args()
     items = [PANEL[number] for number in args.items]
@@ -155,21 +164,11 @@ def main() -> None:
     kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
     with Bench() as bench:
         for candidate in args.candidates:
-            found = []
-            for item in items:
-                try:
-                    found += trials(bench, item, candidate)
-                except AssetError as error:
-                    raise SystemExit(f"{item.name}: {error}") from error
+            found = [trial for item in items for trial in trials(bench, item, candidate)]
             kept = [line for line in kept if line["candidate"] != candidate]
             kept += [dataclasses.asdict(trial) for trial in found]
             RESULTS.write_text(json.dumps(kept, indent=0))
-            wanted = needs(found)
-            print(
-                f"{candidate:<22} {seconds_of_a_view(found, wanted):7.1f} s a view  "
-                + "  ".join(f"{kind} {count:.0f}" for kind, count in wanted.items()),
-                flush=True,
-            )
+            print(f"{candidate:<36} {each_its_own(found):7.1f} CPU s a view", flush=True)
 
 
 if __name__ == "__main__":

@@ -190,7 +190,8 @@ class Graph:
         node = self.node("ShaderNodeBump")
         node.inputs["Strength"].default_value = 1.0
         node.inputs["Distance"].default_value = 1.0
-        node.inputs["Filter Width"].default_value = filter_width
+        if "Filter Width" in node.inputs:  # Blender 4.2, which BlenderProc runs in, has it fixed
+            node.inputs["Filter Width"].default_value = filter_width
         self.feed(node.inputs["Height"], height)
         if normal is not None:
             self.feed(node.inputs["Normal"], normal)

@@ -200,9 +200,17 @@ class Denoise(Section):
     guides: Literal["none", "albedo", "albedo-normal"] = "albedo-normal"
 
 
+class Adaptive(Section):
+    """Cycles' adaptive sampling: a pixel is done when its noise is below a threshold, and `samples` is the most it gets."""
+
+    threshold: float = Field(0.0, ge=0, lt=1, description="0: every pixel gets all samples")
+    min_samples: int = Field(8, ge=1, le=4096, description="that every pixel gets")
+
+
 class Render(Section):
     device: Literal["cpu", "cuda", "optix", "hip", "oneapi", "metal"] = "cpu"
     samples: Samples = Samples()
+    adaptive: Adaptive = Adaptive()
     denoise: Denoise = Denoise()
     max_bounces: int = Field(4, ge=0, le=64)
     diffuse_bounces: int = Field(2, ge=0, le=64)
