@@ -79,7 +79,11 @@ boxed-data: $(VENV)/.render
 	done
 
 boxed-model: boxed-data $(VENV)/.all
-	$(RUN)/multishade train configs/train/boxed.yaml $(if $(wildcard out/boxed/checkpoints),--resume)
+	for half in boxed-coarse boxed; do \
+	  OMP_NUM_THREADS=1 $(RUN)/accelerate launch --cpu --num_machines 1 --num_processes 2 --mixed_precision bf16 \
+	    --dynamo_backend no -m multishade train configs/train/$$half.yaml \
+	    $$(test -d out/$$half/checkpoints && echo --resume) || exit 1; \
+	done
 	$(RUN)/python -m multishade.training.boxing out/boxed --curves docs/images/boxed-curves.png
 
 # docs/study-paradigm.md, some 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds the real objects.

@@ -6,6 +6,7 @@ python -m multishade.training.boxing out/boxed --curves docs/images/boxed-curves
 
 import argparse
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,36 +28,59 @@ LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "bpy", "numpy")
 def box(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path:
     """Put the finished model of `run`, or that of its latest checkpoint, into `folder`, with `made.json`.
 
-    made.json: the training configuration, the data sets with their fingerprints, recipes and shards, the libraries,
-    seconds, and the curves. curves: a PNG to draw them into. Raises ModelError where there is nothing to box, and for
-    weights above 32 MB.
+    made.json: see `record_of`. curves: a PNG to draw them into. Raises ModelError where there is nothing to box, and
+    for weights above 32 MB.
     """
-    config = TrainConfig.model_validate_json((run / "config.json").read_text())
-    found = [run / "model"] if (run / "model").is_dir() else checkpoints.listed(run)
-    if not found:
-        raise ModelError(f"{run}: neither a model nor a checkpoint in it; train first")
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    RoSE.from_pretrained(found[-1]).save_pretrained(folder, dtype=torch.float16)
+    RoSE.from_pretrained(_model_of(run)).save_pretrained(folder, dtype=torch.float16)
     _forget_origin(folder / "unet" / "config.json")
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     if size > LARGEST_BYTES:
         raise ModelError(
             f"{folder}: {size / 1e6:.1f} MB of weights; the box holds {LARGEST_BYTES / 1e6:g} MB"
         )
-    record: dict[str, Any] = {
-        "steps": config.optimisation.steps if found[-1].name == "model" else int(found[-1].name[5:]),
-        "seconds": round(seconds_of(rows, config.logging.every)),
-        "config": config.model_dump(mode="json", exclude={"output"}),
-        "data": {"train": [_data_set(place) for place in config.data.train]},
+    record = {
         "libraries": {name: version(name) for name in LIBRARIES},
-        "validation": [row for row in rows if "val/mean_angle" in row],
-        "training": [_shortened(row) for row in rows if "train/loss" in row],
+        "runs": [*map(record_of, runs_of(run))],
     }
-    record["data"]["val"] = [_data_set(place) for place in config.data.val]
     (folder / RECORD).write_text(_one_line_a_row(record))
     if curves is not None:
-        draw_curves(rows, curves)
+        draw_curves([rows_of(each) for each in runs_of(run)], curves)
     return folder
+
+
+def runs_of(run: Path) -> list[Path]:
+    """A run and those whose models it goes on from, first to last."""
+    config = config_of(run)
+    before = Path(config.model.pretrained).parent if config.model.pretrained is not None else None
+    return [*(runs_of(before) if before is not None and (before / "config.json").is_file() else []), run]
+
+
+def config_of(run: Path) -> TrainConfig:
+    return TrainConfig.model_validate_json((run / "config.json").read_text())
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    """The run's metrics.jsonl."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def record_of(run: Path) -> dict[str, Any]:
+    """Steps made, wall seconds, processes, configuration, curves; of each data set recipe, fingerprint and shards."""
+    config, rows, model = config_of(run), rows_of(run), _model_of(run)
+    last = checkpoints.listed(run)[-1:]
+    state = json.loads((last[0] / "training" / "state.json").read_text()) if last else {"processes": 1}
+    return {
+        "steps": config.optimisation.steps if model.name == "model" else int(model.name[5:]),
+        "seconds": round(seconds_of(rows, config.logging.every)),
+        "processes": state["processes"],
+        "config": config.model_dump(mode="json", exclude={"output"}),
+        "data": {
+            use: [_data_set(place) for place in places]
+            for use, places in (("train", config.data.train), ("val", config.data.val))
+        },
+        "validation": [_shortened(row) for row in rows if "val/mean_angle" in row],
+        "training": [_shortened(row) for row in rows if "train/loss" in row],
+    }
 
 
 def seconds_of(rows: list[dict[str, Any]], every: int) -> float:
@@ -64,29 +88,49 @@ def seconds_of(rows: list[dict[str, Any]], every: int) -> float:
     return float(sum(row["seconds"] * every for row in rows if "train/loss" in row))
 
 
-def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
-    """Rows of metrics.jsonl -> a PNG: the error on val shards against the constant's, and the training loss."""
+def draw_curves(runs: list[list[dict[str, Any]]], path: Path) -> None:
+    """Rows of runs that follow each other -> a PNG: the error on val shards, the constant's, and the training loss."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    logged = [row for row in rows if "train/loss" in row]
-    checked = [row for row in rows if "val/mean_angle" in row]
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), dpi=110, layout="constrained")
-    steps = [row["step"] for row in checked]
-    left.plot(steps, [row["val/mean_angle"] for row in checked], marker=".", label="model, mean")
-    left.plot(steps, [row["val/median_angle"] for row in checked], marker=".", label="model, median")
-    left.plot(
-        steps, [row["val/constant_angle"] for row in checked], "--", color="grey", label="best constant"
-    )
+    before = 0
+    for place, rows in enumerate(runs):
+        logged = [row for row in rows if "train/loss" in row]
+        checked = [row for row in rows if "val/mean_angle" in row]
+        steps = [before + row["step"] for row in checked]
+        for name, label, style in (
+            ("mean", "model, mean", "C0.-"),
+            ("median", "model, median", "C1.-"),
+            ("constant", "best constant", "C7--"),
+        ):
+            values = [row[f"val/{name}_angle"] for row in checked]
+            left.plot(steps, values, style, label=None if place else label)
+        right.plot(
+            [before + row["step"] for row in logged],
+            [row["train/loss"] for row in logged],
+            "C0",
+            linewidth=0.7,
+        )
+        before += max((row["step"] for row in rows), default=0)
+        if place + 1 < len(runs):
+            for axes in (left, right):
+                axes.axvline(before, color="grey", linewidth=0.5)
     left.set(xlabel="step", ylabel="angular error, degrees", title="val shards", ylim=(0, None))
     left.legend(frameon=False)
-    right.plot([row["step"] for row in logged], [row["train/loss"] for row in logged], linewidth=0.7)
     right.set(xlabel="step", ylabel="loss", title="training, augmented", ylim=(0, None))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
     pyplot.close(figure)
+
+
+def _model_of(run: Path) -> Path:
+    found = [run / "model"] if (run / "model").is_dir() else checkpoints.listed(run)
+    if not found:
+        raise ModelError(f"{run}: neither a model nor a checkpoint in it; train first")
+    return found[-1]
 
 
 def _data_set(place: str) -> dict[str, Any]:
@@ -117,13 +161,10 @@ def _shortened(row: dict[str, Any]) -> dict[str, Any]:
 
 def _one_line_a_row(record: dict[str, Any]) -> str:
     """JSON whose curves do not fill thousands of lines."""
-    curves = ("validation", "training")
-    rest = json.dumps({name: value for name, value in record.items() if name not in curves}, indent=2)
-    lists = [
-        f'  "{name}": [\n    ' + ",\n    ".join(json.dumps(row) for row in record[name]) + "\n  ]"
-        for name in curves
-    ]
-    return rest.rstrip("}\n") + "},\n" + ",\n".join(lists) + "\n}\n"
+    text = json.dumps(record, indent=2)
+    # A row is an object without objects or lists in it, deep inside.
+    rows = re.compile(r"\{\n {10,}\"step\"[^{}\[\]]*\}")
+    return rows.sub(lambda row: re.sub(r"\n *", " ", row[0]), text) + "\n"
 
 
 def main() -> None:
