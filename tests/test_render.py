@@ -26,7 +26,8 @@ SMALL = [
     "camera.height=48",
     "shards.groups=2",
     "shards.count=2",
-    "render.samples={parallel: 4, point: 4, environment: 4, mixed: 4, shading: 4}",
+    "render.samples={parallel: 8, point: 8, environment: 8, mixed: 8, shading: 4}",
+    "render.adaptive={threshold: 0.1, min_samples: 2}",
 ]
 
 
