@@ -107,7 +107,7 @@ class TestStudy:
             path.stat().st_mtime_ns for path in sorted(shards.glob("out/models/*/model/unet/*"))
         ]
         assert main([*arguments, "--report-only"]) == 1
-        assert "no seed is finished for all arms" in capsys.readouterr().err
+        assert "no seed is finished for all arms of a network" in capsys.readouterr().err
 
     def test_a_study_that_was_cut_off_reports_whole_seeds(self, arguments: list[str], shards: Path) -> None:
         assert main([*arguments, "--seeds", "1"]) == 0
@@ -221,7 +221,8 @@ def found_of(differences: Sequence[float], objects: int = 24) -> findings.Findin
         rows += rows_of("direct", arms.NO_SOLVER, seed, 30 + noise[0, seed])
         for solver in arms.SOLVERS:
             rows += rows_of("onestep9", solver, seed, 30 + difference + noise[1, seed])
-    (found,) = findings.find(rows, [], range(len(differences)), np.random.default_rng(0))
+    seeds = dict.fromkeys(("direct", "onestep9"), range(len(differences)))
+    (found,) = findings.find(rows, [], seeds, np.random.default_rng(0))
     return found
 
 
@@ -264,16 +265,16 @@ class TestFindings:
         assert found.answers[0].adjusted_p >= min(1.0, 4 * found.answers[0].found.p) * 0.999
         assert set(found.unasked) == set(arms.QUESTIONS) - set(asked)
 
-    def test_only_seeds_that_all_arms_have(self) -> None:
-        assert findings.common_seeds({"a": [0, 1, 2], "b": [2, 0]}) == (0, 2)
-        assert findings.common_seeds({"a": [0], "b": []}) == ()
+    def test_only_seeds_that_all_arms_of_a_network_have(self) -> None:
+        done = {"direct": [0, 1, 2], "onestep9": [2, 0], "frames-direct": [1], "frames-onestep9": []}
+        assert findings.common_seeds(done) == {"direct": (0, 2), "onestep9": (0, 2)}
 
 
 class TestReport:
     def text(self, found: findings.Findings) -> str:
         config = arms.configure(CONFIG, arms.ARMS[1], 0, Path("out"))
         took = {"parameters": 1e6, "steps": 10, "training_seconds": 5.0, "measuring_seconds": 1.0}
-        facts = {name: [took] * len(found.seeds) for name in ("direct", "onestep9")}
+        facts = {name: [took] * len(found.seeds[name]) for name in found.seeds}
         return to_markdown("Study", report_of.blocks(config, facts, [found], [], ["a part is missing"]))
 
     def test_conclusions_follow_the_results(self) -> None:

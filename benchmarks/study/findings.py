@@ -53,11 +53,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Findings:
-    """What one benchmark says. cells: in the order of ARMS; baselines: mean error by name. questions left out:
-    unasked."""
+    """What one benchmark says. seeds: by arm; cells: in the order of ARMS; baselines: by name. unasked:
+    questions of
+    which an arm is missing."""
 
     benchmark: str
-    seeds: tuple[int, ...]
+    seeds: Mapping[str, Sequence[int]]
     objects: int
     predictions: int
     cells: Mapping[Key, Cell]
@@ -66,21 +67,31 @@ class Findings:
     unasked: tuple[Question, ...]
 
 
-def common_seeds(done: Mapping[str, Sequence[int]]) -> tuple[int, ...]:
-    """Seeds that every arm has: arm -> its seeds."""
-    return tuple(sorted(set.intersection(*map(set, done.values())))) if done else ()
+def common_seeds(done: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+    """Finished seeds by arm -> by arm those that all the arms of its network have; arms of which none is left
+    out."""
+    common = {}
+    for name in done:
+        network = arm_of(name).network
+        shared = set.intersection(*(set(done[other]) for other in done if arm_of(other).network == network))
+        if shared:
+            common[name] = tuple(sorted(shared))
+    return common
 
 
 def find(
-    rows: Sequence[Row], baselines: Sequence[Row], seeds: Sequence[int], rng: np.random.Generator
+    rows: Sequence[Row],
+    baselines: Sequence[Row],
+    seeds: Mapping[str, Sequence[int]],
+    rng: np.random.Generator,
 ) -> list[Findings]:
-    """rows: of all arms, solvers, seeds and benchmarks; those of other seeds are not looked at."""
+    """rows: of all arms, solvers, seeds and benchmarks; those of other seeds than the arm's are not looked at."""
     return [
         _on(
             benchmark,
             [row for row in rows if row.benchmark == benchmark],
             [row for row in baselines if row.benchmark == benchmark],
-            tuple(seeds),
+            seeds,
             rng,
         )
         for benchmark in dict.fromkeys(row.benchmark for row in rows)
@@ -91,7 +102,7 @@ def _on(
     benchmark: str,
     rows: Sequence[Row],
     baselines: Sequence[Row],
-    seeds: tuple[int, ...],
+    seeds: Mapping[str, Sequence[int]],
     rng: np.random.Generator,
 ) -> Findings:
     grouped: dict[tuple[str, str], list[Row]] = {}
@@ -100,7 +111,9 @@ def _on(
     cells: dict[Key, Cell] = {}
     for arm in ARMS:
         for solver in arm.solvers:
-            parts = [grouped.get((arm.name, settings_text(solver, seed)), []) for seed in seeds]
+            parts = [
+                grouped.get((arm.name, settings_text(solver, seed)), []) for seed in seeds.get(arm.name, ())
+            ]
             if parts and all(parts):
                 cells[arm.name, solver] = _cell(parts, f"{arm.name} {solver}", rng)
     asked = [question for question in QUESTIONS if {question.reference, question.other} <= cells.keys()]

@@ -36,7 +36,7 @@ def blocks(
         )
     ]
     parts += [Caution(text) for text in missing]
-    parts += [Heading("What is compared"), Paragraph(_terms(config, found)), _arms_table(facts)]
+    parts += [Heading("What is compared"), Paragraph(_terms(config)), _arms_table(facts)]
     for one in found:
         parts += [
             Heading(BENCHMARKS.get(one.benchmark, one.benchmark)),
@@ -45,13 +45,12 @@ def blocks(
         ]
         parts += [picture for picture in pictures if one is found[0]]
         parts += [Heading("Planned comparisons", 3), _answers_table(one), *_in_words(one)]
-    parts += [Heading("What this cannot say"), Bullets(_limits(config, found))]
+    parts += [Heading("What this cannot say"), Bullets(_limits(config))]
     return parts
 
 
-def _terms(config: TrainConfig, found: Sequence[Findings]) -> str:
+def _terms(config: TrainConfig) -> str:
     options, model = config.optimisation, config.model
-    seeds = ", ".join(map(str, found[0].seeds)) if found else ""
     return (
         f"Two networks, and within each all arms have the same size, data, steps and optimiser. "
         f"`{model.preset}` is a plain UNet "
@@ -67,7 +66,7 @@ def _terms(config: TrainConfig, found: Sequence[Findings]) -> str:
         "any number of frames; a step with K frames costs more than a step with one. Arms of different "
         "networks are not "
         f"compared. AdamW, learning rate {options.learning_rate:g}, {options.warmup} steps of warm-up, then a "
-        f"{options.decay}; averaged weights (decay {options.ema:g}); seeds {seeds}. With one seed all arms "
+        f"{options.decay}; averaged weights (decay {options.ema:g}). With one seed all arms "
         f"of a network see "
         "the same photos, cropped and exposed alike, in the same order. Losses are those of "
         "[training](training.md): "
@@ -223,7 +222,7 @@ def _below_baselines(found: Findings) -> str:
     )
 
 
-def _limits(config: TrainConfig, found: Sequence[Findings]) -> list[str]:
+def _limits(config: TrainConfig) -> list[str]:
     photos = config.optimisation.steps * config.optimisation.batch
     return [
         f"The networks have a few million weights, see {photos} photos or fewer at {config.model.size} pixels and "
@@ -236,9 +235,9 @@ def _limits(config: TrainConfig, found: Sequence[Findings]) -> list[str]:
         "target, is known to need many more.",
         "One recipe (learning rate, losses, noise levels) serves all arms. A recipe for each could change "
         "the order.",
-        f"{len(found[0].seeds) if found else 0} seeds show that a sign is not an accident of one start; "
-        f"they do not measure "
-        "the spread between starts well. Intervals are over objects.",
+        "A few seeds show that a sign is not an accident of one start; they do not measure the spread "
+        "between starts "
+        "well. Intervals are over objects.",
         "Photos and truth of training and test come from one generator; the real objects are two or few, "
         "all of one set.",
     ]

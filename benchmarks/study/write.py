@@ -2,6 +2,7 @@
 """Finished jobs -> `study-paradigm.md` and its pictures, and tables that `multishade compare` reads."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from benchmarks.study import figure, findings, report
 from benchmarks.study.arms import ARMS
-from benchmarks.study.measure import settings_text, shown
+from benchmarks.study.measure import shown
 from benchmarks.study.run import BASELINES, Job, Place, facts_of, is_finished, measure_baselines, subjects_of
 from multishade.config import load_settings
 from multishade.errors import EvaluationError
@@ -21,29 +22,30 @@ NAME = "study-paradigm"
 
 
 def write(docs: Path, place: Place, jobs: Sequence[Job]) -> Path:
-    """Returns the report's path. Raises EvaluationError where no seed is finished for all the arms of `jobs`."""
+    """Returns the report's path. Raises EvaluationError where no seed is finished for all arms of a network."""
     done = [job for job in jobs if is_finished(job, place)]
     seeds = findings.common_seeds(
         {job.arm.name: [other.seed for other in done if other.arm == job.arm] for job in jobs}
     )
     if not seeds:
         raise EvaluationError(
-            f"{place.out}: no seed is finished for all arms: run the study, or name finished arms (--arms)"
+            f"{place.out}: no seed is finished for all arms of a network: run the study, or name finished "
+            f"arms (--arms)"
         )
-    kept = [job for job in done if job.seed in seeds]
+    kept = [job for job in done if job.seed in seeds.get(job.arm.name, ())]
     rows = [row for job in kept for row in read_csv(place.result(job.name))]
     measure_baselines(place)
     found = findings.find(rows, read_csv(place.result(BASELINES)), seeds, np.random.default_rng(0))
-    _write_tables(place.out / "tables", rows, seeds)
+    _write_tables(place.out / "tables", rows)
     images = docs / "images"
     images.mkdir(parents=True, exist_ok=True)
     figure.draw(images / f"{NAME}.png", found)
-    figure.sheet(images / f"{NAME}-normals.png", shown(subjects_of(place)), _normals(place, kept, seeds[0]))
+    figure.sheet(images / f"{NAME}-normals.png", shown(subjects_of(place)), _normals(place, kept))
     pictures = (
         Figure(f"images/{NAME}.png", "Mean errors by arm, and planned differences with their intervals"),
         Figure(
             f"images/{NAME}-normals.png",
-            f"First test objects: photo, true normals, those of each arm with mean error (seed {seeds[0]})",
+            "First test objects: photo, true normals, those of each arm with mean error",
         ),
     )
     config = load_settings(place.config, TrainConfig, place.overrides)
@@ -76,32 +78,21 @@ def _missing(place: Place, jobs: Sequence[Job], kept: Sequence[Job]) -> list[str
     return said
 
 
-def _normals(place: Place, kept: Sequence[Job], seed: int) -> dict[str, Mapping[str, Any]]:
-    return {
-        job.arm.name: dict(np.load(place.out / "normals" / f"{job.name}.npz"))
-        for job in kept
-        if job.seed == seed
-    }
+def _normals(place: Place, kept: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
+    """Of each arm's first seed."""
+    first = {job.arm.name: job for job in reversed(kept)}
+    return {name: dict(np.load(place.out / "normals" / f"{job.name}.npz")) for name, job in first.items()}
 
 
-def _write_tables(folder: Path, rows: Sequence[Row], seeds: Sequence[int]) -> None:
+def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
     """ARM.SOLVER.csv: the rows of all seeds as one method."""
     folder.mkdir(parents=True, exist_ok=True)
     for arm in ARMS:
         for solver in arm.solvers:
-            wanted = {settings_text(solver, seed) for seed in seeds}
-            chosen = [row for row in rows if row.method == arm.name and row.settings in wanted]
+            chosen = [
+                replace(row, settings=f"solver={solver}")
+                for row in rows
+                if row.method == arm.name and row.settings.split()[0] == f"solver={solver}"
+            ]
             if chosen:
-                told = [
-                    Row(
-                        row.benchmark,
-                        row.object,
-                        row.image,
-                        arm.name,
-                        f"solver={solver}",
-                        row.tags,
-                        row.metrics,
-                    )
-                    for row in chosen
-                ]
-                (folder / f"{arm.name}.{solver}.csv").write_text(to_csv(told), encoding="utf-8")
+                (folder / f"{arm.name}.{solver}.csv").write_text(to_csv(chosen), encoding="utf-8")
