@@ -68,7 +68,7 @@ eval-solvers: $(VENV)/.render
 	  $(RUN)/multishade evaluate solvers --on shards:data/eval/$$mode -o out/eval/$$mode || exit 1; \
 	done
 
-# The model in the box: its data (about an hour on two cores), then the model (likewise), then the box itself.
+# The model in the box: its data (about an hour on two cores), its training (half an hour on one), the box itself.
 BOXED := configs/boxed.yaml $(if $(WORKERS),--workers $(WORKERS))
 boxed-data: $(VENV)/.render
 	$(RUN)/multishade assets builtin -o data/boxed-assets --objects-per-family 128 --materials-per-family 48
@@ -80,8 +80,7 @@ boxed-data: $(VENV)/.render
 
 boxed-model: boxed-data $(VENV)/.all
 	for half in boxed-coarse boxed; do \
-	  OMP_NUM_THREADS=1 $(RUN)/accelerate launch --cpu --num_machines 1 --num_processes 2 --mixed_precision bf16 \
-	    --dynamo_backend no -m multishade train configs/train/$$half.yaml \
+	  OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/$$half.yaml \
 	    $$(test -d out/$$half/checkpoints && echo --resume) || exit 1; \
 	done
 	$(RUN)/python -m multishade.training.boxing out/boxed --curves docs/images/boxed-curves.png
