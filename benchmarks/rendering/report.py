@@ -182,8 +182,8 @@ def search_table() -> str:
     items = ", ".join(PANEL[number].name for number in sorted({trial.item for trial in trials}))
     lines = [
         f"`make search-render`: CPU seconds of the images of a view at {quality.TARGET_DB:g} dB, mean over items "
-        f"({items}), from two measured settings of each image: where each image gets what it needs, and where all images under one "
-        "kind of light get the same number of samples.",
+        f"({items}), from two measured settings of each image: where each image gets what it needs, and where all "
+        "images under one kind of light get the same number of samples.",
         "",
         "| what | each its own | all alike | samples then: parallel, point, environment |",
         "| --- | --- | --- | --- |",

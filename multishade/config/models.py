@@ -201,7 +201,7 @@ class Denoise(Section):
 
 
 class Adaptive(Section):
-    """Cycles' adaptive sampling: a pixel is done when its noise is below a threshold, and `samples` is the most it gets."""
+    """Cycles' adaptive sampling: a pixel is done when its noise is below a threshold; `samples` is the most it gets."""
 
     threshold: float = Field(0.0, ge=0, lt=1, description="0: every pixel gets all samples")
     min_samples: int = Field(8, ge=1, le=4096, description="that every pixel gets")
