@@ -41,6 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--train-only", action="store_true", help="measure later, e.g. before there is a test set"
     )
     parser.add_argument("--report-only", action="store_true", help="write the report from what is there")
+    parser.add_argument(
+        "--note",
+        action="append",
+        default=[],
+        help="a sentence that the report's reader must know about this run",
+    )
     parser.add_argument("-o", "--out", type=Path, default=Path("out/study"), help="models and results")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report goes")
     args = parser.parse_args(arguments)
@@ -64,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"time is up: {len(left)} of {len(jobs)} runs are left; repeat the command for them")
         if args.train_only:
             return 0
-        print(f"report: {write(args.docs, place, jobs)}")
+        print(f"report: {write(args.docs, place, jobs, args.note)}")
     except (MultiShadeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -46,6 +46,7 @@ def arguments(shards: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The command line of a study of seconds."""
     small = {"mini": FRAMES_NETWORK, "channels-tiny": CHANNELS_NETWORK}
     monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, **small})
+    monkeypatch.delenv("MULTISHADE_DILIGENT", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
     settings = {
@@ -89,7 +90,7 @@ class TestStudy:
             in text
         )
         assert "shading in one step against direct" in text
-        assert "Too few objects" in text  # of one real object
+        assert "too few objects (1) for so many comparisons" in text
         for picture in ("study-paradigm.png", "study-paradigm-normals.png"):
             assert (shards / "docs" / "images" / picture).stat().st_size > 5000
         tables = [results_of(read_csv(shards / "out" / "tables" / f"{name}.csv"), name) for name in TABLES]
@@ -245,10 +246,16 @@ class TestFindings:
     def test_nothing_is_shown_where_there_is_nothing(self) -> None:
         assert not found_of([0.0, 0.0, 0.0]).answers[0].shown
 
-    def test_seeds_that_disagree_show_nothing(self) -> None:
-        answer = found_of([-6.0, -6.0, +2.0]).answers[0]
+    @pytest.mark.parametrize("differences", [[-6.0, -6.0, +2.0], [-0.5, -4.0]])
+    def test_seeds_that_disagree_show_nothing(self, differences: list[float]) -> None:
+        answer = found_of(differences).answers[0]
         assert answer.adjusted_p < 0.05
+        assert answer.seeds_low < 0 < answer.seeds_high
         assert not answer.shown
+
+    def test_interval_over_seeds(self) -> None:
+        assert findings.seeds_interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 2.484, 2 + 2.484), abs=1e-3)
+        assert np.isnan(findings.seeds_interval([1.0])).all()
 
     def test_one_seed_shows_nothing(self) -> None:
         assert not found_of([-6.0]).answers[0].shown
@@ -281,20 +288,22 @@ class TestReport:
         shown, not_shown = self.text(found_of([-2.0, -3.0, -2.5])), self.text(found_of([0.1, -0.1, 0.0]))
         assert "Shown:\n\n- shading in one step against direct: one step, K = 9 is better" in shown
         assert "Shown:\n" not in not_shown.replace("Not shown:\n", "")
-        assert "No difference shown between direct and one step, K = 9" in not_shown
+        assert "No difference shown; the intervals say" in not_shown
         assert "> **Warning.** a part is missing" in shown
 
     def test_the_other_way_round_is_said_too(self) -> None:
-        assert "direct is better than one step, K = 9 by 3" in self.text(found_of([3.0, 3.0]))
+        assert "direct is better than one step, K = 9 by" in self.text(found_of([3.0, 3.0, 3.0]))
 
     def test_disagreement_of_seeds_is_said(self) -> None:
-        assert "but the seeds disagree" in self.text(found_of([-6.0, -6.0, +2.0]))
+        assert "other starts say otherwise: shading in one step against direct" in self.text(
+            found_of([-6.0, -6.0, +2.0])
+        )
 
     def test_arms_no_better_than_a_baseline_are_named(self) -> None:
-        found = found_of([-2.0, -3.0])
+        found = found_of([-2.0, -3.0, -2.5])
         rows = [replace(row, method="sphere", settings="") for row in rows_of("x", "", 0, [28.5] * 24)]
         cell = findings._cell([rows], "sphere", np.random.default_rng(0))
         text = self.text(replace(found, baselines={"sphere": cell}))
-        assert "No better than a baseline that knows the mask only: direct (" in text
-        (line,) = [line for line in text.splitlines() if line.startswith("No better than")]
-        assert "one step, K = 9" not in line
+        assert "No better than an ellipsoid in the mask's box (28.50): direct (" in text
+        (line,) = [line for line in text.splitlines() if "No better than" in line]
+        assert "one step, K = 9" not in line.partition("No better than")[2]

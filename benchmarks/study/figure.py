@@ -16,7 +16,7 @@ from multishade.evaluation.objects import bounding_box
 from multishade.photometry.angles import angular_error_degrees
 
 INK, FAINT, SHOWN, OPEN = "#20242a", "#8a929c", "#1f6fb2", "#9aa3ad"
-PANEL = 96  # pixels, height of one picture of the sheet
+PANEL = 112  # pixels, height of one picture of the sheet
 
 
 def draw(path: Path, found: Sequence[Findings]) -> None:
@@ -47,11 +47,22 @@ def _draw_means(axes: Any, found: Findings) -> None:
         axes.plot(cell.by_seed, [place] * len(cell.by_seed), "|", color=SHOWN, markersize=11)
     for name, cell in found.baselines.items():
         axes.axvline(cell.mean, color=FAINT, linestyle="--", linewidth=1)
-        axes.text(cell.mean, -0.75, name, color=FAINT, fontsize=8, ha="center", va="bottom")
+        axes.annotate(
+            name,
+            (cell.mean, 0.01),
+            xycoords=("data", "axes fraction"),
+            xytext=(-2, 0),
+            textcoords="offset points",
+            color=FAINT,
+            fontsize=8,
+            rotation=90,
+            ha="right",
+            va="bottom",
+        )
     axes.set_yticks(range(len(arms)), [arm.title for arm in arms])
     axes.invert_yaxis()
     axes.set_xlabel("mean angular error, degrees")
-    axes.set_title(f"{found.benchmark}: {found.objects} objects, seeds as ticks", fontsize=10, pad=16)
+    axes.set_title(f"{found.benchmark}: {found.objects} objects, seeds as ticks", fontsize=10)
     _plain(axes)
 
 
@@ -68,10 +79,19 @@ def _draw_differences(axes: Any, found: Findings) -> None:
             axes.plot([answer.found.low, answer.found.high], [place, place], color=colour, linewidth=1.5)
         axes.plot(answer.found.difference, place, "o", color=colour, markersize=6)
     axes.axvline(0, color=FAINT, linewidth=1)
+    if not found.answers:
+        return
     axes.set_yticks(range(len(found.answers)), [answer.question.asked for answer in found.answers])
     axes.invert_yaxis()
-    axes.set_xlabel("difference, degrees (negative: the first named is better)")
-    axes.set_title("planned comparisons: blue are shown", fontsize=10, pad=16)
+    # Differences of hundredths of a degree and of ten degrees side by side.
+    axes.set_xscale("symlog", linthresh=1.0)
+    ticks = (-10, -1, -0.5, 0, 0.5, 1, 10)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    differences = [answer.found for answer in found.answers]
+    ends = [value for one in differences for value in (one.low, one.high, one.difference)]
+    axes.set_xlim(min([-1.0, 1.3 * np.nanmin(ends)]), max([1.0, 1.3 * np.nanmax(ends)]))
+    axes.set_xlabel("degrees (linear up to 1); negative: the first named is better")
+    axes.set_title("planned comparisons: blue are shown", fontsize=10)
     _plain(axes)
 
 
@@ -99,7 +119,7 @@ def sheet(path: Path, subjects: Sequence[Subject], normals: Mapping[str, Mapping
             made = normals[arm.name][target.place]
             error = angular_error_degrees(made[target.scored], target.true_normal[target.scored])
             panels.append(pictures.normal_to_rgb(made[window], mask))
-            texts.append(f"{arm.name} {np.nanmean(error):.0f}°")
+            texts.append(f"{np.nanmean(error):.0f}° {arm.name}")
         rows.append([pictures.fit_height(panel, PANEL) for panel in panels])
         captions.append(texts)
     pictures.save(path, pictures.tile(rows, captions))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of results -> a mean for each arm and solver, and an answer to each planned question.
 
-Objects are the unit: an object's views, photos and seeds are averaged first. All questions of one benchmark
-are one family
-for Holm's correction. Three trained networks are few, and the tests over objects know nothing of that: so an answer
-counts as shown only where every seed, taken alone, says the same.
+Objects are the unit: an object's views, photos and seeds are averaged first. All questions of one benchmark are one
+family for Holm's correction. Those tests hold for the networks that were trained and know nothing of other
+starts: so an
+answer counts as shown only where a t interval of the seeds' own differences leaves out 0, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ from multishade.evaluation.table import Row
 METRIC = "mean_with_missing"
 LEVEL = 0.95
 CORRECTION = "holm"
-FEWEST_SEEDS = 2  # of one alone nothing can be said about seeds
 Key = tuple[str, str]  # arm, solver
 
 
@@ -41,13 +40,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Answer:
-    """by_seed: `other` minus `reference` of each seed. shown: see the module."""
+    """by_seed: `other` minus `reference` of each seed; seeds_low, seeds_high: t interval of their mean, NaN for one
+    seed. shown: see the module.
+    """
 
     question: Question
     found: statistics.Difference
     adjusted_p: float
     verdict: str
     by_seed: tuple[float, ...]
+    seeds_low: float
+    seeds_high: float
     shown: bool
 
 
@@ -172,24 +175,37 @@ def _answer(
 ) -> Answer:
     reference, other = cells[question.reference], cells[question.other]
     by_seed = tuple(b - a for a, b in zip(reference.by_seed, other.by_seed, strict=True))
-    agree = len(by_seed) >= FEWEST_SEEDS and len({np.sign(difference) for difference in by_seed}) == 1
+    low, high = seeds_interval(by_seed)
     return Answer(
         question,
         found,
         p,
-        statistics.verdict(
-            found, p, questions, label(question.reference), label(question.other), False, " degrees"
-        ),
+        statistics.verdict(found, p, questions, *labels(question), False, " degrees"),
         by_seed,
-        bool(p < 1 - LEVEL and np.isfinite(found.low) and agree),
+        low,
+        high,
+        bool(p < 1 - LEVEL and np.isfinite(found.low) and (low > 0 or high < 0)),
     )
+
+
+def seeds_interval(differences: Sequence[float]) -> tuple[float, float]:
+    """t interval of the mean of a difference over seeds, normal from one start to the next; NaN for one seed."""
+    from scipy import stats
+
+    if len(differences) < 2:
+        return float("nan"), float("nan")
+    mean, error = float(np.mean(differences)), float(stats.sem(differences))
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(differences) - 1)) * error
+    return mean - reach, mean + reach
 
 
 def arm_of(name: str) -> Arm:
     return next(arm for arm in ARMS if arm.name == name)
 
 
-def label(key: Key) -> str:
-    """As the report names an arm and solver."""
-    arm = arm_of(key[0])
-    return arm.title if arm.direct or key[1] == arm.solvers[0] else f"{arm.title}, {key[1]}"
+def labels(question: Question) -> tuple[str, str]:
+    """Reference and other, as the report names them: by solver where that is what differs."""
+    (a, first), (b, second) = question.reference, question.other
+    if a == b:
+        return f"{arm_of(a).title}, {first}", f"{arm_of(b).title}, {second}"
+    return arm_of(a).title, arm_of(b).title

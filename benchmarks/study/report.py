@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.study.arms import ARMS, FRAMES, SOLVERS, Arm
-from benchmarks.study.findings import FEWEST_SEEDS, LEVEL, Answer, Findings
+from benchmarks.study.findings import LEVEL, Findings
 from multishade.evaluation.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
-from multishade.evaluation.statistics import FEWEST_FOR_INTERVAL, readable
+from multishade.evaluation.statistics import FEWEST_FOR_INTERVAL, readable, smallest_p
 from multishade.training.config import TrainConfig
 
 TITLE = "Shading or normals: a study on equal terms"
 BENCHMARKS = {"shards": "Test shards", "diligent": "DiLiGenT"}
+BASELINES = {"constant": "facing the camera", "sphere": "an ellipsoid in the mask's box"}
 Facts = Mapping[str, Sequence[Mapping[str, float]]]  # arm -> what each seed's run took
 
 
@@ -147,7 +148,7 @@ def _means(found: Findings) -> Table:
         )
     rows += [
         [
-            {"constant": "facing the camera", "sphere": "ellipsoid in the mask's box"}[name],
+            BASELINES[name],
             f"{cell.mean:.2f}",
             *([_number(cell.by_object[name]) for name in few] or [_range(cell.low, cell.high)]),
             "",
@@ -168,58 +169,70 @@ def _answers_table(found: Findings) -> Table:
             readable(answer.found.difference, sign=True),
             _range(answer.found.low, answer.found.high, sign=True),
             f"{answer.adjusted_p:.2g}",
-            " ".join(readable(difference, sign=True) for difference in answer.by_seed),
+            "too few"
+            if math.isnan(answer.seeds_low)
+            else _range(answer.seeds_low, answer.seeds_high, sign=True),
             "yes" if answer.shown else "no",
         ]
         for answer in found.answers
     ]
-    header = ("", "reference °", "other °", "difference", "interval", "p corrected", "by seed", "shown")
+    header = ("", "reference °", "other °", "difference", "interval", "p corrected", "over seeds", "shown")
     return Table(header, rows)
 
 
 def _in_words(found: Findings) -> list[Block]:
-    """Conclusions: of answers that are shown; the rest is named as open."""
-    shown = [answer for answer in found.answers if answer.shown]
-    open_ones = [answer for answer in found.answers if not answer.shown]
+    """Conclusions: of answers that are shown. The others are named as open, with the reason."""
     parts: list[Block] = [
         Paragraph(
-            f"Negative: the second one named is better. {len(found.answers)} comparisons, planned before "
-            f"the results, are one "
-            f"family (Holm). Shown: corrected p below {1 - LEVEL:.2g}, and every seed alone has the same sign "
-            f"(at least {FEWEST_SEEDS} seeds)."
+            f"Negative: the first one named is better. The {len(found.answers)} comparisons were planned "
+            f"before there "
+            f"were results and are one family (Holm). Shown: corrected p below {1 - LEVEL:.2g} over "
+            f"objects, and the "
+            "interval over seeds leaves out 0."
         )
     ]
+    shown = [answer for answer in found.answers if answer.shown]
     if shown:
         parts += [Paragraph("Shown:"), Bullets([f"{a.question.asked}: {a.verdict}" for a in shown])]
-    if open_ones:
-        parts += [Paragraph("Not shown:"), Bullets([_open(answer) for answer in open_ones])]
-    weak = _below_baselines(found)
+    for reason, asked in _open(found).items():
+        parts.append(Paragraph(f"{reason}: {'; '.join(asked)}."))
+    weak = _against_baselines(found)
     return parts + ([Paragraph(weak)] if weak else [])
 
 
-def _open(answer: Answer) -> str:
-    claimed = answer.adjusted_p < 1 - LEVEL and math.isfinite(answer.found.low)
-    if not claimed:
-        return f"{answer.question.asked}: {answer.verdict}"
-    reason = "the seeds disagree" if len(answer.by_seed) >= FEWEST_SEEDS else "one seed is too few"
-    return f"{answer.question.asked}: over objects it would be shown, but {reason}. {answer.verdict}"
+def _open(found: Findings) -> dict[str, list[str]]:
+    """Reason -> questions that have no answer for it."""
+    few = smallest_p(found.objects) * len(found.answers) > 1 - LEVEL
+    reasons: dict[str, list[str]] = {}
+    for answer in found.answers:
+        if answer.shown:
+            continue
+        if few or math.isnan(answer.found.low):
+            reason = f"Not shown, too few objects ({found.objects}) for so many comparisons"
+        elif answer.adjusted_p >= 1 - LEVEL:
+            reason = "No difference shown; the intervals say how large a one is not ruled out"
+        else:
+            reason = "Not shown, since so few seeds do not rule out that other starts say otherwise"
+        reasons.setdefault(reason, []).append(answer.question.asked)
+    return reasons
 
 
-def _below_baselines(found: Findings) -> str:
-    """Which arms are no better than what knows the mask only; empty if none is."""
-    weak = [
-        f"{arm.title} ({found.cells[arm.name, arm.solvers[0]].mean:.2f}) against {name} ({cell.mean:.2f})"
-        for name, cell in found.baselines.items()
-        for arm in ARMS
-        if (arm.name, arm.solvers[0]) in found.cells
-        and found.cells[arm.name, arm.solvers[0]].mean >= cell.mean
-    ]
-    return (
-        f"No better than a baseline that knows the mask only: {'; '.join(weak)}. What is said of these arms "
-        f"says little."
-        if weak
-        else ""
-    )
+def _against_baselines(found: Findings) -> str:
+    """How far the best comes, and which arms are no better than what knows the mask only."""
+    said = []
+    best = min(found.cells, key=lambda key: found.cells[key].mean, default=None)
+    if best is not None and "constant" in found.baselines:
+        gain = found.baselines["constant"].mean - found.cells[best].mean
+        said.append(f"The best figure of the table is {gain:.2f} degrees below {BASELINES['constant']}.")
+    for name, baseline in found.baselines.items():
+        weak = [
+            f"{arm.title} ({cell.mean:.2f})"
+            for arm in ARMS
+            if (cell := found.cells.get((arm.name, arm.solvers[0]))) and cell.mean >= baseline.mean
+        ]
+        if weak:
+            said.append(f"No better than {BASELINES[name]} ({baseline.mean:.2f}): {', '.join(weak)}.")
+    return " ".join(said)
 
 
 def _limits(config: TrainConfig) -> list[str]:
@@ -237,9 +250,9 @@ def _limits(config: TrainConfig) -> list[str]:
         "the order.",
         "A few seeds show that a sign is not an accident of one start; they do not measure the spread "
         "between starts "
-        "well. Intervals are over objects.",
-        "Photos and truth of training and test come from one generator; the real objects are two or few, "
-        "all of one set.",
+        "objects, for the networks that were trained.",
+        "Photos and truth of training and test come from one generator; the real objects are few and of one "
+        "set.",
     ]
 
 

@@ -21,8 +21,9 @@ from multishade.training.config import TrainConfig
 NAME = "study-paradigm"
 
 
-def write(docs: Path, place: Place, jobs: Sequence[Job]) -> Path:
-    """Returns the report's path. Raises EvaluationError where no seed is finished for all arms of a network."""
+def write(docs: Path, place: Place, jobs: Sequence[Job], notes: Sequence[str] = ()) -> Path:
+    """notes: what a reader must know about this run, in sentences. Returns the report's path. Raises
+    EvaluationError where no seed is finished for all arms of a network."""
     done = [job for job in jobs if is_finished(job, place)]
     seeds = findings.common_seeds(
         {job.arm.name: [other.seed for other in done if other.arm == job.arm] for job in jobs}
@@ -54,7 +55,7 @@ def write(docs: Path, place: Place, jobs: Sequence[Job]) -> Path:
         for arm in ARMS
         if any(job.arm == arm for job in kept)
     }
-    blocks = report.blocks(config, facts, found, pictures, _missing(place, jobs, kept))
+    blocks = report.blocks(config, facts, found, pictures, [*_missing(place, jobs, kept), *notes])
     path = docs / f"{NAME}.md"
     path.write_text(to_markdown(report.TITLE, blocks), encoding="utf-8")
     return path
