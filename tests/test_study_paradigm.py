@@ -20,6 +20,7 @@ from multishade.evaluation.compare import compare, results_of
 from multishade.evaluation.document import to_markdown
 from multishade.evaluation.table import Row, read_csv
 from multishade.rose import presets
+from multishade.rose.solve import DEFAULT_SOLVER
 from multishade.training.config import TrainConfig
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "train" / "study.yaml"
@@ -166,6 +167,9 @@ class TestTerms:
             assert different - set(arm.changes) <= told
         frames = [arm for arm in arms.ARMS if arm.name.startswith("frames")]
         assert len(frames) == 3 and all(arms.FRAMES.items() <= arm.changes.items() for arm in frames)
+
+    def test_the_first_solver_is_the_default_one(self) -> None:
+        assert arms.SOLVERS[0] == DEFAULT_SOLVER
 
     def test_every_question_is_of_arms_and_solvers_that_exist(self) -> None:
         keys = {(arm.name, solver) for arm in arms.ARMS for solver in arm.solvers}

@@ -26,6 +26,7 @@ from multishade.inference.photo import Photo, linear_photo
 from multishade.inference.predict import infer_all
 from multishade.rose.model import RoSE
 from multishade.rose.settings import Sampling
+from multishade.rose.solve import DEFAULT_SOLVER
 
 ANGLES_ONLY = Settings(surface="none", shading=False, draw=False)
 BATCH = 8
@@ -101,13 +102,11 @@ def settings_text(solver: str, seed: int) -> str:
     return f"solver={solver} seed={seed}"
 
 
-def shown_normals(model: RoSE, arm: Arm, sampling: Sampling, given: Sequence[Subject]) -> dict[str, Any]:
+def shown_normals(model: RoSE, sampling: Sampling, given: Sequence[Subject]) -> dict[str, Any]:
     """Normals (H, W, 3) by the object's place, of the first photo of the first few objects of the test shards."""
     answers = cast(RoSE, Answers(model, sampling))
     return {
-        subject.target.place: next(infer_all(answers, subject.photos[:1], 1, arm.solvers[0])).normal
-        if not arm.direct
-        else next(infer_all(answers, subject.photos[:1], 1)).normal
+        subject.target.place: next(infer_all(answers, subject.photos[:1], 1, DEFAULT_SOLVER)).normal
         for subject in shown(given)
     }
 
@@ -132,10 +131,10 @@ def _rows(given: Sequence[Subject], method: Method, name: str, settings: str) ->
 
 def _method(answers: Answers, solver: str, given: Sequence[Subject]) -> Method:
     photos = {id(subject.target): subject.photos for subject in given}
-    options = {} if solver == NO_SOLVER else {"solver": solver}
+    used = DEFAULT_SOLVER if solver == NO_SOLVER else solver  # which models of normals do not look at
 
     def predict(target: BenchmarkObject) -> Iterator[Prediction]:
-        found = infer_all(cast(RoSE, answers), photos[id(target)], BATCH, **options)
+        found = infer_all(cast(RoSE, answers), photos[id(target)], BATCH, used)
         for photo, inference in zip(photos[id(target)], found, strict=True):
             yield Prediction(photo.name, inference.normal)
 

@@ -129,7 +129,7 @@ def do(job: Job, place: Place, report: Report = lambda text: None) -> str:
     spent = time.process_time() - since
     path = place.out / "normals" / f"{job.name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **measure.shown_normals(model, job.arm, sampling, given))
+    np.savez_compressed(path, **measure.shown_normals(model, sampling, given))
     _write(place.result(job.name), to_csv(rows))
     _write(
         _facts_path(job, place), json.dumps({**asked, **notes, "measuring_seconds": spent}, indent=2) + "\n"
