@@ -140,7 +140,7 @@ def test_model_can_be_stored_in_half_its_size(tmp_path: Path) -> None:
 def test_presets_make_what_is_asked_for(preset: str, lights: int, target: str) -> None:
     with torch.device("meta"):
         unet = build(preset, RoseSettings(process="one_step", lights=lights, target=target, size=64)).unet  # type: ignore[arg-type]
-    frame = 16 * (1 if target == "shading" else 3)
+    frame = PRESETS[preset].unshuffle ** 2 * (1 if target == "shading" else 3)
     frames = lights if target == "shading" else 1
     expected = frame if PRESETS[preset].network == "frames" else frames * frame
     assert unet.config.out_channels == expected
