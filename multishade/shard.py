@@ -74,11 +74,12 @@ def write_shard(path: Path, samples: Iterable[tuple[str, list[tuple[str, bytes]]
     return ShardDigest(writer.sha256.hexdigest(), writer.bytes, count, fields)
 
 
-def read_shard(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+def read_shard(path: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """(key, {file name after the key: bytes}) of each sample, in the tar's order.
 
     Raises ShardError, naming member and byte, where the tar is cut short or damaged, or keys repeat.
     """
+    path = Path(path)
     seen: set[str] = set()
     key, files = "", dict[str, bytes]()
     for offset, name, data in _members(path):

@@ -46,6 +46,7 @@ def test_what_is_written_is_read_in_order(tmp_path: Path) -> None:
     path = tmp_path / "multishade-000000.tar"
     digest = write_shard(path, entries())
     assert list(read_shard(path)) == [(key, dict(files)) for key, files in entries()]
+    assert list(read_shard(str(path))) == list(read_shard(path)), "as the README has it"
     assert list_keys(path) == KEYS
     assert digest == ShardDigest(hash_file(path), path.stat().st_size, 3, ("a.bin", "meta.json"))
     assert names_in(tmp_path) == ["multishade-000000.tar"]
