@@ -175,7 +175,7 @@ def search_table() -> str:
     rows = []
     for candidate in {trial.candidate: None for trial in trials}:
         found = [trial for trial in trials if trial.candidate == candidate]
-        plain = not candidate.startswith("adaptive")
+        plain = not schedule.is_adaptive(candidate)
         alike = schedule.all_alike(found) if plain else None
         samples = schedule.samples_for_all(found) if plain else {}
         rows.append((schedule.each_its_own(found), candidate, alike, samples))

@@ -71,11 +71,11 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
     """All images of the item, with each of the two settings."""
     known, child = references.of(item), psutil.Process(bench.child.pid)
     found = []
-    for setting in THRESHOLDS if _adaptive(candidate) else SAMPLES:
+    for setting in THRESHOLDS if is_adaptive(candidate) else SAMPLES:
         changes = dict(CANDIDATES[candidate])
         crop = changes.pop("crop", True)
         count = 1024
-        if _adaptive(candidate):
+        if is_adaptive(candidate):
             changes["adaptive_threshold"] = setting
         else:
             count = int(setting)
@@ -93,7 +93,7 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
     return found
 
 
-def _adaptive(candidate: str) -> bool:
+def is_adaptive(candidate: str) -> bool:
     return candidate.startswith("adaptive")
 
 
