@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench-render search-render setup render test lint bench bench-solvers bench-integration bench-loader bench-light-basis eval-solvers boxed-data boxed-model study-paradigm clean
+.PHONY: bench-cores bench-render search-render setup render test lint bench bench-solvers bench-integration bench-loader bench-light-basis eval-solvers boxed-data boxed-model study-paradigm clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -44,6 +44,10 @@ bench-render: $(VENV)/.all
 
 search-render: $(VENV)/.all
 	$(RUN)/python -m benchmarks.rendering.schedule
+
+# One Blender with all cores, or one a core.
+bench-cores: $(VENV)/.all
+	$(RUN)/python -m benchmarks.cores
 
 bench-solvers: $(VENV)/.all
 	$(RUN)/python -m benchmarks.solvers

@@ -27,6 +27,7 @@ STAGES = {
     "import": "bringing it into Blender",
     "material": "building the material",
     "geometry": "Cycles: normal, depth, mask",
+    "pilots": "Cycles: small images that tell an exposure (adaptive sampling)",
     "images": "Cycles: input images",
     "sequence": "Cycles: shading sequence (cast, photometric)",
     "request": "Blender outside Cycles, and the pipe",

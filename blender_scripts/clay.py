@@ -66,6 +66,7 @@ def wear(materials: list[bpy.types.Material], clay: bool) -> None:
         tree.links.new(shader.outputs[0], output.inputs["Surface"])
         # The lighting model's softening of bumped terminators is for beauty; clay is max(0, n.l) and nothing else.
         material.cycles.use_bump_map_correction = not clay
+        material.update_tag()  # Blender does not see that a property of Cycles' changed
 
 
 def _output(tree: bpy.types.NodeTree) -> bpy.types.Node:

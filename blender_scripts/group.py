@@ -32,7 +32,7 @@ class LoadedGroup:
         imported = time.perf_counter()
         self._materials = _dress(self._objects, group.material)
         _require_images()
-        self._rig = LightRig(self._scene)
+        self._rig = LightRig(self._scene, settings.importance_map)
         self._clay: bool | None = None
         self.facts: dict[str, Any] = {
             "import_seconds": imported - started,
@@ -57,23 +57,21 @@ class LoadedGroup:
         self._rig.light(Light("shading", "parallel", direction=direction, strength=math.pi), matrix)
         return render.pixel_centres(self._scene, path)
 
-    def image(self, view: View, light: Light, path: Path, box: render.Box | None, seed: int) -> float:
+    def image(self, view: View, light: Light, shot: render.Shot) -> float:
         """One input image; seconds in Cycles."""
-        return self._image(view, (light,), light.kind, path, box, seed)
+        return self._image(view, (light,), light.kind, shot)
 
-    def basis(self, view: View, number: int, path: Path, box: render.Box | None, seed: int) -> float:
+    def basis(self, view: View, number: int, shot: render.Shot) -> float:
         """The image under light `number` of the basis alone."""
-        return self._image(view, (view.basis[number],), "basis", path, box, seed)
+        return self._image(view, (view.basis[number],), "basis", shot)
 
-    def together(
-        self, view: View, lights: tuple[Light, ...], path: Path, box: render.Box | None, seed: int
-    ) -> float:
+    def together(self, view: View, lights: tuple[Light, ...], shot: render.Shot) -> float:
         """One image under several parallel lights at once: what composing a basis is measured against."""
-        return self._image(view, lights, "basis", path, box, seed)
+        return self._image(view, lights, "basis", shot)
 
-    def photometric(self, view: View, number: int, path: Path, box: render.Box | None, seed: int) -> float:
+    def photometric(self, view: View, number: int, shot: render.Shot) -> float:
         """The object's own material under light `number` of the sequence."""
-        return self._image(view, (sequence_light(view.sequence, number),), "shading", path, box, seed)
+        return self._image(view, (sequence_light(view.sequence, number),), "shading", shot)
 
     def save(self, view: View, light: Light, path: Path) -> None:
         """The scene as it is rendered for one image, as a .blend to open in Blender."""
@@ -82,15 +80,7 @@ class LoadedGroup:
         bpy.ops.file.pack_all()
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
 
-    def _image(
-        self,
-        view: View,
-        lights: tuple[Light, ...],
-        samples: str,
-        path: Path,
-        box: render.Box | None,
-        seed: int,
-    ) -> float:
+    def _image(self, view: View, lights: tuple[Light, ...], samples: str, shot: render.Shot) -> float:
         self._wear_clay(False)
         matrix = render.place_camera(self._scene, view.camera)
         if len(lights) == 1:
@@ -98,7 +88,7 @@ class LoadedGroup:
         else:
             self._rig.together(lights, matrix)
         _require_images()
-        return render.image(self._scene, path, self._settings, samples, seed, box)
+        return render.image(self._scene, shot, self._settings, samples)
 
     def _wear_clay(self, wanted: bool) -> None:
         if self._clay is not wanted:

@@ -10,8 +10,6 @@ from mathutils import Matrix, Vector
 
 from multishade.scene import STUDIO, Light
 
-IMPORTANCE_MAP = 256  # pixels across
-
 
 class EnvironmentUnusable(Exception):
     """An environment map cannot be read."""
@@ -20,10 +18,12 @@ class EnvironmentUnusable(Exception):
 class LightRig:
     """The scene's lamp and worlds, reused from image to image so that Cycles updates no more than it must."""
 
-    def __init__(self, scene: bpy.types.Scene) -> None:
-        self._scene = scene
+    def __init__(self, scene: bpy.types.Scene, importance_map: int) -> None:
+        """`importance_map`: pixels across the map by which Cycles samples an environment."""
+        self._scene, self._importance_map = scene, importance_map
         self._lamps: dict[str, bpy.types.Object] = {}
         self._worlds: dict[str, bpy.types.World] = {}
+        self._shown: dict[str, tuple[float, float]] = {}  # rotation and strength, as set last
 
     def darken(self) -> None:
         """No light at all, for the geometry buffers."""
@@ -39,7 +39,9 @@ class LightRig:
             self._point(camera_to_world @ Vector(light.position), light)
         else:
             self._show_only(None)
-        self._scene.world = self._world(light, light.environment) if light.environment is not None else None
+        world = self._world(light, light.environment) if light.environment is not None else None
+        if self._scene.world != world:  # even setting the same one costs a new importance map
+            self._scene.world = world
 
     def together(self, lights: Sequence[Light], camera_to_world: Matrix) -> None:
         """Several parallel lights at once, and nothing else."""
@@ -86,11 +88,14 @@ class LightRig:
     def _world(self, light: Light, path: str) -> bpy.types.World:
         world = self._worlds.get(path)
         if world is None:
-            world = self._worlds[path] = _build_world(path)
-        nodes = world.node_tree.nodes
-        # Turning the map by +a means looking it up at -a.
-        nodes["Mapping"].inputs["Rotation"].default_value[2] = -math.radians(light.rotation_degrees)
-        nodes["Background"].inputs["Strength"].default_value = light.environment_strength
+            world = self._worlds[path] = _build_world(path, self._importance_map)
+        shown = (light.rotation_degrees, light.environment_strength)
+        if shown != self._shown.get(path):
+            self._shown[path] = shown
+            nodes = world.node_tree.nodes
+            # Turning the map by +a means looking it up at -a.
+            nodes["Mapping"].inputs["Rotation"].default_value[2] = -math.radians(light.rotation_degrees)
+            nodes["Background"].inputs["Strength"].default_value = light.environment_strength
         return world
 
 
@@ -103,13 +108,13 @@ def _resolve(path: str) -> str:
     )
 
 
-def _build_world(path: str) -> bpy.types.World:
+def _build_world(path: str, importance_map: int) -> bpy.types.World:
     world = bpy.data.worlds.new("environment")
     world.use_nodes = True
-    # Cycles rebuilds its importance map whenever the environment turns; at the map's own 1k resolution that takes 1.5 s
-    # of CPU, far more than the better sampling wins back. It must be set before Cycles first sees the world.
+    # Cycles rebuilds its importance map whenever the environment turns: a fine one costs time, a coarse one misses the
+    # sun. It must be set before Cycles first sees the world.
     world.cycles.sampling_method = "MANUAL"
-    world.cycles.sample_map_resolution = IMPORTANCE_MAP
+    world.cycles.sample_map_resolution = importance_map
     tree = world.node_tree
     tree.nodes.clear()
     try:

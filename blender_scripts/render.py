@@ -4,6 +4,7 @@
 Files are multi-layer so that they hold what Cycles computed: no view transform, look or gamma is ever applied.
 """
 
+import dataclasses
 import math
 import time
 from pathlib import Path
@@ -15,7 +16,19 @@ from blender_scripts.clay import GEOMETRY_NORMAL
 from multishade.scene import Camera, RenderSettings
 
 PIXEL_CENTRE = 0.01  # width in pixels of the box filter when a sample is to fall on the pixel's centre
+PILOT_SAMPLES, PILOT_PERCENT = 8, 25  # of a quick small image that is only looked at
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, right and bottom excluded
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+    """Where an image goes, the box to which it is cropped (None: the whole frame), and how it is taken."""
+
+    path: Path
+    box: Box | None
+    seed: int
+    exposure: float = 1.0  # the image is multiplied by it
+    pilot: bool = False
 
 
 class RenderIncomplete(Exception):
@@ -99,24 +112,29 @@ def pixel_centres(scene: bpy.types.Scene, path: Path) -> float:
         cycles.max_bounces = bounces
 
 
-def image(
-    scene: bpy.types.Scene, path: Path, settings: RenderSettings, kind: str, seed: int, box: Box | None
-) -> float:
-    """Render one image, only inside `box` if one is given; returns seconds in Cycles."""
+def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: str) -> float:
+    """Render one image; returns seconds in Cycles. Adaptive sampling judges a pixel's noise as it is exposed."""
     cycles, render = scene.cycles, scene.render
-    cycles.samples, cycles.seed = settings.samples[kind], seed
+    cycles.samples, cycles.seed, cycles.film_exposure = settings.samples[kind], shot.seed, shot.exposure
     cycles.use_denoising = settings.denoise
     cycles.use_adaptive_sampling = settings.adaptive_threshold > 0
     cycles.adaptive_threshold = settings.adaptive_threshold
     cycles.adaptive_min_samples = settings.adaptive_min_samples
     cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", settings.filter_width
-    render.use_border = render.use_crop_to_border = box is not None
-    if box is not None:
-        left, top, right, bottom = box
+    if shot.pilot:
+        cycles.samples = PILOT_SAMPLES
+        cycles.use_denoising = cycles.use_adaptive_sampling = False
+        render.resolution_percentage = PILOT_PERCENT
+    render.use_border = render.use_crop_to_border = shot.box is not None
+    if shot.box is not None:
+        left, top, right, bottom = shot.box
         width, height = render.resolution_x, render.resolution_y
         render.border_min_x, render.border_max_x = left / width, right / width
         render.border_min_y, render.border_max_y = 1 - bottom / height, 1 - top / height
-    return _render(scene, path)
+    try:
+        return _render(scene, shot.path)
+    finally:
+        cycles.film_exposure, render.resolution_percentage = 1.0, 100
 
 
 def _render(scene: bpy.types.Scene, path: Path) -> float:

@@ -6,6 +6,7 @@ Run as `python -m blender_scripts.server` where the bpy wheel is installed, or a
 When stdin closes the process ends at once, even in the middle of a render: no Blender outlives its owner.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -25,6 +26,7 @@ from blender_scripts.group import LoadedGroup, MaterialUnusable
 from blender_scripts.lights import EnvironmentUnusable
 from blender_scripts.map_sets import MapUnusable
 from blender_scripts.objects import ObjectUnusable
+from blender_scripts.render import Shot
 from multishade import scene
 from multishade.protocol import MARK
 
@@ -44,6 +46,7 @@ class Server:
 
     def do_hello(self, request: dict[str, Any]) -> dict[str, Any]:
         self._device = devices.select(request["device"])
+        _run_on(request["cores"])
         return {
             "blender": bpy.app.version_string,
             "device": self._device,
@@ -70,24 +73,20 @@ class Server:
     def do_image(self, request: dict[str, Any]) -> dict[str, Any]:
         view = self._views[request["view"]]
         light = view.lights[request["number"]]
-        path, box = Path(request["path"]), _box(request)
-        return {"seconds": self._loaded.image(view, light, path, box, request["seed"])}
+        return {"seconds": self._loaded.image(view, light, _shot(request))}
 
     def do_photometric(self, request: dict[str, Any]) -> dict[str, Any]:
         view = self._views[request["view"]]
-        path, box = Path(request["path"]), _box(request)
-        return {"seconds": self._loaded.photometric(view, request["number"], path, box, request["seed"])}
+        return {"seconds": self._loaded.photometric(view, request["number"], _shot(request))}
 
     def do_basis(self, request: dict[str, Any]) -> dict[str, Any]:
         view = self._views[request["view"]]
-        path, box = Path(request["path"]), _box(request)
-        return {"seconds": self._loaded.basis(view, request["number"], path, box, request["seed"])}
+        return {"seconds": self._loaded.basis(view, request["number"], _shot(request))}
 
     def do_together(self, request: dict[str, Any]) -> dict[str, Any]:
         view = self._views[request["view"]]
         lights = tuple(scene.from_json(scene.Light, light) for light in request["lights"])
-        path, box = Path(request["path"]), _box(request)
-        return {"seconds": self._loaded.together(view, lights, path, box, request["seed"])}
+        return {"seconds": self._loaded.together(view, lights, _shot(request))}
 
     def do_save(self, request: dict[str, Any]) -> dict[str, Any]:
         view = self._views[request["view"]]
@@ -101,8 +100,18 @@ class Server:
         return self._group
 
 
-def _box(request: dict[str, Any]) -> tuple[int, int, int, int] | None:
-    return tuple(request["box"]) if request["box"] is not None else None
+def _run_on(cores: list[int] | None) -> None:
+    """Let all threads of this process run on these cores: it was started on few (`multishade.blender.cores`)."""
+    if cores is not None:
+        for thread in os.listdir("/proc/self/task"):
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), cores)
+
+
+def _shot(request: dict[str, Any]) -> Shot:
+    box = tuple(request["box"]) if request["box"] is not None else None
+    exposure, pilot = request.get("exposure", 1.0), request.get("pilot", False)
+    return Shot(Path(request["path"]), box, request["seed"], exposure, pilot)
 
 
 def _read_requests(requests: "queue.Queue[str]") -> None:

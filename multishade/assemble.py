@@ -58,15 +58,24 @@ def exposure(pixels: Array, settings: models.Exposure, rng: np.random.Generator)
     """The factor that brings (N, 3) linear pixels of the object to a median luminance drawn from the band.
 
     The draw is uniform in stops. Where the highlights would pass their limit first (a dark metal with bright
-    reflections), the limit decides. A wholly black object keeps its exposure of 1; `inspect` reports it.
+    reflections), the limit decides; where hardly anything is lit, the limit of the factor itself does, and the image
+    stays dark. A wholly black object keeps its exposure of 1; `inspect` reports it.
     """
     low, high = settings.median
-    target = math.exp(rng.uniform(math.log(low), math.log(high)))
+    return _exposure_to(math.exp(rng.uniform(math.log(low), math.log(high))), pixels, settings)
+
+
+def usual_exposure(pixels: Array, settings: models.Exposure) -> float:
+    """The factor that brings (N, 3) linear pixels of the object to the middle of the band, in stops."""
+    return _exposure_to(math.sqrt(settings.median[0] * settings.median[1]), pixels, settings)
+
+
+def _exposure_to(target: float, pixels: Array, settings: models.Exposure) -> float:
     luminance = pixels @ LUMINANCE
     median, bright = np.percentile(luminance, [50, settings.highlight_percentile])
     if bright <= 0:
         return 1.0
-    by_highlight = settings.highlight / bright
+    by_highlight = min(settings.highlight / bright, settings.limit)
     return float(min(target / median, by_highlight) if median > 0 else by_highlight)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from multishade import objects, scene
-from multishade.assemble import assemble, field_format
+from multishade.assemble import assemble, field_format, usual_exposure
 from multishade.atomic_file import remove_partials
 from multishade.blender import BlenderChild, render_views
 from multishade.blender.view import Stopwatch
@@ -145,10 +146,13 @@ class GroupRenderer:
         request = scene.Group(group.key, source, group.material_spec, group.views)
         self._served += 1
         samples = []
-        for rendered in render_views(child, request, self.settings, self._watch):
+        for rendered in render_views(child, request, self.settings, self._watch, self._expose):
             with timed(self._watch, "assemble"):
                 samples.append(assemble(rendered, group, self._config, child.facts))
         return samples
+
+    def _expose(self, pixels: NDArray[np.float32]) -> float:
+        return usual_exposure(pixels, self._config.exposure)
 
     def child(self) -> BlenderChild:
         """The running child; a new one where there is none, or where the present one has served long enough."""
@@ -156,7 +160,9 @@ class GroupRenderer:
             self.drop_child()
         if self._child is None:
             with timed(self._watch, "start"):
-                self._child = BlenderChild(self._config.render.device, self._config.runtime)
+                self._child = BlenderChild(
+                    self._config.render.device, self._config.runtime, self.settings.threads
+                )
             self._served = 0
         return self._child
 
@@ -236,6 +242,7 @@ def render_settings(config: Config, threads: int) -> scene.RenderSettings:
         light_tree=render.light_tree,
         adaptive_threshold=render.adaptive.threshold,
         adaptive_min_samples=render.adaptive.min_samples,
+        importance_map=render.importance_map,
         crop=render.crop,
         max_texture=config.materials.max_texture,
     )

@@ -99,6 +99,7 @@ class RenderSettings:
     crop: bool
     adaptive_threshold: float = 0.0  # 0: every pixel gets all samples
     adaptive_min_samples: int = 0
+    importance_map: int = 256  # pixels across the map by which an environment is sampled
     max_texture: int | None = None
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import trimesh
 
-from multishade.blender import BlenderChild, render_views
+from multishade.blender import BlenderChild, cores, render_views
 from multishade.blender.view import Stopwatch
 from multishade.config import models
 from multishade.errors import AssetError, BlenderCrashed, BlenderError, BlenderTimeout, RenderFailed
@@ -152,6 +152,27 @@ def test_blender_does_not_outlive_its_owner(tmp_path: Path) -> None:
     while psutil.pid_exists(pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.skipif(
+    len(cores.allowed() or ()) < 2, reason="one core: nothing could spin beside the thread that renders"
+)
+def test_one_thread_keeps_one_core_busy(child: BlenderChild) -> None:
+    """Cycles' thread pool, held to one thread on many cores, has an idle worker that never sleeps."""
+    process = psutil.Process(child.pid)
+    assert sorted(process.cpu_affinity()) == cores.allowed()
+    light = Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=3.0)
+    view = View("v", 1, camera("perspective"), (light,), Sequence("lambert", ((0.0, 0.0, 1.0),)))
+    group = Group("g", ObjectSource("monkey"), {"source": "own"}, (view,))
+
+    def spent() -> dict[int, float]:
+        return {thread.id: thread.user_time + thread.system_time for thread in process.threads()}
+
+    list(render_views(child, group, settings(samples=1, threads=1), Stopwatch()))
+    before = spent()
+    list(render_views(child, group, settings(samples=1000, threads=1), Stopwatch()))
+    shares = [seconds - before.get(thread, 0.0) for thread, seconds in spent().items()]
+    assert max(shares) > 0.8 * sum(shares) > 0
 
 
 def test_closing_leaves_no_process_and_no_folder() -> None:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from benchmarks.rendering import quality
 from benchmarks.rendering.panel import Item, config, planned
 from multishade import scene
+from multishade.assemble import usual_exposure
 from multishade.blender import BlenderChild
 from multishade.blender.buffers import bounding_box, hit_mask, read_passes
-from multishade.blender.view import CROP_MARGIN
+from multishade.blender.view import CROP_MARGIN, Session, Stopwatch
 from multishade.config import Config
 from multishade.pipeline import object_source, render_settings
 from multishade.plan import PlannedGroup
@@ -33,7 +34,8 @@ class Bench:
     def __init__(self, threads: int = 1, overrides: list[str] | None = None) -> None:
         self.config = config(overrides)
         self.settings = render_settings(self.config, threads)
-        self.child = BlenderChild("cpu", self.config.runtime)
+        self.pilots = True  # adaptive sampling judges noise as it is exposed
+        self.child = BlenderChild("cpu", self.config.runtime, threads)
 
     def __enter__(self) -> Self:
         return self
@@ -49,27 +51,28 @@ class Bench:
         found = group_of(planned(item, self.config, self.child.folder), self.child.folder, self.config)
         self.child.ask({"do": "load", "group": scene.to_json(found), "settings": scene.to_json(settings)})
         self.shape = (found.views[0].camera.height, found.views[0].camera.width)
+        self._session = Session(self.child, settings, Stopwatch(), self._expose if self.pilots else None)
         return found.views[0]
+
+    def _expose(self, pixels: Image) -> float:
+        return usual_exposure(pixels, self.config.exposure)
 
     def mask(self, view: scene.View) -> NDArray[np.bool_]:
         path = self.child.folder / "bench.exr"
         self.child.ask({"do": "geometry", "view": view.key, "path": str(path)})
         return hit_mask(read_passes(path)["Depth"])
 
-    def image(self, view: scene.View, number: int, box: quality.Box | None, seed: int) -> tuple[Image, float]:
-        """(h, w, 3) of the box, and seconds in Cycles."""
+    def image(self, view: scene.View, number: int, box: quality.Box, seed: int) -> Image:
+        """(h, w, 3) of the box alone, with the noise of `seed`."""
         path = self.child.folder / "bench.exr"
-        answer = self.child.ask(
+        self.child.ask(
             {"do": "image", "view": view.key, "number": number, "box": box, "seed": seed, "path": str(path)}
         )
-        return read_passes(path)["Combined"][..., :3], float(answer["seconds"])
+        return read_passes(path)["Combined"][..., :3]
 
-    def whole(self, view: scene.View, number: int, box: quality.Box, seed: int = 1) -> tuple[Image, float]:
-        """(H, W, 3): an image cropped to `box`, pasted into the whole frame."""
-        cut, seconds = self.image(view, number, box, seed)
-        frame = np.zeros((*self.shape, 3), np.float32)
-        frame[box[1] : box[3], box[0] : box[2]] = cut
-        return frame, seconds
+    def whole(self, view: scene.View, number: int, box: quality.Box) -> Image:
+        """(H, W, 3): an image as a worker renders it, cropped to `box`, in the whole frame."""
+        return self._session.image(view, "image", number, box, self.shape)[..., :3]
 
 
 def object_box(mask: NDArray[np.bool_]) -> quality.Box:

@@ -21,11 +21,12 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks.rendering import glass, references
-from benchmarks.rendering.bench import Bench, group_of, object_box
+from benchmarks.rendering.bench import group_of
 from benchmarks.rendering.panel import Item, config, planned
 from multishade import objects, scene
 from multishade.assemble import field_format
 from multishade.blender.buffers import read_passes
+from multishade.blender.cores import held_to
 from multishade.blender.view import Stopwatch
 from multishade.config import Config
 from multishade.pipeline import GroupRenderer, shard_path
@@ -43,15 +44,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Measured:
     """One view. total: CPU seconds of everything, images: of each image among them, psnr: dB of each.
 
-    Ours only: limit, the part inside Cycles' render calls; image_share, that of the images' calls; memory, the largest
-    resident size of Blender in bytes.
+    Ours only: limit, the part inside Cycles' render calls, without pilots; memory, Blender's resident size in bytes.
     """
 
     total: float
     images: dict[str, float]
     psnr: dict[str, float]
     limit: float = 0.0
-    image_share: float = 0.0
     memory: int = 0
 
 
@@ -59,63 +58,75 @@ class PeerFailed(Exception):
     """The other program did not do it; the message holds what it printed last."""
 
 
+class Clock(Stopwatch):
+    """A stopwatch that notes what the processor spent until each stage ended: (stage, CPU seconds)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spent: list[tuple[str, float]] = []
+        self._child: psutil.Process | None = None
+        self._before = 0.0
+
+    def start(self, child: psutil.Process) -> None:
+        self._child, self._before = child, _cpu(child)
+        self.spent.clear()
+        self.seconds.clear()
+
+    def add(self, stage: str, seconds: float) -> None:
+        super().add(stage, seconds)
+        if self._child is not None:
+            now = _cpu(self._child)
+            self.spent.append((stage, now - self._before))
+            self._before = now
+
+
 class Ours:
     """The pipeline, from the built-in mesh to the tar, in one Blender child as a worker has it."""
 
     def __init__(self, settings: Config) -> None:
-        self._config, self._watch = settings, Stopwatch()
-        self._renderer = GroupRenderer(settings, 1, self._watch)
+        self._config, self._clock = settings, Clock()
+        self._renderer = GroupRenderer(settings, 1, self._clock)
         self._renderer.child()
 
     def measure(self, item: Item, views: int = 1) -> Measured:
-        """The item from the built-in mesh to the tar; `images` stays empty, since they are not timed one by one."""
+        """The item from the built-in mesh to the tar. An image's seconds include its pilot's."""
         with tempfile.TemporaryDirectory() as folder:
             group = planned(item, self._config, Path(folder), views)
             child = psutil.Process(self._renderer.child().pid)
-            before, wall, inside = self._cpu(child), time.perf_counter(), self._inside(CYCLES)
-            images = self._inside(("images",))
+            before, wall = _cpu(child), time.perf_counter()
+            self._clock.start(child)
             samples = self._renderer.render(group)
             files = [(s.key, encode_sample(s, field_format(self._config))) for s in samples]
             write_shard(shard_path(Path(folder), 0), files)
-            total, elapsed = self._cpu(child) - before, time.perf_counter() - wall
+            total, elapsed = _cpu(child) - before, time.perf_counter() - wall
         # The share is taken of elapsed time, which both parts had on the same terms.
-        limit = total * (self._inside(CYCLES) - inside) / elapsed
-        image_share = (self._inside(("images",)) - images) / elapsed
-        known = references.of(item)
+        limit = total * sum(self._clock.seconds.get(stage, 0.0) for stage in CYCLES) / elapsed
+        known, view = references.of(item), samples[0]
         psnr = {
-            field: known[field].psnr(image / samples[0].meta["exposure"][field])
-            for field, image in samples[0].images.items()
+            field: known[field].psnr(image / view.meta["exposure"][field])
+            for field, image in view.images.items()
             if field in known
         }
-        return Measured(total, {}, psnr, limit, image_share, child.memory_info().rss)
+        return Measured(total, self._by_image(list(view.images)), psnr, limit, child.memory_info().rss)
 
     def close(self) -> None:
         self._renderer.drop_child()
 
-    def _inside(self, stages: tuple[str, ...]) -> float:
-        return sum(self._watch.seconds.get(stage, 0.0) for stage in stages)
+    def _by_image(self, fields: list[str]) -> dict[str, float]:
+        """CPU seconds of the first view's images, which are rendered in the order of `fields`."""
+        found, pilot = [], 0.0
+        for stage, seconds in self._clock.spent:
+            if stage == "pilots":
+                pilot = seconds
+            elif stage == "images":
+                found.append(pilot + seconds)
+                pilot = 0.0
+        return dict(zip(fields, found, strict=False))
 
-    def _cpu(self, child: psutil.Process) -> float:
-        times = child.cpu_times()
-        return time.process_time() + times.user + times.system
 
-
-def ours_by_image(item: Item, overrides: list[str]) -> Measured:
-    """Each image of ours by itself, timed, with other settings of the recipe; `total` is that of the images."""
-    with Bench(1, overrides) as bench:
-        view, known = bench.load(item), references.of(item)
-        box = object_box(bench.mask(view))
-        child = psutil.Process(bench.child.pid)
-        bench.image(
-            view, 0, (box[0], box[1], box[0] + 8, box[1] + 8), 0
-        )  # from here on the mesh is in Cycles
-        seconds, psnr = {}, {}
-        for number, light in enumerate(view.lights):
-            before = sum(child.cpu_times()[:2])
-            image, _ = bench.whole(view, number, box)
-            seconds[light.field] = sum(child.cpu_times()[:2]) - before
-            psnr[light.field] = known[light.field].psnr(image)
-        return Measured(sum(seconds.values()), seconds, psnr)
+def _cpu(child: psutil.Process) -> float:
+    times = child.cpu_times()
+    return time.process_time() + times.user + times.system
 
 
 def straightforward(item: Item, samples: int, shadings: int) -> Measured:
@@ -180,7 +191,8 @@ def _run(
 ) -> Measured:
     """The peer's process. All shadings are counted at the mean of those that were rendered."""
     (folder / "request.json").write_text(json.dumps(request))
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
+    with held_to(1):  # as ours is: held to one thread on several cores, Cycles would waste half of the time
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
     lines = [line for line in done.stdout.splitlines() if line.startswith('{"cpu"')]
     if not lines:
         raise PeerFailed(f"{' '.join(command[:3])}: {(done.stdout + done.stderr)[-2000:]}")

@@ -16,14 +16,14 @@ Box = tuple[int, int, int, int]
 
 SAMPLES = 2048
 TARGET_DB = 38.0
-WINDOW, WINDOWS = 12, 12  # a whole image of 2,048 samples takes minutes; these pixels stand for it
+WINDOW, WINDOWS = 10, 12  # a whole image of 2,048 samples takes minutes; these pixels stand for it
 SETTINGS = (SAMPLES, WINDOW, WINDOWS)
 MEDIAN = 0.2  # luminance of the middle pixel after exposure: the middle of the recipe's band
 
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """One image's windows. boxes: left, top, right, bottom; pixels: (N, 12, 12, 3) linear; inside: (N, 12, 12).
+    """One image's windows. boxes: left, top, right, bottom; pixels: (N, 10, 10, 3) linear; inside: (N, 10, 10).
 
     noise: mean squared error of the reference itself, display-encoded. A highlight of a small light on metal is still
     noisy after 2,048 samples; without taking that out no image could reach 38 dB against it.
@@ -41,7 +41,7 @@ class Reference:
         return self.psnr_of(cut)
 
     def psnr_of(self, cut: Image) -> float:
-        """As `psnr`, of (N, 12, 12, 3): the windows alone."""
+        """As `psnr`, of (N, 10, 10, 3): the windows alone."""
         error = self.error(cut)
         return float(-10 * np.log10(max(error - self.noise, error / 4)))
 

@@ -19,6 +19,8 @@ NOISE_SHARE = 1 / 8  # of the samples, for the render that tells the reference's
 # Blender's own defaults, as a person finds them: what an image would be if nobody had tuned anything.
 DEFAULTS = {
     "denoise": False,
+    "adaptive_threshold": 0.0,
+    "importance_map": 2048,  # Blender takes the map's own size; the sun in a map of 1k needs more
     "max_bounces": 12,
     "diffuse_bounces": 4,
     "glossy_bounces": 4,
@@ -54,18 +56,18 @@ def make(bench: Bench, item: Item) -> float:
     boxes = quality.windows(mask, item.number)
     box = object_box(mask)
     factors = [
-        quality.exposure_of(bench.whole(view, number, box)[0], mask) for number in range(len(view.lights))
+        quality.exposure_of(bench.whole(view, number, box), mask) for number in range(len(view.lights))
     ]
     view = bench.load(item, samples=dict.fromkeys(quick, quality.SAMPLES), **DEFAULTS)
     inside = np.stack([mask[top:bottom, left:right] for left, top, right, bottom in boxes])
     found = {}
     for number, light in enumerate(view.lights):
-        cuts = [bench.image(view, number, cut, SEED + i)[0] for i, cut in enumerate(boxes)]
+        cuts = [bench.image(view, number, cut, SEED + i) for i, cut in enumerate(boxes)]
         found[light.field] = quality.Reference(boxes, np.stack(cuts), inside, factors[number])
     few = round(quality.SAMPLES * NOISE_SHARE)
     view = bench.load(item, samples=dict.fromkeys(quick, few), **DEFAULTS)
     for number, light in enumerate(view.lights):
-        cuts = [bench.image(view, number, cut, SEED + 500 + i)[0] for i, cut in enumerate(boxes)]
+        cuts = [bench.image(view, number, cut, SEED + 500 + i) for i, cut in enumerate(boxes)]
         found[light.field] = found[light.field].with_noise(np.stack(cuts), NOISE_SHARE)
     quality.save(path, found)
     return time.perf_counter() - started

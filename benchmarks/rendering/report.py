@@ -66,7 +66,7 @@ def _method(results: Mapping[str, Any]) -> str:
 
 def at_equal_quality(results: Mapping[str, Any], name: str, number: str) -> float:
     """CPU seconds of a whole view of one item, each image at 38 dB."""
-    first, second = results["dial" if name == "ours" else name][number]
+    first, second = both(results, name, number)
     images = sum(
         schedule.seconds_at(
             quality.TARGET_DB,
@@ -75,12 +75,15 @@ def at_equal_quality(results: Mapping[str, Any], name: str, number: str) -> floa
         )
         for field in first["images"]
     )
+    return images + first["total"] - sum(first["images"].values())
+
+
+def both(results: Mapping[str, Any], name: str, number: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The cheap and the dear setting of a method on one item."""
     if name == "ours":
-        whole = results["ours"][number][0]
-        rest = whole["total"] * (1 - whole["image_share"])
-    else:
-        rest = first["total"] - sum(first["images"].values())
-    return images + rest
+        return results["dial"][number][0], results["ours"][number][0]
+    first, second = results[name][number]
+    return first, second
 
 
 def comparison(results: Mapping[str, Any]) -> str:
@@ -213,7 +216,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     )
     for axes, number in zip(panels, results["items"], strict=True):
         for colour, name in enumerate(names):
-            first, second = results["dial" if name == "ours" else name][str(number)]
+            first, second = both(results, name, str(number))
             for place, field in enumerate(first["images"]):
                 axes.plot(
                     [first["images"][field], second["images"][field]],

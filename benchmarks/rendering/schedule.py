@@ -13,6 +13,7 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +24,30 @@ from benchmarks.rendering.bench import Bench, object_box
 from benchmarks.rendering.panel import PANEL, Item
 
 RESULTS = Path("benchmarks/rendering/search.json")
-ITEMS = (0, 6)  # glossy metal, fine texture
-SAMPLES, THRESHOLDS = (8, 64), (0.1, 0.025)
+ITEMS = (1, 6)  # metal with a grain, fine texture
+SAMPLES, THRESHOLDS = (8, 48), (0.15, 0.04)
 MOST = 4096  # samples; more than this is "never"
 
 PLAIN: dict[str, Any] = {"adaptive_threshold": 0.0}
-ACCURATE: dict[str, Any] = {**PLAIN, "denoise_quality": "balanced", "denoise_prefilter": "accurate"}
-ADAPTIVE: dict[str, Any] = {**ACCURATE, "adaptive_min_samples": 8}
+CLEANED: dict[str, Any] = {**PLAIN, "denoise_quality": "balanced", "denoise_prefilter": "accurate"}
+ADAPTIVE: dict[str, Any] = {**CLEANED, "adaptive_min_samples": 8}
+BLENDERS_PATHS = {"max_bounces": 12, "diffuse_bounces": 4, "glossy_bounces": 4, "transmission_bounces": 12}
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "plain sampling, no denoiser": {**PLAIN, "denoise": False},
-    "denoiser": {**ACCURATE, "denoise_prefilter": "none"},
-    "denoiser, guides cleaned": ACCURATE,
-    "denoiser high, guides cleaned": {**ACCURATE, "denoise_quality": "high"},
-    "denoiser fast, guides cleaned": {**ACCURATE, "denoise_quality": "fast"},
+    "denoiser": {**CLEANED, "denoise_prefilter": "none"},
+    "denoiser, guides cleaned": CLEANED,
+    "denoiser high, guides cleaned": {**CLEANED, "denoise_quality": "high"},
+    "denoiser fast, guides cleaned": {**CLEANED, "denoise_quality": "fast"},
     "adaptive, denoiser, guides cleaned": ADAPTIVE,
+    "adaptive, noise judged unexposed": {**ADAPTIVE, "pilots": False},
     "adaptive, no denoiser": {**ADAPTIVE, "denoise": False},
     "adaptive, least samples 16": {**ADAPTIVE, "adaptive_min_samples": 16},
-    "adaptive, light paths as Blender's": {
-        **ADAPTIVE,
-        "max_bounces": 12,
-        "diffuse_bounces": 4,
-        "glossy_bounces": 4,
-        "transmission_bounces": 12,
-    },
+    "adaptive, light paths as Blender's": {**ADAPTIVE, **BLENDERS_PATHS},
     "adaptive, fewer bounces": {**ADAPTIVE, "max_bounces": 3, "diffuse_bounces": 1, "glossy_bounces": 2},
-    "adaptive, clamp 3": {**ADAPTIVE, "clamp_indirect": 3.0},
     "adaptive, light tree": {**ADAPTIVE, "light_tree": True},
     "adaptive, whole frame": {**ADAPTIVE, "crop": False},
-    "adaptive, guide albedo only": {**ADAPTIVE, "denoise_guides": "albedo"},
+    "adaptive, importance map of 256": {**ADAPTIVE, "importance_map": 256},
+    "adaptive, importance map of 2048": {**ADAPTIVE, "importance_map": 2048},
 }
 
 
@@ -73,7 +70,7 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
     found = []
     for setting in THRESHOLDS if is_adaptive(candidate) else SAMPLES:
         changes = dict(CANDIDATES[candidate])
-        crop = changes.pop("crop", True)
+        crop, bench.pilots = changes.pop("crop", True), changes.pop("pilots", True)
         count = 1024
         if is_adaptive(candidate):
             changes["adaptive_threshold"] = setting
@@ -81,12 +78,11 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
             count = int(setting)
         view = bench.load(item, samples=dict.fromkeys(bench.settings.samples, count), **changes)
         box = object_box(bench.mask(view)) if crop else (0, 0, bench.shape[1], bench.shape[0])
-        bench.image(
-            view, 0, (box[0], box[1], box[0] + 8, box[1] + 8), 0
-        )  # from here on the mesh is in Cycles
+        corner = (box[0], box[1], box[0] + 8, box[1] + 8)
+        bench.image(view, 0, corner, 0)  # from here on the mesh is in Cycles
         for number, light in enumerate(view.lights):
             before = sum(child.cpu_times()[:2])
-            image, _ = bench.whole(view, number, box)
+            image = bench.whole(view, number, box)
             seconds = sum(child.cpu_times()[:2]) - before
             psnr = known[light.field].psnr(image)
             found.append(Trial(candidate, item.number, light.field, light.kind, setting, seconds, psnr))
@@ -158,17 +154,26 @@ def main() -> None:
     )
     parser.add_argument("--items", type=int, nargs="*", default=list(ITEMS))
     parser.add_argument("--candidates", nargs="*", default=list(CANDIDATES), choices=list(CANDIDATES))
+    parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    items = [PANEL[number] for number in args.items]
-    references.make_all(tuple(items))
+    tasks = [(candidate, number) for candidate in args.candidates for number in args.items]
     kept = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
+    kept = [line for line in kept if line["candidate"] not in args.candidates]
+    with ProcessPoolExecutor(args.workers) as pool:
+        list(pool.map(references.make_all, [(PANEL[number],) for number in args.items]))
+        found: dict[str, list[Trial]] = {}
+        for (candidate, number), new in zip(tasks, pool.map(_task, tasks), strict=True):
+            found.setdefault(candidate, []).extend(new)
+            if number == args.items[-1]:
+                print(f"{candidate:<36} {each_its_own(found[candidate]):7.1f} CPU s a view", flush=True)
+    kept += [dataclasses.asdict(trial) for new in found.values() for trial in new]
+    RESULTS.write_text(json.dumps(kept, indent=0))
+
+
+def _task(task: tuple[str, int]) -> list[Trial]:
+    candidate, number = task
     with Bench() as bench:
-        for candidate in args.candidates:
-            found = [trial for item in items for trial in trials(bench, item, candidate)]
-            kept = [line for line in kept if line["candidate"] != candidate]
-            kept += [dataclasses.asdict(trial) for trial in found]
-            RESULTS.write_text(json.dumps(kept, indent=0))
-            print(f"{candidate:<36} {each_its_own(found):7.1f} CPU s a view", flush=True)
+        return trials(bench, PANEL[number], candidate)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def _render_images(
     matrix = place_camera(current, view.camera)
     for number, light in enumerate(view.lights):
         began = time.process_time()
-        rig = LightRig(current)
+        rig = LightRig(current, 1024)
         rig.light(light, matrix)
         _automatic_importance_map(current)
         layer = current.view_layers[0]
@@ -80,7 +80,7 @@ def _render_shading(
             item.data.materials.clear()
             item.data.materials.append(white)
     matrix = place_camera(current, view.camera)
-    rig = LightRig(current)
+    rig = LightRig(current, 1024)
     seconds = []
     for number, direction in enumerate(view.sequence.directions[: request["shadings"]]):
         began = time.process_time()

@@ -24,6 +24,7 @@ from typing import IO, Any, Self
 
 import psutil
 
+from multishade.blender import cores
 from multishade.config.models import Runtime
 from multishade.errors import AssetError, BlenderCrashed, BlenderError, BlenderTimeout, RenderFailed
 from multishade.protocol import MARK
@@ -42,8 +43,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class BlenderChild:
     """A running Blender that answers requests. Use as a context manager."""
 
-    def __init__(self, device: str, runtime: Runtime) -> None:
-        """Start Blender and check the device. Raises BlenderCrashed, BlenderTimeout, BlenderError."""
+    def __init__(self, device: str, runtime: Runtime, threads: int = 1) -> None:
+        """Start Blender for `threads` threads and check the device.
+
+        Raises BlenderCrashed, BlenderTimeout, BlenderError.
+        """
         self._runtime = runtime
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -51,14 +55,16 @@ class BlenderChild:
         parent = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="multishade-", dir=parent))
         try:
-            self._process = _start(runtime)
+            with cores.held_to(threads):
+                self._process = _start(runtime)
             self._readers = [
                 threading.Thread(target=self._read, args=(stream,), daemon=True)
                 for stream in (self._process.stdout, self._process.stderr)
             ]
             for reader in self._readers:
                 reader.start()
-            self.facts = self.ask({"do": "hello", "device": device}, seconds=runtime.start_seconds)
+            hello = {"do": "hello", "device": device, "cores": cores.allowed()}
+            self.facts = self.ask(hello, seconds=runtime.start_seconds)
         except BaseException:
             self.close()
             raise

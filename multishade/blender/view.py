@@ -6,9 +6,9 @@ clothes twice, not twice per view.
 """
 
 import dataclasses
+import math
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,10 @@ from multishade.errors import AssetError, RenderFailed
 from multishade.scene import Group, RenderSettings, View, to_json
 
 Array = NDArray[np.float32]
+Box = tuple[int, int, int, int]
+Expose = Callable[[Array], float]  # (N, 3) linear pixels of the object -> the factor they will be shown with
 STREAMS = ("image", "photometric", "basis")  # of Cycles' noise; append only: the place decides the seed
+PILOTS = 8  # at most so many frames of a sequence are looked at to learn its exposure
 CROP_MARGIN = 4  # pixels; more than the pixel filter's reach, so that no edge pixel is lost
 
 
@@ -50,23 +53,33 @@ class Stopwatch:
 
 
 def render_views(
-    child: BlenderChild, group: Group, settings: RenderSettings, watch: Stopwatch
+    child: BlenderChild,
+    group: Group,
+    settings: RenderSettings,
+    watch: Stopwatch,
+    expose: Expose | None = None,
 ) -> Iterator[RenderedView]:
-    """Load the group and yield its views in order. Raises AssetError, BlenderError."""
+    """Load the group and yield its views in order. Raises AssetError, BlenderError.
+
+    With `expose`, adaptive sampling judges noise as it will be seen: a quick small pilot tells each image's exposure.
+    """
     loaded = child.ask({"do": "load", "group": to_json(group), "settings": to_json(settings)})
     watch.add("import", loaded["import_seconds"])
     watch.add("material", loaded["material_seconds"])
-    session = _Session(child, settings, watch)
+    session = Session(child, settings, watch, expose)
     geometry = [session.geometry(view) for view in group.views]
     for view, buffers in zip(group.views, geometry, strict=True):
         yield session.complete(view, buffers)
 
 
-class _Session:
+class Session:
     """The requests of one group's views, and where their files go."""
 
-    def __init__(self, child: BlenderChild, settings: RenderSettings, watch: Stopwatch) -> None:
+    def __init__(
+        self, child: BlenderChild, settings: RenderSettings, watch: Stopwatch, expose: Expose | None = None
+    ) -> None:
         self._child, self._settings, self._watch = child, settings, watch
+        self._expose = expose if settings.adaptive_threshold > 0 else None
 
     def geometry(self, view: View) -> dict[str, Any]:
         passes = self._render("geometry", {"do": "geometry", "view": view.key})
@@ -98,22 +111,17 @@ class _Session:
         images: dict[str, Array] = {}
         alphas: dict[str, Array] = {}
         for number, light in enumerate(view.lights):
-            rgba = self._image(view, "image", number, box, mask.shape)
+            rgba = self.image(view, "image", number, box, mask.shape)
             images[light.field] = rgba[..., :3]
             alphas[light.kind] = rgba[..., 3]
         sequence = buffers["sequence"]
         if view.sequence.mode == "photometric":
-            frames = [
-                self._image(view, "photometric", number, box, mask.shape)
-                for number in range(len(view.sequence.directions))
-            ]
+            frames = self._frames(view, "photometric", len(view.sequence.directions), box, mask.shape)
             sequence = np.stack([frame[..., :3] for frame in frames])
             alphas["shading"] = np.mean([frame[..., 3] for frame in frames], axis=0)
         basis = None
         if view.basis:
-            frames = [
-                self._image(view, "basis", number, box, mask.shape) for number in range(len(view.basis))
-            ]
+            frames = self._frames(view, "basis", len(view.basis), box, mask.shape)
             basis = np.stack([frame[..., :3] for frame in frames])
             if not alphas:  # else a view is covered alike with a basis and without
                 alphas["basis"] = np.mean([frame[..., 3] for frame in frames], axis=0)
@@ -132,19 +140,28 @@ class _Session:
             basis=basis,
         )
 
-    def _image(
+    def _frames(
+        self, view: View, kind: str, count: int, box: Box | None, shape: tuple[int, ...]
+    ) -> list[Array]:
+        """All frames of a sequence, which share one exposure."""
+        exposure = self._exposure(view, kind, list(range(0, count, -(-count // PILOTS))), box)
+        return [self.image(view, kind, number, box, shape, exposure) for number in range(count)]
+
+    def image(
         self,
         view: View,
         kind: str,
         number: int,
-        box: tuple[int, int, int, int] | None,
+        box: Box | None,
         shape: tuple[int, ...],
+        exposure: float | None = None,
     ) -> Array:
-        """(H, W, 4) of one image, pasted into the whole frame."""
-        place = (STREAMS.index(kind), number)
-        seed = int(np.random.SeedSequence(view.seed, spawn_key=place).generate_state(1)[0])
-        request = {"do": kind, "view": view.key, "number": number, "box": box, "seed": seed >> 1}
-        rgba = self._render("images" if kind == "image" else "sequence", request)["Combined"]
+        """(H, W, 4) of one image, unexposed, pasted into the whole frame. exposure: what noise is judged at."""
+        if exposure is None:
+            exposure = self._exposure(view, kind, [number], box)
+        request = _request(view, kind, number, box)
+        rgba = self._render(_stage(kind), {**request, "exposure": exposure})["Combined"]
+        rgba[..., :3] /= np.float32(exposure)  # a power of two: nothing is rounded
         if not np.isfinite(rgba).all():
             raise RenderFailed(f"{view.key}: Cycles computed values that are not finite", self._child.output)
         if box is None:
@@ -158,14 +175,37 @@ class _Session:
         frame[top:bottom, left:right] = rgba
         return frame
 
+    def _exposure(self, view: View, kind: str, numbers: list[int], box: Box | None) -> float:
+        """The power of two nearest to the exposure that these images will be given; 1 where nobody asks."""
+        if self._expose is None:
+            return 1.0
+        pixels = []
+        for number in numbers:
+            request = _request(view, kind, number, box)
+            rgba = self._render("pilots", {**request, "pilot": True})["Combined"]
+            solid = rgba[..., 3] > 0.5
+            pixels.append(rgba[solid, :3] / rgba[solid, 3:])
+        seen = np.concatenate(pixels)
+        return float(2.0 ** round(math.log2(self._expose(seen)))) if len(seen) else 1.0
+
     def _render(self, stage: str, request: dict[str, Any]) -> dict[str, Array]:
         path = self._child.folder / "render.exr"
         path.unlink(missing_ok=True)
         started = time.perf_counter()
         answer = self._child.ask({**request, "path": str(path)})
         answered = time.perf_counter()
-        passes = read_passes(Path(path))
+        passes = read_passes(path)
         self._watch.add(stage, answer["seconds"])
         self._watch.add("request", answered - started - answer["seconds"])
         self._watch.add("read", time.perf_counter() - answered)
         return passes
+
+
+def _request(view: View, kind: str, number: int, box: Box | None) -> dict[str, Any]:
+    place = (STREAMS.index(kind), number)
+    seed = int(np.random.SeedSequence(view.seed, spawn_key=place).generate_state(1)[0])
+    return {"do": kind, "view": view.key, "number": number, "box": box, "seed": seed >> 1}
+
+
+def _stage(kind: str) -> str:
+    return "images" if kind == "image" else "sequence"

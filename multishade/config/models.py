@@ -180,6 +180,7 @@ class Exposure(Section):
     median: PositiveRange = Field((0.10, 0.35), description="of the luminance inside the mask")
     highlight: float = Field(1.0, gt=0, description="luminance that the percentile below may reach")
     highlight_percentile: float = Field(95.0, gt=50, le=100)
+    limit: float = Field(64.0, gt=0, description="of the factor: more would show little but noise")
 
 
 class Samples(Section):
@@ -222,6 +223,9 @@ class Render(Section):
     )
     light_tree: bool = Field(
         False, description="Cycles' light tree; costs 20 % and wins nothing with one light"
+    )
+    importance_map: int = Field(
+        256, ge=4, le=8192, description="pixels across the map by which Cycles samples an environment"
     )
     crop: bool = Field(True, description="render only the box that the object covers")
 
