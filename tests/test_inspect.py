@@ -352,6 +352,13 @@ def test_damage_is_found_by_the_check_meant_for_it(sample: Sample, check: str, m
     assert any(re.search(message, text) for text in failed.get(check, [])), failed
 
 
+def test_an_object_that_no_light_reaches_may_be_dark() -> None:
+    """Its image was exposed as far as the limit allows; there is nothing to be mended."""
+    dark = with_meta(unlit(SOUND, "image_point"), "exposure", image_point=64.0)
+    failed, measures = check_sample(replace(dark, meta={"encoding": {}, **dark.meta}))
+    assert not failed and measures["image_point_p99"] < 0.02
+
+
 def test_every_check_is_shown_to_fail() -> None:
     assert {row[2] for row in DAMAGES} == set(CHECKS)
 

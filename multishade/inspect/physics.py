@@ -30,6 +30,9 @@ DEPTH_MISTAKE_RATIO = 0.6  # of that angle, to which a mistake must bring it dow
 DEPTH_DEGREES = 40.0  # whatever the bump
 DEPTH_PIXELS = 100  # fewer smooth pixels than this settle nothing
 BLACK_LUMINANCE = 0.02  # an image whose 99th percentile stays below is black
+UNLIT_EXPOSURE = (
+    16.0  # one that is dark even at so high an exposure shows an object that the light does not reach
+)
 BLOWN_SHARE = 0.25  # of the object's pixels at or above display white
 BACKGROUND_LUMINANCE = 0.01  # mean off the object; DWAB's ringing stays below 1e-4
 
@@ -205,7 +208,7 @@ def check_exposure(sample: Sample) -> Outcome:
         median, high = (float(value) for value in np.percentile(luminance, [50, 99]))
         white = float(np.mean(luminance >= 1))
         measures |= {f"{name}_median": median, f"{name}_p99": high, f"{name}_white": white}
-        if high < BLACK_LUMINANCE:
+        if high < BLACK_LUMINANCE and sample.meta["exposure"].get(name, 1.0) < UNLIT_EXPOSURE:
             messages.append(f"{name}: is black (99th percentile {high:.3g})")
         if white > BLOWN_SHARE:
             messages.append(f"{name}: is blown out ({white:.0%} of the object at or above white)")

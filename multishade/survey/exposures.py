@@ -13,7 +13,7 @@ SECTION = "Exposure"
 TOLERANCE = 0.05  # of the band's ends and the highlight's limit: what lossy files and coverage change
 ASTRAY = 0.01  # share of images that may lie beyond
 MOST_LIMITED = 0.5  # share of images that may be dark because of their highlights
-STRONG, MOST_STRONG, MOST_FACTOR = 64.0, 0.01, 1000.0
+MOST_UNLIT = 0.01  # share of images that would need more than the limit of the factor
 MOST_BLACK = 0.35  # mean share of the object's pixels that no light reaches
 
 
@@ -23,7 +23,12 @@ def check_exposure(survey: Survey) -> Iterator[Check]:
         return
     settings = survey.config.exposure
     low, high = settings.median
-    limited = [image for image in images if image.median < low * (1 - TOLERANCE) and _at_limit(image, survey)]
+    unlit = [image for image in images if image.factor >= settings.limit * (1 - TOLERANCE)]
+    limited = [
+        image
+        for image in images
+        if image.median < low * (1 - TOLERANCE) and (_at_limit(image, survey) or image in unlit)
+    ]
     astray = [
         image
         for image in images
@@ -40,7 +45,7 @@ def check_exposure(survey: Survey) -> Iterator[Check]:
     )
     yield Check(
         SECTION,
-        "exposure, images below the band because of highlights",
+        "exposure, images below the band because of highlights or for want of light",
         percent(len(limited) / len(images)),
         f"at most {MOST_LIMITED:.0%}",
         len(limited) <= MOST_LIMITED * len(images),
@@ -64,16 +69,14 @@ def check_exposure(survey: Survey) -> Iterator[Check]:
         black <= MOST_BLACK,
     )
     factors = np.array([factor for sample in survey.samples for factor in sample.exposure.values()])
-    strong = float(np.mean(factors > STRONG))
-    few = max(MOST_STRONG, 2.5 / len(factors))  # in a small set two say nothing yet
+    few = max(MOST_UNLIT * len(images), 2.5)  # in a small set two say nothing yet
     yield Check(
         SECTION,
         "exposure, applied factors",
         f"{factors.min():.3g} to {factors.max():.3g}, median {np.median(factors):.3g}; "
-        f"{percent(strong)} above {STRONG:g}",
-        f"above 0, at most {MOST_FACTOR:,.0f} (beyond that an image is amplified noise), {percent(few)} above "
-        f"{STRONG:g}",
-        bool((factors > 0).all() and factors.max() <= MOST_FACTOR and strong <= few),
+        f"{percent(len(unlit) / len(images))} of the images at the limit",
+        f"above 0, at most {settings.limit:g}, {percent(few / len(images))} at the limit (hardly lit)",
+        bool((factors > 0).all() and factors.max() <= settings.limit * (1 + TOLERANCE) and len(unlit) <= few),
     )
 
 

@@ -33,6 +33,7 @@ class ImageFigures:
     bright: float
     clipped: float  # share at display white or above
     black: float
+    factor: float  # the exposure that was applied
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +150,8 @@ def _look_closely(
         if name.startswith("image_"):
             which = name.rsplit(".", 1)[0]
             kind = meta["lights"].get(which, {}).get("type", which)
-            images.append(_image_figures(which, kind, decode_image(key, name, data)[mask], percentile))
+            pixels = decode_image(key, name, data)[mask]
+            images.append(_image_figures(which, kind, pixels, percentile, meta["exposure"][which]))
     found: dict[str, Any] = {"images": tuple(images)}
     if "depth.exr" in files:
         depth = decode_depth(key, files["depth.exr"])[mask]
@@ -159,14 +161,17 @@ def _look_closely(
         inside = sequence[:, mask]
         if inside.ndim == 3:
             pixels = inside.reshape(-1, 3)
-            found["images"] += (_image_figures("shading", "sequence", pixels, percentile),)
+            factor = meta["exposure"].get("shading", 1.0)
+            found["images"] += (_image_figures("shading", "sequence", pixels, percentile, factor),)
             inside = inside @ LUMINANCE
         found["stored_lit"] = np.mean(inside > LIT, axis=1)
     return found
 
 
-def _image_figures(field: str, kind: str, pixels: NDArray[np.float32], percentile: float) -> ImageFigures:
-    """pixels: (N, 3) linear, exposed."""
+def _image_figures(
+    field: str, kind: str, pixels: NDArray[np.float32], percentile: float, factor: float
+) -> ImageFigures:
+    """pixels: (N, 3) linear, exposed by `factor`."""
     luminance = pixels @ LUMINANCE
     median, bright = np.percentile(luminance, [50, percentile])
     return ImageFigures(
@@ -176,6 +181,7 @@ def _image_figures(field: str, kind: str, pixels: NDArray[np.float32], percentil
         float(bright),
         clipped=float(np.mean(luminance >= 1)),
         black=float(np.mean(luminance < BLACK)),
+        factor=factor,
     )
 
 
