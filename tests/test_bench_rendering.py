@@ -55,7 +55,9 @@ def test_psnr_of_known_noise() -> None:
 def test_references_come_back_from_their_file(tmp_path) -> None:
     mask = disc()
     boxes = quality.windows(mask, seed=1)
-    pixels = np.random.default_rng(0).random((len(boxes), quality.WINDOW, quality.WINDOW, 3)).astype(np.float32)
+    pixels = (
+        np.random.default_rng(0).random((len(boxes), quality.WINDOW, quality.WINDOW, 3)).astype(np.float32)
+    )
     saved = {"image_env0": quality.Reference(boxes, pixels, pixels[..., 0] > 0.5, 1.5)}
     quality.save(tmp_path / "r.npz", saved)
     (name, found), *rest = quality.load(tmp_path / "r.npz").items()
@@ -71,18 +73,28 @@ def two_trials(item: int, base: float, step: float, start: float, each: float) -
     ]
 
 
-def test_one_number_of_samples_for_all_images() -> None:
+def test_one_setting_for_all_images() -> None:
     found = two_trials(0, 26, 2, 0.5, 0.1) + two_trials(1, 29, 2, 0.2, 0.05)
-    assert schedule.samples_for_all(found) == {
-        "environment": pytest.approx(64)
-    }  # the harder of the two decides
+    assert schedule.for_all(found) == {"environment": pytest.approx(64)}  # the harder of the two decides
     assert schedule.all_alike(found) == pytest.approx(((0.5 + 6.4) + (0.2 + 3.2)) / 2)
     assert schedule.each_its_own(found) < schedule.all_alike(found)  # the easier one needs fewer
 
 
 def test_an_image_that_more_samples_do_not_help_is_never_good_enough() -> None:
     found = two_trials(0, 30, 0.0, 1, 1)
-    assert schedule.samples_for_all(found)["environment"] == schedule.each_its_own(found) == math.inf
+    assert schedule.for_all(found)["environment"] == schedule.each_its_own(found) == math.inf
+
+
+def test_one_threshold_for_all_images() -> None:
+    """Samples go as one over the threshold's square: 6 dB for a halved threshold, at four times the samples' cost."""
+    found = [
+        Trial("adaptive", item, field, field[6:], threshold, 1 + 0.01 / threshold**2, decibels)
+        for item, field, easy in ((0, "image_point", 0), (0, "image_parallel", 9), (1, "image_point", 3))
+        for threshold, decibels in ((0.1, 32 + easy), (0.05, 38.0206 + easy))
+    ]
+    assert schedule.for_all(found) == {"threshold": pytest.approx(0.05, rel=0.01)}
+    assert schedule.all_alike(found) == pytest.approx((5 + 5 + 5) / 2, rel=0.01)
+    assert schedule.each_its_own(found) < 6
 
 
 def test_glass_is_a_file_that_others_can_read() -> None:
@@ -113,6 +125,8 @@ def measured(seconds: float, decibels: float, rest: float = 0.0) -> dict:
 def results() -> dict:
     return {
         "minutes": 20.0,
+        "reference": {str(number): [{"seconds": 0.0}] for number in range(12)},
+        "settings": {"ours": [0.1, 0.04], "straightforward": [8, 64]},
         "peers": ["straightforward"],
         "items": [0, 1],
         "ours": {str(number): [measured(4.0, 40.0, rest=2.0)] for number in range(12)},
@@ -136,6 +150,9 @@ def test_the_page_says_what_was_measured() -> None:
     page = "\n".join(report.sections(found))
     # Ours: 4 images at 2 s, and 2 s for the rest. The script: 4 at 20 s, and 90 s.
     assert "| 10 | 170 | 17.0 |" in page
+    # One setting: all images are alike here, so it is the same but for the way seconds grow with samples.
+    assert "| straightforward script | 23 (parallel), 23 (point), 23 (environment) | 161 | 17.1 |" in page
+    assert "the references that come with the harness" in page
     assert "25.0% more than that" in page  # 18 s against 14.4 s inside Cycles
     assert "1, 2 views | 4.0, 6.0 | 1.00, 0.75" in page
     assert "48 of 48 images reach 38 dB" in page

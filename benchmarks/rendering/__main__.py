@@ -18,7 +18,7 @@ from benchmarks.rendering import methods, references, report
 from benchmarks.rendering.panel import PANEL, config
 
 PEER_ITEMS = (1, 6, 11)  # metal with a grain, fine texture, glass
-SAMPLES = (8, 32)  # of the peers
+SAMPLES = (8, 64)  # of the peers
 FACTOR = 2.5  # between the recipe's threshold and the second one that is measured
 SHADINGS_RENDERED = 3  # of nine, by the peers
 VIEWS, LIGHTS = (1, 2, 4), (1, 2)
@@ -54,7 +54,8 @@ def measure(items: list[int], workers: int) -> dict[str, Any]:
     for number in items:
         tasks.append(("dial", number, 0))
         tasks += [(peer, number, place) for peer in peers for place in range(2)]
-    results: dict[str, Any] = {"peers": peers, "items": items}
+    settings = {"ours": [threshold() * FACTOR, threshold()]} | {peer: list(SAMPLES) for peer in peers}
+    results: dict[str, Any] = {"peers": peers, "items": items, "settings": settings}
     with ProcessPoolExecutor(workers) as pool:
         for stage in (first, tasks):  # the references first: everything else is compared with them
             for (what, number, _), found in zip(stage, pool.map(_task, stage), strict=True):
@@ -74,12 +75,16 @@ def _task(task: tuple[str, int, int]) -> dict[str, Any]:
     if what == "ours":
         found = _ours(number, [], 1)
     elif what == "dial":
-        threshold = config().render.adaptive.threshold
-        found = _ours(number, [f"render.adaptive.threshold={threshold * FACTOR}"], 1)
+        found = _ours(number, [f"render.adaptive.threshold={threshold() * FACTOR}"], 1)
     else:
         # Shading is rendered with the first setting only: it is the same with both.
         found = getattr(methods, what)(item, SAMPLES[place], SHADINGS_RENDERED if place == 0 else 0)
     return dataclasses.asdict(found)
+
+
+def threshold() -> float:
+    """The recipe's."""
+    return config().render.adaptive.threshold
 
 
 def _ours(number: int, overrides: list[str], views: int) -> methods.Measured:

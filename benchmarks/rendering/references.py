@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference of every image of the panel: rendered once, kept in data/bench-render, made where missing."""
+"""The reference of every image of the panel: rendered once (a quarter of an hour), kept here, made where missing."""
 
 import hashlib
 import json
@@ -13,7 +13,8 @@ from benchmarks.rendering.bench import Bench, object_box
 from benchmarks.rendering.panel import PANEL, Item, config, planned
 from multishade import scene
 
-FOLDER = Path("data/bench-render")
+FOLDER = Path("benchmarks/rendering/references")
+SCRATCH = Path("data/bench-render")
 SEED = 77_000
 NOISE_SHARE = 1 / 8  # of the samples, for the render that tells the reference's own noise
 # Blender's own defaults, as a person finds them: what an image would be if nobody had tuned anything.
@@ -32,8 +33,8 @@ DEFAULTS = {
 
 def path_of(item: Item) -> Path:
     """Named after what is seen and how: a panel that changed finds no reference of an earlier one."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    views = planned(item, config(), FOLDER).views
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    views = planned(item, config(), SCRATCH).views
     what = [scene.to_json(view) for view in views], item.object, item.material, DEFAULTS, quality.SETTINGS
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
     return FOLDER / f"reference-{item.number:02d}-{digest[:12]}.npz"

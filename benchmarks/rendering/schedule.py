@@ -2,9 +2,8 @@
 """How the schedule was found: `make search-render`.
 
 Each candidate renders every image of some items with two settings, a cheap and a dear one: two numbers of samples, or
-two thresholds of adaptive sampling. From those follow the seconds at which an image reaches 38 dB, and for plain
-sampling the least number of samples at which all images of a kind of light do. The candidate whose view costs least
-is the best.
+two thresholds of adaptive sampling. From those follow the seconds at which an image reaches 38 dB, and the one setting
+at which all images do, as a real run has to choose it. The candidate whose view then costs least is the best.
 """
 
 import argparse
@@ -28,9 +27,10 @@ ITEMS = (1, 6)  # metal with a grain, fine texture
 SAMPLES, THRESHOLDS = (8, 48), (0.15, 0.04)
 MOST = 4096  # samples; more than this is "never"
 
-PLAIN: dict[str, Any] = {"adaptive_threshold": 0.0}
+PLAIN: dict[str, Any] = {"adaptive_threshold": 0.0, "importance_map": 1024}
 CLEANED: dict[str, Any] = {**PLAIN, "denoise_quality": "balanced", "denoise_prefilter": "accurate"}
 ADAPTIVE: dict[str, Any] = {**CLEANED, "adaptive_min_samples": 8}
+FINE: dict[str, Any] = {**ADAPTIVE, "importance_map": 2048}
 BLENDERS_PATHS = {"max_bounces": 12, "diffuse_bounces": 4, "glossy_bounces": 4, "transmission_bounces": 12}
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "plain sampling, no denoiser": {**PLAIN, "denoise": False},
@@ -47,7 +47,10 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "adaptive, light tree": {**ADAPTIVE, "light_tree": True},
     "adaptive, whole frame": {**ADAPTIVE, "crop": False},
     "adaptive, importance map of 256": {**ADAPTIVE, "importance_map": 256},
-    "adaptive, importance map of 2048": {**ADAPTIVE, "importance_map": 2048},
+    "adaptive, importance map of 2048": FINE,
+    "adaptive, importance map of 2048, denoiser high": {**FINE, "denoise_quality": "high"},
+    "adaptive, importance map of 2048, guides as they are": {**FINE, "denoise_prefilter": "none"},
+    "denoiser high, importance map of 2048": {**CLEANED, "denoise_quality": "high", "importance_map": 2048},
 }
 
 
@@ -90,7 +93,7 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
 
 
 def is_adaptive(candidate: str) -> bool:
-    return candidate.startswith("adaptive")
+    return candidate.startswith(("adaptive", "ours"))
 
 
 def by_image(found: Sequence[Trial]) -> dict[tuple[int, str], tuple[Trial, Trial]]:
@@ -102,7 +105,7 @@ def by_image(found: Sequence[Trial]) -> dict[tuple[int, str], tuple[Trial, Trial
 
 
 def seconds_at(target: float, few: tuple[float, float], many: tuple[float, float]) -> float:
-    """CPU seconds at which an image reaches `target` dB, from (seconds, dB) with two settings.
+    """CPU seconds (or samples) at which an image reaches `target` dB, from (seconds, dB) with two settings.
 
     dB grow with the logarithm of the seconds. Never less than the cheaper setting took; infinite where the dearer
     one is not better.
@@ -115,11 +118,6 @@ def seconds_at(target: float, few: tuple[float, float], many: tuple[float, float
     return cheap * (dear / cheap) ** ((target - low) / (high - low))
 
 
-def samples_at(target: float, few: Trial, many: Trial) -> float:
-    """Samples at which an image reaches `target` dB: dB grow by a constant with each doubling."""
-    return seconds_at(target, (few.setting, few.psnr), (many.setting, many.psnr))
-
-
 def each_its_own(found: Sequence[Trial]) -> float:
     """CPU seconds of a view, mean over items, where every image gets what it needs for 38 dB."""
     totals: dict[int, float] = {}
@@ -129,23 +127,31 @@ def each_its_own(found: Sequence[Trial]) -> float:
     return statistics.mean(totals.values())
 
 
-def samples_for_all(found: Sequence[Trial]) -> dict[str, float]:
-    """Kind of light -> the least samples at which all its images reach 38 dB (plain sampling)."""
+def for_all(found: Sequence[Trial]) -> dict[str, float]:
+    """The one setting at which all images reach 38 dB: a threshold, or samples by kind of light."""
     result: dict[str, float] = {}
     for few, many in by_image(found).values():
-        result[few.kind] = max(result.get(few.kind, 1.0), samples_at(quality.TARGET_DB, few, many))
-    return result
+        group = "threshold" if is_adaptive(few.candidate) else few.kind
+        pair = (_work(few), few.psnr), (_work(many), many.psnr)
+        result[group] = max(result.get(group, 0.0), seconds_at(quality.TARGET_DB, *pair))
+    return {group: work**-0.5 if group == "threshold" else work for group, work in result.items()}
 
 
 def all_alike(found: Sequence[Trial]) -> float:
-    """CPU seconds of a view, mean over items, with one number of samples for each kind of light (plain sampling)."""
-    wanted = samples_for_all(found)
+    """CPU seconds of a view, mean over items, with the setting of `for_all`."""
+    wanted = for_all(found)
     totals: dict[int, float] = {}
     for (item, _), (few, many) in by_image(found).items():
-        each = (many.seconds - few.seconds) / (many.setting - few.setting)
-        spent = few.seconds + each * (wanted[few.kind] - few.setting)
-        totals[item] = totals.get(item, 0.0) + spent
+        adaptive = is_adaptive(few.candidate)
+        work = wanted["threshold"] ** -2 if adaptive else wanted[few.kind]
+        each = (many.seconds - few.seconds) / (_work(many) - _work(few))
+        totals[item] = totals.get(item, 0.0) + few.seconds + each * (work - _work(few))
     return statistics.mean(totals.values())
+
+
+def _work(trial: Trial) -> float:
+    """What a pixel's samples are in proportion to: themselves, or one over the threshold's square."""
+    return trial.setting**-2 if is_adaptive(trial.candidate) else trial.setting
 
 
 def main() -> None:
