@@ -131,7 +131,7 @@ def results() -> dict:
         "items": [0, 1],
         "ours": {str(number): [measured(4.0, 40.0, rest=2.0)] for number in range(12)},
         "dial": {str(n): [measured(1.0, 36.0, rest=2.0)] for n in range(2)},
-        "scaling": {"0": [{"views": {"1": 4.0, "2": 6.0}, "lights": {"2": 2.0, "4": 3.0}}]},
+        "scaling": {"0": [{"views": 2, "alone": 8.0, "together": 6.0, "lights": {"2": 2.0, "4": 3.0}}]},
         "straightforward": {
             str(n): [measured(10.0, 35.0, rest=90.0), measured(40.0, 41.0)] for n in range(2)
         },
@@ -154,7 +154,8 @@ def test_the_page_says_what_was_measured() -> None:
     assert "| straightforward script | 23 (parallel), 23 (point), 23 (environment) | 161 | 17.1 |" in page
     assert "the references that come with the harness" in page
     assert "25.0% more than that" in page  # 18 s against 14.4 s inside Cycles
-    assert "1, 2 views | 4.0, 6.0 | 1.00, 0.75" in page
+    assert "2 views in one group take 6.0 CPU s, each in its own 8.0 (0.75 of it)" in page
+    assert "with 4 3.0 (0.75 a lamp" in page
     assert "48 of 48 images reach 38 dB" in page
     assert "BlenderProc was not there" in page
     found["ours"]["3"][0]["psnr"]["image_point"] = 35.0

@@ -18,10 +18,10 @@ from benchmarks.rendering import methods, references, report
 from benchmarks.rendering.panel import PANEL, config
 
 PEER_ITEMS = (1, 6, 11)  # metal with a grain, fine texture, glass
-SAMPLES = (8, 64)  # of the peers
+SAMPLES = (8, 32)  # of the peers
 FACTOR = 2.5  # between the recipe's threshold and the second one that is measured
 SHADINGS_RENDERED = 3  # of nine, by the peers
-VIEWS, LIGHTS = (1, 2, 4), (1, 2)
+VIEWS, LIGHTS = 3, (1, 2)  # of one item: how cost grows
 RESULTS = Path("data/bench-render/results.json")
 
 
@@ -73,9 +73,9 @@ def _task(task: tuple[str, int, int]) -> dict[str, Any]:
     if what == "scaling":
         return _scaling(number)
     if what == "ours":
-        found = _ours(number, [], 1)
+        found = _ours(number, [])
     elif what == "dial":
-        found = _ours(number, [f"render.adaptive.threshold={threshold() * FACTOR}"], 1)
+        found = _ours(number, [f"render.adaptive.threshold={threshold() * FACTOR}"])
     else:
         # Shading is rendered with the first setting only: it is the same with both.
         found = getattr(methods, what)(item, SAMPLES[place], SHADINGS_RENDERED if place == 0 else 0)
@@ -87,7 +87,7 @@ def threshold() -> float:
     return config().render.adaptive.threshold
 
 
-def _ours(number: int, overrides: list[str], views: int) -> methods.Measured:
+def _ours(number: int, overrides: list[str], views: range = range(1)) -> methods.Measured:
     ours = methods.Ours(config(overrides))
     try:
         return ours.measure(PANEL[number], views)
@@ -96,13 +96,14 @@ def _ours(number: int, overrides: list[str], views: int) -> methods.Measured:
 
 
 def _scaling(number: int) -> dict[str, Any]:
-    """Seconds of one group with more views, and with more lights in a view."""
-    views = {str(count): _ours(number, [], count).total for count in VIEWS}
+    """Seconds of views together and each alone; of one and two lights of a kind, without environments."""
+    alone = sum(_ours(number, [], range(view, view + 1)).total for view in range(VIEWS))
+    together = _ours(number, [], range(VIEWS)).total
     lights = {}
     for count in LIGHTS:
         changed = [f"lights.{kind}.count={count}" for kind in ("parallel", "point")]
-        lights[str(2 * count)] = _ours(number, [*changed, "lights.environment.count=0"], 1).total
-    return {"views": views, "lights": lights}
+        lights[str(2 * count)] = _ours(number, [*changed, "lights.environment.count=0"]).total
+    return {"views": VIEWS, "alone": alone, "together": together, "lights": lights}
 
 
 if __name__ == "__main__":

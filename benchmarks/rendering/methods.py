@@ -88,7 +88,7 @@ class Ours:
         self._renderer = GroupRenderer(settings, 1, self._clock)
         self._renderer.child()
 
-    def measure(self, item: Item, views: int = 1) -> Measured:
+    def measure(self, item: Item, views: range = range(1)) -> Measured:
         """The item from the built-in mesh to the tar. An image's seconds include its pilot's."""
         with tempfile.TemporaryDirectory() as folder:
             group = planned(item, self._config, Path(folder), views)

@@ -58,14 +58,14 @@ def config(overrides: list[str] | None = None) -> Config:
     return load_config(CONFIG, overrides or [])
 
 
-def planned(item: Item, config: Config, folder: Path, views: int = 1) -> PlannedGroup:
+def planned(item: Item, config: Config, folder: Path, views: range = range(1)) -> PlannedGroup:
     """The item as a group of a plan; glass goes to `folder`. Cameras and lights depend on the place in the panel."""
     skies = tuple(row for row in read_environments(config.sources.environments[0]) if row.split == "train")
     paths = [environment_path(row) for row in skies]
-    towards = config.views.model_copy(update={"canonical": ("front",) * views, "jitter_degrees": 40.0})
+    towards = config.views.model_copy(update={"canonical": ("front",) * views.stop, "jitter_degrees": 40.0})
     key = f"panel-{item.number:02d}"
     seen = []
-    for number in range(views):
+    for number in views:
         rng = np.random.default_rng([576, item.number, number])
         seed = int(rng.integers(2**31))
         camera = draw.camera(config.camera, towards, number, rng)
