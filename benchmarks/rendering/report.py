@@ -32,6 +32,8 @@ def sections(results: Mapping[str, Any]) -> list[str]:
         "## Seconds per view",
         comparison(results),
         f"![PSNR against CPU seconds of each image](images/{PICTURE.name})",
+        "Each line is one image with a method's two settings: circles under a parallel light, squares under a point light, "
+        "pentagons and diamonds under environments.",
         "## The panel",
         panel_table(results),
         "## More views, more lights",
@@ -275,6 +277,7 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     names = ["ours", *results["peers"]]
     figure, panels = plt.subplots(
@@ -295,6 +298,9 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
                 )
         axes.axhline(quality.TARGET_DB, color="0.6", linewidth=0.8, zorder=0)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 50, 100, 200, 500]))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_title(PANEL[number].name, fontsize=9)
         axes.set_xlabel("CPU seconds per image")
         axes.spines[["top", "right"]].set_visible(False)
