@@ -32,8 +32,8 @@ def sections(results: Mapping[str, Any]) -> list[str]:
         "## Seconds per view",
         comparison(results),
         f"![PSNR against CPU seconds of each image](images/{PICTURE.name})",
-        "Each line is one image with a method's two settings: circles under a parallel light, squares under a point light, "
-        "pentagons and diamonds under environments.",
+        "Each line is one image with a method's two settings: circles under a parallel light, squares under a point "
+        "light, pentagons and diamonds under environments.",
         "## The panel",
         panel_table(results),
         "## More views, more lights",
