@@ -27,7 +27,8 @@ ITEMS = (1, 6)  # metal with a grain, fine texture
 SAMPLES, THRESHOLDS = (8, 48), (0.15, 0.04)
 MOST = 4096  # samples; more than this is "never"
 
-PLAIN: dict[str, Any] = {"adaptive_threshold": 0.0, "importance_map": 1024}
+SHORT_PATHS = {"max_bounces": 4, "diffuse_bounces": 2, "glossy_bounces": 3, "transmission_bounces": 4}
+PLAIN: dict[str, Any] = {**SHORT_PATHS, "adaptive_threshold": 0.0, "importance_map": 1024}
 CLEANED: dict[str, Any] = {**PLAIN, "denoise_quality": "balanced", "denoise_prefilter": "accurate"}
 ADAPTIVE: dict[str, Any] = {**CLEANED, "adaptive_min_samples": 8}
 FINE: dict[str, Any] = {**ADAPTIVE, "importance_map": 2048}

@@ -186,6 +186,8 @@ class Session:
             solid = rgba[..., 3] > 0.5
             pixels.append(rgba[solid, :3] / rgba[solid, 3:])
         seen = np.concatenate(pixels)
+        if not np.isfinite(seen).all():
+            raise RenderFailed(f"{view.key}: Cycles computed values that are not finite", self._child.output)
         return float(2.0 ** round(math.log2(self._expose(seen)))) if len(seen) else 1.0
 
     def _render(self, stage: str, request: dict[str, Any]) -> dict[str, Array]:

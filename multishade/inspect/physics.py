@@ -30,9 +30,7 @@ DEPTH_MISTAKE_RATIO = 0.6  # of that angle, to which a mistake must bring it dow
 DEPTH_DEGREES = 40.0  # whatever the bump
 DEPTH_PIXELS = 100  # fewer smooth pixels than this settle nothing
 BLACK_LUMINANCE = 0.02  # an image whose 99th percentile stays below is black
-UNLIT_EXPOSURE = (
-    16.0  # one that is dark even at so high an exposure shows an object that the light does not reach
-)
+UNLIT_EXPOSURE = 16.0  # what is dark even at so high a factor is an object that no light reaches
 BLOWN_SHARE = 0.25  # of the object's pixels at or above display white
 BACKGROUND_LUMINANCE = 0.01  # mean off the object; DWAB's ringing stays below 1e-4
 
