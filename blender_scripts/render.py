@@ -29,6 +29,7 @@ class Shot:
     seed: int
     exposure: float = 1.0  # the image is multiplied by it
     pilot: bool = False
+    samples: int | None = None  # None: as the settings have it
 
 
 class RenderIncomplete(Exception):
@@ -72,6 +73,8 @@ def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
     layer = scene.view_layers[0]
     layer.name = "layer"
     layer.use_pass_normal = layer.use_pass_z = True
+    # The image before the denoiser, too: convergence is judged by it.
+    layer.cycles.denoising_store_passes = settings.psnr is not None and settings.denoise
     layer.aovs.add().name = GEOMETRY_NORMAL
 
 
@@ -115,7 +118,8 @@ def pixel_centres(scene: bpy.types.Scene, path: Path) -> float:
 def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: str) -> float:
     """Render one image; returns seconds in Cycles. Adaptive sampling judges a pixel's noise as it is exposed."""
     cycles, render = scene.cycles, scene.render
-    cycles.samples, cycles.seed, cycles.film_exposure = settings.samples[kind], shot.seed, shot.exposure
+    cycles.samples, cycles.seed = shot.samples or settings.samples[kind], shot.seed
+    cycles.film_exposure = shot.exposure
     cycles.use_denoising = settings.denoise
     cycles.use_adaptive_sampling = settings.adaptive_threshold > 0
     cycles.adaptive_threshold = settings.adaptive_threshold

@@ -110,8 +110,8 @@ def _run_on(cores: list[int] | None) -> None:
 
 def _shot(request: dict[str, Any]) -> Shot:
     box = tuple(request["box"]) if request["box"] is not None else None
-    exposure, pilot = request.get("exposure", 1.0), request.get("pilot", False)
-    return Shot(Path(request["path"]), box, request["seed"], exposure, pilot)
+    optional = {name: request[name] for name in ("exposure", "pilot", "samples") if name in request}
+    return Shot(Path(request["path"]), box, request["seed"], **optional)
 
 
 def _read_requests(requests: "queue.Queue[str]") -> None:

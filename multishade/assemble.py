@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A rendered view and its group -> a `Sample`: exposed images, the shading sequence, the meta that explains them."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -47,7 +48,7 @@ def assemble(
         shading=shading,
         normal_geometry=rendered.normal_geometry if config.formats.normal_geometry else None,
         light_basis=basis,
-        meta=_meta(view, group, config, exposures, renderer),
+        meta=_meta(view, group, config, exposures, renderer) | _quality(rendered),
     )
 
 
@@ -146,6 +147,15 @@ def _meta(
             "denoiser": _denoiser(render.denoise),
         },
     }
+
+
+def _quality(rendered: RenderedView) -> dict[str, Any]:
+    """What the images were estimated to have, where a quality was asked for."""
+    found = {
+        field: dataclasses.asdict(converged) | {"psnr": round(converged.psnr, 2)}
+        for field, converged in rendered.converged.items()
+    }
+    return {"quality": found} if found else {}
 
 
 def _kinds(view: scene.View) -> list[str]:

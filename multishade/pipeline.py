@@ -240,6 +240,8 @@ def render_settings(config: Config, threads: int) -> scene.RenderSettings:
         clamp_indirect=render.clamp_indirect,
         filter_width=render.filter_width,
         light_tree=render.light_tree,
+        psnr=render.quality.psnr,
+        first_samples=render.quality.first,
         adaptive_threshold=render.adaptive.threshold,
         adaptive_min_samples=render.adaptive.min_samples,
         importance_map=render.importance_map,

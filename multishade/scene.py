@@ -84,7 +84,7 @@ class View:
 class RenderSettings:
     device: str
     threads: int
-    samples: dict[str, int]  # by kind of light, "shading" and "basis"
+    samples: dict[str, int]  # by kind of light, "shading" and "basis"; the most, where there is a `psnr`
     denoise: bool
     denoise_quality: str
     denoise_prefilter: str
@@ -97,6 +97,8 @@ class RenderSettings:
     filter_width: float
     light_tree: bool
     crop: bool
+    psnr: float | None = None  # dB that each image is to reach
+    first_samples: int = 8
     adaptive_threshold: float = 0.0  # 0: every pixel gets all samples
     adaptive_min_samples: int = 0
     importance_map: int = 256  # pixels across the map by which an environment is sampled

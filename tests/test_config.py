@@ -48,6 +48,8 @@ def test_override_wins_over_the_file() -> None:
         ("materials.own=1", "own + metallic + non_metallic must be 1, not 1.5"),
         ("shading.mode=phong", "'lambert', 'cast' or 'photometric'"),
         ("render.device=gpu", "'cpu', 'cuda', 'optix', 'hip', 'oneapi' or 'metal'"),
+        ("render={quality: {psnr: 38}, adaptive: {threshold: 0.1}}", "give one of them"),
+        ("render={quality: {psnr: 38}, samples: {point: 1}}", "samples.point is 1: give it more"),
         ("views", "write it as section.key=value"),
         ("views.count.more=1", "is a value, not a section"),
     ],
@@ -99,6 +101,8 @@ def test_fingerprint_ignores_how_it_is_run_and_how_far() -> None:
     assert fields() == fields("runtime.attempts=5", "shards.count=7", "sources.objects=other.jsonl")
     assert fields() != fields("views.count=3")
     assert fields() != fields("seed=1")
+    assert fields() != fields("render.quality.psnr=38")
+    assert "quality" not in fields()["render"]  # what is not used leaves no trace
 
 
 def test_a_file_holds_only_what_differs(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from multishade import materials
 from multishade.assemble import exposure, usual_exposure
 from multishade.blender import BlenderChild, render_views
 from multishade.blender.buffers import read_passes
-from multishade.blender.view import Session, Stopwatch
+from multishade.blender.view import RenderedView, Stopwatch
 from multishade.config import models
 from multishade.scene import Group, Light, ObjectSource, RenderSettings, Sequence, View, to_json
+from multishade.transfer import srgb_from_linear
 from tests.test_truth import camera, settings
 
 SUN = Light("image_parallel", "parallel", direction=(0.6, 0.3, 0.74), strength=3.0)
@@ -87,6 +88,34 @@ def test_adaptive_sampling_judges_noise_as_it_is_exposed(child: BlenderChild) ->
 
 
 @pytest.mark.blender
+def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderChild) -> None:
+    """Whatever its lamp's strength; and what is estimated is near what many samples tell."""
+    bright = dataclasses.replace(SUN, field="image_bright", strength=16 * SUN.strength)
+    view = View("v", 7, camera("perspective"), (SUN, bright, STUDIO), Sequence("lambert", ((0.0, 0.0, 1.0),)))
+    group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
+    expose = exposures(models.Exposure(), limit=1e9)
+
+    def rendered(psnr: float | None, samples: int, denoise: bool) -> RenderedView:
+        chosen = settings(samples, psnr=psnr, first_samples=4, denoise=denoise)
+        return next(render_views(child, group, chosen, Stopwatch(), expose))
+
+    truth = rendered(None, 1024, denoise=False)
+    assert truth.converged == {}
+    for denoise in (True, False):
+        low, high = (rendered(psnr, 1024, denoise) for psnr in (28, 36))
+        for field in ("image_parallel", "image_env0"):
+            assert low.converged[field].samples < high.converged[field].samples < 1024
+            assert low.converged[field].psnr >= 28 and high.converged[field].psnr >= 36
+            factor = np.float32(expose(truth.images[field][truth.mask]))
+            shown, wanted = (srgb_from_linear(x.images[field][truth.mask] * factor) for x in (high, truth))
+            real = -10 * np.log10(np.mean((shown - wanted) ** 2))
+            assert real > 33.5, (field, real, high.converged[field])
+        assert high.converged["image_bright"].samples == pytest.approx(
+            high.converged["image_parallel"].samples, rel=0.25
+        )
+
+
+@pytest.mark.blender
 def test_a_sequence_shares_one_exposure(child: BlenderChild) -> None:
     seen: list[int] = []
 
@@ -101,7 +130,12 @@ def test_a_sequence_shares_one_exposure(child: BlenderChild) -> None:
     (rendered,) = render_views(child, group, chosen, Stopwatch(), expose)
     assert rendered.sequence is not None and len(rendered.sequence) == 12
     assert len(seen) == 1 and seen[0] > 6 * 50  # the pixels of six small frames
-    assert Session(child, settings(), Stopwatch(), expose)._expose is None  # plain sampling needs no pilot
+    assert not rendered.converged
+    chosen = settings(samples=4, psnr=30.0, first_samples=1)
+    (rendered,) = render_views(child, group, chosen, Stopwatch(), expose)
+    assert len(seen) == 2 and 2 <= rendered.converged["shading"].samples <= 4
+    (rendered,) = render_views(child, group, settings(), Stopwatch(), expose)
+    assert len(seen) == 2  # plain sampling needs no pilot
 
 
 def exposures(base: models.Exposure, limit: float):

@@ -27,7 +27,7 @@ SMALL = [
     "shards.groups=2",
     "shards.count=2",
     "render.samples={parallel: 8, point: 8, environment: 8, mixed: 8, shading: 4}",
-    "render.adaptive={threshold: 0.1, min_samples: 2}",
+    "render.quality={psnr: 30, first: 2}",
 ]
 
 
@@ -74,6 +74,8 @@ def test_shards_hold_what_the_plan_says(reference: Path) -> None:
     assert record["plan"]["shards"] == 2
     for path in reference.glob("*.tar"):
         meta = next(iter(read_shard(path)))[1]["meta.json"].decode()
+        reached = json.loads(meta)["quality"]
+        assert all(4 <= image["samples"] <= 8 and image["psnr"] > 10 for image in reached.values())
         for private in (str(reference), str(Path.home()), os.uname().nodename):
             assert private not in meta
 

@@ -72,7 +72,7 @@ class Bench:
 
     def whole(self, view: scene.View, number: int, box: quality.Box) -> Image:
         """(H, W, 3): an image as a worker renders it, cropped to `box`, in the whole frame."""
-        return self._session.image(view, "image", number, box, self.shape)[..., :3]
+        return self._session.image(view, "image", number, box, self.shape).rgba[..., :3]
 
 
 def object_box(mask: NDArray[np.bool_]) -> quality.Box:

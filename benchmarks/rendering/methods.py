@@ -44,7 +44,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Measured:
     """One view. total: CPU seconds of everything, images: of each image among them, psnr: dB of each.
 
-    Ours only: limit, the part inside Cycles' render calls, without pilots; memory, Blender's resident size in bytes.
+    Ours only: limit, the part inside Cycles' render calls; memory, Blender's resident size in bytes.
     """
 
     total: float
@@ -89,7 +89,7 @@ class Ours:
         self._renderer.child()
 
     def measure(self, item: Item, views: range = range(1)) -> Measured:
-        """The item from the built-in mesh to the tar. An image's seconds include its pilot's."""
+        """The item from the built-in mesh to the tar. An image's seconds are those of all its parts."""
         with tempfile.TemporaryDirectory() as folder:
             group = planned(item, self._config, Path(folder), views)
             child = psutil.Process(self._renderer.child().pid)
@@ -107,21 +107,22 @@ class Ours:
             for field, image in view.images.items()
             if field in known
         }
-        return Measured(total, self._by_image(list(view.images)), psnr, limit, child.memory_info().rss)
+        parts = {field: view.meta["quality"][field]["parts"] for field in view.images}
+        return Measured(total, self._by_image(parts), psnr, limit, child.memory_info().rss)
 
     def close(self) -> None:
         self._renderer.drop_child()
 
-    def _by_image(self, fields: list[str]) -> dict[str, float]:
-        """CPU seconds of the first view's images, which are rendered in the order of `fields`."""
-        found, pilot = [], 0.0
-        for stage, seconds in self._clock.spent:
-            if stage == "pilots":
-                pilot = seconds
-            elif stage == "images":
-                found.append(pilot + seconds)
-                pilot = 0.0
-        return dict(zip(fields, found, strict=False))
+    def _by_image(self, parts: dict[str, int]) -> dict[str, float]:
+        """CPU seconds of the first view's images, which are rendered in the order of `parts`."""
+        found: dict[str, float] = {}
+        rendered = iter(field for field, count in parts.items() for _ in range(count))
+        for place, (stage, _) in enumerate(self._clock.spent):
+            if stage == "images" and (field := next(rendered, None)) is not None:
+                # From the end of what came before to the file's having been read.
+                spent = sum(seconds for _, seconds in self._clock.spent[place : place + 3])
+                found[field] = found.get(field, 0.0) + spent
+        return found
 
 
 def _cpu(child: psutil.Process) -> float:

@@ -16,17 +16,22 @@ Box = tuple[int, int, int, int]
 
 SAMPLES = 2048
 TARGET_DB = 38.0
-WINDOW, WINDOWS = 10, 12  # a whole image of 2,048 samples takes minutes; these pixels stand for it
-SETTINGS = (SAMPLES, WINDOW, WINDOWS)
+WINDOW, WINDOWS = (
+    4,
+    100,
+)  # a whole image of 2,048 samples takes minutes; these pixels, all over it, stand for it
+UNKNOWN = 0.2  # of the display's range: halves of the reference that differ by more do not tell the truth
+SETTINGS = (SAMPLES, WINDOW, WINDOWS, UNKNOWN)
 MEDIAN = 0.2  # luminance of the middle pixel after exposure: the middle of the recipe's band
 
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """One image's windows. boxes: left, top, right, bottom; pixels: (N, 10, 10, 3) linear; inside: (N, 10, 10).
+    """One image's windows. boxes: left, top, right, bottom; pixels: (N, 4, 4, 3) linear; inside: (N, 4, 4).
 
     noise: mean squared error of the reference itself, display-encoded. A highlight of a small light on metal is still
-    noisy after 2,048 samples; without taking that out no image could reach 38 dB against it.
+    noisy after 2,048 samples; without taking that out no image could reach 38 dB against it. unknown: how many pixels
+    inside the mask were left out because the reference's two halves differ too much there.
     """
 
     boxes: tuple[Box, ...]
@@ -34,6 +39,7 @@ class Reference:
     inside: NDArray[np.bool_]
     exposure: float
     noise: float = 0.0
+    unknown: int = 0
 
     def psnr(self, image: Image) -> float:
         """dB of a whole (H, W, 3) linear image against the reference: display-encoded, inside the mask."""
@@ -41,7 +47,7 @@ class Reference:
         return self.psnr_of(cut)
 
     def psnr_of(self, cut: Image) -> float:
-        """As `psnr`, of (N, 10, 10, 3): the windows alone."""
+        """As `psnr`, of (N, 4, 4, 3): the windows alone."""
         error = self.error(cut)
         return float(-10 * np.log10(max(error - self.noise, error / 4)))
 
@@ -52,12 +58,19 @@ class Reference:
         )
         return float(np.mean((shown - wanted) ** 2, dtype=np.float64))
 
-    def with_noise(self, again: Image, share: float) -> "Reference":
-        """The same, knowing its noise from the windows rendered again with `share` of the samples and other seeds.
 
-        Two independent renders differ by the sum of their noises, which go as one over the samples.
-        """
-        return dataclasses.replace(self, noise=self.error(again) * share / (1 + share))
+def reference(
+    boxes: tuple[Box, ...], halves: tuple[Image, Image], inside: NDArray[np.bool_], exposure: float
+) -> Reference:
+    """The mean of two renders with half of the samples each and noise of their own: (N, 4, 4, 3), linear.
+
+    Their difference tells the noise of the mean. A pixel in which only one of them has a firefly is not known.
+    """
+    one, other = (srgb_from_linear(np.clip(half * exposure, 0, 1)) for half in halves)
+    known = inside & (np.abs(one - other).max(axis=-1) < UNKNOWN)
+    noise = float(np.mean((one - other)[known] ** 2, dtype=np.float64)) / 4
+    mean = (halves[0] + halves[1]) / 2
+    return Reference(boxes, mean, known, exposure, noise, int(inside.sum() - known.sum()))
 
 
 def windows(mask: NDArray[np.bool_], seed: int) -> tuple[Box, ...]:
@@ -97,6 +110,7 @@ def save(path: Path, references: dict[str, Reference]) -> None:
             f"{name}/inside": found.inside,
             f"{name}/exposure": np.array(found.exposure),
             f"{name}/noise": np.array(found.noise),
+            f"{name}/unknown": np.array(found.unknown),
         }
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
@@ -112,6 +126,7 @@ def load(path: Path) -> dict[str, Reference]:
                 arrays[f"{name}/inside"],
                 float(arrays[f"{name}/exposure"]),
                 float(arrays[f"{name}/noise"]),
+                int(arrays[f"{name}/unknown"]),
             )
             for name in names
         }

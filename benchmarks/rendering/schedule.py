@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the schedule was found: `make search-render`.
 
-Each candidate renders every image of some items with two settings, a cheap and a dear one: two numbers of samples, or
-two thresholds of adaptive sampling. From those follow the seconds at which an image reaches 38 dB, and the one setting
-at which all images do, as a real run has to choose it. The candidate whose view then costs least is the best.
+Each candidate renders every image of some items with two settings, a cheap and a dear one: two numbers of samples, two
+thresholds of adaptive sampling, or two qualities. From those follow the seconds at which an image reaches 38 dB, and
+the one setting at which all images do, as a real run has to choose it. The cheapest is the best.
 """
 
 import argparse
@@ -21,43 +21,39 @@ import psutil
 from benchmarks.rendering import quality, references
 from benchmarks.rendering.bench import Bench, object_box
 from benchmarks.rendering.panel import PANEL, Item
+from multishade.blender.convergence import EXPECTED
 
 RESULTS = Path("benchmarks/rendering/search.json")
 ITEMS = (1, 6)  # metal with a grain, fine texture
-SAMPLES, THRESHOLDS = (8, 48), (0.15, 0.04)
+SAMPLES, THRESHOLDS, QUALITIES = (8, 48), (0.15, 0.04), (36.0, 38.0)
 MOST = 4096  # samples; more than this is "never"
 
+PLAIN: dict[str, Any] = {"psnr": None}  # else as the recipe has it
+ADAPTIVE: dict[str, Any] = {"psnr": None, "adaptive_min_samples": 8}
 SHORT_PATHS = {"max_bounces": 4, "diffuse_bounces": 2, "glossy_bounces": 3, "transmission_bounces": 4}
-PLAIN: dict[str, Any] = {**SHORT_PATHS, "adaptive_threshold": 0.0, "importance_map": 1024}
-CLEANED: dict[str, Any] = {**PLAIN, "denoise_quality": "balanced", "denoise_prefilter": "accurate"}
-ADAPTIVE: dict[str, Any] = {**CLEANED, "adaptive_min_samples": 8}
-FINE: dict[str, Any] = {**ADAPTIVE, "importance_map": 2048}
-BLENDERS_PATHS = {"max_bounces": 12, "diffuse_bounces": 4, "glossy_bounces": 4, "transmission_bounces": 12}
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
-    "plain sampling, no denoiser": {**PLAIN, "denoise": False},
-    "denoiser": {**CLEANED, "denoise_prefilter": "none"},
-    "denoiser, guides cleaned": CLEANED,
-    "denoiser high, guides cleaned": {**CLEANED, "denoise_quality": "high"},
-    "denoiser fast, guides cleaned": {**CLEANED, "denoise_quality": "fast"},
-    "adaptive, denoiser, guides cleaned": ADAPTIVE,
+    "quality": {},
+    "quality, denoiser balanced": {"denoise_quality": "balanced"},
+    "quality, guides as they are": {"denoise_prefilter": "none"},
+    "quality, first parts of 8 samples": {"first_samples": 8},
+    "plain": PLAIN,
+    "plain, denoiser balanced": {**PLAIN, "denoise_quality": "balanced"},
+    "plain, denoiser fast": {**PLAIN, "denoise_quality": "fast"},
+    "plain, guides as they are": {**PLAIN, "denoise_prefilter": "none"},
+    "plain, no denoiser": {**PLAIN, "denoise": False},
+    "plain, light paths of 4 bounces": {**PLAIN, **SHORT_PATHS},
+    "plain, light tree": {**PLAIN, "light_tree": True},
+    "plain, whole frame": {**PLAIN, "crop": False},
+    "plain, importance map of 256": {**PLAIN, "importance_map": 256},
+    "adaptive": ADAPTIVE,
+    "adaptive, least samples 32": {**ADAPTIVE, "adaptive_min_samples": 32},
     "adaptive, noise judged unexposed": {**ADAPTIVE, "pilots": False},
-    "adaptive, no denoiser": {**ADAPTIVE, "denoise": False},
-    "adaptive, least samples 16": {**ADAPTIVE, "adaptive_min_samples": 16},
-    "adaptive, light paths as Blender's": {**ADAPTIVE, **BLENDERS_PATHS},
-    "adaptive, fewer bounces": {**ADAPTIVE, "max_bounces": 3, "diffuse_bounces": 1, "glossy_bounces": 2},
-    "adaptive, light tree": {**ADAPTIVE, "light_tree": True},
-    "adaptive, whole frame": {**ADAPTIVE, "crop": False},
-    "adaptive, importance map of 256": {**ADAPTIVE, "importance_map": 256},
-    "adaptive, importance map of 2048": FINE,
-    "adaptive, importance map of 2048, denoiser high": {**FINE, "denoise_quality": "high"},
-    "adaptive, importance map of 2048, guides as they are": {**FINE, "denoise_prefilter": "none"},
-    "denoiser high, importance map of 2048": {**CLEANED, "denoise_quality": "high", "importance_map": 2048},
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One image with one setting (samples, or a threshold): CPU seconds and dB."""
+    """One image with one setting (samples, a threshold, or dB that were asked for): CPU seconds and dB."""
 
     candidate: str
     item: int
@@ -72,14 +68,13 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
     """All images of the item, with each of the two settings."""
     known, child = references.of(item), psutil.Process(bench.child.pid)
     found = []
-    for setting in THRESHOLDS if is_adaptive(candidate) else SAMPLES:
+    dial = dial_of(candidate)
+    for setting in {"samples": SAMPLES, "threshold": THRESHOLDS, "dB": QUALITIES}[dial]:
         changes = dict(CANDIDATES[candidate])
         crop, bench.pilots = changes.pop("crop", True), changes.pop("pilots", True)
-        count = 1024
-        if is_adaptive(candidate):
-            changes["adaptive_threshold"] = setting
-        else:
-            count = int(setting)
+        count = int(setting) if dial == "samples" else 1024
+        if dial != "samples":
+            changes["adaptive_threshold" if dial == "threshold" else "psnr"] = setting
         view = bench.load(item, samples=dict.fromkeys(bench.settings.samples, count), **changes)
         box = object_box(bench.mask(view)) if crop else (0, 0, bench.shape[1], bench.shape[0])
         corner = (box[0], box[1], box[0] + 8, box[1] + 8)
@@ -93,8 +88,10 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
     return found
 
 
-def is_adaptive(candidate: str) -> bool:
-    return candidate.startswith(("adaptive", "ours"))
+def dial_of(candidate: str) -> str:
+    """What decides how good its images are: "samples", by kind of light, or one "threshold" or "dB" for all."""
+    dials = {"adaptive": "threshold", "quality": "dB", "ours": "dB"}
+    return dials.get(candidate.split(",")[0], "samples")
 
 
 def by_image(found: Sequence[Trial]) -> dict[tuple[int, str], tuple[Trial, Trial]]:
@@ -132,10 +129,12 @@ def for_all(found: Sequence[Trial]) -> dict[str, float]:
     """The one setting at which all images reach 38 dB: a threshold, or samples by kind of light."""
     result: dict[str, float] = {}
     for few, many in by_image(found).values():
-        group = "threshold" if is_adaptive(few.candidate) else few.kind
+        dial = dial_of(few.candidate)
+        group = few.kind if dial == "samples" else dial
         pair = (_work(few), few.psnr), (_work(many), many.psnr)
         result[group] = max(result.get(group, 0.0), seconds_at(quality.TARGET_DB, *pair))
-    return {group: work**-0.5 if group == "threshold" else work for group, work in result.items()}
+    back = {"threshold": lambda work: work**-0.5, "dB": lambda work: 10 * EXPECTED * math.log10(work)}
+    return {group: back.get(group, float)(work) for group, work in result.items()}
 
 
 def all_alike(found: Sequence[Trial]) -> float:
@@ -143,16 +142,20 @@ def all_alike(found: Sequence[Trial]) -> float:
     wanted = for_all(found)
     totals: dict[int, float] = {}
     for (item, _), (few, many) in by_image(found).items():
-        adaptive = is_adaptive(few.candidate)
-        work = wanted["threshold"] ** -2 if adaptive else wanted[few.kind]
-        each = (many.seconds - few.seconds) / (_work(many) - _work(few))
+        dial = dial_of(few.candidate)
+        setting = wanted[few.kind if dial == "samples" else dial]
+        work = _work(dataclasses.replace(few, setting=setting))
+        each = max(many.seconds - few.seconds, 0.0) / (_work(many) - _work(few))
         totals[item] = totals.get(item, 0.0) + few.seconds + each * (work - _work(few))
     return statistics.mean(totals.values())
 
 
 def _work(trial: Trial) -> float:
-    """What a pixel's samples are in proportion to: themselves, or one over the threshold's square."""
-    return trial.setting**-2 if is_adaptive(trial.candidate) else trial.setting
+    """What a pixel's samples are in proportion to: themselves, one over the threshold's square, or what dB need."""
+    dial = dial_of(trial.candidate)
+    if dial == "dB":
+        return float(10 ** (trial.setting / 10 / EXPECTED))
+    return trial.setting**-2 if dial == "threshold" else trial.setting
 
 
 def main() -> None:

@@ -45,13 +45,15 @@ def fingerprint_fields(config: Config) -> dict[str, Any]:
     """The settings that decide a shard's bytes, JSON-able.
 
     Not `runtime`, not where the manifests lie (their rows count, not their paths), and not how many shards there
-    are: a data set may grow. Nor what belongs to a light basis or to adaptive sampling where there is none.
+    are: a data set may grow. Nor what belongs to a light basis, a quality or adaptive sampling where there is none.
     """
     fields = config.model_dump(mode="json", exclude={"runtime": True, "sources": True, "shards": {"count"}})
     if config.light_basis is None:
         del fields["light_basis"], fields["render"]["samples"]["basis"]
     if config.render.adaptive.threshold == 0:
         del fields["render"]["adaptive"]
+    if config.render.quality.psnr is None:
+        del fields["render"]["quality"]
     return fields
 
 

@@ -201,6 +201,18 @@ class Denoise(Section):
     guides: Literal["none", "albedo", "albedo-normal"] = "albedo-normal"
 
 
+class Quality(Section):
+    """Each image is rendered in parts until its noise, as it is shown, is low enough; `samples` is the most it gets."""
+
+    psnr: float | None = Field(
+        None,
+        ge=20,
+        le=60,
+        description="dB, display-encoded, over the object; none: all images get all samples",
+    )
+    first: int = Field(8, ge=1, le=4096, description="samples of each of the first two parts")
+
+
 class Adaptive(Section):
     """Cycles' adaptive sampling: a pixel is done when its noise is below a threshold; `samples` is the most it gets."""
 
@@ -211,6 +223,7 @@ class Adaptive(Section):
 class Render(Section):
     device: Literal["cpu", "cuda", "optix", "hip", "oneapi", "metal"] = "cpu"
     samples: Samples = Samples()
+    quality: Quality = Quality()
     adaptive: Adaptive = Adaptive()
     denoise: Denoise = Denoise()
     max_bounces: int = Field(4, ge=0, le=64)
@@ -228,6 +241,20 @@ class Render(Section):
         256, ge=4, le=8192, description="pixels across the map by which Cycles samples an environment"
     )
     crop: bool = Field(True, description="render only the box that the object covers")
+
+    @model_validator(mode="after")
+    def _one_way_to_end(self) -> Self:
+        if self.quality.psnr is not None and self.adaptive.threshold > 0:
+            raise ValueError(
+                "quality.psnr ends an image when it is good enough, adaptive.threshold ends each of its pixels: "
+                "give one of them"
+            )
+        few = [kind for kind, samples in self.samples.model_dump().items() if samples < 2]
+        if self.quality.psnr is not None and few:
+            raise ValueError(
+                f"quality.psnr compares two parts of an image, but samples.{few[0]} is 1: give it more"
+            )
+        return self
 
 
 class Formats(Section):

@@ -9,6 +9,7 @@ from multishade.survey.contents import check_materials, check_objects
 from multishade.survey.exposures import check_exposure
 from multishade.survey.gather import Survey
 from multishade.survey.lights import check_lights
+from multishade.survey.quality import check_converged
 from multishade.survey.surfaces import check_normals, check_shading
 from multishade.survey.views import check_cameras, check_framing
 
@@ -24,6 +25,7 @@ def check_all(survey: Survey, assets: Assets | None) -> list[Check]:
         *check_normals(survey),
         *check_lights(survey, skies),
         *check_exposure(survey),
+        *check_converged(survey),
         *check_shading(survey),
     ]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from multishade.survey import contents, lights, surfaces, views
 from multishade.survey.exposures import images_of
 from multishade.survey.gather import Survey
-from multishade.survey.quality import Quality
+from multishade.survey.quality import Compared
 
 INK, FAINT, BLUE, ORANGE, BAND = "#20242a", "#8a919b", "#3465a4", "#d9822b", "#f3e3c8"
 HUES = ("#3465a4", "#d9822b", "#4e9a06", "#a40000", "#75507b", "#c4a000", "#2e8b8b", "#8f5902")
@@ -184,7 +184,7 @@ def shading(survey: Survey) -> Figure:
     return figure
 
 
-def quality(found: Sequence[Quality], least: float) -> Figure:
+def quality(found: Sequence[Compared], least: float) -> Figure:
     """PSNR of single images by kind of light."""
     figure, axes = _page(1, 3.0)
     kinds = list(dict.fromkeys(item.kind for item in found))

@@ -60,6 +60,9 @@ class SampleFigures:
     solvable: float  # share of pixels that three lights or more reach
     disc: NDArray[np.int64]  # (DISC_CELLS, DISC_CELLS) pixels by (ny, nx)
     angles: NDArray[np.int64]  # (ANGLE_CELLS,) pixels by squared cosine to the camera's ray
+    quality: dict[str, float] = field(
+        default_factory=dict
+    )  # dB estimated while rendering, where it was asked for
     images: tuple[ImageFigures, ...] = ()
     depth: tuple[float, float] | None = None  # nearest, farthest
     stored_lit: Float64 | None = field(
@@ -123,6 +126,7 @@ def measure(key: str, files: Mapping[str, bytes], closely: bool, percentile: flo
         material=meta["material"],
         lights=meta["lights"],
         exposure=meta["exposure"],
+        quality={name: found["psnr"] for name, found in meta.get("quality", {}).items()},
         camera_to_world=np.asarray(camera["camera_to_world"], np.float64),
         directions=directions,
         pixels=int(mask.sum()),

@@ -17,7 +17,7 @@ from multishade.survey import contents, exposures, figures, lights, surfaces, vi
 from multishade.survey.check import Check
 from multishade.survey.exposures import images_of
 from multishade.survey.gather import Survey
-from multishade.survey.quality import LEAST_PSNR, SECTION, Quality
+from multishade.survey.quality import LEAST_PSNR, SECTION, Compared
 
 CAPTIONS = {
     surfaces.NORMALS: "Camera's frame: x right, y up, z toward the camera. Every sample counts the same.",
@@ -31,7 +31,7 @@ CAPTIONS = {
 
 
 def write_page(
-    out: Path, survey: Survey, checks: Sequence[Check], quality: Sequence[Quality], note: str = ""
+    out: Path, survey: Survey, checks: Sequence[Check], quality: Sequence[Compared], note: str = ""
 ) -> None:
     """`stats.html` and `stats.json` into `out`. note: what could not be checked, and why."""
     out.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def write_page(
 
 
 def blocks(
-    survey: Survey, checks: Sequence[Check], quality: Sequence[Quality], note: str = ""
+    survey: Survey, checks: Sequence[Check], quality: Sequence[Compared], note: str = ""
 ) -> list[Block]:
     """The page: what is suspect first, then every section's checks and figure."""
     suspect = [check for check in checks if not check.ok]
@@ -81,7 +81,7 @@ def blocks(
 
 
 def as_json(
-    survey: Survey, checks: Sequence[Check], quality: Sequence[Quality], note: str = ""
+    survey: Survey, checks: Sequence[Check], quality: Sequence[Compared], note: str = ""
 ) -> dict[str, Any]:
     """What the page says, and the numbers behind its figures."""
     groups = contents.groups_of(survey)

@@ -16,23 +16,26 @@ from multishade.assemble import light_meta
 from multishade.blender import render_views
 from multishade.blender.view import Stopwatch
 from multishade.config import Config
+from multishade.config.models import Adaptive, Quality
 from multishade.errors import ShardError
 from multishade.field_files import decode_grey, decode_image
 from multishade.pipeline import GroupRenderer, object_source, shard_path
 from multishade.plan import Plan
 from multishade.replay import plan_of, planned_view
 from multishade.shard import read_shard
-from multishade.survey.check import Check
+from multishade.survey.check import Check, percent
+from multishade.survey.gather import Survey
 from multishade.survey.measure import SampleFigures
 from multishade.transfer import srgb_from_linear
 
 SECTION = "Image quality"
 LEAST_PSNR = 30.0  # dB, of the median of each kind; below, noise or lost texture shows at first sight
 MOST_PSNR = 99.0
+MOST_SHORT = 0.05  # share of images that may stay below the quality that was asked for
 
 
 @dataclasses.dataclass(frozen=True)
-class Quality:
+class Compared:
     """One image against its reference. psnr: dB, display-encoded, inside the mask, over the three channels."""
 
     key: str
@@ -43,7 +46,7 @@ class Quality:
 
 def measure_quality(
     folder: Path, samples: Sequence[SampleFigures], count: int, paths: int, threads: int, seed: int = 0
-) -> list[Quality]:
+) -> list[Compared]:
     """`count` images, each of another sample and by turns of every light, rendered again with `paths` samples a pixel.
 
     Raises ShardError where there are none, or the plan no longer gives the scene that was rendered, AssetError,
@@ -66,7 +69,7 @@ def measure_quality(
     return found
 
 
-def check_quality(found: Sequence[Quality], paths: int) -> Iterator[Check]:
+def check_quality(found: Sequence[Compared], paths: int) -> Iterator[Check]:
     for kind in dict.fromkeys(item.kind for item in found):
         values = [item.psnr for item in found if item.kind == kind]
         median = float(np.median(values))
@@ -79,14 +82,29 @@ def check_quality(found: Sequence[Quality], paths: int) -> Iterator[Check]:
         )
 
 
+def check_converged(survey: Survey) -> Iterator[Check]:
+    """Whether the images have the quality that the recipe asks for, as the renderer estimated it."""
+    wanted = survey.config.render.quality.psnr
+    found = [value for sample in survey.samples for value in sample.quality.values()]
+    if wanted is None or not found:
+        return
+    short = sum(value < wanted for value in found) / len(found)
+    yield Check(
+        SECTION,
+        f"quality, images below {wanted:g} dB for want of samples (as estimated while rendering)",
+        f"{percent(short)} of {len(found):,}; the least {min(found):.1f} dB",
+        f"at most {MOST_SHORT:.0%} (render.samples is the most that an image gets)",
+        short <= MOST_SHORT,
+    )
+
+
 def reference_config(config: Config, paths: int) -> Config:
-    """The recipe with `paths` samples a pixel and no denoiser; all else, bounces and clamping too, as it is."""
+    """The recipe with `paths` samples in every pixel, no denoiser; all else, bounces and clamping too, as it is."""
     render = config.render
     samples = render.samples.model_copy(update=dict.fromkeys(render.samples.model_dump(), paths))
     denoise = render.denoise.model_copy(update={"enabled": False})
-    return config.model_copy(
-        update={"render": render.model_copy(update={"samples": samples, "denoise": denoise})}
-    )
+    plain = {"samples": samples, "denoise": denoise, "quality": Quality(), "adaptive": Adaptive()}
+    return config.model_copy(update={"render": render.model_copy(update=plain)})
 
 
 def psnr(image: NDArray[np.float32], reference: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
@@ -96,7 +114,7 @@ def psnr(image: NDArray[np.float32], reference: NDArray[np.float32], mask: NDArr
     return min(MOST_PSNR, -10 * np.log10(error)) if error > 0 else MOST_PSNR
 
 
-def _compare(plan: Plan, folder: Path, key: str, field: str, renderer: GroupRenderer) -> Quality:
+def _compare(plan: Plan, folder: Path, key: str, field: str, renderer: GroupRenderer) -> Compared:
     shard, group = planned_view(plan, folder, key)
     (view,) = group.views
     stored = next(files for name, files in read_shard(shard_path(folder, shard)) if name == key)
@@ -118,4 +136,4 @@ def _compare(plan: Plan, folder: Path, key: str, field: str, renderer: GroupRend
     name = next(name for name in stored if name.rsplit(".", 1)[0] == field)
     image = decode_image(key, name, stored[name])
     mask = decode_grey(key, "mask.png", stored["mask.png"]) > 127
-    return Quality(key, field, light.kind, psnr(image, reference, mask))
+    return Compared(key, field, light.kind, psnr(image, reference, mask))
