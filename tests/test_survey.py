@@ -5,6 +5,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from synthetic import make_sample
 from multishade.assemble import assemble, field_format
 from multishade.blender.view import RenderedView
 from multishade.cli import main
-from multishade.config import load_config
+from multishade.config import load_config, models
 from multishade.dataset import open_dataset
 from multishade.draw import CANONICAL
 from multishade.errors import ShardError
@@ -23,11 +24,11 @@ from multishade.photometry.lights import hemisphere
 from multishade.plan import Plan, PlannedGroup, make_plan
 from multishade.sample import FieldFormat, Sample, encode_sample
 from multishade.shard import commit_marker, write_shard
-from multishade.survey.check import cap_p, mean_p, shares_p, uniform_p
+from multishade.survey.check import Check, cap_p, mean_p, shares_p, uniform_p
 from multishade.survey.checks import check_all
 from multishade.survey.gather import Survey, survey
 from multishade.survey.measure import measure
-from multishade.survey.quality import measure_quality, psnr
+from multishade.survey.quality import check_converged, measure_quality, psnr
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SIZE, GROUPS = 24, 40
@@ -374,6 +375,20 @@ def test_psnr_is_of_display_values_inside_the_mask() -> None:
     assert psnr(image + np.float32(0.02), reference, mask) == pytest.approx(
         -20 * np.log10(0.74839 - 0.73536), abs=0.02
     )
+
+
+def test_images_that_stayed_below_their_quality_are_counted(plan: Plan) -> None:
+    def check(values: list[float], wanted: float | None) -> list[Check]:
+        asked = plan.config.render.model_copy(update={"quality": models.Quality(psnr=wanted)})
+        config = plan.config.model_copy(update={"render": asked})
+        samples = [SimpleNamespace(quality={"image_point": value}) for value in values]
+        return list(check_converged(SimpleNamespace(config=config, samples=samples)))  # type: ignore[arg-type]
+
+    (good,) = check([38.5] * 39 + [33.0], 38.0)
+    assert good.ok and "2.5% of 40" in good.measured and "33.0 dB" in good.measured
+    (bad,) = check([38.5] * 9 + [33.0], 38.0)
+    assert not bad.ok
+    assert check([38.5], None) == []
 
 
 @pytest.mark.blender

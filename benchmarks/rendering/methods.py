@@ -44,12 +44,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Measured:
     """One view. total: CPU seconds of everything, images: of each image among them, psnr: dB of each.
 
-    Ours only: limit, the part inside Cycles' render calls; memory, Blender's resident size in bytes.
+    Ours only: estimated, dB of each image as the renderer told them; limit, the part inside Cycles' render calls;
+    memory, Blender's resident size in bytes.
     """
 
     total: float
     images: dict[str, float]
     psnr: dict[str, float]
+    estimated: dict[str, float] = dataclasses.field(default_factory=dict)
     limit: float = 0.0
     memory: int = 0
 
@@ -107,8 +109,10 @@ class Ours:
             for field, image in view.images.items()
             if field in known
         }
-        parts = {field: view.meta["quality"][field]["parts"] for field in view.images}
-        return Measured(total, self._by_image(parts), psnr, limit, child.memory_info().rss)
+        told = {field: view.meta["quality"][field] for field in view.images}
+        images = self._by_image({field: quality["parts"] for field, quality in told.items()})
+        estimated = {field: quality["psnr"] for field, quality in told.items()}
+        return Measured(total, images, psnr, estimated, limit, child.memory_info().rss)
 
     def close(self) -> None:
         self._renderer.drop_child()
