@@ -33,7 +33,6 @@ ADAPTIVE: dict[str, Any] = {"psnr": None, "adaptive_min_samples": 8}
 SHORT_PATHS = {"max_bounces": 4, "diffuse_bounces": 2, "glossy_bounces": 3, "transmission_bounces": 4}
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "quality": {},
-    "quality, denoiser balanced": {"denoise_quality": "balanced"},
     "quality, guides as they are": {"denoise_prefilter": "none"},
     "quality, first parts of 8 samples": {"first_samples": 8},
     "plain": PLAIN,
@@ -47,7 +46,6 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
     "plain, importance map of 256": {**PLAIN, "importance_map": 256},
     "adaptive": ADAPTIVE,
     "adaptive, least samples 32": {**ADAPTIVE, "adaptive_min_samples": 32},
-    "adaptive, noise judged unexposed": {**ADAPTIVE, "pilots": False},
 }
 
 
@@ -71,7 +69,7 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
     dial = dial_of(candidate)
     for setting in {"samples": SAMPLES, "threshold": THRESHOLDS, "dB": QUALITIES}[dial]:
         changes = dict(CANDIDATES[candidate])
-        crop, bench.pilots = changes.pop("crop", True), changes.pop("pilots", True)
+        crop = changes.pop("crop", True)
         count = int(setting) if dial == "samples" else 1024
         if dial != "samples":
             changes["adaptive_threshold" if dial == "threshold" else "psnr"] = setting

@@ -92,6 +92,12 @@ class RendererMeta(_Section):
     denoiser: Any
 
 
+class QualityMeta(_Section):
+    parts: Annotated[int, Field(ge=2)]
+    samples: Annotated[int, Field(ge=2)]
+    psnr: float
+
+
 class SampleMeta(_Section):
     schema_: Annotated[Literal[SCHEMA], Field(alias="schema")]  # type: ignore[valid-type]
     key: str
@@ -103,6 +109,7 @@ class SampleMeta(_Section):
     shading: ShadingMeta
     light_basis: BasisMeta | None = None
     exposure: dict[str, Positive]
+    quality: dict[str, QualityMeta] = {}
     conventions: dict[str, str]
     renderer: RendererMeta
     encoding: dict[str, Any]
