@@ -34,6 +34,7 @@ class Bench:
     def __init__(self, threads: int = 1, overrides: list[str] | None = None) -> None:
         self.config = config(overrides)
         self.settings = render_settings(self.config, threads)
+        self.pilots = True  # adaptive sampling judges noise as it is exposed
         self.child = BlenderChild("cpu", self.config.runtime, threads)
 
     def __enter__(self) -> Self:
@@ -50,7 +51,7 @@ class Bench:
         found = group_of(planned(item, self.config, self.child.folder), self.child.folder, self.config)
         self.child.ask({"do": "load", "group": scene.to_json(found), "settings": scene.to_json(settings)})
         self.shape = (found.views[0].camera.height, found.views[0].camera.width)
-        self._session = Session(self.child, settings, Stopwatch(), self._expose)
+        self._session = Session(self.child, settings, Stopwatch(), self._expose if self.pilots else None)
         return found.views[0]
 
     def _expose(self, pixels: Image) -> float:

@@ -44,8 +44,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Measured:
     """One view. total: CPU seconds of everything, images: of each image among them, psnr: dB of each.
 
-    Ours only: estimated, dB of each image as the renderer told them; limit, the part inside Cycles' render calls;
-    memory, Blender's resident size in bytes.
+    Ours only: estimated, dB of each image as the renderer told them, if it did; limit, the part inside Cycles' render
+    calls, without pilots; memory, Blender's resident size in bytes.
     """
 
     total: float
@@ -109,23 +109,25 @@ class Ours:
             for field, image in view.images.items()
             if field in known
         }
-        told = {field: view.meta["quality"][field] for field in view.images}
-        images = self._by_image({field: quality["parts"] for field, quality in told.items()})
-        estimated = {field: quality["psnr"] for field, quality in told.items()}
+        told = view.meta.get("quality", {})
+        images = self._by_image({field: told[field]["parts"] if told else 1 for field in view.images})
+        estimated = {field: quality["psnr"] for field, quality in told.items() if field in view.images}
         return Measured(total, images, psnr, estimated, limit, child.memory_info().rss)
 
     def close(self) -> None:
         self._renderer.drop_child()
 
     def _by_image(self, parts: dict[str, int]) -> dict[str, float]:
-        """CPU seconds of the first view's images, which are rendered in the order of `parts`."""
-        found: dict[str, float] = {}
+        """CPU seconds of the first view's images, pilots included; they are rendered in the order of `parts`."""
+        found = dict.fromkeys(parts, 0.0)
         rendered = iter(field for field, count in parts.items() for _ in range(count))
-        for place, (stage, _) in enumerate(self._clock.spent):
-            if stage == "images" and (field := next(rendered, None)) is not None:
-                # From the end of what came before to the file's having been read.
-                spent = sum(seconds for _, seconds in self._clock.spent[place : place + 3])
-                found[field] = found.get(field, 0.0) + spent
+        pilot = 0.0
+        for stage, seconds in self._clock.spent:
+            if stage == "pilots":
+                pilot = seconds
+            elif stage == "images" and (field := next(rendered, None)) is not None:
+                found[field] += pilot + seconds
+                pilot = 0.0
         return found
 
 

@@ -28,24 +28,32 @@ ITEMS = (1, 6)  # metal with a grain, fine texture
 SAMPLES, THRESHOLDS, QUALITIES = (8, 48), (0.15, 0.04), (36.0, 38.0)
 MOST = 4096  # samples; more than this is "never"
 
-PLAIN: dict[str, Any] = {"psnr": None}  # else as the recipe has it
-ADAPTIVE: dict[str, Any] = {"psnr": None, "adaptive_min_samples": 8}
 SHORT_PATHS = {"max_bounces": 4, "diffuse_bounces": 2, "glossy_bounces": 3, "transmission_bounces": 4}
+PLAIN: dict[str, Any] = {**SHORT_PATHS, "adaptive_threshold": 0.0, "importance_map": 1024}
+CLEANED: dict[str, Any] = {**PLAIN, "denoise_quality": "balanced", "denoise_prefilter": "accurate"}
+ADAPTIVE: dict[str, Any] = {**CLEANED, "adaptive_min_samples": 8}
+FINE: dict[str, Any] = {**ADAPTIVE, "importance_map": 2048}
+BLENDERS_PATHS = {"max_bounces": 12, "diffuse_bounces": 4, "glossy_bounces": 4, "transmission_bounces": 12}
 CANDIDATES: Mapping[str, Mapping[str, Any]] = {
-    "quality": {},
-    "quality, guides as they are": {"denoise_prefilter": "none"},
-    "quality, first parts of 8 samples": {"first_samples": 8},
-    "plain": PLAIN,
-    "plain, denoiser balanced": {**PLAIN, "denoise_quality": "balanced"},
-    "plain, denoiser fast": {**PLAIN, "denoise_quality": "fast"},
-    "plain, guides as they are": {**PLAIN, "denoise_prefilter": "none"},
-    "plain, no denoiser": {**PLAIN, "denoise": False},
-    "plain, light paths of 4 bounces": {**PLAIN, **SHORT_PATHS},
-    "plain, light tree": {**PLAIN, "light_tree": True},
-    "plain, whole frame": {**PLAIN, "crop": False},
-    "plain, importance map of 256": {**PLAIN, "importance_map": 256},
-    "adaptive": ADAPTIVE,
-    "adaptive, least samples 32": {**ADAPTIVE, "adaptive_min_samples": 32},
+    "plain sampling, no denoiser": {**PLAIN, "denoise": False},
+    "denoiser": {**CLEANED, "denoise_prefilter": "none"},
+    "denoiser, guides cleaned": CLEANED,
+    "denoiser high, guides cleaned": {**CLEANED, "denoise_quality": "high"},
+    "denoiser fast, guides cleaned": {**CLEANED, "denoise_quality": "fast"},
+    "adaptive, denoiser, guides cleaned": ADAPTIVE,
+    "adaptive, noise judged unexposed": {**ADAPTIVE, "pilots": False},
+    "adaptive, no denoiser": {**ADAPTIVE, "denoise": False},
+    "adaptive, least samples 16": {**ADAPTIVE, "adaptive_min_samples": 16},
+    "adaptive, light paths as Blender's": {**ADAPTIVE, **BLENDERS_PATHS},
+    "adaptive, fewer bounces": {**ADAPTIVE, "max_bounces": 3, "diffuse_bounces": 1, "glossy_bounces": 2},
+    "adaptive, light tree": {**ADAPTIVE, "light_tree": True},
+    "adaptive, whole frame": {**ADAPTIVE, "crop": False},
+    "adaptive, importance map of 256": {**ADAPTIVE, "importance_map": 256},
+    "adaptive, importance map of 2048": FINE,
+    "adaptive, importance map of 2048, denoiser high": {**FINE, "denoise_quality": "high"},
+    "adaptive, importance map of 2048, guides as they are": {**FINE, "denoise_prefilter": "none"},
+    "denoiser high, importance map of 2048": {**CLEANED, "denoise_quality": "high", "importance_map": 2048},
+    "quality": {**FINE, "adaptive_threshold": 0.0, "denoise_quality": "high"},
 }
 
 
@@ -69,7 +77,7 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
     dial = dial_of(candidate)
     for setting in {"samples": SAMPLES, "threshold": THRESHOLDS, "dB": QUALITIES}[dial]:
         changes = dict(CANDIDATES[candidate])
-        crop = changes.pop("crop", True)
+        crop, bench.pilots = changes.pop("crop", True), changes.pop("pilots", True)
         count = int(setting) if dial == "samples" else 1024
         if dial != "samples":
             changes["adaptive_threshold" if dial == "threshold" else "psnr"] = setting

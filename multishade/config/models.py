@@ -210,7 +210,7 @@ class Quality(Section):
         le=60,
         description="dB, display-encoded, over the object; none: all images get all samples",
     )
-    first: int = Field(8, ge=1, le=4096, description="samples of each of the first two parts")
+    first: int = Field(4, ge=1, le=4096, description="samples of each of the first two parts")
 
 
 class Adaptive(Section):
