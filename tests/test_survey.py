@@ -28,7 +28,7 @@ from multishade.survey.check import Check, cap_p, mean_p, shares_p, uniform_p
 from multishade.survey.checks import check_all
 from multishade.survey.gather import Survey, survey
 from multishade.survey.measure import measure
-from multishade.survey.quality import check_converged, measure_quality, psnr
+from multishade.survey.quality import check_converged, measure_quality, psnr, reference_config
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SIZE, GROUPS = 24, 40
@@ -389,6 +389,16 @@ def test_images_that_stayed_below_their_quality_are_counted(plan: Plan) -> None:
     (bad,) = check([38.5] * 9 + [33.0], 38.0)
     assert not bad.ok
     assert check([38.5], None) == []
+
+
+def test_references_are_sampled_plainly(plan: Plan) -> None:
+    """Whatever ends the images of the recipe earlier would leave its own error in what they are compared with."""
+    adaptive = plan.config.render.model_copy(update={"adaptive": models.Adaptive(threshold=0.1)})
+    asked = plan.config.render.model_copy(update={"quality": models.Quality(psnr=38)})
+    for render in (adaptive, asked):
+        found = reference_config(plan.config.model_copy(update={"render": render}), 512).render
+        assert found.adaptive.threshold == 0 and found.quality.psnr is None and not found.denoise.enabled
+        assert set(found.samples.model_dump().values()) == {512}
 
 
 @pytest.mark.blender

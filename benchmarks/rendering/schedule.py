@@ -96,7 +96,7 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
 
 def dial_of(candidate: str) -> str:
     """What decides how good its images are: "samples", by kind of light, or one "threshold" or "dB" for all."""
-    dials = {"adaptive": "threshold", "quality": "dB", "ours": "dB"}
+    dials = {"adaptive": "threshold", "quality": "dB"}
     return dials.get(candidate.split(",")[0], "samples")
 
 

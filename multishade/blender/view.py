@@ -42,9 +42,7 @@ class RenderedView:
     images: dict[str, Array]  # field -> (H, W, 3), background 0, premultiplied
     sequence: Array | None  # (K, H, W) for mode cast, (K, H, W, 3) for photometric
     basis: Array | None = None  # (M, H, W, 3), one light of the basis each
-    converged: dict[str, Convergence] = dataclasses.field(
-        default_factory=dict
-    )  # where a quality is asked for
+    converged: dict[str, Convergence] = dataclasses.field(default_factory=dict)  # field -> where it ended
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,7 @@ SECTION = "Exposure"
 TOLERANCE = 0.05  # of the band's ends and the highlight's limit: what lossy files and coverage change
 ASTRAY = 0.01  # share of images that may lie beyond
 MOST_LIMITED = 0.5  # share of images that may be dark because of their highlights
-MOST_UNLIT = (
-    0.05  # share of images that need more than the factor's limit: polished metal under one lamp does
-)
+MOST_UNLIT = 0.05  # share of images that need more than the factor's limit, as polished metal may
 MOST_BLACK = 0.35  # mean share of the object's pixels that no light reaches
 
 

@@ -60,9 +60,7 @@ class SampleFigures:
     solvable: float  # share of pixels that three lights or more reach
     disc: NDArray[np.int64]  # (DISC_CELLS, DISC_CELLS) pixels by (ny, nx)
     angles: NDArray[np.int64]  # (ANGLE_CELLS,) pixels by squared cosine to the camera's ray
-    quality: dict[str, float] = field(
-        default_factory=dict
-    )  # dB estimated while rendering, where it was asked for
+    quality: dict[str, float] = field(default_factory=dict)  # dB as estimated while rendering
     images: tuple[ImageFigures, ...] = ()
     depth: tuple[float, float] | None = None  # nearest, farthest
     stored_lit: Float64 | None = field(
