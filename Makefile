@@ -87,7 +87,7 @@ boxed-model: boxed-data $(VENV)/.all
 	  OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/$$half.yaml \
 	    $$(test -d out/$$half/checkpoints && echo --resume) || exit 1; \
 	done
-	$(RUN)/python -m multishade.training.boxing out/boxed --curves docs/images/boxed-curves.png
+	$(RUN)/python -m multishade.training.export out/boxed --curves docs/images/boxed-curves.png
 
 # docs/study-paradigm.md, some 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds the real objects.
 study-paradigm: boxed-data $(VENV)/.all

@@ -2,8 +2,8 @@
 """One Blender child with all cores, or one child a core: `make bench-cores`.
 
 Renders the same groups of a config three ways, in turn: one child with as many threads as there are cores; as many
-children with one thread each, started as a worker starts them (`multishade.blender.cores`); and the same children
-started on all cores, where a thread of the pool spins beside each that renders. Prints samples a minute and the CPU
+children with one thread each, started as a worker starts them (`multishade.render.blender.cores`); and the same
+children started on all cores, where a thread of the pool spins beside each that renders. Prints samples a minute and the CPU
 seconds of a sample.
 """
 
@@ -18,11 +18,11 @@ from unittest import mock
 
 import psutil
 
-from multishade.blender import cores
-from multishade.blender.view import Stopwatch
 from multishade.config import load_config
-from multishade.pipeline import GroupRenderer
-from multishade.plan import make_plan
+from multishade.render.blender import cores
+from multishade.render.blender.session import Stopwatch
+from multishade.render.plan import make_plan
+from multishade.render.worker import GroupRenderer
 
 
 @dataclasses.dataclass(frozen=True)

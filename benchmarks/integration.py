@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.photometry.integration import INTEGRATORS, integrate
+from multishade.photometry.integration.methods import INTEGRATORS, integrate
 
 Float64 = NDArray[np.float64]
 # normals (H, W, 3), mask (H, W), depth (H, W), camera (3, 3) or None

@@ -17,17 +17,17 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from multishade.blender import BlenderChild
-from multishade.blender.buffers import bounding_box, hit_mask, read_passes
-from multishade.blender.together import render_together
-from multishade.blender.view import CROP_MARGIN
 from multishade.config import Config, load_config
-from multishade.data.relight import LightBasis, draw_weights, exposure_for
-from multishade.field_files import FieldFormat, encode_basis, encode_image
-from multishade.pipeline import object_source, render_settings
-from multishade.plan import PlannedGroup, make_plan
-from multishade.scene import Group, View, to_json
-from multishade.survey.quality import psnr
+from multishade.protocol.scene import Group, View, to_json
+from multishade.render.blender import BlenderChild
+from multishade.render.blender.combined import render_together
+from multishade.render.blender.passes import bounding_box, hit_mask, read_passes
+from multishade.render.blender.session import CROP_MARGIN
+from multishade.render.plan import PlannedGroup, make_plan
+from multishade.render.worker import object_source, render_settings
+from multishade.shards.fields import FieldFormat, encode_basis, encode_image
+from multishade.shards.light_basis import LightBasis, draw_weights, exposure_for
+from multishade.stats.quality import psnr
 
 DEMO, PAGE = Path("configs/demo.yaml"), Path("docs/light-basis.md")
 BEGIN, END = "<!-- measured by make bench-light-basis -->", "<!-- end -->"

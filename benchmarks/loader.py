@@ -27,10 +27,10 @@ from multishade.data.loader import Loader
 from multishade.data.prepare import Preparer
 from multishade.data.reader import LaneReader, LocalTars
 from multishade.data.settings import Background, Data, Geometric, Photometric
-from multishade.data.shards import open_shards
-from multishade.field_files import FieldFormat
-from multishade.image_files import decode_exr, decode_png
-from multishade.photometry.lights import ring
+from multishade.geometry.lights import ring
+from multishade.imaging.codecs import decode_exr, decode_png
+from multishade.shards.fields import FieldFormat
+from multishade.shards.locate import open_shards
 
 READ, DECODE = "bare tar read", "bare decode"
 EPOCHS_IN_PROCESSES = 24  # so that starting them counts little
@@ -163,8 +163,8 @@ def processor_seconds() -> float:
 
 def write_analytic(path: Path, size: int, samples: int) -> Path:
     """A shard of analytic spheres, each with other bump, colours and noise in the light."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    from synthetic import make_sample, write_synthetic_shard
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    from tests.support.synthetic import make_sample, write_synthetic_shard
 
     rng = np.random.default_rng(0)
     few = [

@@ -14,8 +14,8 @@ import time
 import numpy as np
 
 from multishade.errors import AssetError
-from multishade.objects import FAMILIES, build
-from multishade.objects.mesh import edge_angles
+from multishade.procedural.objects import FAMILIES, build
+from multishade.procedural.objects.mesh import edge_angles
 
 
 def main() -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from multishade.assemble import field_format
-from multishade.blender.view import Stopwatch
 from multishade.config import load_config
-from multishade.pipeline import GroupRenderer, shard_path
-from multishade.plan import Plan, make_plan
-from multishade.sample import encode_sample
-from multishade.shard import write_shard
+from multishade.render.assemble import field_format
+from multishade.render.blender.session import Stopwatch
+from multishade.render.plan import Plan, make_plan
+from multishade.render.worker import GroupRenderer, shard_path
+from multishade.shards.sample import encode_sample
+from multishade.shards.tar import write_shard
 
 CYCLES = ("geometry", "images", "sequence")
 STAGES = {

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from multishade.field_files import FieldFormat, round_normals_to_half
+from multishade.geometry.angles import angular_error_degrees
 from multishade.inspect.checks import check_sample
-from multishade.photometry.angles import angular_error_degrees
-from multishade.sample import Sample, decode_sample, encode_sample
-from multishade.shard import read_shard, write_shard
+from multishade.shards.fields import FieldFormat, round_normals_to_half
+from multishade.shards.sample import Sample, decode_sample, encode_sample
+from multishade.shards.tar import read_shard, write_shard
 
 FORMATS = {
     "default (EXR half, DWAB)": FieldFormat(),
@@ -112,8 +112,8 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def analytic_samples(size: int) -> list[Sample]:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    from synthetic import make_sample
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    from tests.support.synthetic import make_sample
 
     return [
         make_sample(f"s000000-g000{group}-v0", size=size, bump=0.03 + 0.05 * group)

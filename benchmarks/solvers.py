@@ -17,11 +17,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.photometry.angles import angular_error_degrees
-from multishade.photometry.lights import hemisphere, ring
+from multishade.geometry.angles import angular_error_degrees
+from multishade.geometry.lights import hemisphere, ring
 from multishade.photometry.shading import lambert
-from multishade.photometry.solution import available_cores
-from multishade.photometry.solvers import solve
+from multishade.photometry.solvers.methods import solve
+from multishade.photometry.solvers.solution import available_cores
 
 Float32 = NDArray[np.float32]
 

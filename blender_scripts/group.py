@@ -12,7 +12,7 @@ from blender_scripts import clay, objects, render, uv
 from blender_scripts.lights import LightRig
 from blender_scripts.materials import build_material
 from blender_scripts.plain import build_plain
-from multishade.scene import Group, Light, RenderSettings, Sequence, View
+from multishade.protocol.scene import Group, Light, RenderSettings, Sequence, View
 
 
 class MaterialUnusable(Exception):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import bpy
 from mathutils import Matrix, Vector
 
-from multishade.scene import STUDIO, Light
+from multishade.protocol.scene import STUDIO, Light
 
 
 class EnvironmentUnusable(Exception):

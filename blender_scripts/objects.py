@@ -12,7 +12,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from multishade.scene import ObjectSource
+from multishade.protocol.scene import ObjectSource
 
 RADIUS = 0.5
 MONKEY_SUBDIVISIONS = 3

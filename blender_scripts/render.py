@@ -13,7 +13,7 @@ import bpy
 from mathutils import Matrix
 
 from blender_scripts.clay import GEOMETRY_NORMAL
-from multishade.scene import Camera, RenderSettings
+from multishade.protocol.scene import Camera, RenderSettings
 
 PIXEL_CENTRE = 0.01  # width in pixels of the box filter when a sample is to fall on the pixel's centre
 PILOT_SAMPLES, PILOT_PERCENT = 4, 25  # of a quick small image that is only looked at

@@ -27,8 +27,8 @@ from blender_scripts.lights import EnvironmentUnusable
 from blender_scripts.map_sets import MapUnusable
 from blender_scripts.objects import ObjectUnusable
 from blender_scripts.render import Shot
-from multishade import scene
-from multishade.protocol import MARK
+from multishade.protocol import scene
+from multishade.protocol.messages import MARK
 
 ASSET_ERRORS = (ObjectUnusable, MaterialUnusable, MapUnusable, EnvironmentUnusable)
 
@@ -101,7 +101,7 @@ class Server:
 
 
 def _run_on(cores: list[int] | None) -> None:
-    """Let all threads of this process run on these cores: it was started on few (`multishade.blender.cores`)."""
+    """Let all threads of this process run on these cores: it was started on few (`multishade.render.blender.cores`)."""
     if cores is not None:
         for thread in os.listdir("/proc/self/task"):
             with contextlib.suppress(ProcessLookupError):

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from benchmarks.rendering import quality
 from benchmarks.rendering.panel import Item, config, planned
-from multishade import scene
-from multishade.assemble import usual_exposure
-from multishade.blender import BlenderChild
-from multishade.blender.buffers import bounding_box, hit_mask, read_passes
-from multishade.blender.view import CROP_MARGIN, Session, Stopwatch
 from multishade.config import Config
-from multishade.pipeline import object_source, render_settings
-from multishade.plan import PlannedGroup
+from multishade.protocol import scene
+from multishade.render.assemble import usual_exposure
+from multishade.render.blender import BlenderChild
+from multishade.render.blender.passes import bounding_box, hit_mask, read_passes
+from multishade.render.blender.session import CROP_MARGIN, Session, Stopwatch
+from multishade.render.plan import PlannedGroup
+from multishade.render.worker import object_source, render_settings
 
 Image = NDArray[np.float32]
 

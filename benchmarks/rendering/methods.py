@@ -23,16 +23,17 @@ from numpy.typing import NDArray
 from benchmarks.rendering import glass, references
 from benchmarks.rendering.bench import group_of
 from benchmarks.rendering.panel import Item, config, planned
-from multishade import objects, scene
-from multishade.assemble import field_format
-from multishade.blender.buffers import read_passes
-from multishade.blender.cores import held_to
-from multishade.blender.view import Stopwatch
+from multishade.assets.schema import family_and_seed
 from multishade.config import Config
-from multishade.pipeline import GroupRenderer, shard_path
-from multishade.rows import family_and_seed
-from multishade.sample import encode_sample
-from multishade.shard import write_shard
+from multishade.procedural import objects
+from multishade.protocol import scene
+from multishade.render.assemble import field_format
+from multishade.render.blender.cores import held_to
+from multishade.render.blender.passes import read_passes
+from multishade.render.blender.session import Stopwatch
+from multishade.render.worker import GroupRenderer, shard_path
+from multishade.shards.sample import encode_sample
+from multishade.shards.tar import write_shard
 
 SOURCE, PYTHON = "MULTISHADE_BLENDERPROC", "MULTISHADE_BLENDERPROC_PYTHON"
 SHADING_SAMPLES = 8  # a white surface under one light needs no more

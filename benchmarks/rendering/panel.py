@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rendering.glass import glass_glb
-from multishade import draw, materials, objects, scene
+from multishade.assets.manifest import read_environments
+from multishade.assets.schema import MaterialRow, ObjectRow
 from multishade.config import Config, load_config
-from multishade.manifest import read_environments
-from multishade.plan import PlannedGroup, environment_path
-from multishade.rows import MaterialRow, ObjectRow
+from multishade.procedural import materials, objects
+from multishade.protocol import scene
+from multishade.render import sampling
+from multishade.render.plan import PlannedGroup, environment_path
 
 CONFIG = Path("configs/multishade.yaml")
 LICENCE = "CC0-1.0"
@@ -68,10 +70,10 @@ def planned(item: Item, config: Config, folder: Path, views: range = range(1)) -
     for number in views:
         rng = np.random.default_rng([576, item.number, number])
         seed = int(rng.integers(2**31))
-        camera = draw.camera(config.camera, towards, number, rng)
+        camera = sampling.camera(config.camera, towards, number, rng)
         distance = float(np.linalg.norm(np.asarray(camera.camera_to_world)[:3, 3]))
-        lights = draw.lights(config.lights, paths, rng, distance)
-        sequence = draw.sequence(config.shading, config.lights, paths, rng)
+        lights = sampling.lights(config.lights, paths, rng, distance)
+        sequence = sampling.sequence(config.shading, config.lights, paths, rng)
         seen.append(scene.View(f"{key}-v{number}", seed, camera, lights, sequence))
     material, spec = _material(item)
     still = scene.ObjectSource("monkey").rotation

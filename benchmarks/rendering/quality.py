@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.assemble import exposure
 from multishade.config.models import Exposure
-from multishade.transfer import srgb_from_linear
+from multishade.imaging.color import srgb_from_linear
+from multishade.render.assemble import exposure
 
 Image = NDArray[np.float32]
 Box = tuple[int, int, int, int]

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.rendering import quality
 from benchmarks.rendering.bench import Bench, object_box
 from benchmarks.rendering.panel import PANEL, Item, config, planned
-from multishade import scene
+from multishade.protocol import scene
 
 FOLDER = Path("benchmarks/rendering/references")
 SCRATCH = Path("data/bench-render")

@@ -21,7 +21,7 @@ import psutil
 from benchmarks.rendering import quality, references
 from benchmarks.rendering.bench import Bench, object_box
 from benchmarks.rendering.panel import PANEL, Item
-from multishade.blender.convergence import EXPECTED
+from multishade.render.blender.convergence import EXPECTED
 
 RESULTS = Path("benchmarks/rendering/search.json")
 ITEMS = (1, 6)  # metal with a grain, fine texture

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from multishade.config import load_settings
-from multishade.data.shards import fingerprint as data_fingerprint
-from multishade.data.shards import open_shards
+from multishade.shards.locate import fingerprint as data_fingerprint
+from multishade.shards.locate import open_shards
 from multishade.training.config import TrainConfig
 
 # The first is the project's default, and the one that arms are compared with; chosen before any result was seen.

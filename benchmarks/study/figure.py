@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from benchmarks.study.arms import ARMS
 from benchmarks.study.findings import Cell, Findings
 from benchmarks.study.measure import Subject
-from multishade import pictures
 from multishade.evaluation.objects import bounding_box
-from multishade.photometry.angles import angular_error_degrees
+from multishade.geometry.angles import angular_error_degrees
+from multishade.imaging import display
 
 INK, FAINT, SHOWN, OPEN = "#20242a", "#8a929c", "#1f6fb2", "#9aa3ad"
 PANEL = 112  # pixels, height of one picture of the sheet
@@ -111,15 +111,15 @@ def sheet(path: Path, subjects: Sequence[Subject], normals: Mapping[str, Mapping
         window = bounding_box(target.mask, 3)
         mask = target.mask[window]
         panels = [
-            pictures.gray_to_rgb(subject.photos[0].pixels[window].mean(axis=2), mask),
-            pictures.normal_to_rgb(target.true_normal[window], mask),
+            display.gray_to_rgb(subject.photos[0].pixels[window].mean(axis=2), mask),
+            display.normal_to_rgb(target.true_normal[window], mask),
         ]
         texts = ["photo", "truth"]
         for arm in arms:
             made = normals[arm.name][target.place]
             error = angular_error_degrees(made[target.scored], target.true_normal[target.scored])
-            panels.append(pictures.normal_to_rgb(made[window], mask))
+            panels.append(display.normal_to_rgb(made[window], mask))
             texts.append(f"{np.nanmean(error):.0f}° {arm.name}")
-        rows.append([pictures.fit_height(panel, PANEL) for panel in panels])
+        rows.append([display.fit_height(panel, PANEL) for panel in panels])
         captions.append(texts)
-    pictures.save(path, pictures.tile(rows, captions))
+    display.save(path, display.tile(rows, captions))

@@ -16,17 +16,18 @@ import numpy as np
 import torch
 
 from benchmarks.study.arms import NO_SOLVER, Arm, digest
-from multishade.evaluation import methods, readers
-from multishade.evaluation.methods import Method, Prediction
+from multishade.evaluation.methods import named
+from multishade.evaluation.methods.learned import PAPER_PHOTOGRAPHS
+from multishade.evaluation.methods.named import Method, Prediction
 from multishade.evaluation.objects import BenchmarkObject
+from multishade.evaluation.readers import benchmark as readers
 from multishade.evaluation.run import Settings, evaluate
 from multishade.evaluation.table import Row
-from multishade.inference.benchmark import PAPER_PHOTOGRAPHS
 from multishade.inference.photo import Photo, linear_photo
 from multishade.inference.predict import infer_all
-from multishade.rose.model import RoSE
-from multishade.rose.settings import Sampling
-from multishade.rose.solve import DEFAULT_SOLVER
+from multishade.models.rose.model import RoSE
+from multishade.models.rose.settings import Sampling
+from multishade.models.rose.solve import DEFAULT_SOLVER
 
 ANGLES_ONLY = Settings(surface="none", shading=False, draw=False)
 BATCH = 8
@@ -95,7 +96,7 @@ def measure(model: RoSE, arm: Arm, seed: int, sampling: Sampling, given: Sequenc
 def baselines(given: Sequence[Subject]) -> list[Row]:
     """What knows the mask only: a plane that faces the camera, an ellipsoid in the mask's box. One row an
     object's view."""
-    return [row for name in BASELINES for row in _rows(given, methods.method(name), name, "")]
+    return [row for name in BASELINES for row in _rows(given, named.method(name), name, "")]
 
 
 def settings_text(solver: str, seed: int) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.study.arms import ARMS, FRAMES, SOLVERS, Arm
 from benchmarks.study.findings import LEVEL, Findings
-from multishade.evaluation.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
 from multishade.evaluation.statistics import FEWEST_FOR_INTERVAL, readable, smallest_p
+from multishade.report.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
 from multishade.training.config import TrainConfig
 
 TITLE = "Shading or normals: a study on equal terms"

@@ -25,11 +25,11 @@ import torch
 
 from benchmarks.study import measure
 from benchmarks.study.arms import Arm, configure, digest, training_fingerprint
-from multishade.atomic_file import atomic_file
 from multishade.evaluation.table import to_csv
-from multishade.rose.model import RoSE
+from multishade.models.rose.model import RoSE
+from multishade.storage.local import atomic_file
 from multishade.training.config import TrainConfig
-from multishade.training.loop import train
+from multishade.training.trainer import train
 
 Report = Callable[[str], None]
 BASELINES = "baselines"

@@ -14,8 +14,8 @@ from benchmarks.study.measure import shown
 from benchmarks.study.run import BASELINES, Job, Place, facts_of, is_finished, measure_baselines, subjects_of
 from multishade.config import load_settings
 from multishade.errors import EvaluationError
-from multishade.evaluation.document import Figure, to_markdown
 from multishade.evaluation.table import Row, read_csv, to_csv
+from multishade.report.document import Figure, to_markdown
 from multishade.training.config import TrainConfig
 
 NAME = "study-paradigm"

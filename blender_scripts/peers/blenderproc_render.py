@@ -22,7 +22,7 @@ from mathutils import Vector  # noqa: E402
 
 sys.path.insert(0, REQUEST["repository"])
 from blender_scripts.materials import build_material  # noqa: E402
-from multishade import scene  # noqa: E402
+from multishade.protocol import scene  # noqa: E402
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from blender_scripts import objects
 from blender_scripts.lights import LightRig
 from blender_scripts.materials import build_material
 from blender_scripts.render import place_camera
-from multishade import scene
+from multishade.protocol import scene
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ file."""
 
 from typing import Literal
 
+from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow
 from multishade.errors import ManifestError
-from multishade.rows import EnvironmentRow, MaterialRow, ObjectRow
 
 LICENCE = (
     "CC0-1.0"  # what a family and a seed give is nobody's; the studio lights are CC0 by their own licence.txt
@@ -27,7 +27,7 @@ STUDIO_LIGHTS: dict[str, Literal["train", "val", "test"]] = {
 def builtin_objects(per_family: int = 32) -> list[ObjectRow]:
     """Seeds 0 .. per_family - 1 of every family, and Blender's monkey. Of eight seeds six are for training,
     one for validation, one for testing. Raises ManifestError for a number below 1."""
-    from multishade.objects import FAMILIES
+    from multishade.procedural.objects import FAMILIES
 
     rows = [
         ObjectRow(
@@ -57,7 +57,7 @@ def builtin_objects(per_family: int = 32) -> list[ObjectRow]:
 def builtin_materials(per_family: int = 18) -> list[MaterialRow]:
     """Seeds 0 .. per_family - 1 of every family. Of six seeds four are for training, one for validation,
     one for testing. Raises ManifestError for a number below 1."""
-    from multishade.materials import FAMILIES
+    from multishade.procedural.materials import FAMILIES
 
     return [
         MaterialRow(

@@ -32,7 +32,7 @@ def _add_builtin(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run_builtin(args: argparse.Namespace) -> int:
     from multishade.assets.builtin import builtin_environments, builtin_materials, builtin_objects
-    from multishade.manifest import Row, write_rows
+    from multishade.assets.manifest import Row, write_rows
 
     manifests: dict[str, list[Row]] = {
         "objects": [*builtin_objects(args.objects_per_family)],
@@ -79,9 +79,9 @@ def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def run_scan(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from multishade.assets.guard import Limits
-    from multishade.assets.scan import ScanOptions, scan, write_scan
-    from multishade.manifest import require_writable
+    from multishade.assets.manifest import require_writable
+    from multishade.assets.sandbox import Limits
+    from multishade.assets.scanning.scan import ScanOptions, scan, write_scan
 
     require_writable(args.output)
     limits = Limits(seconds=args.timeout, memory_bytes=int(args.memory_gb * 2**30), workers=args.workers)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multishade.assets.fetch.ingest import FetchResult, Progress
     from multishade.assets.fetch.transfer import Policy
-    from multishade.assets.guard import Limits
+    from multishade.assets.sandbox import Limits
 
 
 def add_fetch(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -92,7 +92,7 @@ def run_objaverse(args: argparse.Namespace) -> int:
         from dataclasses import replace
 
         from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse, read_uids
-        from multishade.assets.triage import TriageRules
+        from multishade.assets.scanning.triage import TriageRules
 
         given = {"max_megabytes": args.max_mb, "min_faces": args.min_faces, "max_faces": args.max_faces}
         lists = [
@@ -154,7 +154,7 @@ def run_polyhaven(args: argparse.Namespace) -> int:
 def run_http(args: argparse.Namespace) -> int:
     def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
         from multishade.assets.fetch.http import fetch_http
-        from multishade.assets.scan import ScanOptions
+        from multishade.assets.scanning.scan import ScanOptions
 
         options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits)
         return fetch_http(args.list, cache, args.output, policy, options, progress)
@@ -169,8 +169,8 @@ def _run(args: argparse.Namespace, fetch: Callable[..., "FetchResult"], credit: 
 
     from multishade.assets.fetch.ingest import write_result
     from multishade.assets.fetch.transfer import Policy
-    from multishade.assets.guard import Limits
-    from multishade.manifest import require_writable
+    from multishade.assets.manifest import require_writable
+    from multishade.assets.sandbox import Limits
 
     require_writable(args.output)
     policy = Policy(workers=args.workers, attempts=args.attempts)

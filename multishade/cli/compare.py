@@ -54,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from multishade.errors import EvaluationError
-    from multishade.evaluation import compare, document, report
+    from multishade.evaluation import compare, report
     from multishade.evaluation.table import read_csv
+    from multishade.report import document
 
     if not 0 < args.level < 1:
         raise EvaluationError(f"--level {args.level}: expected a number between 0 and 1, such as 0.95")

@@ -69,7 +69,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from multishade.evaluation import report
-    from multishade.photometry import solvers
+    from multishade.photometry.solvers import methods as solvers
 
     names = [
         name
@@ -86,23 +86,26 @@ def run(args: argparse.Namespace) -> int:
 
 def _evaluate(args, method_name, out):  # type: ignore[no-untyped-def]
     """One method: rows printed as they come, everything written into `out`."""
-    from multishade.evaluation import convention, methods, readers, report
+    from multishade.evaluation import report
+    from multishade.evaluation.methods import named
+    from multishade.evaluation.readers import benchmark
     from multishade.evaluation.run import Settings, evaluate
-    from multishade.photometry import solvers
+    from multishade.geometry import conventions
+    from multishade.photometry.solvers import methods as solvers
 
     folder = Path(method_name)
-    from_folder = method_name not in methods.names() and folder.is_dir()
+    from_folder = method_name not in named.names() and folder.is_dir()
     if from_folder:
-        method = methods.from_folder(folder, args.convention)
+        method = named.from_folder(folder, args.convention)
         settings_text = f"convention {args.convention}"
     else:
-        method = methods.method(method_name, args.gray)
+        method = named.method(method_name, args.gray)
         settings_text = f"gray {args.gray}" if method_name in solvers.METHODS else ""
     name = args.name or (folder.resolve().name if from_folder else method_name)
     only = tuple(part.strip() for part in args.objects.split(",")) if args.objects else ()
-    declared = args.convention if from_folder else convention.OURS
+    declared = args.convention if from_folder else conventions.OURS
     found = evaluate(
-        readers.open_benchmark(args.on, args.truth, only),
+        benchmark.open_benchmark(args.on, args.truth, only),
         method,
         name,
         settings_text,

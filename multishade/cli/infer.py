@@ -60,12 +60,12 @@ def run(args: argparse.Namespace) -> int:
 
     from multishade.errors import ImageFileError, ModelError, SolveError
     from multishade.inference import infer_all, read_photo
-    from multishade.inference.files import write
     from multishade.inference.photo import find_photos
-    from multishade.photometry import solvers
+    from multishade.inference.write import write
+    from multishade.photometry.solvers import methods
 
-    if args.solver not in solvers.METHODS:
-        raise SolveError(f"--solver {args.solver}: expected one of {', '.join(solvers.METHODS)}")
+    if args.solver not in methods.METHODS:
+        raise SolveError(f"--solver {args.solver}: expected one of {', '.join(methods.METHODS)}")
     if args.batch < 1:
         raise ModelError(f"--batch {args.batch}: expected 1 or more")
     paths = find_photos(args.photos)
@@ -107,8 +107,8 @@ def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     import torch
 
     from multishade.errors import ModelError
-    from multishade.inference.box import boxed_model
-    from multishade.rose import RoSE
+    from multishade.models.bundled import boxed_model
+    from multishade.models.rose import RoSE
 
     if args.device is not None and args.device.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError(f"--device {args.device}: this machine has no CUDA device that torch can use")

@@ -40,16 +40,16 @@ def run(args: argparse.Namespace) -> int:
     import contextlib
     import json
 
-    from multishade.dataset import list_shards
     from multishade.inspect.report import summarise
     from multishade.inspect.text import render_text
+    from multishade.shards.record import list_shards
 
     paths = list_shards(args.shards)
     # Libraries that meet a damaged file print about it; standard output is for the report.
     with contextlib.redirect_stdout(sys.stderr):
         summary = summarise(_inspect(paths, args.workers))
         if args.sheet:
-            from multishade.inspect.sheet import draw_sheet
+            from multishade.report.sheet import draw_sheet
 
             reasons: dict[str, list[str]] = {}
             for finding in summary["findings"]:

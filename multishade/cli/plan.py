@@ -23,8 +23,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from multishade.config import load_config
-    from multishade.estimate import estimate
-    from multishade.plan import make_plan
+    from multishade.render.estimate import estimate
+    from multishade.render.plan import make_plan
 
     config = load_config(args.config, args.overrides)
     plan = make_plan(config)

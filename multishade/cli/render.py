@@ -36,12 +36,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from multishade.cluster import Layout, Outcome, print_summary, render_shards
     from multishade.config import load_config
-    from multishade.dataset import open_dataset
-    from multishade.pipeline import shard_path
-    from multishade.plan import make_plan
-    from multishade.shard import committed
+    from multishade.render.backends.ray import Layout, Outcome, print_summary, render_shards
+    from multishade.render.plan import make_plan
+    from multishade.render.worker import shard_path
+    from multishade.shards.record import open_dataset
+    from multishade.shards.tar import committed
 
     config = load_config(args.config, args.overrides)
     shards = parse_shards(args.shards, config)

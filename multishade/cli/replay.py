@@ -23,7 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from multishade.replay import compare, save_scene
+    from multishade.render.replay import compare, save_scene
 
     if args.blend is not None:
         save_scene(args.folder, args.key, args.blend, args.light)

@@ -54,14 +54,16 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from multishade.errors import SolveError
-    from multishade.evaluation import readers, solve_files
+    from multishade.evaluation import solve_files
     from multishade.evaluation.objects import bounding_box
-    from multishade.photometry import integration, solvers
+    from multishade.evaluation.readers import benchmark
+    from multishade.photometry.integration import methods
+    from multishade.photometry.solvers import methods as solvers
 
     if args.method not in solvers.METHODS:
         raise SolveError(f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}")
     solve_files.require_video(args.video)
-    target = readers.read_folder(args.folder, args.lights, args.mask, args.srgb)
+    target = benchmark.read_folder(args.folder, args.lights, args.mask, args.srgb)
     if target.directions is None:
         raise SolveError(
             f"{args.folder}: no light_directions.txt; name the file of light directions with --lights"
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     surface = None
     if args.integrate != "none":
         camera = target.camera_of(window)
-        surface = integration.integrate(found.normal, found.determined, camera=camera, method=args.integrate)
+        surface = methods.integrate(found.normal, found.determined, camera=camera, method=args.integrate)
     solved = solve_files.place(target, window, found, surface)
     out = args.output or Path("out") / f"solve-{target.name}"
     for note in target.notes:

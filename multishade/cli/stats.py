@@ -56,10 +56,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from multishade.survey.checks import assets_of, check_all
-    from multishade.survey.gather import survey
-    from multishade.survey.page import write_page
-    from multishade.survey.quality import check_quality, measure_quality
+    from multishade.stats.checks import assets_of, check_all
+    from multishade.stats.gather import survey
+    from multishade.stats.page import write_page
+    from multishade.stats.quality import check_quality, measure_quality
 
     found = survey(args.folder, args.samples, args.images, args.workers)
     assets, note = assets_of(found)

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from multishade.training.config import TrainConfig
 
     config = load_settings(args.config, TrainConfig, args.overrides)
-    from multishade.training.loop import train
+    from multishade.training.trainer import train
 
     print(f"model: {train(config, resume=args.resume)}")
     return 0

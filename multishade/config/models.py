@@ -163,7 +163,7 @@ class Shading(Section):
 
 
 class LightBasis(Section):
-    """Images under single parallel lights, from which training composes others (`multishade.data.relight`)."""
+    """Images under single parallel lights, from which training composes others (`multishade.shards.light_basis`)."""
 
     count: int = Field(16, ge=3, le=256)
     path: Literal["hemisphere", "spiral"] = "hemisphere"

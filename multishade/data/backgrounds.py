@@ -13,8 +13,8 @@ from torch import Tensor
 
 from multishade.data.settings import Background
 from multishade.errors import DataError
-from multishade.image_files import read_exr, stack_channels
-from multishade.transfer import linear_from_png
+from multishade.imaging.codecs import read_exr, stack_channels
+from multishade.imaging.color import linear_from_png
 
 Float32 = NDArray[np.float32]
 _LARGEST_SIDE = 1024  # pictures are kept at this size

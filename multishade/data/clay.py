@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from multishade.data.relight import exposure_for
 from multishade.data.settings import Clay
+from multishade.shards.light_basis import exposure_for
 
 _LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
 _LEAST_FRONTAL = 0.2  # of the cosine between light and view: lights up to 78 degrees from the camera

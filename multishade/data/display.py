@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from multishade.transfer import srgb_from_linear
+from multishade.imaging.color import srgb_from_linear
 
 Table = NDArray[np.float16]
 MIDDLE_GREY = 0.18

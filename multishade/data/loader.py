@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from multishade.data.batches import Allocate, Batch, Fault, allocate_anew, make_batch
-from multishade.data.lane import lane_samples
 from multishade.data.prepare import Prepared, Preparer
 from multishade.data.reader import LaneReader, LocalTars
 from multishade.data.schedule import Schedule, allowed_workers
 from multishade.data.settings import Data
-from multishade.data.shards import Shard, fingerprint, open_shards
 from multishade.data.slots import Parcel, Unpacker, WorkerSlots
+from multishade.data.stream import lane_samples
 from multishade.errors import DataError, MultiShadeError
+from multishade.shards.locate import Shard, fingerprint, open_shards
 
 
 class DamagedDataWarning(UserWarning):

@@ -10,10 +10,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from multishade.data.shards import Shard, open_url
-from multishade.data.tar_index import Choose, TarIndex
-from multishade.data.tar_stream import tar_samples
 from multishade.errors import DataError, ShardError
+from multishade.shards.index import Choose, TarIndex
+from multishade.shards.locate import Shard, open_url
+from multishade.shards.tar_stream import tar_samples
 
 _OPEN_FILES = 64
 

@@ -19,10 +19,10 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from multishade.data.reader import LaneReader, LocalTars, Raw
 from multishade.data.schedule import Schedule
-from multishade.data.shards import open_shards
 from multishade.errors import DataError, ImageFileError, ShardError
-from multishade.field_files import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
 from multishade.photometry.shading import lambert
+from multishade.shards.fields import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
+from multishade.shards.locate import open_shards
 
 Item = dict[str, Any]
 Transform = Callable[[Item], Any]

@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from multishade.data import relight
 from multishade.data.reader import Raw
 from multishade.data.settings import Data
 from multishade.errors import DataError, ImageFileError, ShardError
-from multishade.field_files import decode_grey, light_names
-from multishade.image_files import decode_exr, decode_png
-from multishade.transfer import linear_from_png
+from multishade.imaging.codecs import decode_exr, decode_png
+from multishade.imaging.color import linear_from_png
+from multishade.shards import light_basis
+from multishade.shards.fields import decode_grey, light_names
 
 Planes = list[Tensor]
 _IMAGE = re.compile(r"image_[a-z0-9_]+\.(?:exr|png)")
@@ -76,7 +76,7 @@ class ViewDecoder:
 
     def may_need(self, name: str) -> bool:
         """Whether a file of this name (without the key) can be needed by any sample."""
-        fixed = ("normal.exr", "meta.json", "alpha.png", _SEQUENCE, relight.FILE)
+        fixed = ("normal.exr", "meta.json", "alpha.png", _SEQUENCE, light_basis.FILE)
         return name in fixed or bool(_IMAGE.fullmatch(name) or _FRAME.fullmatch(name))
 
     def choose(self, names: Sequence[str], rng: np.random.Generator) -> list[str]:
@@ -116,7 +116,7 @@ class ViewDecoder:
 
     def _find_options(self, names: tuple[str, ...], relit: bool) -> list[list[str]]:
         """The files to read, for each image that may be drawn."""
-        images = [relight.basis_files(names)] if relit else [[name] for name in self._inputs(names)]
+        images = [light_basis.basis_files(names)] if relit else [[name] for name in self._inputs(names)]
         if self._cast and _SEQUENCE not in names:
             # Not damage: no other sample of such a shard would do either.
             raise DataError(f"lacks {_SEQUENCE}: {_ANOTHER_SHADING} (shading.stored: true)")
@@ -161,7 +161,7 @@ class ViewDecoder:
 
     def _composed(self, raw: Raw, mask: Tensor, begin: Callable[[], np.random.Generator]) -> Planes:
         """3 planes of linear light: what a light basis makes of the draws, or a frame of a sequence."""
-        basis = relight.LightBasis(f"{raw.place}: {raw.key}", raw.files)
+        basis = light_basis.LightBasis(f"{raw.place}: {raw.key}", raw.files)
         rng, settings = begin(), self._settings.relight
         relit, which = rng.random(2)
         if relit >= settings.share:
@@ -169,7 +169,7 @@ class ViewDecoder:
         elif basis.frame(0).shape[1:] != mask.shape:
             raise ShardError(f"{raw.place}: {raw.key}: its light basis and its normal are of different sizes")
         else:
-            image = relight.draw_image(basis, mask, rng, settings.lights, settings.tint, settings.median)
+            image = light_basis.draw_image(basis, mask, rng, settings.lights, settings.tint, settings.median)
         return list(image.half())
 
     def _stored_shading(self, raw: Raw) -> Planes:

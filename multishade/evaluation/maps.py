@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from multishade import pictures
-from multishade.evaluation.methods import ALL, Prediction
+from multishade.evaluation.methods.named import ALL, Prediction
 from multishade.evaluation.objects import BenchmarkObject, Float32, bounding_box
+from multishade.imaging import display
 
 # Photographs of DiLiGenT's size are shown as they are; small crops are enlarged to this, large frames shrunk
 # to it.
@@ -22,25 +22,25 @@ def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Flo
     scored = target.scored[window]
     height = int(np.clip(scored.shape[0], *HEIGHT_RANGE))
     height = min(height, round(WIDEST_PANEL * scored.shape[0] / scored.shape[1]))
-    panels: list[pictures.Picture | None] = []
+    panels: list[display.Picture | None] = []
     captions = []
     photograph = _photograph(target, prediction.image)
     if photograph is not None:
         name, image = photograph
-        panels.append(pictures.radiance_to_rgb(image[window], target.mask[window]))
+        panels.append(display.radiance_to_rgb(image[window], target.mask[window]))
         captions.append(name)
     values = error[window][scored]
     mean = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
     panels += [
-        pictures.normal_to_rgb(prediction.normal[window], scored),
-        pictures.normal_to_rgb(target.true_normal[window], scored),
-        pictures.error_to_rgb(error[window], scored),
+        display.normal_to_rgb(prediction.normal[window], scored),
+        display.normal_to_rgb(target.true_normal[window], scored),
+        display.error_to_rgb(error[window], scored),
     ]
     captions += ["predicted", "truth", f"error, mean {mean:.2f}°"]
-    sized = [pictures.fit_height(panel, height) for panel in panels if panel is not None]
-    sized.append(pictures.colour_bar(height))
+    sized = [display.fit_height(panel, height) for panel in panels if panel is not None]
+    sized.append(display.colour_bar(height))
     title = target.place if prediction.image == ALL else f"{target.place}, {prediction.image}"
-    pictures.save(path, pictures.tile([sized], [[*captions, ""]], [title]))
+    display.save(path, display.tile([sized], [[*captions, ""]], [title]))
 
 
 def _photograph(target: BenchmarkObject, image: str) -> tuple[str, Float32] | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
-from multishade.photometry.observations import GREY_WEIGHTS
+from multishade.photometry.solvers.observations import GREY_WEIGHTS
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multishade.evaluation import compare, document, statistics
-from multishade.evaluation.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
-from multishade.evaluation.methods import ALL
+from multishade.evaluation import compare, statistics
+from multishade.evaluation.methods.named import ALL
 from multishade.evaluation.metrics import MISSING_DEGREES, THRESHOLDS, TILT_EDGES, average
 from multishade.evaluation.table import to_csv
+from multishade.report import document
+from multishade.report.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
 
 if TYPE_CHECKING:
     from multishade.evaluation.run import Evaluation

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from multishade.evaluation import convention, metrics, surfaces
-from multishade.evaluation.images import write_normal_png
-from multishade.evaluation.methods import ALL, Method, Prediction
+from multishade.evaluation import metrics, surfaces
+from multishade.evaluation.methods.named import ALL, Method, Prediction
 from multishade.evaluation.objects import BenchmarkObject, Float32
 from multishade.evaluation.table import Row
-from multishade.photometry import lights, shading
-from multishade.photometry.angles import angular_error_degrees
+from multishade.geometry import conventions, lights
+from multishade.geometry.angles import angular_error_degrees
+from multishade.imaging.read import write_normal_png
+from multishade.photometry import shading
 
 # The sequence that shading metrics compare: MultiShade's own ring of nine lights at 45 degrees.
 RING_LIGHTS, RING_ELEVATION = 9, 45.0
@@ -27,7 +28,7 @@ class Settings:
     surface: str = "bilateral"
     shading: bool = True
     draw: bool = True
-    declared: str = convention.OURS
+    declared: str = conventions.OURS
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Evaluation:
     rows: tuple[Row, ...]
     pooled: Mapping[str, float]
     averaged: Mapping[str, float]
-    mismatch: convention.Mismatch | None
+    mismatch: conventions.Mismatch | None
     notes: tuple[str, ...]
     maps: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
@@ -63,7 +64,7 @@ def evaluate(
     notes: list[str] = []
     maps: dict[tuple[str, str], str] = {}
     pooled = metrics.PooledErrors()
-    check = convention.Check(settings.declared)
+    check = conventions.Check(settings.declared)
     benchmark = ""
     for target in objects:
         benchmark = target.benchmark

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade import pictures
 from multishade.errors import SolveError
-from multishade.evaluation.images import write_exr, write_normal_png
 from multishade.evaluation.objects import BenchmarkObject, Float32, Window
-from multishade.photometry import lights
-from multishade.photometry.angles import angular_error_degrees
+from multishade.geometry import lights
+from multishade.geometry.angles import angular_error_degrees
+from multishade.imaging import display
+from multishade.imaging.read import write_exr, write_normal_png
 from multishade.photometry.shading import lambert
-from multishade.photometry.solution import Solution
+from multishade.photometry.solvers.solution import Solution
 
 if TYPE_CHECKING:
-    from multishade.photometry.integration import Depth
+    from multishade.photometry.integration.methods import Depth
 
 VIDEO_FRAMES, VIDEO_RATE = 48, 16
 PANEL_HEIGHT = 300
@@ -72,11 +72,9 @@ def write(out: Path, solved: Solved, video: str = "gif") -> list[Path]:
     write_normal_png(out / "normal.png", solved.normal, solved.determined)
     write_exr(out / "normal.exr", solved.normal)
     write_exr(out / "albedo.exr", solved.albedo)
-    pictures.save(
-        out / "albedo.png", pictures.radiance_to_rgb(solved.albedo, solved.determined, pictures.BLACK)
-    )
-    pictures.save(
-        out / "confidence.png", pictures.gray_to_rgb(solved.confidence, solved.determined, pictures.BLACK)
+    display.save(out / "albedo.png", display.radiance_to_rgb(solved.albedo, solved.determined, display.BLACK))
+    display.save(
+        out / "confidence.png", display.gray_to_rgb(solved.confidence, solved.determined, display.BLACK)
     )
     written = [
         out / name for name in ("normal.png", "normal.exr", "albedo.exr", "albedo.png", "confidence.png")
@@ -85,11 +83,11 @@ def write(out: Path, solved: Solved, video: str = "gif") -> list[Path]:
         written += _write_mesh(out, solved, solved.surface)
     if video != "none":
         written.append(_write_video(out / f"shading.{video}", solved))
-    pictures.save(out / "overview.png", overview(solved))
+    display.save(out / "overview.png", overview(solved))
     return [*written, out / "overview.png"]
 
 
-def overview(solved: Solved) -> pictures.Picture:
+def overview(solved: Solved) -> display.Picture:
     """One picture: a photograph, what was found, the surface from the side, and the error where the truth is known."""
     target, cut = solved.target, solved.window
     mask = solved.determined[cut]
@@ -97,11 +95,11 @@ def overview(solved: Solved) -> pictures.Picture:
     first = [
         (
             f"photograph {target.image_names[frontal]}",
-            pictures.radiance_to_rgb(target.image(frontal)[cut], target.mask[cut]),
+            display.radiance_to_rgb(target.image(frontal)[cut], target.mask[cut]),
         ),
-        ("normals", pictures.normal_to_rgb(solved.normal[cut], mask)),
-        ("albedo", pictures.radiance_to_rgb(solved.albedo[cut], mask)),
-        ("confidence", pictures.gray_to_rgb(solved.confidence[cut], mask)),
+        ("normals", display.normal_to_rgb(solved.normal[cut], mask)),
+        ("albedo", display.radiance_to_rgb(solved.albedo[cut], mask)),
+        ("confidence", display.gray_to_rgb(solved.confidence[cut], mask)),
     ]
     second = []
     if solved.surface is not None:
@@ -111,27 +109,27 @@ def overview(solved: Solved) -> pictures.Picture:
     if error is not None and target.normal is not None:
         scored = target.scored[cut]
         mean = float(np.nanmean(error[target.scored]))
-        second.append(("true normals", pictures.normal_to_rgb(target.normal[cut], scored)))
-        second.append((f"error, mean {mean:.2f}°", pictures.error_to_rgb(error[cut], scored)))
+        second.append(("true normals", display.normal_to_rgb(target.normal[cut], scored)))
+        second.append((f"error, mean {mean:.2f}°", display.error_to_rgb(error[cut], scored)))
     rows = [
-        [pictures.fit_height(picture, PANEL_HEIGHT) for _, picture in row] for row in (first, second) if row
+        [display.fit_height(picture, PANEL_HEIGHT) for _, picture in row] for row in (first, second) if row
     ]
     captions = [[caption for caption, _ in row] for row in (first, second) if row]
     if error is not None:
-        rows[-1].append(pictures.colour_bar(PANEL_HEIGHT))
+        rows[-1].append(display.colour_bar(PANEL_HEIGHT))
         captions[-1].append("")
-    return pictures.tile(rows, captions)
+    return display.tile(rows, captions)
 
 
-def _depth_picture(depth: NDArray[np.floating], mask: NDArray[np.bool_]) -> pictures.Picture:
+def _depth_picture(depth: NDArray[np.floating], mask: NDArray[np.bool_]) -> display.Picture:
     inside = mask & np.isfinite(depth)
     if not inside.any():
-        return pictures.gray_to_rgb(np.zeros(mask.shape), mask)
+        return display.gray_to_rgb(np.zeros(mask.shape), mask)
     low, high = np.percentile(depth[inside], [0.5, 99.5])
-    return pictures.gray_to_rgb(1 - 0.9 * (depth - low) / max(high - low, 1e-12), inside)
+    return display.gray_to_rgb(1 - 0.9 * (depth - low) / max(high - low, 1e-12), inside)
 
 
-def _turned(solved: Solved) -> pictures.Picture:
+def _turned(solved: Solved) -> display.Picture:
     """The surface as clay, turned 35 degrees to the side: what a depth map hides shows here."""
     assert solved.surface is not None
     depth = solved.surface.depth
@@ -143,13 +141,13 @@ def _turned(solved: Solved) -> pictures.Picture:
     else:
         x, y = (column - camera[0, 2]) / camera[0, 0], -(row - camera[1, 2]) / camera[1, 1]
         points = depth[..., None] * np.stack([x, y, -np.ones_like(x)], axis=2)
-    return pictures.clay(points, solved.normal[solved.window], inside, PANEL_HEIGHT, turn_degrees=35.0)
+    return display.clay(points, solved.normal[solved.window], inside, PANEL_HEIGHT, turn_degrees=35.0)
 
 
 def _write_mesh(out: Path, solved: Solved, surface: "Depth") -> list[Path]:
-    from multishade.photometry import integration
+    from multishade.photometry.integration import methods
 
-    mesh = integration.surface(
+    mesh = methods.surface(
         surface.depth, solved.determined[solved.window], solved.target.camera_of(solved.window)
     )
     paths = [out / "surface.ply", out / "surface.glb"]
@@ -162,9 +160,9 @@ def _write_video(path: Path, solved: Solved) -> Path:
     """The found normals as clay under a light that goes once round the ring, at 45 degrees elevation."""
     mask = solved.determined[solved.window]
     sequence = lambert(solved.normal[solved.window], lights.ring(VIDEO_FRAMES), mask)
-    frames = [pictures.gray_to_rgb(frame, mask, pictures.BLACK) for frame in sequence]
+    frames = [display.gray_to_rgb(frame, mask, display.BLACK) for frame in sequence]
     if path.suffix == ".gif":
-        pictures.save_gif(path, frames, VIDEO_RATE)
+        display.save_gif(path, frames, VIDEO_RATE)
         return path
     import imageio.v2 as imageio
 

@@ -18,7 +18,7 @@ def surface_metrics(normal: Float32, target: BenchmarkObject, method: str = "bil
     `surface_mae_percent` the same in percent of the relief (1st to 99th percentile of the true depth). An object
     without a camera matrix has neither.
     """
-    from multishade.photometry import integration
+    from multishade.photometry.integration import methods
 
     if target.depth is None or target.camera is None:
         return {}
@@ -26,7 +26,7 @@ def surface_metrics(normal: Float32, target: BenchmarkObject, method: str = "bil
     if not usable.any():
         return {"surface_mae": float("nan"), "surface_mae_percent": float("nan")}
     window = bounding_box(usable)
-    found = integration.integrate(
+    found = methods.integrate(
         normal[window],
         usable[window],
         camera=target.camera_of(window),

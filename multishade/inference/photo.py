@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade import image_files
 from multishade.errors import ImageFileError
-from multishade.transfer import srgb_from_linear
+from multishade.imaging import codecs
+from multishade.imaging.color import srgb_from_linear
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -111,9 +111,9 @@ def _read(path: Path, largest_megapixels: float) -> Float32:
             # The header alone, before an attacker's or a gigapixel camera's pixels are unpacked.
             _require_size(path, image.width, image.height, largest_megapixels)
             if image.mode.startswith("I") and image.format == "PNG":
-                return _colour(image_files.read_png(path))
+                return _colour(codecs.read_png(path))
             if image.format == "PNG" and _is_deep(path):
-                return _colour(image_files.read_png(path))
+                return _colour(codecs.read_png(path))
             if image.mode in ("I", "F") or image.mode.startswith("I;16"):
                 return _colour(_scaled(np.asarray(image)))
             upright = ImageOps.exif_transpose(image)
@@ -128,9 +128,9 @@ def _read(path: Path, largest_megapixels: float) -> Float32:
 
 
 def _read_exr(path: Path) -> Float32:
-    channels = image_files.read_exr(path)
+    channels = codecs.read_exr(path)
     names = ("R", "G", "B") if {"R", "G", "B"} <= channels.keys() else (next(iter(channels)),) * 3
-    photo = linear_photo(image_files.stack_channels(channels, names, str(path)))
+    photo = linear_photo(codecs.stack_channels(channels, names, str(path)))
     if "A" in channels:
         return np.concatenate([photo.pixels, channels["A"].astype(np.float32)[..., None]], axis=2)
     return photo.pixels

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from multishade.errors import ImageFileError
 from multishade.inference.framing import Framed, Window, frame, unframe
 from multishade.inference.photo import Bool, Float32, Photo, read_photo
-from multishade.rose.model import RoSE
-from multishade.rose.settings import Sampling
-from multishade.rose.solve import DEFAULT_SOLVER, Solved, solve
+from multishade.models.rose.model import RoSE
+from multishade.models.rose.settings import Sampling
+from multishade.models.rose.solve import DEFAULT_SOLVER, Solved, solve
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def infer(
 ) -> Inference:
     """One photo. photo: a file, a Photo, or (H, W, 3) display-encoded values in 0..1; mask: a file or (H, W) bool.
 
-    solver: of `multishade.photometry.solvers`, for models that make shading. sampling: steps and guidance in place of
-    the model's own, for models that are sampled; `seed` chooses their noise. crop: whether the network sees only the
+    solver: of `multishade.photometry.solvers.methods`, for models that make shading. sampling: steps and guidance
+    in place of the model's own, for models that are sampled; `seed` chooses their noise. crop: whether the network sees only the
     square round the masked object. Raises ImageFileError and SolveError.
     """
     if isinstance(photo, str | Path):

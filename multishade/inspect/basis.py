@@ -4,9 +4,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.inspect.outcome import Outcome, numbers
+from multishade.inspect.findings import Outcome, numbers
 from multishade.photometry.shading import lambert
-from multishade.sample import Sample
+from multishade.shards.sample import Sample
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
 UNIT_TOLERANCE = 1e-4

@@ -4,8 +4,8 @@
 from collections.abc import Callable
 
 from multishade.inspect import basis, physics, structure
-from multishade.inspect.outcome import Outcome
-from multishade.sample import Sample
+from multishade.inspect.findings import Outcome
+from multishade.shards.sample import Sample
 
 CHECKS: dict[str, Callable[[Sample], Outcome]] = {
     "meta": structure.check_meta,

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import SolveError
-from multishade.inspect.geometry import normals_from_points, patch_means, points_of, view_directions
-from multishade.inspect.outcome import Outcome, count, grown, normals, numbers
-from multishade.photometry.angles import angular_error_degrees
+from multishade.geometry.angles import angular_error_degrees
+from multishade.geometry.depth import normals_from_points, patch_means, points_of, view_directions
+from multishade.inspect.findings import Outcome, count, grown, normals, numbers
 from multishade.photometry.shading import lambert
-from multishade.photometry.solvers import solve
-from multishade.sample import Sample, shading_of
+from multishade.photometry.solvers.methods import solve
+from multishade.shards.sample import Sample, shading_of
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
 LIGHT_TOLERANCE = 1e-4

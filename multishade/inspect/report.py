@@ -11,8 +11,8 @@ import numpy as np
 
 from multishade.errors import MultiShadeError
 from multishade.inspect.checks import CHECKS, check_sample
-from multishade.sample import Sample, decode_sample
-from multishade.shard import hash_file, natural_order, read_marker, read_shard
+from multishade.shards.sample import Sample, decode_sample
+from multishade.shards.tar import hash_file, natural_order, read_marker, read_shard
 
 # What is checked of a tar as a whole; CHECKS is what is checked of each sample.
 SHARD_CHECKS = ("readable", "files", "hashes")

@@ -3,10 +3,10 @@
 
 import numpy as np
 
-from multishade.inspect.geometry import view_directions
-from multishade.inspect.meta import meta_problems
-from multishade.inspect.outcome import Outcome, count, disagreement, grown, normals
-from multishade.sample import Sample
+from multishade.geometry.depth import view_directions
+from multishade.inspect.findings import Outcome, count, disagreement, grown, normals
+from multishade.shards.meta import meta_problems
+from multishade.shards.sample import Sample
 
 UNIT_TOLERANCE = 2e-3  # length of a stored normal; half floats stray by up to 7e-4
 ALPHA_SHARE = 0.005  # of the mask's pixels that may disagree with the coverage

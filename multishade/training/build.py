@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from multishade.errors import ModelError
-from multishade.rose import pretrained
-from multishade.rose.model import RoSE
-from multishade.rose.presets import build
-from multishade.rose.settings import RoseSettings
+from multishade.models.rose import pretrained
+from multishade.models.rose.model import RoSE
+from multishade.models.rose.presets import build
+from multishade.models.rose.settings import RoseSettings
 from multishade.training.config import TrainConfig
 
 COMMON = ("lights", "elevation_degrees", "process", "target", "photo", "light_angles")

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from multishade.config.models import Probability, Section
 from multishade.data.settings import Clay, Geometric, Photometric, Relight
 from multishade.data.settings import Data as DataSettings
-from multishade.rose.settings import RoseSettings, Sampling
+from multishade.models.rose.settings import RoseSettings, Sampling
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -33,7 +33,7 @@ class SamplingSection(Section):
 class Model(Section):
     """Either `preset` (a small network with random weights) or `pretrained` (a folder or Hub name)."""
 
-    preset: str | None = Field(None, description="a name of multishade.rose.presets")
+    preset: str | None = Field(None, description="a name of multishade.models.rose.presets")
     pretrained: str | None = Field(None, description="SVD, SV3D, the published RoSE, or a model of ours")
     base: str | None = Field(None, description="where VAE, CLIP and scheduler are, if not with the UNet")
     process: Literal["diffusion", "one_step"] = "diffusion"
@@ -54,7 +54,7 @@ class Model(Section):
         return self
 
     def settings(self) -> RoseSettings:
-        """The same for multishade.rose."""
+        """The same for multishade.models.rose."""
         chosen = self.model_dump(exclude={"preset", "pretrained", "base", "sampling"})
         return RoseSettings(**chosen, sampling=Sampling(**self.sampling.model_dump()))
 
@@ -142,7 +142,7 @@ class Optimisation(Section):
 class Validation(Section):
     every: int = Field(1000, ge=1, description="steps")
     samples: int = Field(64, ge=1, description="images of the val shards")
-    solver: str = Field("relu", description="of multishade.photometry.solvers")
+    solver: str = Field("relu", description="of multishade.photometry.solvers.methods")
     pictures: int = Field(4, ge=0, description="images that are drawn")
 
 

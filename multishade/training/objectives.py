@@ -14,10 +14,10 @@ from torch import Tensor
 
 from multishade.data.batches import Batch
 from multishade.errors import TrainingError
-from multishade.photometry import torch_twins
-from multishade.rose.model import Network, RoSE
-from multishade.rose.sampling import one_step as one_call
-from multishade.rose.schedule import velocity_of
+from multishade.models.rose.model import Network, RoSE
+from multishade.models.rose.sampling import one_step as one_call
+from multishade.models.rose.schedule import velocity_of
+from multishade.photometry import differentiable
 from multishade.training.config import Objective
 
 LIT = 0.05  # shading above which a light counts as lit; least squares over those is exact for true shading
@@ -101,7 +101,7 @@ def _angle(
         directions = torch.from_numpy(model.settings.directions).to(made.device)
         # Shadow that is not quite 0 must not count as lit: fitting it alone makes 4 degrees of error.
         lit = torch.where(chosen > LIT, chosen, 0.0)
-        normal, _ = torch_twins.solve_ols_masked(lit.unsqueeze(2), directions)
+        normal, _ = differentiable.solve_ols_masked(lit.unsqueeze(2), directions)
         normal = normal[:, 0].movedim(-1, 1)
     else:
         normal = chosen

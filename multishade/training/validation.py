@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade import pictures
 from multishade.data.batches import Batch
-from multishade.photometry.angles import angular_error_degrees
-from multishade.rose.model import RoSE
-from multishade.rose.solve import solve
+from multishade.geometry.angles import angular_error_degrees
+from multishade.imaging import display
+from multishade.models.rose.model import RoSE
+from multishade.models.rose.solve import solve
 
 Float32 = NDArray[np.float32]
 PANEL = 128  # pixels, height of one picture
@@ -27,7 +27,7 @@ class Row:
     median: float
     shading_error: float
     normals: Float32  # (N, 3) true normals on the object, thinned out
-    panels: tuple[pictures.Picture, ...]
+    panels: tuple[display.Picture, ...]
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,15 @@ def scores(rows: list[Row]) -> Scores:
     )
 
 
-def sheet(rows: list[Row]) -> pictures.Picture | None:
+def sheet(rows: list[Row]) -> display.Picture | None:
     """Photo, frames, solved and true normals, error: one row an image."""
     drawn = [row for row in rows if row.panels]
     if not drawn:
         return None
     frames = [caption for k in (1, 2, 3) for caption in (f"shading {k}", "true")]
     captions = ["photo", *(frames if len(drawn[0].panels) > 4 else ()), "normals", "true", "error"]
-    return pictures.tile(
-        [[pictures.fit_height(panel, PANEL) for panel in row.panels] for row in drawn],
+    return display.tile(
+        [[display.fit_height(panel, PANEL) for panel in row.panels] for row in drawn],
         [captions] * len(drawn),
         labels=[f"{row.key}: mean {row.error:.1f}, median {row.median:.1f} degrees" for row in drawn],
     )
@@ -101,19 +101,19 @@ def _row(model: RoSE, batch: Batch, place: int, key: str, made: Float32, solver:
     inside = error[mask]
     shows_shading = model.settings.target == "shading"
     shading_error = np.nan
-    panels: list[pictures.Picture] = []
+    panels: list[display.Picture] = []
     if shows_shading:
         shading_error = float(np.sqrt(np.mean((made - array("shading"))[:, mask] ** 2)))
     if draw:
-        panels.append(pictures.gray_to_rgb(array("image").mean(axis=0)))
+        panels.append(display.gray_to_rgb(array("image").mean(axis=0)))
         if shows_shading:
             count = len(made)
             for frame in (0, count // 3, 2 * count // 3):
-                panels += [pictures.gray_to_rgb(made[frame]), pictures.gray_to_rgb(array("shading")[frame])]
+                panels += [display.gray_to_rgb(made[frame]), display.gray_to_rgb(array("shading")[frame])]
         panels += [
-            pictures.normal_to_rgb(solved.normal, mask),
-            pictures.normal_to_rgb(truth, mask),
-            pictures.error_to_rgb(error, mask),
+            display.normal_to_rgb(solved.normal, mask),
+            display.normal_to_rgb(truth, mask),
+            display.error_to_rgb(error, mask),
         ]
     return Row(
         key,

@@ -18,10 +18,10 @@ from urllib.parse import unquote, urlparse
 
 from multishade.assets.fetch.download import Download, Fetched, FetchError, FetchStopped, Policy, download_all
 from multishade.assets.fetch.ingest import FetchResult, Progress, Rejected
-from multishade.assets.names import slug
-from multishade.assets.scan import ScanOptions, scan
+from multishade.assets.manifest import write_atomically
+from multishade.assets.scanning.names import slug
+from multishade.assets.scanning.scan import ScanOptions, scan
 from multishade.errors import AssetError, ManifestError
-from multishade.manifest import write_atomically
 
 UNPACKED_BYTES = 4 << 30  # of one archive: more is taken for a bomb
 _FIELDS = ("url", "sha256", "md5", "size", "licence", "path")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from multishade.assets.fetch.ledger import Entry, Ledger
-from multishade.assets.guard import Limits, run_guarded
 from multishade.assets.hashing import sha256_of_files
-from multishade.manifest import write_atomically, write_rows
-from multishade.rows import Row
+from multishade.assets.manifest import write_atomically, write_rows
+from multishade.assets.sandbox import Limits, run_guarded
+from multishade.assets.schema import Row
 
 Progress = Callable[[str, int, int], None]  # (what is being done, done, of how many)
 

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from multishade.assets.environments import EnvironmentFacts
-from multishade.assets.materials import MapSetFacts
-from multishade.assets.meshes import MeshFacts
+from multishade.assets.scanning.environments import EnvironmentFacts
+from multishade.assets.scanning.materials import MapSetFacts
+from multishade.assets.scanning.meshes import MeshFacts
 from multishade.errors import AssetError
 
 Facts = MeshFacts | MapSetFacts | EnvironmentFacts

@@ -33,13 +33,13 @@ from multishade.assets.fetch.ingest import (
 )
 from multishade.assets.fetch.ledger import Ledger
 from multishade.assets.fetch.map_files import write_map
-from multishade.assets.guard import Limits
-from multishade.assets.licences import SKETCHFAB, UNKNOWN, normalise
-from multishade.assets.materials import MapSet, MapSetFacts
-from multishade.assets.names import slug
-from multishade.assets.rows import row_of_map_set, split_of
+from multishade.assets.sandbox import Limits
+from multishade.assets.scanning.licences import SKETCHFAB, UNKNOWN, normalise
+from multishade.assets.scanning.materials import MapSet, MapSetFacts
+from multishade.assets.scanning.names import slug
+from multishade.assets.scanning.rows import row_of_map_set, split_of
+from multishade.assets.schema import Row
 from multishade.errors import AssetError
-from multishade.rows import Row
 
 REPOSITORY = "gvecchio/MatSynth"
 COLUMNS = {  # of the data set -> our maps
@@ -105,7 +105,7 @@ def fetch_matsynth(
     sets = [MapSet(folder / each["folder"], each["name"], each["maps"], _convention(each)) for each in chosen]
     arrivals = [Arrival(each.folder, each, each.folder, tuple(each.maps.values())) for each in sets]
     with Ledger(cache / "matsynth") as ledger:
-        checker = "multishade.assets.materials:check_map_set"
+        checker = "multishade.assets.scanning.materials:check_map_set"
         entries = judge(arrivals, checker, RULES, ledger, limits, progress)
     rows: list[Row] = []
     credits = {}

@@ -33,14 +33,14 @@ from multishade.assets.fetch.ingest import (
     without_doubles,
 )
 from multishade.assets.fetch.ledger import Ledger
-from multishade.assets.guard import Limits
-from multishade.assets.licences import SKETCHFAB, UNKNOWN, normalise
-from multishade.assets.meshes import MeshFacts
-from multishade.assets.names import slug
-from multishade.assets.rows import Split, row_of_mesh, split_of
-from multishade.assets.triage import TriageRules, judge_size
+from multishade.assets.sandbox import Limits
+from multishade.assets.scanning.licences import SKETCHFAB, UNKNOWN, normalise
+from multishade.assets.scanning.meshes import MeshFacts
+from multishade.assets.scanning.names import slug
+from multishade.assets.scanning.rows import Split, row_of_mesh, split_of
+from multishade.assets.scanning.triage import TriageRules, judge_size
+from multishade.assets.schema import Row
 from multishade.errors import AssetError
-from multishade.rows import Row
 
 REPOSITORY = "datasets/allenai/objaverse/resolve/main"
 BATCH = 256  # objects downloaded before they are read; bounds what a stopped run has to read again
@@ -107,7 +107,7 @@ def fetch_objaverse(
             for batch in _batches(candidates, options.limit, rows):
                 wanted = _allowed(batch, options, package, hub, rejected)
                 arrivals = _download(wanted, package, hub, rejected, progress)
-                checker = "multishade.assets.triage:triage_object"
+                checker = "multishade.assets.scanning.triage:triage_object"
                 work = [
                     Arrival(path, (str(path), options.rules), path.parent, (path.name,))
                     for path in arrivals.values()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from multishade.assets.environments import EnvironmentFacts
 from multishade.assets.fetch.download import (
     Download,
     FetchError,
@@ -24,10 +23,11 @@ from multishade.assets.fetch.download import (
 )
 from multishade.assets.fetch.ingest import Arrival, FetchResult, Progress, Rejected, judge, without_doubles
 from multishade.assets.fetch.ledger import Ledger
-from multishade.assets.guard import Limits
-from multishade.assets.names import slug
-from multishade.assets.rows import Split, row_of_environment, split_of
-from multishade.rows import Row
+from multishade.assets.sandbox import Limits
+from multishade.assets.scanning.environments import EnvironmentFacts
+from multishade.assets.scanning.names import slug
+from multishade.assets.scanning.rows import Split, row_of_environment, split_of
+from multishade.assets.schema import Row
 
 API = "https://api.polyhaven.com"
 RULES = "environment 1"  # what the ledger calls the checks of `check_environment`; raise it when they change
@@ -87,7 +87,7 @@ def fetch_polyhaven(
     }
     rows: list[Row] = []
     with Ledger(cache / "polyhaven") as ledger:
-        checker = "multishade.assets.environments:check_environment"
+        checker = "multishade.assets.scanning.environments:check_environment"
         entries = judge(list(arrivals.values()), checker, RULES, ledger, limits, progress)
     for (name, arrival), entry in zip(arrivals.items(), entries, strict=True):
         if not isinstance(entry.facts, EnvironmentFacts):

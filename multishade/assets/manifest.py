@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSONL manifests in, checked rows out, and back: which objects, materials and environments there are.
+
+One row is one line; `multishade.assets.schema` says what a row holds. A reader finds every mistake of a file in one
+go.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from multishade.assets.hashing import sha256_of_files
+from multishade.assets.schema import EnvironmentRow, Maps, MaterialRow, ObjectRow, Row, RowType, row_as_json
+from multishade.errors import ManifestError
+
+__all__ = [
+    "EnvironmentRow",
+    "Maps",
+    "MaterialRow",
+    "ObjectRow",
+    "Row",
+    "read_environments",
+    "read_materials",
+    "read_objects",
+    "require_writable",
+    "row_as_json",
+    "verify_file",
+    "write_atomically",
+    "write_rows",
+]
+
+MOST_ERRORS = 20  # enough to see a pattern, few enough to read
+
+
+def read_objects(path: str | Path) -> tuple[ObjectRow, ...]:
+    """Rows of an objects manifest, in the file's order. Raises ManifestError naming file, line, field and
+    value."""
+    return _read(path, ObjectRow)
+
+
+def read_materials(path: str | Path) -> tuple[MaterialRow, ...]:
+    """Rows of a materials manifest, in the file's order. Raises ManifestError as `read_objects` does."""
+    return _read(path, MaterialRow)
+
+
+def read_environments(path: str | Path) -> tuple[EnvironmentRow, ...]:
+    """Rows of an environments manifest, in the file's order. Raises ManifestError as `read_objects` does."""
+    return _read(path, EnvironmentRow)
+
+
+def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
+    """Write rows as JSONL, sorted by id, atomically: the same rows give the same bytes, and a reader never
+    sees half.
+
+    Raises ManifestError for duplicate ids and where the folder cannot be written.
+    """
+    path = Path(path)
+    ordered = sorted(rows, key=lambda row: row.id)
+    for first, second in zip(ordered, ordered[1:], strict=False):
+        if first.id == second.id:
+            raise ManifestError(f"{path}: two rows have the id {first.id!r}")
+    lines = (json.dumps(row_as_json(row), ensure_ascii=False) + "\n" for row in ordered)
+    write_atomically(path, "".join(lines))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a text file in one step. Raises ManifestError where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise ManifestError(
+            f"{path}: cannot be written ({error.strerror}); choose another place with -o"
+        ) from error
+
+
+def require_writable(path: Path) -> None:
+    """Find out before hours of work that a manifest could not be written in the end. Raises ManifestError."""
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ManifestError(
+            f"{folder}: cannot be made ({error.strerror}); choose another place with -o"
+        ) from error
+    if not os.access(folder, os.W_OK) or path.is_dir():
+        raise ManifestError(f"{path}: cannot be written; choose another place with -o")
+
+
+def verify_file(row: Row) -> None:
+    """Check that a row's files are there and have the hash that the row states; built-in rows pass.
+
+    Raises ManifestError naming the file and both hashes.
+    """
+    if not row.in_files:
+        return
+    folder, names = row.members()
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ManifestError(
+            f"{row.id}: {folder / missing[0]} is missing; restore it or scan the folder again"
+        )
+    try:
+        found = sha256_of_files(folder, names)
+    except OSError as error:
+        raise ManifestError(f"{row.id}: {error.filename} cannot be read ({error.strerror})") from error
+    if found != row.sha256:
+        what = row.path if len(names) == 1 else f"{row.path} and the {len(names) - 1} files that belong to it"
+        raise ManifestError(f"{row.id}: {what} changed: sha256 is {found}, the manifest says {row.sha256}")
+
+
+def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")  # str.splitlines splits inside strings, too
+    except FileNotFoundError as error:
+        raise ManifestError(
+            f"{path}: there is no such manifest; make one with `multishade assets`"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    rows: dict[int, RowType] = {}
+    problems: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = model.model_validate_json(json.dumps(_object_of(line)))
+        except ValidationError as error:
+            problems += [f"{path.name}:{number}: {message}" for message in _messages(error, model)]
+        except ValueError as error:
+            problems.append(f"{path.name}:{number}: {error}")
+        else:
+            rows[number] = row.with_folder(path.parent.absolute())
+    problems += [f"{path.name}:{message}" for message in _conflicts(rows)]
+    if problems:
+        more = len(problems) - MOST_ERRORS
+        raise ManifestError(
+            "\n".join(problems[:MOST_ERRORS]) + (f"\n... and {more} more" if more > 0 else "")
+        )
+    if not rows:
+        raise ManifestError(f"{path}: holds no rows; make some with `multishade assets`")
+    return tuple(rows.values())
+
+
+def _object_of(line: str) -> dict[str, Any]:
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in items]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"field {twice!r} stands twice in the row")
+        return dict(items)
+
+    def constant(name: str) -> float:
+        raise ValueError(f"{name} is not a number that JSON knows")
+
+    try:
+        data = json.loads(line, object_pairs_hook=pairs, parse_constant=constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error.msg} at column {error.colno}") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"is {type(data).__name__}, not a JSON object {{...}}")
+    return data
+
+
+def _messages(error: ValidationError, model: type[Row]) -> list[str]:
+    """pydantic's findings in our words: field, value, what is allowed."""
+    messages = []
+    for found in error.errors(include_url=False):
+        field = ".".join(str(part) for part in found["loc"] if not str(part).startswith("function-"))
+        value, kind = found["input"], found["type"]
+        if kind == "value_error":
+            text = str(found["ctx"]["error"])
+            messages.append(f"field {field!r}: {text}" if field else text)
+        elif kind == "missing":
+            messages.append(f"field {field!r} is missing")
+        elif kind == "extra_forbidden":
+            known = Maps.model_fields if field.startswith("maps.") else model.model_fields
+            messages.append(f"field {field!r} is unknown; allowed are {', '.join(known)}")
+        elif kind == "literal_error":
+            messages.append(f"field {field!r}: {value!r} is not {found['ctx']['expected']}")
+        else:
+            reason = found["msg"].removeprefix("Input ").replace("should be", "has to be")
+            messages.append(f"field {field!r}: {value!r} {reason}")
+    return messages
+
+
+def _conflicts(rows: dict[int, RowType]) -> Sequence[str]:
+    """Ids that stand twice, and one asset in two splits: what is tested on must never be trained on."""
+    messages = []
+    by_id: dict[str, int] = {}
+    by_content: dict[str, tuple[int, RowType]] = {}
+    for number, row in rows.items():
+        if row.id in by_id:
+            messages.append(f"{number}: field 'id': {row.id!r} is already the id of line {by_id[row.id]}")
+        by_id.setdefault(row.id, number)
+        first, other = by_content.setdefault(row.sha256 or f"{row.source} {row.location}", (number, row))
+        if other.split != row.split:
+            messages.append(
+                f"{number}: field 'split': {row.split!r}, but line {first} has the same asset in "
+                f"{other.split!r}; an asset belongs to one split"
+            )
+    return messages

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An HDR or EXR file in, its size out, if it can light a scene: equirectangular, finite, in colour, not black."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.errors import AssetError
+
+ENVIRONMENT_SUFFIXES = (".hdr", ".exr")
+NEGATIVE = 0.01  # of the brightest pixel: lossy EXR compression leaves negative values smaller than this
+
+
+@dataclass(frozen=True)
+class EnvironmentFacts:
+    width: int
+    height: int
+    tags: tuple[str, ...] = ()
+
+
+def check_environment(path: str) -> EnvironmentFacts:
+    """Read and judge one environment map. Raises AssetError with the reason for refusing it.
+
+    Decoders of EXR can be made to crash or to take any amount of memory: run it through `assets.guard`.
+    """
+    file = Path(path)
+    image = _read_hdr(file) if file.suffix.lower() == ".hdr" else _read_exr(file)
+    height, width = image.shape[:2]
+    if abs(width - 2 * height) > 0.01 * width:
+        raise AssetError(f"is {width} x {height}; an equirectangular map is twice as wide as high")
+    if not np.isfinite(image).all():
+        raise AssetError("has infinite or NaN pixels, which would spread over the whole render")
+    darkest, brightest = float(image.min()), float(image.max())
+    if darkest < -NEGATIVE * brightest:
+        raise AssetError(f"has negative radiance (down to {darkest:.3g}, the brightest is {brightest:.3g})")
+    if brightest == 0:
+        raise AssetError("is black")
+    # Tone-mapped photographs saved as HDR stop at white: they light a scene flatly, but they can be used.
+    return EnvironmentFacts(width, height, ("clipped",) if brightest <= 1.0 else ())
+
+
+def _read_hdr(file: Path) -> NDArray[Any]:
+    import cv2
+
+    with file.open("rb") as stream:
+        if not stream.read(10).startswith((b"#?RADIANCE", b"#?RGBE")):
+            raise AssetError("is not a Radiance HDR file (its first line says so)")
+    image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise AssetError("cannot be decoded: it is cut short or damaged")
+    return image
+
+
+def _read_exr(file: Path) -> NDArray[Any]:
+    from multishade.imaging.codecs import read_exr
+
+    channels = read_exr(file)
+    missing = [name for name in ("R", "G", "B") if name not in channels]
+    if missing:
+        raise AssetError(f"has no channel {missing[0]} (it has {', '.join(sorted(channels)[:8])})")
+    return np.stack([channels[name] for name in ("R", "G", "B")], axis=-1)

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mesh file in, what a manifest states about it out; a file that cannot give an image is refused, with
+the reason.
+
+glTF, GLB, OBJ, PLY and STL are read with trimesh; glTF's structure is checked before. FBX, USD and BLEND
+can be read by Blender alone: only their first bytes are looked at here, and they are tagged `unchecked`.
+"""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.assets.scanning.gltf import Gltf, read_gltf, referenced_files, view_bytes
+from multishade.assets.scanning.gltf_geometry import declared_geometry
+from multishade.errors import AssetError
+
+READ_BY_TRIMESH = (".glb", ".gltf", ".obj", ".ply", ".stl")
+READ_BY_BLENDER = (".fbx", ".usd", ".usda", ".usdc", ".usdz", ".blend")
+MESH_SUFFIXES = READ_BY_TRIMESH + READ_BY_BLENDER
+OTHER_MESH_SUFFIXES = (
+    ".3ds",
+    ".abc",
+    ".ase",
+    ".dae",
+    ".drc",
+    ".dxf",
+    ".lwo",
+    ".off",
+    ".smd",
+    ".x",
+    ".x3d",
+    ".wrl",
+)
+
+SMALLEST, LARGEST = (
+    1e-6,
+    1e8,
+)  # of the box's diagonal, in the file's units: outside, float32 geometry falls apart
+FARTHEST = 1e5  # distance from the origin over the diagonal: beyond, float32 positions are coarser than 0.6 %
+FLAT = 1e-3  # thinnest over longest side of the box
+
+_MAGIC = {
+    ".fbx": (b"Kaydara FBX Binary", b"; FBX"),
+    ".usd": (b"PXR-USDC", b"#usda", b"PK\x03\x04"),
+    ".usda": (b"#usda",),
+    ".usdc": (b"PXR-USDC",),
+    ".usdz": (b"PK\x03\x04",),
+    ".blend": (b"BLENDER", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
+}
+
+
+@dataclass(frozen=True)
+class MeshFacts:
+    """Triangles and vertices over all parts in the scene, bounds as (low, high) corners; null where only
+    Blender can tell. `files`: the further files of the asset, relative to its folder. `licence`: what the
+    file itself says."""
+
+    vertices: int | None
+    faces: int | None
+    bounds: tuple[tuple[float, float, float], tuple[float, float, float]] | None
+    files: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    licence: str | None = None
+
+
+def check_mesh(path: str) -> MeshFacts:
+    """Read and judge one mesh file. Raises AssetError with the reason for refusing it.
+
+    May raise anything that a parser raises, hang, or use any amount of memory: run it through `assets.guard`.
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if file.stat().st_size == 0:
+        raise AssetError("is empty (0 bytes)")
+    if suffix in READ_BY_BLENDER:
+        with file.open("rb") as stream:
+            if not stream.read(32).startswith(_MAGIC[suffix]):
+                raise AssetError(f"is not a {suffix[1:].upper()} file (its first bytes say so)")
+        return MeshFacts(None, None, None, tags=("unchecked",))
+    if suffix in (".glb", ".gltf"):
+        return _check_gltf(file)
+    files: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    if suffix == ".obj":
+        files, tags = _files_of_obj(file)
+    vertices, faces, bounds = _measure(file)
+    return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds))
+
+
+def _check_gltf(file: Path) -> MeshFacts:
+    gltf = read_gltf(file)
+    files = referenced_files(gltf)
+    declared = declared_geometry(gltf)
+    _check_images(gltf)
+    vertices, faces, bounds = declared.vertices, declared.faces, declared.bounds
+    _judge_size(bounds)
+    tags: tuple[str, ...] = ("draco",) if declared.compressed else ()
+    tags += tuple(tag for tag, key in (("skinned", "skins"), ("animated", "animations")) if gltf.items(key))
+    if declared.exact:
+        vertices, faces, bounds = _measure(file)
+    else:
+        tags += ("unchecked",)  # trimesh would read zeros, or a part of it: Blender will tell on import
+    return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds), _licence_of(gltf))
+
+
+def _measure(file: Path) -> tuple[int, int, NDArray[np.float64]]:
+    """(vertices, triangles, bounds (2, 3)) of every mesh in the scene, as trimesh reads them, each of them
+    judged."""
+    import trimesh
+
+    with np.errstate(all="ignore"):
+        loaded = trimesh.load(file, process=False, skip_materials=True, resolver=_resolver(file.parent))
+        scene = loaded if isinstance(loaded, trimesh.Scene) else trimesh.Scene(loaded)
+        vertices = faces = 0
+        area = 0.0
+        corners = []
+        for node in scene.graph.nodes_geometry:
+            transform, name = scene.graph[node]
+            mesh = scene.geometry[name]
+            if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
+                continue
+            used = mesh.vertices[np.unique(mesh.faces)]
+            if not np.isfinite(used).all() or not np.isfinite(transform).all():
+                raise AssetError(f"has infinite or NaN coordinates (in {name!r})")
+            vertices += len(mesh.vertices)
+            faces += len(mesh.faces)
+            placed = used @ transform[:3, :3].T + transform[:3, 3]
+            corners += [placed.min(axis=0), placed.max(axis=0)]
+            area += float(mesh.area) * abs(float(np.linalg.det(transform[:3, :3]))) ** (2 / 3)
+    if not faces:
+        raise AssetError("has no faces (only points or lines, or nothing at all)")
+    bounds = np.stack([np.min(corners, axis=0), np.max(corners, axis=0)])
+    _judge_size(bounds)
+    if not area > 1e-12 * float(np.linalg.norm(bounds[1] - bounds[0])) ** 2:
+        raise AssetError("has faces, but none with an area")
+    return vertices, faces, bounds
+
+
+def _judge_size(bounds: NDArray[np.float64]) -> None:
+    if not np.isfinite(bounds).all():
+        raise AssetError("has infinite or NaN coordinates")
+    diagonal = float(np.linalg.norm(bounds[1] - bounds[0]))
+    if diagonal == 0:
+        raise AssetError("has all its vertices in one point")
+    if not SMALLEST <= diagonal <= LARGEST:
+        raise AssetError(
+            f"is {diagonal:.3g} units across; from {SMALLEST:g} to {LARGEST:g} can be rendered, scale it"
+        )
+    distance = float(np.abs(bounds).max())
+    if distance > FARTHEST * diagonal:
+        raise AssetError(
+            f"lies {distance:.3g} units from its origin but is only {diagonal:.3g} across; centre it"
+        )
+
+
+def _shape_tags(bounds: NDArray[np.float64]) -> tuple[str, ...]:
+    sides = bounds[1] - bounds[0]
+    return ("flat",) if sides.min() < FLAT * sides.max() else ()
+
+
+def _corners(bounds: NDArray[np.float64]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    # Seven digits: what float32 holds, so that other versions of NumPy write the same manifest.
+    low, high = ([float(f"{value:.7g}") for value in corner] for corner in bounds)
+    return (low[0], low[1], low[2]), (high[0], high[1], high[2])
+
+
+def _resolver(folder: Path) -> Any:
+    """Gives trimesh the files beside a mesh, also those whose URIs are percent-encoded, which its own does
+    not."""
+    from urllib.parse import unquote
+
+    from trimesh.resolvers import FilePathResolver
+
+    class Unquoting(FilePathResolver):
+        def get(self, name: str) -> bytes:
+            plain = folder / name.strip()
+            return (plain if plain.is_file() else folder / unquote(name)).read_bytes()
+
+    return Unquoting(str(folder) + "/")
+
+
+def _check_images(gltf: Gltf) -> None:
+    """Every image of a glTF opens: Blender would show a missing one in magenta."""
+    import io
+
+    from PIL import Image, UnidentifiedImageError
+
+    for index, item in enumerate(gltf.items("images")):
+        name, uri = f"images[{index}]", item.get("uri")
+        if uri is None:
+            data = bytes(view_bytes(gltf, item.get("bufferView", -1), name))
+        elif uri.startswith("data:"):
+            continue
+        else:
+            from urllib.parse import unquote
+
+            data = (gltf.path.parent / unquote(uri)).read_bytes()
+        try:
+            Image.open(io.BytesIO(data))
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            raise AssetError(f"its {name} ({uri or 'embedded'}) is no image that can be read") from error
+
+
+def _licence_of(gltf: Gltf) -> str | None:
+    asset = gltf.json["asset"]
+    extras = asset.get("extras")
+    stated = extras.get("license", extras.get("licence")) if isinstance(extras, dict) else None
+    return stated if isinstance(stated, str) else asset.get("copyright")
+
+
+def _files_of_obj(file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(material libraries and textures that an OBJ needs, tags)."""
+    with file.open("rb") as stream:
+        if b"\0" in stream.read(512):
+            raise AssetError("is not text in UTF-8 (it has zero bytes); Blender reads no other")
+    found: set[str] = set()
+    tags: tuple[str, ...] = ()
+    for words in _statements(file, ("mtllib",)):
+        library = _beside(file.parent, words[1:])
+        if library is None:
+            tags = ("no-material",)
+            continue
+        found.add(library)
+        place = (file.parent / library).parent
+        for texture in _statements(file.parent / library, ("map_", "bump", "disp", "norm", "refl", "decal")):
+            name = _beside(place, texture[1:])
+            if name is None:
+                raise AssetError(f"needs the texture {texture[-1]!r} (named in {library}), which is missing")
+            found.add((Path(library).parent / name).as_posix())
+    return tuple(sorted(found)), tags
+
+
+def _statements(file: Path, keywords: tuple[str, ...]) -> Iterator[list[str]]:
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.lstrip().lower().startswith(keywords):
+                try:
+                    words = shlex.split(line, comments=False, posix=False)
+                except ValueError:
+                    words = line.split()
+                if len(words) > 1:
+                    yield words
+
+
+def _beside(folder: Path, words: list[str]) -> str | None:
+    """The file that the words name, relative to `folder`: names may hold spaces, options may stand before them.
+
+    A path of the author's own disk is sought by its last part, as Blender does.
+    """
+    for first in range(len(words)):
+        name = " ".join(words[first:]).strip("\"'").replace("\\", "/")
+        for candidate in (name, name.rpartition("/")[2]):
+            if candidate and not candidate.startswith("/") and (folder / candidate).is_file():
+                return candidate
+    return None

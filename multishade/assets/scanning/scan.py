@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of files from anywhere in, manifest rows and rejections out: every file is read before it is
+believed."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from multishade.assets.hashing import sha256_of_files
+from multishade.assets.manifest import write_atomically, write_rows
+from multishade.assets.sandbox import Limits, run_guarded
+from multishade.assets.scanning.environments import ENVIRONMENT_SUFFIXES
+from multishade.assets.scanning.licences import licence_of
+from multishade.assets.scanning.materials import MapSet, MapSetFacts, find_map_sets, map_set_files
+from multishade.assets.scanning.meshes import MESH_SUFFIXES, OTHER_MESH_SUFFIXES, MeshFacts
+from multishade.assets.scanning.names import slug, unique_ids
+from multishade.assets.scanning.rows import (
+    Split,
+    location_of,
+    row_of_environment,
+    row_of_map_set,
+    row_of_mesh,
+    split_of,
+)
+from multishade.assets.schema import Row
+from multishade.errors import AssetError
+
+Kind = Literal["objects", "materials", "environments"]
+Progress = Callable[[int, int], None]  # (done, of how many)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A file, relative to the manifest's folder, that was not taken, and why."""
+
+    location: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    kind: Kind
+    rows: tuple[Row, ...]
+    rejections: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """licence: of files for which none is stated anywhere. split: of all files, or "auto": nine tenths for
+    training, by content. limits: what the reading of one file may take."""
+
+    kind: Kind | Literal["auto"] = "auto"
+    licence: str | None = None
+    split: Split | Literal["auto"] = "train"
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Something that may become a row: the path that names it, the files it has, and what reads it."""
+
+    path: Path  # of the main file, or folder / name of a map set
+    checker: str
+    item: Any
+    problem: str | None = None
+
+
+def scan(folder: Path, manifest: Path, options: ScanOptions, progress: Progress | None = None) -> ScanResult:
+    """Look through a folder and everything below it; nothing is written. Locations are relative to the
+    folder of `manifest`. Raises AssetError where there is no such folder, or where it holds several kinds
+    and none is chosen."""
+    folder = Path(os.path.abspath(folder))
+    files = list(_files(folder))
+    kind, candidates = _candidates(folder, files, options.kind)
+    base = Path(os.path.abspath(manifest)).parent
+    facts: dict[int, Any] = {}
+    reasons = {index: each.problem for index, each in enumerate(candidates) if each.problem}
+    if kind == "objects":
+        unsupported = [file for file in files if file.suffix.lower() in OTHER_MESH_SUFFIXES]
+        candidates += [_Candidate(file, "", None) for file in unsupported]
+        for index in range(len(candidates) - len(unsupported), len(candidates)):
+            suffix = candidates[index].path.suffix
+            reasons[index] = f"is a {suffix} file, which is not read; convert it to glTF"
+    todo = [index for index in range(len(candidates)) if index not in reasons]
+    if todo:
+        items = [candidates[index].item for index in todo]
+        for done, outcome in enumerate(run_guarded(candidates[todo[0]].checker, items, options.limits), 1):
+            index = todo[outcome.index]
+            if outcome.reason is None:
+                facts[index] = outcome.value
+            else:
+                reasons[index] = outcome.reason.removeprefix(f"{candidates[index].path}: ")
+            if progress:
+                progress(done, len(todo))
+    rows = _rows(folder, base, {index: candidates[index] for index in sorted(facts)}, facts, reasons, options)
+    rejections = tuple(
+        Rejection(location_of(candidates[index].path, base), reason)
+        for index, reason in sorted(reasons.items())
+    )
+    return ScanResult(kind, tuple(rows), rejections)
+
+
+def write_scan(result: ScanResult, manifest: Path) -> Path | None:
+    """Write the rows to `manifest` and the rejections to `<manifest>.rejected.jsonl`; the latter's path, if
+    there are any.
+
+    A manifest without rows is not written. Raises ManifestError where the folder cannot be written.
+    """
+    rejected = manifest.with_name(f"{manifest.name}.rejected.jsonl")
+    if result.rows:
+        write_rows(manifest, result.rows)
+    if not result.rejections:
+        rejected.unlink(missing_ok=True)  # of an earlier scan
+        return None
+    lines = (json.dumps(vars(each), ensure_ascii=False) + "\n" for each in result.rejections)
+    write_atomically(rejected, "".join(lines))
+    return rejected
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files below a folder in a fixed order; hidden ones, and what macOS leaves in archives, are passed
+    over."""
+    if not folder.is_dir():
+        raise AssetError(f"{folder}: there is no such folder to scan")
+
+    def refuse(error: OSError) -> None:
+        raise AssetError(f"{error.filename}: cannot be listed ({error.strerror})") from error
+
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link that leads back, or to a folder that is walked anyway
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        yield from (Path(place) / name for name in sorted(names) if not name.startswith("."))
+
+
+def _candidates(
+    folder: Path, files: list[Path], kind: Kind | Literal["auto"]
+) -> tuple[Kind, list[_Candidate]]:
+    meshes = [file for file in files if file.suffix.lower() in MESH_SUFFIXES]
+    sets = find_map_sets(files)
+    in_sets = map_set_files([each for each in sets if each.problem is None])
+    lights = [file for file in files if file.suffix.lower() in ENVIRONMENT_SUFFIXES and file not in in_sets]
+    found: dict[Kind, list[_Candidate]] = {
+        "objects": [
+            _Candidate(file, "multishade.assets.scanning.meshes:check_mesh", str(file)) for file in meshes
+        ],
+        "materials": [
+            _Candidate(
+                _path_of_set(each), "multishade.assets.scanning.materials:check_map_set", each, each.problem
+            )
+            for each in sets
+        ],
+        "environments": [
+            _Candidate(file, "multishade.assets.scanning.environments:check_environment", str(file))
+            for file in lights
+        ],
+    }
+    if kind == "auto":
+        kind = _kind_of(folder, found)
+    if not found[kind]:
+        wanted = {
+            "objects": "mesh files (" + " ".join(MESH_SUFFIXES) + ")",
+            "materials": "map sets (image files whose names end in basecolor, roughness, normal, ...)",
+            "environments": "environment maps (" + " ".join(ENVIRONMENT_SUFFIXES) + ")",
+        }[kind]
+        raise AssetError(f"{folder}: holds no {wanted}")
+    return kind, found[kind]
+
+
+def _kind_of(folder: Path, found: dict[Kind, list[_Candidate]]) -> Kind:
+    """The kind that a folder is of. Images beside or below a mesh are taken for its textures, not for
+    materials."""
+    of_meshes = {mesh.path.parent for mesh in found["objects"]}
+    usable: dict[Kind, int] = {
+        "objects": len(found["objects"]),
+        "materials": sum(
+            not each.problem and not any(place in of_meshes for place in each.path.parents)
+            for each in found["materials"]
+        ),
+        "environments": len(found["environments"]),
+    }
+    kinds = [kind for kind, count in usable.items() if count]
+    if len(kinds) > 1:
+        counts = ", ".join(f"{usable[kind]} {kind}" for kind in kinds)
+        raise AssetError(f"{folder}: holds {counts}; say which with --kind, one manifest is of one kind")
+    if kinds:
+        return kinds[0]
+    if found["materials"]:
+        return "materials"  # none of them usable: the reasons are worth more than "nothing found"
+    raise AssetError(
+        f"{folder}: holds no mesh file, no map set and no environment map; see `multishade assets scan --help`"
+    )
+
+
+def _path_of_set(found: MapSet) -> Path:
+    """What stands for a set where a path is wanted: its folder, or folder / name where the files carry a
+    name."""
+    return found.folder if found.name == found.folder.name else found.folder / found.name
+
+
+def _rows(
+    folder: Path,
+    base: Path,
+    accepted: dict[int, _Candidate],
+    facts: dict[int, Any],
+    reasons: dict[int, str],
+    options: ScanOptions,
+) -> list[Row]:
+    """Rows of the candidates that were read well; what has the same bytes as an earlier one goes to
+    `reasons`."""
+    hashes: dict[int, str] = {}
+    first: dict[str, Path] = {}
+    for index, each in accepted.items():
+        digest = sha256_of_files(*_members(each, facts[index]))
+        if digest in first:
+            reasons[index] = f"is the same, byte for byte, as {location_of(first[digest], base)}"
+        else:
+            hashes[index] = digest
+            first[digest] = each.path
+    names = {index: _name(accepted[index].path, folder) for index in hashes}
+    crowd = Counter(name.split("/")[0] for name in names.values() if "/" in name)
+    rows: list[Row] = []
+    for index, identifier in zip(names, unique_ids(list(names.values())), strict=True):
+        each, fact = accepted[index], facts[index]
+        place, files = _members(each, fact)
+        common: dict[str, Any] = {
+            "id": identifier,
+            "sha256": hashes[index],
+            "licence": licence_of(place / files[0], getattr(fact, "licence", None), folder, options.licence),
+            "split": split_of(hashes[index], options.split),
+        }
+        if isinstance(fact, MeshFacts):
+            # A folder of several objects is a class of them, or a collection; a folder of one is just its own.
+            top = names[index].split("/")[0]
+            family = slug(top) if crowd[top] > 1 else ""
+            rows.append(row_of_mesh(each.path, base, fact, family or "file", **common))
+        elif isinstance(fact, MapSetFacts):
+            rows.append(row_of_map_set(each.item, base, fact, **common))
+        else:
+            rows.append(row_of_environment(each.path, base, fact, **common))
+    return rows
+
+
+def _members(each: _Candidate, fact: Any) -> tuple[Path, tuple[str, ...]]:
+    """The folder and the names of the files that are hashed together, the main one first."""
+    if isinstance(each.item, MapSet):
+        return each.item.folder, tuple(each.item.maps.values())
+    return each.path.parent, (each.path.name, *getattr(fact, "files", ()))
+
+
+def _name(path: Path, folder: Path) -> str:
+    """A path below `folder`, without suffix if it is a file; the folder's own name for the folder itself."""
+    inside = path.relative_to(folder)
+    if inside == Path("."):
+        return folder.name
+    return (inside.with_suffix("") if path.is_file() else inside).as_posix()

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The methods that an evaluation compares: solvers, baselines, learned models, folders of predictions."""

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`diligent:PATH` and its like -> the objects of that benchmark; and a folder of unknown layout -> its one object."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from multishade.errors import EvaluationError
+from multishade.evaluation.objects import BenchmarkObject
+from multishade.evaluation.readers import (
+    cyclesps,
+    depth_normals,
+    diligent,
+    diligent_variants,
+    folder,
+    luces,
+    shards,
+)
+
+Reader = Callable[[Path, Path | None], Iterator[BenchmarkObject]]
+
+READERS: dict[str, Reader] = {
+    "diligent": diligent.read,
+    "diligent102": diligent_variants.read_102,
+    "diligentpi": diligent_variants.read_pi,
+    "luces": luces.read,
+    "cyclesps": cyclesps.read,
+    "nyu": depth_normals.read,
+    "ibims": depth_normals.read,
+    "shards": shards.read,
+    "folder": folder.read,
+}
+
+
+def open_benchmark(
+    spec: str, truth: Path | None = None, only: tuple[str, ...] = ()
+) -> Iterator[BenchmarkObject]:
+    """Objects of `READER:PATH`, in order. truth: normals kept apart from the images. only: names of objects to take.
+
+    Raises EvaluationError for an unknown reader at once, for damaged data when its object's turn comes, and
+    when `only` names an object that is not there.
+    """
+    name, divider, path = spec.partition(":")
+    if not divider or name not in READERS or not path:
+        raise EvaluationError(
+            f"benchmark {spec!r}: expected one of {', '.join(f'{reader}:PATH' for reader in READERS)}"
+        )
+    return _selected(READERS[name](Path(path), truth), only, spec)
+
+
+def _selected(
+    objects: Iterator[BenchmarkObject], only: tuple[str, ...], spec: str
+) -> Iterator[BenchmarkObject]:
+    seen: list[str] = []
+    for target in objects:
+        seen.append(target.name)
+        if not only or target.name in only:
+            yield target
+    missing = [name for name in only if name not in seen]
+    if missing:
+        known = ", ".join(dict.fromkeys(seen))
+        raise EvaluationError(f"{spec}: no object {', '.join(missing)}; it has {known}")
+
+
+def read_folder(
+    path: Path,
+    light_file: Path | None = None,
+    mask_file: Path | None = None,
+    srgb: bool = False,
+) -> BenchmarkObject:
+    """The one object in a folder, its layout told by the files that only one benchmark has; else a plain folder.
+
+    A DiLiGenT object's folder (`ballPNG` with its three text files) is read with that set's known rules, bear's
+    damaged images among them. light_file, mask_file and srgb make it a plain folder.
+    """
+    if not path.is_dir():
+        raise EvaluationError(f"{path}: no such folder")
+    if light_file is None and mask_file is None and not srgb:
+        if (path / luces.SETUP).is_file():
+            return next(luces.read(path))
+        if path.resolve().name.endswith("PNG") and (path / diligent.INTENSITIES).is_file():
+            return next(diligent.read(path.resolve()))
+    return folder.read_object(path, light_file, mask_file, srgb=srgb)

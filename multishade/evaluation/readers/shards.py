@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shards that `multishade render` wrote -> one object a sample (a view of an object in a material).
+
+The photographs under known lights are the sample's shading sequence, in its mode: `lambert`, `cast` or
+`photometric`. Single-image methods get the input images (`image_parallel`, ...). Rows of one object's views
+share the object's name, so that statistics take the object as the unit.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from multishade.errors import EvaluationError
+from multishade.evaluation.objects import BenchmarkObject, Float32
+from multishade.shards.sample import Sample, decode_sample, shading_of
+from multishade.shards.tar import natural_order, read_shard
+
+NAME = "shards"
+
+
+def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
+    """Every sample of a .tar, or of all tars in a folder, in order. Truth lies in the shards; `truth` is not used."""
+    if root.is_file():
+        tars = [root]
+    elif root.is_dir():
+        tars = sorted(root.glob("*.tar"), key=lambda path: natural_order(path.name))
+    else:
+        raise EvaluationError(f"{root}: no such file or folder")
+    if not tars:
+        raise EvaluationError(f"{root}: no .tar in this folder; `multishade render` writes them")
+    for tar in tars:
+        for key, files in read_shard(tar):
+            yield object_of(decode_sample(key, files))
+
+
+def object_of(sample: Sample) -> BenchmarkObject:
+    """One sample as a benchmark object; tags: family, source, material, mode."""
+    meta = sample.meta
+    directions = np.asarray(meta["shading"]["directions"], dtype=np.float64)
+    mode = str(meta["shading"]["mode"])
+    cache: list[Float32] = []
+
+    def load_image(index: int) -> Float32:
+        # Derived or decoded once, for all of the object's images.
+        if not cache:
+            cache.append(shading_of(sample))
+        frame = cache[0][index]
+        return np.repeat(frame[..., None], 3, axis=2) if frame.ndim == 2 else frame
+
+    fields = tuple(sample.images)
+    return BenchmarkObject(
+        name=str(meta["object"]["id"]),
+        view=sample.key,
+        benchmark=NAME,
+        mask=sample.mask,
+        image_names=tuple(f"L{index:02d}" for index in range(len(directions))),
+        load_image=load_image,
+        directions=directions,
+        normal=np.where(sample.mask[..., None], sample.normal, 0),
+        depth=np.where(sample.mask, sample.depth, 0).astype(np.float32),
+        camera=np.asarray(meta["camera"]["K"], dtype=np.float64),
+        orthographic=meta["camera"]["type"] == "orthographic",
+        input_names=fields,
+        load_input=lambda index: sample.images[fields[index]],
+        tags={
+            "family": str(meta["object"]["family"]),
+            "source": str(meta["object"]["source"]),
+            "material": str(meta["material"]["kind"]),
+            "mode": mode,
+        },
+    )

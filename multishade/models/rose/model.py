@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`RoSE`: photos (B, C, H, W) in 0..1 -> K shading images, or a normal map, by one network and its frozen helpers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from multishade.errors import ModelError
+from multishade.models.rose import pretrained, sampling
+from multishade.models.rose.conditioning import Condition, frame_numbers
+from multishade.models.rose.pretrained import Parts
+from multishade.models.rose.schedule import scale_input, time_of
+from multishade.models.rose.settings import Sampling
+from multishade.models.rose.unet import RoseUNet
+
+if TYPE_CHECKING:
+    from multishade.inference.photo import Photo
+    from multishade.inference.predict import Inference
+
+Network = Callable[..., Any]
+
+
+class RoSE:
+    """A model that is ready to run. `settings` say what it was trained to do; `unet` is what is trained."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.settings = parts.settings
+        self.unet = parts.unet.eval()
+        self.codec = parts.codec
+        self.clip = parts.clip
+        self.schedule = parts.schedule
+        _require_fitting(self)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        base: str | Path | None = None,
+        lights: int | None = None,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> "RoSE":
+        """Load a folder, or a name on the Hugging Face Hub: our own checkpoints, the published RoSE, SV3D or SVD.
+
+        base: where VAE, CLIP and scheduler are when `source` has only the UNet (published RoSE: SV3D's, by default).
+        lights: the K that is wanted; another than the model's is a ModelError. device: default the CPU. dtype: of
+        the network and CLIP, such as torch.float16; the VAE stays in float32, which it needs.
+        """
+        parts = pretrained.load_parts(source, base)
+        if lights is not None and lights != parts.settings.lights:
+            raise ModelError(
+                f"{source}: trained for K = {parts.settings.lights} lights, but K = {lights} is asked for; "
+                "take a model of that K or train one (model.lights)"
+            )
+        return cls(parts).to(device, dtype)
+
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
+        """Write a folder that `from_pretrained` reads; dtype: of the stored network, e.g. torch.float16 to halve it."""
+        unet = self.unet
+        if dtype is not None:
+            import copy
+
+            unet = copy.deepcopy(unet).to(dtype)
+        pretrained.save_parts(Path(folder), replace(self.parts, unet=unet))
+
+    def infer(
+        self, photo: "str | Path | Photo", mask: "str | Path | None" = None, **options: Any
+    ) -> "Inference":
+        """Normals, shading and confidence of one photo, at its own size: see `multishade.inference.infer`."""
+        from multishade.inference import infer
+
+        return infer(self, photo, mask, **options)
+
+    @property
+    def parts(self) -> Parts:
+        return Parts(self.settings, self.unet, self.codec, self.clip, self.schedule)
+
+    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "RoSE":
+        """Move everything to a device; give the network and CLIP another type. Returns self."""
+        for part in (self.unet, self.codec, self.clip):
+            if part is not None and device is not None:
+                part.to(device)
+        for part in (self.unet, self.clip):
+            if part is not None and dtype is not None:
+                part.to(dtype)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.unet.parameters()).device
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths that the network takes are multiples of this."""
+        levels = len(self.unet.config.block_out_channels)
+        # Between frames, the UNet makes sizes fit on its way up; the plain one does not.
+        return self.codec.factor * (1 if isinstance(self.unet, RoseUNet) else 2 ** (levels - 1))
+
+    @property
+    def photo_channels(self) -> int:
+        """Of the image that the codec is given: one only for a grey photo without a VAE."""
+        return 1 if self.settings.photo == "grey" and _is_pixels(self) else 3
+
+    @property
+    def frame_channels(self) -> int:
+        return 1 if self.settings.target == "shading" and _is_pixels(self) else 3
+
+    def encode_photos(self, images: Tensor, noise: Tensor | None = None) -> Condition:
+        """images: (B, 1 or 3, H, W), display-encoded, 0..1. noise: as `photo_shape`, added as sampling says.
+
+        A grey model sees the mean of the channels (the paper's grey). Raises ModelError for a grey image given to a
+        model that wants colour, and for sizes that it does not take.
+        """
+        batch, channels, height, width = images.shape
+        if height % self.multiple or width % self.multiple:
+            raise ModelError(
+                f"a photo of {width} x {height} pixels; this network takes multiples of {self.multiple}"
+            )
+        if self.settings.photo == "grey":
+            images = images.mean(dim=1, keepdim=True)
+        elif channels != 3:
+            raise ModelError(f"a photo of {channels} channels; this model sees RGB")
+        coded = images.expand(batch, self.photo_channels, height, width) * 2 - 1
+        with torch.no_grad():
+            if self.clip is None:
+                width = getattr(self.unet.config, "cross_attention_dim", 1)
+                context = coded.new_zeros(batch, 1, width if isinstance(width, int) else width[0])
+            else:
+                context = self.clip(coded)
+            if noise is not None:
+                coded = coded + self.settings.sampling.noise_augmentation * noise.to(coded)
+            latents = self.codec.encode_image(coded)
+        takes_angles = getattr(self.unet, "takes_angles", True)
+        return Condition(latents, context, frame_numbers(self.settings, takes_angles, batch, latents.device))
+
+    def photo_shape(self, batch: int, height: int, width: int) -> tuple[int, int, int, int]:
+        """Of the photo as the codec gets it."""
+        return batch, self.photo_channels, height, width
+
+    def latent_shape(self, batch: int, height: int, width: int) -> tuple[int, int, int, int, int]:
+        """Of the sequence: (B, F, C, h, w)."""
+        factor = self.codec.factor
+        channels = self.codec.channels(self.frame_channels)
+        return batch, self.settings.frames, channels, height // factor, width // factor
+
+    @torch.no_grad()
+    def encode_target(self, target: Tensor) -> Tensor:
+        """Shading (B, K, H, W) in 0..1, or normals (B, 3, H, W) -> latents (B, F, C, h, w)."""
+        if self.settings.target == "normal":
+            return self.codec.encode_frames(target).unsqueeze(1)
+        batch, frames, height, width = target.shape
+        coded = (target * 2 - 1).reshape(batch * frames, 1, height, width)
+        coded = coded.expand(-1, self.frame_channels, -1, -1)
+        return self.codec.encode_frames(coded).unflatten(0, (batch, frames))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents (B, F, C, h, w) -> shading (B, K, H, W), about 0..1, or normals (B, 3, H, W), about unit length."""
+        images = self.codec.decode(latents.flatten(0, 1), latents.shape[1])
+        if self.settings.target == "normal":
+            return images
+        return (images.mean(dim=1).unflatten(0, latents.shape[:2]) + 1) / 2
+
+    def velocity(
+        self, noisy: Tensor, sigma: Tensor, condition: Condition, network: Network | None = None
+    ) -> Tensor:
+        """The network's answer, v (B, F, C, h, w). network: `unet`, as training has wrapped it."""
+        call = self.unet if network is None else network
+        kind = next(self.unet.parameters()).dtype
+        photo = condition.latents.to(kind)
+        if not isinstance(self.unet, RoseUNet):
+            # One step from zeros: there is no noisy latent to see, and no other noise level.
+            answer = call(photo, 0, return_dict=False)[0]
+            return answer.unflatten(1, (self.settings.frames, -1))
+        frames = noisy.shape[1]
+        seen = torch.cat(
+            [scale_input(noisy, sigma).to(kind), photo.unsqueeze(1).expand(-1, frames, -1, -1, -1)], dim=2
+        )
+        return call(seen, time_of(sigma), condition.context.to(kind), condition.added, return_dict=False)[0]
+
+    def predict(self, images: Tensor, seed: int = 0, how: Sampling | None = None) -> Tensor:
+        """Photos (B, 1 or 3, H, W) in 0..1 -> what `decode` gives, float32. Every photo gets the same noise of `seed`.
+
+        how: in place of the model's own steps and guidance.
+        """
+        how = how or self.settings.sampling
+        batch, _, height, width = images.shape
+        images = images.to(self.device)
+        shape = self.latent_shape(batch, height, width)
+        with torch.no_grad():
+            if self.settings.process == "one_step":
+                condition = self.encode_photos(images)
+                latents = sampling.one_step(self.velocity, condition, shape, self.schedule)
+            else:
+                # Drawn on the CPU, so that a seed means the same on every device: the photo's noise first.
+                generator = torch.Generator().manual_seed(seed)
+                photo_noise = torch.randn(self.photo_shape(1, height, width), generator=generator)
+                noise = torch.randn(1, *shape[1:], generator=generator).to(self.device)
+                condition = self.encode_photos(images, photo_noise)
+                latents = sampling.sample(self.velocity, condition, noise.expand(shape), self.schedule, how)
+            return self.decode(latents).float()
+
+
+def _is_pixels(model: RoSE) -> bool:
+    return model.codec.channels(1) != model.codec.channels(3)
+
+
+def _require_fitting(model: RoSE) -> None:
+    """The network's channels are those that the settings and the codec make."""
+    config = model.unet.config
+    photo, frame = model.codec.channels(model.photo_channels), model.codec.channels(model.frame_channels)
+    between_frames = isinstance(model.unet, RoseUNet)
+    expected = (
+        photo + (frame if between_frames else 0),
+        frame if between_frames else model.settings.frames * frame,
+    )
+    if not between_frames and model.settings.process != "one_step":
+        raise ModelError("a network with frames as channels is for process one_step only")
+    found = (config.in_channels, config.out_channels)
+    if found != expected:
+        settings = model.settings
+        raise ModelError(
+            f"the network has {found[0]} channels in and {found[1]} out; K = {settings.lights} lights, target "
+            f"{settings.target}, photo {settings.photo} and the codec need {expected[0]} and {expected[1]}"
+        )
+    if model.clip is not None and model.clip.channels != config.cross_attention_dim:
+        raise ModelError(
+            f"CLIP gives {model.clip.channels} numbers, the network takes {config.cross_attention_dim}"
+        )
+    if isinstance(model.unet, nn.Module):
+        model.unet.eval()

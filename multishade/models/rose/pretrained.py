@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder or a Hub name in diffusers' layout <-> the parts of a model.
+
+    rose.json                                   what the model was trained to do; published checkpoints have none
+    unet/  vae/  scheduler/                     diffusers' own formats
+    image_encoder/  feature_extractor/          CLIP, where the network listens to it
+
+The published RoSE has its UNet in one place and the rest in another, `base`.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from multishade.errors import ModelError
+from multishade.models.rose.codec import VAE, Codec, PixelUnshuffle
+from multishade.models.rose.conditioning import ClipEncoder
+from multishade.models.rose.schedule import NoiseSchedule
+from multishade.models.rose.settings import FILE_NAME, RoseSettings, settings_from_json
+from multishade.models.rose.unet import RoseUNet
+
+PUBLISHED_BASE = "chenguolin/sv3d-diffusers"
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: RoseSettings
+    unet: Any  # RoseUNet, or diffusers' UNet2DModel: typed loosely, since diffusers' own types come late
+    codec: Codec
+    clip: ClipEncoder | None
+    schedule: NoiseSchedule
+
+
+def load_parts(source: str | Path, base: str | Path | None = None) -> Parts:
+    """Everything that a model is made of.
+
+    source: a folder, or a name on the Hugging Face Hub. base: where what `source` lacks is found; without it, what
+    rose.json says, and for a published checkpoint, SV3D's. Raises ModelError, naming part and place.
+    """
+    settings = saved_settings(source) or RoseSettings()
+    unet = load_unet(source)
+    rest = place_of_frozen(source, base)
+    if str(rest) != str(source):
+        settings = replace(settings, base=str(rest))
+    return Parts(settings, unet, load_codec(rest), load_clip(rest), load_schedule(rest))
+
+
+def saved_settings(source: str | Path) -> RoseSettings | None:
+    """What rose.json says; None for a published checkpoint, which has none."""
+    content = _read_json(source, FILE_NAME)
+    return None if content is None else settings_from_json(content, f"{source}/{FILE_NAME}")
+
+
+def place_of_frozen(source: str | Path, base: str | Path | None = None) -> str | Path:
+    """Where VAE, CLIP and scheduler of the model at `source` are: there, or at its base."""
+    if _read_json(source, "vae/config.json") is not None:
+        return source
+    settings = saved_settings(source)
+    return base or (settings and settings.base) or PUBLISHED_BASE
+
+
+def load_unet(source: str | Path) -> Any:
+    """The network in float32. Raises ModelError unless the file's weights are exactly the network's."""
+    from diffusers import UNet2DModel
+
+    config = _read_json(source, "unet/config.json")
+    if config is None:
+        raise ModelError(f"{source}: no unet/config.json in it; is this the folder of a model?")
+    kind = UNet2DModel if config.get("_class_name") == "UNet2DModel" else RoseUNet
+    unet, report = _load(
+        source,
+        "unet",
+        lambda place: kind.from_pretrained(
+            place, subfolder="unet", torch_dtype=torch.float32, output_loading_info=True
+        ),
+    )
+    wrong = [f"{what} {', '.join(map(str, report[what][:3]))}" for what in report if report[what]]
+    if wrong:
+        raise ModelError(f"{source}: the UNet's weights do not fit its config.json: {'; '.join(wrong)}")
+    return unet
+
+
+def load_codec(source: str | Path) -> Codec:
+    """The VAE, or the pixel codec that stands in its place."""
+    config = _read_json(source, "vae/config.json")
+    if config is None:
+        raise ModelError(f"{source}: no vae/config.json in it")
+    name = config.get("_class_name")
+    if name == PixelUnshuffle.CLASS_NAME:
+        return PixelUnshuffle(int(config["factor"]))
+    from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder
+
+    kinds = {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderKLTemporalDecoder)}
+    if name not in kinds:
+        raise ModelError(
+            f"{source}/vae/config.json: _class_name {name!r}; expected one of {', '.join(kinds)}"
+        )
+    return VAE(_load(source, "vae", lambda place: kinds[name].from_pretrained(place, subfolder="vae")))
+
+
+def load_clip(source: str | Path) -> ClipEncoder | None:
+    """CLIP's image encoder with the mean and deviation that its photos are normalised by, or None."""
+    if _read_json(source, "image_encoder/config.json") is None:
+        return None
+    from transformers import CLIPVisionModelWithProjection
+
+    processor = _read_json(source, "feature_extractor/preprocessor_config.json")
+    if processor is None:
+        raise ModelError(f"{source}: an image_encoder, but no feature_extractor/preprocessor_config.json")
+    encoder = _load(
+        source,
+        "image_encoder",
+        lambda place: CLIPVisionModelWithProjection.from_pretrained(
+            place, subfolder="image_encoder", dtype=torch.float32
+        ),
+    )
+    return ClipEncoder(encoder, processor["image_mean"], processor["image_std"])
+
+
+def load_schedule(source: str | Path) -> NoiseSchedule:
+    """The noise levels of scheduler/. Raises ModelError for a process that is not EDM's with v-prediction."""
+    place = f"{source}/scheduler/scheduler_config.json"
+    config = _read_json(source, "scheduler/scheduler_config.json")
+    if config is None:
+        raise ModelError(f"{place}: not found")
+    needed = {"prediction_type": "v_prediction", "timestep_type": "continuous", "use_karras_sigmas": True}
+    for name, value in needed.items():
+        if config.get(name) != value:
+            raise ModelError(f"{place}: {name} is {config.get(name)!r}; this model needs {value!r}")
+    if not (config.get("sigma_min") and config.get("sigma_max")):
+        raise ModelError(f"{place}: sigma_min and sigma_max must be given")
+    return NoiseSchedule(float(config["sigma_min"]), float(config["sigma_max"]))
+
+
+def save_parts(folder: Path, parts: Parts) -> None:
+    """Write what `load_parts` reads. Of a model with a `base` only the settings and the UNet: the rest is there."""
+    from diffusers import EulerDiscreteScheduler
+
+    folder.mkdir(parents=True, exist_ok=True)
+    parts.unet.save_pretrained(folder / "unet")
+    if parts.settings.base is None:
+        parts.codec.save_pretrained(folder / "vae")
+        EulerDiscreteScheduler(
+            beta_schedule="scaled_linear",
+            beta_start=0.00085,
+            beta_end=0.012,
+            prediction_type="v_prediction",
+            timestep_type="continuous",
+            timestep_spacing="leading",
+            steps_offset=1,
+            use_karras_sigmas=True,
+            sigma_min=parts.schedule.sigma_min,
+            sigma_max=parts.schedule.sigma_max,
+        ).save_pretrained(folder / "scheduler")  # type: ignore[attr-defined]
+        if parts.clip is not None:
+            parts.clip.save_pretrained(folder)
+    (folder / FILE_NAME).write_text(json.dumps(parts.settings.as_json(), indent=2) + "\n")
+
+
+def _read_json(source: str | Path, name: str) -> dict[str, Any] | None:
+    """A JSON file of the folder or of the Hub's repository; None where there is no such file."""
+    path = _fetch(source, name)
+    if path is None:
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{source}/{name}: cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{source}/{name}: holds {type(content).__name__}, not an object with names")
+    return content
+
+
+def _fetch(source: str | Path, name: str) -> Path | None:
+    if Path(source).is_dir():
+        path = Path(source) / name
+        return path if path.is_file() else None
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
+
+    try:
+        return Path(hf_hub_download(str(source), name))
+    except LocalEntryNotFoundError as error:
+        raise ModelError(f"{source}: not a folder here, and the Hub cannot be reached: {error}") from error
+    except EntryNotFoundError:
+        return None
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise ModelError(f"{source}: neither a folder nor a model on the Hub: {error}") from error
+
+
+def _load(source: str | Path, part: str, load: Callable[[str], Loaded]) -> Loaded:
+    from safetensors import SafetensorError
+
+    try:
+        return load(str(source))
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelError(f"{source}: its {part} cannot be loaded: {error}") from error

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model made of one photo -> normals, confidence, and where there is an object."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.models.rose.settings import RoseSettings
+from multishade.photometry.solvers import methods
+
+Float32 = NDArray[np.float32]
+DEFAULT_SOLVER = "relu"
+OBJECT_LENGTH = 0.5
+
+
+@dataclass(frozen=True)
+class Solved:
+    """normal: (H, W, 3) unit vectors, 0 where there is none. confidence: (H, W), 0 to 1. mask: (H, W), the object."""
+
+    normal: Float32
+    confidence: Float32
+    mask: NDArray[np.bool_]
+
+
+def solve(
+    settings: RoseSettings,
+    made: Float32,
+    mask: NDArray[np.bool_] | None = None,
+    solver: str = DEFAULT_SOLVER,
+) -> Solved:
+    """Shading (K, H, W), or normals (3, H, W) of any length, as `RoSE.predict` gives them for one photo.
+
+    mask: (H, W), the object; without it, where the model sees one. Raises SolveError for an unknown solver. The
+    confidence of a normal that was predicted directly is the length that it had, up to 1.
+    """
+    if settings.target == "shading":
+        shading = np.maximum(made, 0)
+        inside = shading.max(axis=0) > _faintest(settings) / 2 if mask is None else mask
+        if not inside.any():
+            return Solved(
+                np.zeros((*inside.shape, 3), np.float32), np.zeros(inside.shape, np.float32), inside
+            )
+        found = methods.solve(shading, settings.directions, inside, method=solver)
+        return Solved(found.normal, found.confidence, inside)
+    length = np.linalg.norm(made, axis=0)
+    inside = length > OBJECT_LENGTH if mask is None else mask
+    here = inside & (length > 0)
+    normal = np.where(here, made / np.where(here, length, 1), 0).astype(np.float32)
+    return Solved(
+        np.moveaxis(normal, 0, 2), np.where(here, np.minimum(length, 1), 0).astype(np.float32), inside
+    )
+
+
+def _faintest(settings: RoseSettings) -> float:
+    """The least that the brightest frame of a surface turned to the camera can be; off the object it is 0.
+
+    A normal at theta from the view axis has n . l >= cos e cos(180 / K) sin theta + sin e cos theta under its nearest
+    light of the ring, least at one of the ends, theta = 0 or 90 degrees.
+    """
+    elevation = np.radians(settings.elevation_degrees)
+    return float(min(np.sin(elevation), np.cos(elevation) * np.cos(np.pi / settings.lights)))

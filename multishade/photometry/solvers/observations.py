@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images, lights, mask -> checked observations, read as grey float32 blocks of pixels; what every solver
+starts from.
+
+A grey value is the same linear mix of the channels for every method, divided by the light's intensity. Blocks
+keep the working set in the processor's cache, whatever the size of the images.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from multishade.errors import SolveError
+from multishade.geometry.lights import unit_directions
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+# DiLiGenT's published row comes from MATLAB's rgb2gray (Rec.601 luma); "mean" is what RoSE feeds to its
+# network.
+GREY_WEIGHTS = {"luminance": (0.2989, 0.5870, 0.1140), "mean": (1 / 3, 1 / 3, 1 / 3)}
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What was seen under which light. Made by `observe`; N = H * W pixels, row by row."""
+
+    stack: NDArray[Any]  # (K, N) or (K, N, 3), the caller's type, not copied
+    directions: Float64  # (K, 3) unit vectors toward the light
+    gain: (
+        Float32 | None
+    )  # (K,) or (K, 3): grey = sum over channels of gain * stack; None: the stack is grey already
+    channel_gain: (
+        Float32 | None
+    )  # (K, 3): a colour image times this is radiance under a light of unit intensity
+    mask: Bool  # (N,)
+    shape: tuple[int, int]
+
+    @property
+    def colour(self) -> bool:
+        return self.stack.ndim == 3
+
+    def grey(self, start: int, stop: int) -> Float32:
+        """Pixels start to stop, (K, stop - start) float32; a view of the caller's array where nothing has to change."""
+        block = self.stack[:, start:stop]
+        if self.gain is None:
+            return block.astype(np.float32, copy=False)
+        if block.ndim == 2:
+            return np.multiply(block, self.gain[:, None], dtype=np.float32)
+        grey = np.multiply(block[..., 0], self.gain[:, 0, None], dtype=np.float32)
+        for channel in (1, 2):
+            grey += np.multiply(block[..., channel], self.gain[:, channel, None], dtype=np.float32)
+        return grey
+
+    def channels(self, start: int, stop: int) -> Float32:
+        """Pixels start to stop of a colour stack as (K, stop - start, 3) float32, each channel divided by its light."""
+        assert self.channel_gain is not None
+        return np.multiply(self.stack[:, start:stop], self.channel_gain[:, None, :], dtype=np.float32)
+
+    def refuse_non_finite(self, start: int, stop: int) -> None:
+        """Raise SolveError naming the first value in these pixels, inside the mask, that is NaN or infinite."""
+        inside = self.mask[start:stop]
+        bad = ~np.isfinite(self.grey(start, stop)) & inside
+        if bad.any():
+            light, offset = np.argwhere(bad)[0]
+            row, column = divmod(start + int(offset), self.shape[1])
+            raise SolveError(
+                f"intensities: NaN or infinite under light {light} at row {row}, column {column}; "
+                "take that pixel out of the mask, or mend the image"
+            )
+
+
+def observe(
+    intensities: ArrayLike,
+    directions: ArrayLike,
+    mask: ArrayLike | None = None,
+    light_intensities: ArrayLike | None = None,
+    grey: str = "luminance",
+) -> Observations:
+    """Check the input of a solver and say how it is to be read; the images are not copied.
+
+    intensities: (K, H, W) grey or (K, H, W, 3) RGB, scene-linear, K >= 3; float16, float32, float64, or
+    integers, which are read as fractions of their type's largest value. directions: (K, 3) unit vectors
+    toward the lights, camera frame. mask: (H, W), zero off the object; None is everywhere. light_intensities:
+    (K,) or, for RGB images, (K, 3); images are divided by them. grey: how RGB becomes one number, a key of
+    GREY_WEIGHTS. Raises SolveError.
+    """
+    images = np.asarray(intensities)
+    if not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
+        raise SolveError(f"intensities: expected (K, H, W) or (K, H, W, 3), got {images.shape}")
+    if images.dtype.kind not in "fu":
+        raise SolveError(
+            f"intensities: {images.dtype} cannot be read as light; expected float or unsigned integers"
+        )
+    lights = unit_directions(np.asarray(directions))
+    count, height, width = images.shape[:3]
+    if count != len(lights):
+        raise SolveError(f"{count} images but {len(lights)} light directions; each image needs its own")
+    if count < 3:
+        raise SolveError(f"{count} images; a normal needs at least 3 lights")
+    if grey not in GREY_WEIGHTS:
+        raise SolveError(f"grey: {grey!r} is not known; choose from {', '.join(GREY_WEIGHTS)}")
+
+    full_scale = np.iinfo(images.dtype).max if images.dtype.kind == "u" else 1
+    strengths = _strengths(light_intensities, count, images.ndim == 4)
+    if images.ndim == 4:
+        channel_gain = 1 / (full_scale * strengths)
+        gain = channel_gain * np.array(GREY_WEIGHTS[grey])
+        stack = images.reshape(count, height * width, 3)
+    else:
+        channel_gain = None
+        gain = 1 / (full_scale * strengths)
+        stack = images.reshape(count, height * width)
+    is_grey = images.ndim == 3 and light_intensities is None and full_scale == 1
+    return Observations(
+        stack=stack,
+        directions=lights,
+        gain=None if is_grey else gain.astype(np.float32),
+        channel_gain=None if channel_gain is None else channel_gain.astype(np.float32),
+        mask=_flat_mask(mask, (height, width)),
+        shape=(height, width),
+    )
+
+
+def _strengths(light_intensities: ArrayLike | None, count: int, colour: bool) -> Float64:
+    """(K,) for grey images, (K, 3) for colour."""
+    if light_intensities is None:
+        return np.ones((count, 3) if colour else count)
+    strengths = np.asarray(light_intensities, dtype=np.float64)
+    if strengths.shape == (count, 3) and not colour:
+        raise SolveError(
+            f"light_intensities: {strengths.shape} is RGB, but the images are grey; "
+            "hand in RGB images, or one number a light"
+        )
+    if strengths.shape not in ((count,), (count, 3)):
+        raise SolveError(f"light_intensities: expected ({count},) or ({count}, 3), got {strengths.shape}")
+    if not (np.isfinite(strengths) & (strengths > 0)).all():
+        raise SolveError("light_intensities: every one must be positive, since images are divided by them")
+    if colour and strengths.ndim == 1:
+        strengths = np.repeat(strengths[:, None], 3, axis=1)
+    return strengths
+
+
+def _flat_mask(mask: ArrayLike | None, shape: tuple[int, int]) -> Bool:
+    if mask is None:
+        return np.ones(shape[0] * shape[1], dtype=bool)
+    inside = np.asarray(mask)
+    if inside.shape != shape:
+        raise SolveError(f"mask: expected {shape} like the images, got {inside.shape}")
+    return inside.reshape(-1) != 0

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fit of the shading model itself: observations -> Solution that minimises sum_k (I_k - max(0, l_k . b))^2 at
+every pixel.
+
+A dark image says something, too: that its light is behind the surface. Least squares over the lit lights
+forgets that, and over all lights takes it for l . b = 0; the rectified model uses it as the inequality that
+it is.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.errors import SolveError
+from multishade.photometry.solvers.closed_form import masked_kernel
+from multishade.photometry.solvers.normal_equations import (
+    SAFE_SPREAD,
+    confidence,
+    fit_weighted,
+    outer_products,
+    solve_symmetric,
+    spread,
+    usable,
+)
+from multishade.photometry.solvers.observations import Bool, Float32, Observations
+from multishade.photometry.solvers.solution import Fit, Solution, fit_blocks
+
+# Values a block, about 1 MB: the iterations stay in the second-level cache.
+_BLOCK_VALUES = 1 << 18
+# Damping of a Gauss-Newton step, relative to trace(A) / 3: enough for float32, too little to slow
+# convergence.
+_DAMPING = np.float32(1e-5)
+# A step shorter than this part of b, 0.0006 degrees, ends a pixel's iterations; so does one that had to be
+# cut this often.
+_SMALL_STEP = np.float32(1e-5)
+_SHORTEST_CUT = np.float32(1 / 64)
+
+
+def relu(
+    observations: Observations, start_tau: float = 0.05, max_iterations: int = 30, workers: int | None = None
+) -> Solution:
+    """Gauss-Newton on sum_k (I_k - max(0, l_k . b))^2 from the thresholded solution; a step that does not
+    help is cut to a quarter.
+
+    start_tau: the threshold of the starting point, a fraction of the pixel's largest value. The best of the
+    five for shading with noise; like every least-squares fit it is not made for highlights and cast shadows
+    (`robust` is).
+    """
+    if max_iterations < 1:
+        raise SolveError(f"max_iterations: {max_iterations}; at least 1 is needed")
+    directions = observations.directions
+    lights = directions.astype(np.float32)
+    products = outer_products(directions).astype(np.float32)
+    first_guess = masked_kernel(observations, 1e-6, tau=start_tau)
+
+    def kernel(grey: Float32, want_weights: bool) -> Fit:
+        guess = first_guess(grey, False)
+        scaled = np.where(guess.determined, guess.scaled_normal, 0).astype(np.float32)
+        # Where the threshold left too little, start toward the mean of the lights, weighed by what was seen.
+        unsolved = ~guess.determined
+        scaled[:, unsolved] = lights.T @ np.maximum(grey[:, unsolved], 0) / len(lights)
+        scaled = gauss_newton(grey, lights, products, scaled, max_iterations)
+
+        shading = lights @ scaled
+        active = (shading > 0).astype(np.float32)
+        misfit = np.square(grey - np.maximum(shading, 0)).sum(axis=0)
+        lit = ((grey > 0) & (shading > 0)).sum(axis=0)
+        total = active.sum(axis=0)
+        _, determinant, inverse_trace = solve_symmetric(products @ active, scaled)
+        room = spread(determinant, total)
+        doubtful = np.flatnonzero((room < SAFE_SPREAD) & (lit >= 3))
+        if len(doubtful):
+            scaled[:, doubtful], room[doubtful], inverse_trace[doubtful] = fit_weighted(
+                grey[:, doubtful], active[:, doubtful], directions
+            )
+        squared = np.einsum("ib,ib->b", scaled, scaled)
+        return Fit(
+            scaled,
+            np.sqrt(misfit / len(lights)),
+            confidence(misfit, total, squared, inverse_trace),
+            usable(scaled, room, lit),
+            active if want_weights else None,
+            finite=bool(np.isfinite(grey.sum())),
+        )
+
+    block = max(1024, _BLOCK_VALUES // len(lights))
+    return fit_blocks(observations, kernel, block, gather=True, workers=workers)
+
+
+def gauss_newton(
+    grey: Float32, lights: Float32, products: NDArray[np.float32], start: Float32, max_iterations: int
+) -> Float32:
+    """Minimise the rectified misfit from `start`. grey: (K, B); lights: (K, 3); products: (6, K); start,
+    result: (3, B).
+
+    Pixels that have converged leave the working set, so the cost follows the few that need many steps.
+    """
+    result = start.copy()
+    open_pixels = np.arange(grey.shape[1])
+    scaled = start.copy()
+    cut = np.ones(grey.shape[1], np.float32)
+    shading = lights @ scaled
+    cost = _cost(grey, shading)
+    for _ in range(max_iterations):
+        active = (shading > 0).astype(np.float32)
+        matrix = products @ active
+        matrix[:3] += _DAMPING * matrix[:3].sum(axis=0) / 3 + np.finfo(np.float32).tiny
+        gradient = lights.T @ (active * (grey - shading))
+        step = solve_symmetric(matrix, gradient)[0]
+        step *= cut
+        step[:, ~np.isfinite(step).all(axis=0)] = 0
+        trial = scaled + step
+        trial_shading = lights @ trial
+        trial_cost = _cost(grey, trial_shading)
+        better = trial_cost < cost
+        small = _squared_length(step) < _SMALL_STEP**2 * _squared_length(trial)
+        scaled = np.where(better, trial, scaled)
+        shading = np.where(better, trial_shading, shading)
+        cost = np.where(better, trial_cost, cost)
+        cut = np.where(better, np.minimum(cut * 2, 1), cut / 4)
+        done: Bool = small | (cut < _SHORTEST_CUT)
+        if done.any():
+            result[:, open_pixels] = scaled
+            keep = ~done
+            if not keep.any():
+                return result
+            open_pixels, cut, cost = open_pixels[keep], cut[keep], cost[keep]
+            scaled, shading, grey = scaled[:, keep], shading[:, keep], grey[:, keep]
+    result[:, open_pixels] = scaled
+    return result
+
+
+def _cost(grey: Float32, shading: Float32) -> Float32:
+    missing = grey - np.maximum(shading, 0)
+    return np.einsum("kb,kb->b", missing, missing)
+
+
+def _squared_length(vectors: Float32) -> Float32:
+    return np.einsum("ib,ib->b", vectors, vectors)

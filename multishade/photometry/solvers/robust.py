@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fit that lets a few lights be wrong: observations -> Solution minimising the sum of |I_k - l_k . b|^p, p <=
+1, over lit lights.
+
+Highlights, cast shadows and interreflection are errors that are large and few (sparse), where least squares
+expects them small and everywhere. p = 1 is the convex relaxation of counting the wrong lights; smaller p
+comes closer to counting. No sampling.
+"""
+
+import numpy as np
+
+from multishade.errors import SolveError
+from multishade.photometry.solvers.normal_equations import (
+    SAFE_SPREAD,
+    confidence,
+    fit_weighted,
+    outer_products,
+    solve_symmetric,
+    spread,
+    usable,
+)
+from multishade.photometry.solvers.observations import Float32, Observations
+from multishade.photometry.solvers.solution import Fit, Solution, fit_blocks
+
+_BLOCK_VALUES = 1 << 18
+
+
+def robust(
+    observations: Observations,
+    exponent: float = 1.0,
+    shadow: float = 0.05,
+    smoothing: float = 5e-3,
+    max_iterations: int = 40,
+    workers: int | None = None,
+) -> Solution:
+    """Iteratively reweighted least squares on the sum of |I_k - l_k . b|^exponent over the lights not in shadow.
+
+    exponent: 1 is L1, whose answer does not depend on the start; 0.5 rejects outliers harder. shadow: lights darker
+    than this part of the pixel's typical brightness (its 90th percentile) count as shadow and are left out; 0.05
+    suits photographs, 0 keeps all that is above 0. smoothing: residuals below this part of the typical brightness
+    all count as small; it is approached in halves, from large to small, so that early fits cannot lock in. The
+    solution's residual is the weighted one, in which outliers hardly count.
+    """
+    if not 0 < exponent <= 1:
+        raise SolveError(
+            f"exponent: {exponent:g}; expected above 0 to 1 (2 is least squares: use ols_masked)"
+        )
+    if not 0 <= shadow < 1:
+        raise SolveError(
+            f"shadow: {shadow:g}; expected a fraction from 0 to below 1 of the pixel's brightness"
+        )
+    if not smoothing > 0:
+        raise SolveError(f"smoothing: {smoothing:g}; expected a positive part of the brightness")
+    directions = observations.directions
+    lights = directions.astype(np.float32)
+    products = outer_products(directions).astype(np.float32)
+    power = np.float32((exponent - 2) / 2)
+
+    def kernel(grey: Float32, want_weights: bool) -> Fit:
+        scale = _typical(grey)
+        used = (grey > np.float32(shadow) * scale).astype(np.float32)
+        lit = used.sum(axis=0)
+        solvable = lit >= 3
+        weights = used
+        scaled = _fit(grey, weights, lights, products)
+        width = 0.5
+        for _ in range(max_iterations):
+            width = max(width / 2, smoothing)
+            before = scaled
+            weights = _weights(grey, lights @ scaled, used, width * scale, power)
+            scaled = _fit(grey, weights, lights, products)
+            step = scaled - before
+            moved = np.einsum("ib,ib->b", step, step) > 1e-9 * np.einsum("ib,ib->b", scaled, scaled)
+            if width == smoothing and not (moved & solvable).any():
+                break
+
+        total = weights.sum(axis=0)
+        _, determinant, inverse_trace = solve_symmetric(products @ weights, scaled)
+        room = spread(determinant, total)
+        doubtful = np.flatnonzero(~(room > SAFE_SPREAD) & solvable)
+        if len(doubtful):
+            scaled[:, doubtful], room[doubtful], inverse_trace[doubtful] = fit_weighted(
+                grey[:, doubtful], weights[:, doubtful], directions
+            )
+        misfit = np.einsum("kb,kb->b", weights, np.square(grey - lights @ scaled))
+        squared = np.einsum("ib,ib->b", scaled, scaled)
+        return Fit(
+            scaled,
+            np.sqrt(misfit / total),
+            confidence(misfit, total, squared, inverse_trace),
+            usable(scaled, room, lit),
+            weights if want_weights else None,
+            finite=bool(np.isfinite(grey.sum())),
+        )
+
+    block = max(1024, _BLOCK_VALUES // len(lights))
+    return fit_blocks(observations, kernel, block, gather=True, workers=workers)
+
+
+def _typical(grey: Float32) -> Float32:
+    """The brightness that a pixel reaches without highlights: its 90th percentile over the lights, at least 0; (B,)."""
+    rank = int(0.9 * (len(grey) - 1))
+    return np.maximum(np.partition(grey, rank, axis=0)[rank], np.float32(0))
+
+
+def _fit(grey: Float32, weights: Float32, lights: Float32, products: Float32) -> Float32:
+    """Weighted least squares, (3, B); 0 where the weighted lights determine nothing."""
+    matrix = products @ weights
+    matrix[:3] += np.float32(1e-7) * matrix[:3].sum(axis=0)
+    scaled = solve_symmetric(matrix, lights.T @ (weights * grey))[0]
+    return np.where(np.isfinite(scaled).all(axis=0), scaled, 0).astype(np.float32)
+
+
+def _weights(grey: Float32, shading: Float32, used: Float32, width: Float32, power: np.float32) -> Float32:
+    """1 for a perfect light, falling as |residual|^(p - 2) beyond `width` (B,)."""
+    relative = (grey - shading) / np.maximum(width, np.finfo(np.float32).tiny)
+    relative *= relative
+    relative += 1
+    return used * relative**power

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A kernel that fits one block of pixels -> a Solution for whole images, on as many cores as there are."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.photometry.solvers.observations import Bool, Float32, Observations
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver found. Off the mask, and where `determined` is False, every other field is 0: nothing is guessed.
+
+    normal: unit vectors, camera frame. albedo: radiance under a light of intensity 1 that shines along the normal;
+    RGB for RGB images. residual: root mean square misfit over the lights that the method used, in units of grey.
+    confidence: 0 to 1, 1 / (1 + (d / 5 degrees)^2), d the predicted deviation. determined: three lit lights or more,
+    not in one plane.
+    """
+
+    normal: Float32  # (H, W, 3)
+    albedo: Float32  # (H, W) or (H, W, 3)
+    residual: Float32  # (H, W)
+    confidence: Float32  # (H, W)
+    determined: Bool  # (H, W)
+
+
+class Fit(NamedTuple):
+    """What a kernel found for B pixels; entries of pixels that are not determined are ignored, whatever they hold."""
+
+    scaled_normal: NDArray[np.floating]  # (3, B) albedo times normal
+    residual: NDArray[np.floating]  # (B,)
+    confidence: NDArray[np.floating]  # (B,)
+    determined: Bool  # (B,)
+    weights: NDArray[np.floating] | None  # (K, B) how much each light counted; only when asked for
+    finite: bool  # no NaN and no infinity came out of the input's sums
+
+
+# grey (K, B) float32, whether the weights are wanted -> Fit
+Kernel = Callable[[Float32, bool], Fit]
+
+
+def available_cores() -> int:
+    """Cores this process may run on (not those of the machine, which a cluster job may share)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fit_blocks(
+    observations: Observations, kernel: Kernel, block: int, gather: bool, workers: int | None = None
+) -> Solution:
+    """Run `kernel` over the pixels inside the mask and put the results in place.
+
+    block: pixels a call. gather: hand over only the pixels inside the mask (for iterative kernels), instead
+    of all pixels of blocks that touch it (for kernels so quick that picking pixels would cost more). workers:
+    threads; None takes one a core.
+    """
+    pixels = len(observations.mask)
+    fields = blank_fields(observations)
+    normal, albedo, residual, trust, determined = fields
+
+    def run(start: int) -> None:
+        stop = min(start + block, pixels)
+        inside = observations.mask[start:stop]
+        if not inside.any():
+            return
+        whole = bool(inside.all())
+        grey = observations.grey(start, stop)
+        if gather and not whole:
+            grey = grey[:, inside]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            fit = kernel(grey, observations.colour)
+            if not fit.finite:
+                observations.refuse_non_finite(start, stop)
+            good = fit.determined if gather or whole else fit.determined & inside
+            place = slice(start, stop) if whole or not gather else start + np.flatnonzero(inside)
+            length = np.sqrt(np.einsum("ib,ib->b", fit.scaled_normal, fit.scaled_normal))
+            unit = fit.scaled_normal / length
+            values = (fit.residual, fit.confidence, length)
+            if not good.all():
+                bad = ~good
+                unit[:, bad] = 0
+                for value in values:
+                    value[bad] = 0
+            normal[place] = unit.T
+            residual[place] = fit.residual
+            trust[place] = fit.confidence
+            determined[place] = good
+            if observations.colour:
+                assert fit.weights is not None
+                channels = observations.channels(start, stop)
+                if gather and not whole:
+                    channels = channels[:, inside]
+                albedo[place] = _colour_albedo(channels, unit, observations.directions, fit.weights)
+            else:
+                albedo[place] = length
+
+    over_threads(run, range(0, pixels, block), workers)
+    return assemble(observations, fields)
+
+
+Fields = tuple[Float32, Float32, Float32, Float32, Bool]
+
+
+def blank_fields(observations: Observations) -> Fields:
+    """Room for normal (N, 3), albedo (N,) or (N, 3), residual, confidence and determined (N,), all 0."""
+    pixels = len(observations.mask)
+    return (
+        np.zeros((pixels, 3), np.float32),
+        np.zeros((pixels, 3) if observations.colour else pixels, np.float32),
+        np.zeros(pixels, np.float32),
+        np.zeros(pixels, np.float32),
+        np.zeros(pixels, bool),
+    )
+
+
+def assemble(observations: Observations, fields: Fields) -> Solution:
+    """The filled fields as images."""
+    height, width = observations.shape
+    normal, albedo, residual, trust, determined = fields
+    return Solution(
+        normal=normal.reshape(height, width, 3),
+        albedo=albedo.reshape(height, width, *albedo.shape[1:]),
+        residual=residual.reshape(height, width),
+        confidence=trust.reshape(height, width),
+        determined=determined.reshape(height, width),
+    )
+
+
+def over_threads(run: Callable[[int], None], starts: range, workers: int | None) -> None:
+    """run(start) for every start, on `workers` threads (None: one a core)."""
+    threads = min(available_cores() if workers is None else workers, len(starts))
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            # list(): an exception of a block is raised here and not lost.
+            list(pool.map(run, starts))
+    else:
+        for start in starts:
+            run(start)
+
+
+def _colour_albedo(
+    channels: Float32,
+    unit: NDArray[np.floating],
+    directions: NDArray[np.floating],
+    weights: NDArray[np.floating],
+) -> Float32:
+    """The colour that fits each channel best, given the normal: sum w s I / sum w s^2, s the shading; (B, 3)."""
+    shading = directions.astype(np.float32) @ unit.astype(np.float32)
+    weighted = weights * shading
+    scale = np.einsum("kb,kb->b", weighted, shading)
+    colour = np.einsum("kb,kbc->bc", weighted, channels)
+    return np.divide(colour, scale[:, None], out=np.zeros_like(colour), where=scale[:, None] > 0)

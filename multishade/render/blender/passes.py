@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A multi-layer EXR that Cycles wrote -> float32 arrays by pass, and world normals -> camera normals."""
+
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+from numpy.typing import NDArray
+
+from multishade.protocol.scene import Camera
+
+BACKGROUND_DEPTH = 1e9  # Cycles writes 1e10 where a ray hits nothing
+
+
+def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
+    """All passes of Blender's one layer: "Combined" and AOVs (H, W, 4), "Depth" (H, W), "Normal" (H, W, 3)."""
+    passes: dict[str, NDArray[np.float32]] = {}
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        for part in file.parts:
+            channels = {name.rsplit(".", 1)[1]: channel.pixels for name, channel in part.channels.items()}
+            order = next(order for order in ("RGB", "XYZ", "Z", "V") if set(order) <= set(channels))
+            planes = [channels[name] for name in (order + "A" if "A" in channels else order)]
+            passes[part.name().split(".", 1)[1]] = np.stack(planes, axis=-1) if len(planes) > 1 else planes[0]
+    return passes
+
+
+def hit_mask(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(H, W) depth as Cycles writes it -> where the pixel's centre hits the object."""
+    return depth < BACKGROUND_DEPTH
+
+
+def camera_normals(
+    world: NDArray[np.float32], mask: NDArray[np.bool_], camera: Camera
+) -> NDArray[np.float32]:
+    """(H, W, 3 or more) world-frame normals -> unit normals in the camera's frame, 0 off the mask."""
+    rotation = np.asarray(camera.camera_to_world, dtype=np.float64)[:3, :3]
+    normal = np.zeros((*mask.shape, 3), dtype=np.float32)
+    turned = world[mask][:, :3].astype(np.float64) @ rotation
+    length = np.linalg.norm(turned, axis=-1, keepdims=True)
+    normal[mask] = turned / np.maximum(length, 1e-12)
+    return normal
+
+
+def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[int, int, int, int] | None:
+    """Left, top, right, bottom (the last two excluded) of the true pixels, widened by `margin`; None without any."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    height, width = mask.shape
+    return (
+        max(int(columns[0]) - margin, 0),
+        max(int(rows[0]) - margin, 0),
+        min(int(columns[-1]) + 1 + margin, width),
+        min(int(rows[-1]) + 1 + margin, height),
+    )

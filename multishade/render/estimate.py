@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan and a folder of rendered shards -> how long and how large the whole would be, at the speed measured there."""
+
+from pathlib import Path
+
+from multishade.errors import MultiShadeError, ShardError
+from multishade.render.plan import Plan
+from multishade.render.replay import plan_of
+from multishade.shards.record import list_shards
+from multishade.shards.tar import Marker, committed
+
+
+def estimate(plan: Plan, folder: Path) -> str:
+    """A few lines for a person. Cost is scaled by camera paths, size by pixels and images, from what was measured."""
+    try:
+        measured = plan_of(folder)
+        markers = [marker for path in list_shards([folder]) if (marker := committed(path)) is not None]
+    except MultiShadeError as error:
+        return f"cost         not known: no measured speed ({error}); render a shard, or name one with --speed-from"
+    if not markers:
+        return f"cost         not known: {folder} holds no finished shard; render one, or name one with --speed-from"
+    seconds, size = per_sample(markers)
+    samples = plan.config.shards.count * plan.config.shards.groups * plan.config.views.count
+    seconds *= plan.paths_per_view() / measured.paths_per_view()
+    size *= _stored_pixels(plan) / _stored_pixels(measured)
+    return (
+        f"bytes        {_binary(samples * size)} ({_binary(size)} a sample)\n"
+        f"time         {samples * seconds / 3600:,.1f} worker-hours ({seconds:.2f} s a sample), at the speed of "
+        f"{sum(marker.samples for marker in markers)} samples in {folder}"
+    )
+
+
+def per_sample(markers: list[Marker]) -> tuple[float, float]:
+    """Mean seconds of one worker, and bytes, per sample. Raises ShardError where the markers hold no timing."""
+    samples = sum(marker.samples for marker in markers)
+    seconds = sum(marker.timings.get("total", 0.0) for marker in markers)
+    if seconds <= 0:
+        raise ShardError("the shards' markers hold no timings")
+    return seconds / samples, sum(marker.bytes for marker in markers) / samples
+
+
+def _stored_pixels(plan: Plan) -> int:
+    config = plan.config
+    stored = plan.images_per_view() + 2  # normal and depth
+    if config.shading.stored and config.shading.mode != "photometric":
+        stored += config.shading.count // 3
+    return stored * config.camera.width * config.camera.height
+
+
+def _binary(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} TiB"

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A data set's folder and a key -> the same sample made again by itself, or its scene as a .blend."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+from multishade.config import Config
+from multishade.errors import ShardError
+from multishade.protocol.scene import Group, to_json
+from multishade.render.assemble import field_format
+from multishade.render.blender.session import Stopwatch
+from multishade.render.plan import Plan, PlannedGroup, make_plan
+from multishade.render.worker import GroupRenderer, object_source, shard_path
+from multishade.shards.record import read_dataset
+from multishade.shards.sample import encode_sample
+from multishade.shards.tar import read_shard
+
+KEY = re.compile(r"s(\d{6,})-g(\d{4,})-v(\d+)")
+
+
+def compare(folder: Path, key: str, threads: int) -> list[str]:
+    """Render the sample `key` again; one line for each file whose bytes differ from the shard's.
+
+    Raises ShardError where the folder has no such sample, or its manifests are not what they were.
+    """
+    plan = plan_of(folder)
+    shard, group = planned_view(plan, folder, key)
+    stored = next((files for name, files in read_shard(shard_path(folder, shard)) if name == key), None)
+    if stored is None:
+        raise ShardError(f"{shard_path(folder, shard)}: has no sample {key}")
+    with GroupRenderer(plan.config, threads, Stopwatch()) as renderer:
+        (sample,) = renderer.render(group)
+    made = dict(encode_sample(sample, field_format(plan.config)))
+    names = dict.fromkeys([*stored, *made])
+    return [f"{key}.{name}: differs" for name in names if stored.get(name) != made.get(name)]
+
+
+def save_scene(folder: Path, key: str, path: Path, field: str | None) -> None:
+    """Save a sample's scene, lit as for the image `field` (default: its first), as a .blend with packed textures."""
+    plan = plan_of(folder)
+    _, group = planned_view(plan, folder, key)
+    (view,) = group.views
+    fields = [light.field for light in view.lights]
+    if not fields or (field is not None and field not in fields):
+        raise ShardError(f"{key}: has no image {field or ''}; it has {', '.join(fields) or 'none'}")
+    number = fields.index(field) if field else 0
+    with GroupRenderer(plan.config, 1, Stopwatch()) as renderer:
+        child = renderer.child()
+        source = object_source(group, child.folder, plan.config)
+        request = Group(group.key, source, group.material_spec, group.views)
+        child.ask({"do": "load", "group": to_json(request), "settings": to_json(renderer.settings)})
+        child.ask({"do": "save", "view": key, "number": number, "path": str(path.resolve())})
+
+
+def plan_of(folder: Path) -> Plan:
+    """The plan that a folder was rendered from, from its dataset.json alone."""
+    record = read_dataset(folder)
+    settings = {**record.config, "sources": record.plan["sources"]}
+    settings["shards"] = {**settings["shards"], "count": record.plan["shards"]}
+    plan = make_plan(Config.model_validate(settings))
+    changed = record.differences(plan.record())
+    if changed:
+        raise ShardError(f"{folder}: its manifests have changed since it was rendered: {'; '.join(changed)}")
+    return plan
+
+
+def planned_view(plan: Plan, folder: Path, key: str) -> tuple[int, PlannedGroup]:
+    """The shard and the group of a key, the group reduced to the one view."""
+    match = KEY.fullmatch(key)
+    if match is None:
+        raise ShardError(f"{key!r} is not a sample's key, such as s000000-g0001-v0")
+    shard, number, view = (int(part) for part in match.groups())
+    if not shard_path(folder, shard).is_file():
+        raise ShardError(f"{shard_path(folder, shard)}: no such shard")
+    if number >= plan.config.shards.groups or view >= plan.config.views.count:
+        raise ShardError(
+            f"{key}: a shard has groups 0 to {plan.config.shards.groups - 1}, a group views 0 to "
+            f"{plan.config.views.count - 1}"
+        )
+    group = plan.group(shard, number)
+    return shard, dataclasses.replace(group, views=(group.views[view],))

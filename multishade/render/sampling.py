@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A generator and settings -> cameras, lights and sequences: every random choice about one view.
+
+World frame: z up, the object at the origin. Camera frame: +x right, +y up, +z toward the camera.
+"""
+
+import math
+from collections.abc import Sequence as Ordered
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.config import models
+from multishade.geometry import lights as directions_of
+from multishade.protocol import scene
+from multishade.shards.fields import light_names
+
+Array = NDArray[np.float64]
+
+# View -> (direction from the object to the camera, up), both in the world's frame.
+CANONICAL: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "front": ((0, -1, 0), (0, 0, 1)),
+    "back": ((0, 1, 0), (0, 0, 1)),
+    "left": ((-1, 0, 0), (0, 0, 1)),
+    "right": ((1, 0, 0), (0, 0, 1)),
+    "top": ((0, 0, 1), (0, 1, 0)),
+    "bottom": ((0, 0, -1), (0, -1, 0)),
+}
+
+
+def camera(
+    settings: models.Camera, views: models.Views, number: int, rng: np.random.Generator
+) -> scene.Camera:
+    """The camera of view `number` of a group, looking at the origin."""
+    if number < len(views.canonical):
+        back, up = (np.array(vector, dtype=np.float64) for vector in CANONICAL[views.canonical[number]])
+        if views.jitter_degrees > 0:
+            back = _jitter(back, math.radians(views.jitter_degrees), rng)
+    else:
+        back = _on_sphere(rng)
+        up = np.array((0.0, 0.0, 1.0) if abs(back[2]) < 0.999 else (0.0, 1.0, 0.0))
+    right = np.cross(up, back)
+    right /= np.linalg.norm(right)
+    matrix = np.eye(4)
+    matrix[:3, 0], matrix[:3, 1], matrix[:3, 2] = right, np.cross(back, right), back
+    matrix[:3, 3] = back * rng.uniform(*settings.distance)
+    longer = max(settings.width, settings.height) / min(settings.width, settings.height)
+    return scene.Camera(
+        type=settings.type,
+        width=settings.width,
+        height=settings.height,
+        camera_to_world=_nested(matrix),  # type: ignore[arg-type]
+        focal_mm=settings.focal_mm,
+        sensor_mm=settings.sensor_mm,
+        orthographic_scale=settings.orthographic_extent * longer,
+    )
+
+
+def lights(
+    settings: models.Lights, environments: Ordered[str], rng: np.random.Generator, distance: float = 0.0
+) -> tuple[scene.Light, ...]:
+    """The light of each input image, in the order parallel, point, environment, mixed.
+
+    `environments` are paths or `studio:` names; as far as there are enough, no two images of a view share one.
+    distance: from the camera to the object's centre. Point lights are drawn about that centre and given in the camera's
+    frame, whose origin is the camera.
+    """
+    wanted = settings.environment.count + settings.mixed.count
+    maps: list[str] = []
+    while len(maps) < wanted:
+        maps += [environments[index] for index in rng.permutation(len(environments))]
+    drawn = [
+        _parallel(f"image_parallel{suffix}", settings, rng) for suffix in _suffixes(settings.parallel.count)
+    ]
+    drawn += [
+        _point(f"image_point{suffix}", settings, rng, distance) for suffix in _suffixes(settings.point.count)
+    ]
+    drawn += [environment(f"image_env{i}", maps[i], settings, rng) for i in range(settings.environment.count)]
+    for i in range(settings.mixed.count):
+        sun = _parallel(f"image_mixed{i}", settings, rng)
+        sky = environment(sun.field, maps[settings.environment.count + i], settings, rng)
+        drawn.append(
+            scene.Light(
+                sun.field,
+                "mixed",
+                colour=sun.colour,
+                direction=sun.direction,
+                strength=sun.strength,
+                size=sun.size,
+                environment=sky.environment,
+                environment_strength=sky.environment_strength,
+                rotation_degrees=sky.rotation_degrees,
+            )
+        )
+    return tuple(drawn)
+
+
+def environment(field: str, path: str, settings: models.Lights, rng: np.random.Generator) -> scene.Light:
+    return scene.Light(
+        field,
+        "environment",
+        environment=path,
+        environment_strength=float(rng.uniform(*settings.environment.strength)),
+        rotation_degrees=float(rng.uniform(*settings.environment.rotation_degrees)),
+    )
+
+
+def sequence(
+    settings: models.Shading, lighting: models.Lights, environments: Ordered[str], rng: np.random.Generator
+) -> scene.Sequence:
+    """The lights of the shading sequence; the same for every view but for a drawn ambient environment."""
+    directions = sequence_directions(settings)
+    ambient = None
+    if settings.environment_strength[1] > 0:
+        sky = environment("shading", environments[rng.integers(len(environments))], lighting, rng)
+        strength = float(rng.uniform(*settings.environment_strength))
+        ambient = scene.Light(
+            "shading",
+            "environment",
+            environment=sky.environment,
+            environment_strength=strength,
+            rotation_degrees=sky.rotation_degrees,
+        )
+    return scene.Sequence(settings.mode, _nested(directions), ambient)  # type: ignore[arg-type]
+
+
+def sequence_directions(settings: models.Shading) -> Array:
+    """(K, 3) unit light directions in the camera's frame."""
+    if settings.path == "ring":
+        return directions_of.ring(settings.count, settings.elevation_degrees)
+    if settings.path == "spiral":
+        return directions_of.spiral(settings.count)
+    return directions_of.hemisphere(settings.count)
+
+
+def light_basis(settings: models.LightBasis | None) -> tuple[scene.Light, ...]:
+    """The single lights of a basis, the same for every view: white, of irradiance pi, so that white clay shows 1."""
+    if settings is None:
+        return ()
+    path = directions_of.spiral if settings.path == "spiral" else directions_of.hemisphere
+    directions = path(settings.count, settings.min_elevation_degrees)
+    return tuple(
+        scene.Light(name, "parallel", direction=(x, y, z), strength=math.pi, size=settings.angle_degrees)
+        for name, (x, y, z) in zip(light_names(settings.count), directions.tolist(), strict=True)
+    )
+
+
+def rotation(kind: str, rng: np.random.Generator) -> scene.Matrix3:
+    """How the object is turned before it is looked at: "none", "yaw" (about z) or "full" (uniform over SO(3))."""
+    if kind == "none":
+        return scene.ObjectSource("monkey").rotation
+    if kind == "yaw":
+        angle = rng.uniform(0, 2 * math.pi)
+        c, s = math.cos(angle), math.sin(angle)
+        return ((c, -s, 0.0), (s, c, 0.0), (0.0, 0.0, 1.0))
+    w, x, y, z = (quaternion := rng.normal(size=4)) / np.linalg.norm(quaternion)
+    matrix = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    return _nested(matrix)  # type: ignore[return-value]
+
+
+def _parallel(field: str, settings: models.Lights, rng: np.random.Generator) -> scene.Light:
+    return scene.Light(
+        field,
+        "parallel",
+        colour=_colour(settings.colour_jitter, rng),
+        direction=_upper_front(settings, rng),
+        strength=float(rng.uniform(*settings.parallel.strength)),
+        size=float(rng.uniform(*settings.parallel.angle_degrees)),
+    )
+
+
+def _point(
+    field: str, settings: models.Lights, rng: np.random.Generator, camera_distance: float
+) -> scene.Light:
+    colour = _colour(settings.colour_jitter, rng)
+    distance = rng.uniform(*settings.point.distance)
+    x, y, z = (distance * axis for axis in _upper_front(settings, rng))
+    return scene.Light(
+        field,
+        "point",
+        colour=colour,
+        position=(float(x), float(y), float(z - camera_distance)),
+        strength=float(rng.uniform(*settings.point.strength)),
+        size=float(rng.uniform(*settings.point.radius)),
+    )
+
+
+def _upper_front(settings: models.Lights, rng: np.random.Generator) -> scene.Vector:
+    """Uniform by solid angle over the part of the camera's side that lights may come from."""
+    z = rng.uniform(math.sin(math.radians(settings.min_elevation_degrees)), 1.0)
+    azimuth = rng.uniform(0, math.pi if settings.hemisphere == "upper-front" else 2 * math.pi)
+    across = math.sqrt(1 - z * z)
+    return (across * math.cos(azimuth), across * math.sin(azimuth), float(z))
+
+
+def _colour(jitter: float, rng: np.random.Generator) -> scene.Vector:
+    """White, or a tint of it with the same mean."""
+    tint = 1 + jitter * rng.uniform(-1, 1, size=3)
+    red, green, blue = (tint / tint.mean()).tolist()
+    return (red, green, blue)
+
+
+def _suffixes(count: int) -> list[str]:
+    """One light of a kind needs no number."""
+    return [""] if count == 1 else [str(i) for i in range(count)]
+
+
+def _on_sphere(rng: np.random.Generator) -> Array:
+    vector = rng.normal(size=3)
+    return vector / np.linalg.norm(vector)
+
+
+def _jitter(direction: Array, largest: float, rng: np.random.Generator) -> Array:
+    """Turn a unit vector by at most `largest` radians, uniformly over the cap."""
+    cosine = rng.uniform(math.cos(largest), 1.0)
+    azimuth = rng.uniform(0, 2 * math.pi)
+    first = np.cross(direction, (1.0, 0.0, 0.0) if abs(direction[0]) < 0.9 else (0.0, 1.0, 0.0))
+    first /= np.linalg.norm(first)
+    second = np.cross(direction, first)
+    across = math.sqrt(1 - cosine * cosine)
+    return cosine * direction + across * (math.cos(azimuth) * first + math.sin(azimuth) * second)
+
+
+def _nested(matrix: Array) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(value) for value in row) for row in matrix)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tars -> one PNG with a spread of their samples: images, normals, depth, mask, error, and the shading sequence."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from multishade.errors import MultiShadeError
+from multishade.imaging.codecs import write_png
+from multishade.report.tiles import Tile, basis_tiles, image_tiles, shading_tiles
+from multishade.shards.sample import Sample, decode_sample
+from multishade.shards.tar import list_keys, read_shard
+
+PAGE, TITLE, TEXT, QUIET, ALARM, LAMP = "#15171a", "#f4f5f6", "#c9cdd2", "#858b93", "#ff7b6b", "#ffd166"
+MARGIN, GAP, TILE, CAPTION = 36, 10, 204, 22
+HEADER, BETWEEN = 34, 30
+LEAST_COLUMNS, LEAST_FRAMES = 8, 9  # a row is as wide as so many tiles, and fits so many frames
+
+
+def draw_sheet(
+    path: Path, shards: Sequence[Path], rows: int, reasons: Mapping[str, Sequence[str]] | None = None
+) -> int:
+    """Write the sheet to `path`; returns how many samples are on it.
+
+    rows: how many samples at most, spread over groups and views; those in `reasons` (key -> what is wrong)
+    come first. Samples that cannot be read are left out. Raises ImageFileError where the file cannot be
+    written.
+    """
+    reasons = reasons or {}
+    places = _places(shards)
+    samples = _read(spread(places, rows, set(reasons)))
+    blocks = [_draw_sample(sample, reasons.get(sample.key, ())) for sample in samples]
+    width = max([block.width for block in blocks], default=900) + 2 * MARGIN
+    title = _draw_title(width - 2 * MARGIN, shards, f"{len(blocks)} of {len(places)} samples")
+    height = 2 * MARGIN + title.height + sum(block.height + BETWEEN for block in blocks)
+    page = Image.new("RGB", (width, height), PAGE)
+    page.paste(title, (MARGIN, MARGIN))
+    top = MARGIN + title.height
+    for block in blocks:
+        page.paste(block, (MARGIN, top))
+        top += block.height + BETWEEN
+    write_png(path, np.asarray(page))
+    return len(blocks)
+
+
+def _places(shards: Sequence[Path]) -> list[tuple[Path, str]]:
+    """(tar, key) of every sample of the tars that can be listed."""
+    places = []
+    for shard in shards:
+        with suppress(MultiShadeError):
+            places += [(shard, key) for key in list_keys(shard)]
+    return places
+
+
+def _read(places: Sequence[tuple[Path, str]]) -> Iterator[Sample]:
+    """Those of the samples that can be read, tar by tar; each tar is read once."""
+    wanted: dict[Path, set[str]] = {}
+    for shard, key in places:
+        wanted.setdefault(shard, set()).add(key)
+    for shard in sorted(wanted):
+        for key, files in read_shard(shard):
+            if key in wanted[shard]:
+                with suppress(MultiShadeError):
+                    yield decode_sample(key, files)
+
+
+def spread(places: list[tuple[Path, str]], rows: int, first: set[str]) -> list[tuple[Path, str]]:
+    """At most `rows` of (shard, key): those whose key is in `first`, then a different view of evenly spaced groups."""
+    urgent = [place for place in places if place[1] in first][:rows]
+    groups: dict[tuple[Path, str], list[tuple[Path, str]]] = {}
+    for place in places:
+        if place not in urgent:
+            groups.setdefault((place[0], place[1].rpartition("-")[0]), []).append(place)
+    left = rows - len(urgent)
+    names = list(groups)
+    if len(names) >= left:
+        names = [names[index * len(names) // left] for index in range(left)]
+        return urgent + [groups[name][number % len(groups[name])] for number, name in enumerate(names)]
+    # Fewer groups than rows: go round them, one view more each time.
+    longest = max((len(views) for views in groups.values()), default=0)
+    in_turn = [views[turn] for turn in range(longest) for views in groups.values() if turn < len(views)]
+    picked = set(in_turn[:left])
+    return urgent + [place for place in places if place in picked]
+
+
+def _draw_title(width: int, shards: Sequence[Path], count: str) -> Image.Image:
+    band = Image.new("RGB", (width, 92), PAGE)
+    draw = ImageDraw.Draw(band)
+    draw.text((0, 0), "MultiShade", fill=TITLE, font=_font(32))
+    names = shards[0].name if len(shards) == 1 else f"{shards[0].name} to {shards[-1].name}"
+    draw.text((0, 44), f"{count} of {names}", fill=QUIET, font=_font(17))
+    ball = _normal_key(72)
+    band.paste(ball, (width - 72, 0))
+    lines = ("normals: red right, green up,", "blue toward the viewer")
+    for number, line in enumerate(lines):
+        draw.text((width - 86, 26 + 19 * number), line, fill=QUIET, font=_font(14), anchor="rm")
+    return band
+
+
+def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
+    tiles, frames, basis = image_tiles(sample), shading_tiles(sample), basis_tiles(sample)
+    width = max(len(tiles), LEAST_COLUMNS) * (TILE + GAP) - GAP
+    side = (width + GAP) // max(LEAST_FRAMES, len(frames)) - GAP
+    below = (width + GAP) // max(LEAST_FRAMES, len(basis)) - GAP + CAPTION + GAP if basis else 0
+    height = HEADER + TILE + CAPTION + GAP + side + CAPTION + below + (24 * len(reasons[:3]))
+    block = Image.new("RGB", (width, height), PAGE)
+    draw = ImageDraw.Draw(block)
+    meta = sample.meta
+    name = meta["object"]["id"]
+    draw.text((0, 10), name, fill=TITLE, font=_font(20), anchor="lm")
+    left = _font(20).getlength(name) + 14
+    camera = meta["camera"]
+    facts = [
+        f"material {meta['material']['id']} ({meta['material']['kind']})",
+        f"{camera['type']} {camera['width']} x {camera['height']}",
+    ]
+    facts += [f"shading {meta['shading']['mode']}, {len(meta['shading']['directions'])} lights"]
+    room = width - left - _font(15).getlength(sample.key) - 20
+    draw.text((left, 11), _fitted("   ".join(facts), room, _font(15)), fill=TEXT, font=_font(15), anchor="lm")
+    draw.text((width, 11), sample.key, fill=QUIET, font=_font(15), anchor="rm")
+    _draw_line(block, draw, tiles, HEADER, TILE, width)
+    _draw_line(block, draw, frames, HEADER + TILE + CAPTION + GAP, side, width)
+    if basis:
+        top = HEADER + TILE + CAPTION + GAP + side + CAPTION + GAP
+        _draw_line(block, draw, basis, top, below - CAPTION - GAP, width)
+    for number, reason in enumerate(reasons[:3]):
+        draw.text(
+            (0, height - 24 * (len(reasons[:3]) - number) + 10),
+            reason,
+            fill=ALARM,
+            font=_font(15),
+            anchor="lm",
+        )
+    return block
+
+
+def _draw_line(
+    block: Image.Image, draw: ImageDraw.ImageDraw, tiles: Sequence[Tile], top: int, side: int, width: int
+) -> None:
+    """Tiles side by side over the whole width, each with its caption below and its light as a dot on a disc."""
+    step = (width - side) / max(1, len(tiles) - 1) if len(tiles) * (side + GAP) > width - side else side + GAP
+    for number, tile in enumerate(tiles):
+        left = round(number * step)
+        block.paste(_resized(tile.picture, side), (left, top))
+        if tile.light is not None:
+            _draw_lamp(draw, left + side - 17, top + 17, tile.light)
+        if tile.scale is not None:
+            block.paste(_error_bar(side), (left, top + side - 4))
+            draw.text(
+                (left + side - 4, top + side - 14),
+                f"{tile.scale:g}°",
+                fill=QUIET,
+                font=_font(13),
+                anchor="rm",
+            )
+            draw.text((left + 4, top + side - 14), "0", fill=QUIET, font=_font(13), anchor="lm")
+        font = _font(14)
+        draw.text((left, top + side + 12), tile.name, fill=TEXT, font=font, anchor="lm")
+        room = side - font.getlength(tile.name) - 8
+        draw.text(
+            (left + side, top + side + 12), _fitted(tile.note, room, font), fill=QUIET, font=font, anchor="rm"
+        )
+
+
+def _draw_lamp(draw: ImageDraw.ImageDraw, x: int, y: int, light: tuple[float, float]) -> None:
+    draw.ellipse((x - 10, y - 10, x + 10, y + 10), outline=QUIET, width=1)
+    dx, dy = light[0] * 10, -light[1] * 10
+    draw.ellipse((x + dx - 3, y + dy - 3, x + dx + 3, y + dy + 3), fill=LAMP)
+
+
+def _error_bar(width: int) -> Image.Image:
+    import matplotlib
+
+    ramp = matplotlib.colormaps["inferno"](np.linspace(0, 1, width))[None, :, :3]
+    return Image.fromarray(np.repeat((ramp * 255).round().astype(np.uint8), 4, axis=0))
+
+
+def _resized(picture: NDArray[np.uint8], side: int) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    return image.resize(
+        (side, side), Image.Resampling.LANCZOS if picture.shape[0] > side else Image.Resampling.BICUBIC
+    )
+
+
+def _normal_key(side: int) -> Image.Image:
+    """A ball in the colours of its normals, on the page's ground."""
+    fine = 4 * side
+    y, x = -(np.mgrid[0:fine, 0:fine] + 0.5 - fine / 2) / (fine / 2)
+    x = -x
+    z = np.sqrt(np.maximum(1 - x * x - y * y, 0))
+    colours = ((np.stack([x, y, z], axis=-1) * 0.5 + 0.5) * 255).round().astype(np.uint8)
+    page = np.array(ImageColor.getrgb(PAGE), np.uint8)
+    ball = np.where((x * x + y * y < 1)[..., None], colours, page)
+    return Image.fromarray(ball).resize((side, side), Image.Resampling.LANCZOS)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size)  # type: ignore[return-value]
+
+
+def _fitted(text: str, room: float, font: ImageFont.FreeTypeFont) -> str:
+    if font.getlength(text) <= room:
+        return text
+    while text and font.getlength(text + "...") > room:
+        text = text[:-1]
+    return text + "..." if text else ""

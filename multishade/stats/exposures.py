@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A survey -> checks of how its images are exposed: band of the median, clipped and black pixels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from multishade.stats.check import Check, percent
+from multishade.stats.gather import Survey
+from multishade.stats.measure import BLACK, ImageFigures
+
+SECTION = "Exposure"
+TOLERANCE = 0.05  # of the band's ends and the highlight's limit: what lossy files and coverage change
+ASTRAY = 0.01  # share of images that may lie beyond
+MOST_LIMITED = 0.5  # share of images that may be dark because of their highlights
+MOST_UNLIT = 0.05  # share of images that need more than the factor's limit, as polished metal may
+MOST_BLACK = 0.35  # mean share of the object's pixels that no light reaches
+
+
+def check_exposure(survey: Survey) -> Iterator[Check]:
+    images = images_of(survey)
+    if not images:
+        return
+    settings = survey.config.exposure
+    low, high = settings.median
+    unlit = [image for image in images if image.factor >= settings.limit * (1 - TOLERANCE)]
+    limited = [
+        image
+        for image in images
+        if image.median < low * (1 - TOLERANCE) and (_at_limit(image, survey) or image in unlit)
+    ]
+    astray = [
+        image
+        for image in images
+        if image not in limited and not low * (1 - TOLERANCE) <= image.median <= high * (1 + TOLERANCE)
+    ]
+    medians = np.array([image.median for image in images])
+    yield Check(
+        SECTION,
+        "exposure, median luminance inside the mask",
+        f"{percent(len(astray) / len(images))} of {len(images)} images neither in the band nor held down by their "
+        f"highlights; median of all {np.median(medians):.3f}",
+        f"at most {ASTRAY:.0%}; band {low:g} to {high:g}",
+        len(astray) <= ASTRAY * len(images),
+    )
+    yield Check(
+        SECTION,
+        "exposure, images below the band because of highlights or for want of light",
+        percent(len(limited) / len(images)),
+        f"at most {MOST_LIMITED:.0%}",
+        len(limited) <= MOST_LIMITED * len(images),
+    )
+    share = 1 - settings.highlight_percentile / 100
+    blown = [image for image in images if settings.highlight <= 1 and image.clipped > share + ASTRAY]
+    yield Check(
+        SECTION,
+        "exposure, clipped pixels",
+        f"{percent(float(np.mean([image.clipped for image in images])))} of the object on average; "
+        f"{percent(len(blown) / len(images))} of the images have more than {percent(share + ASTRAY)}",
+        f"at most {ASTRAY:.0%} of the images",
+        len(blown) <= ASTRAY * len(images),
+    )
+    black = float(np.mean([image.black for image in images]))
+    yield Check(
+        SECTION,
+        f"exposure, black pixels (luminance below {BLACK:g})",
+        f"{percent(black)} of the object on average",
+        f"at most {MOST_BLACK:.0%}",
+        black <= MOST_BLACK,
+    )
+    factors = np.array([factor for sample in survey.samples for factor in sample.exposure.values()])
+    few = max(MOST_UNLIT * len(images), 2.5)  # in a small set two say nothing yet
+    yield Check(
+        SECTION,
+        "exposure, applied factors",
+        f"{factors.min():.3g} to {factors.max():.3g}, median {np.median(factors):.3g}; "
+        f"{percent(len(unlit) / len(images))} of the images at the limit",
+        f"above 0, at most {settings.limit:g}, {percent(few / len(images))} at the limit (hardly lit)",
+        bool((factors > 0).all() and factors.max() <= settings.limit * (1 + TOLERANCE) and len(unlit) <= few),
+    )
+
+
+def images_of(survey: Survey) -> list[ImageFigures]:
+    """Of the samples that were looked at closely."""
+    return [image for sample in survey.samples for image in sample.images]
+
+
+def _at_limit(image: ImageFigures, survey: Survey) -> bool:
+    limit = survey.config.exposure.highlight
+    return abs(image.bright - limit) <= TOLERANCE * limit

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One sample's files -> figures of it: its meta's facts, its normals, and of some samples the images and the depth."""
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.errors import ShardError
+from multishade.geometry.depth import view_directions
+from multishade.render.replay import KEY
+from multishade.shards.fields import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
+
+Float64 = NDArray[np.float64]
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
+MOST_PIXELS = 4096  # of a sample's normals; more of them say no more
+DISC_CELLS, ANGLE_CELLS = 48, 36
+BLACK = 0.001  # linear luminance; 3 of 255 in sRGB
+LIT = 1e-3  # cosine above which a pixel counts as lit
+
+
+@dataclass(frozen=True)
+class ImageFigures:
+    """Luminance of one image inside the mask, as it is stored (exposed). bright: the recipe's highlight percentile."""
+
+    field: str
+    kind: str
+    median: float
+    bright: float
+    clipped: float  # share at display white or above
+    black: float
+    factor: float  # the exposure that was applied
+
+
+@dataclass(frozen=True, eq=False)
+class SampleFigures:
+    """What was measured on one sample. Vectors are in the camera's frame but for `camera_to_world`."""
+
+    key: str
+    object: dict[str, Any]
+    material: dict[str, Any]
+    lights: dict[str, dict[str, Any]]
+    exposure: dict[str, float]
+    camera_to_world: Float64  # (4, 4)
+    directions: Float64  # (K, 3) of the shading sequence
+    pixels: int
+    area: float  # share of the frame
+    at_border: bool
+    normal: Float64  # (3,) mean
+    second: Float64  # (2,) means of nx^2 - ny^2 and 2 nx ny
+    left: float  # share of pixels with nx < 0
+    down: float  # share of pixels with ny < 0
+    facing: float  # mean cosine between normal and the pixel's ray to the camera
+    turned_away: float  # share of pixels where that is negative
+    lit: Float64  # (K,) share of pixels whose normal faces each light
+    solvable: float  # share of pixels that three lights or more reach
+    disc: NDArray[np.int64]  # (DISC_CELLS, DISC_CELLS) pixels by (ny, nx)
+    angles: NDArray[np.int64]  # (ANGLE_CELLS,) pixels by squared cosine to the camera's ray
+    quality: dict[str, float] = field(default_factory=dict)  # dB as estimated while rendering
+    images: tuple[ImageFigures, ...] = ()
+    depth: tuple[float, float] | None = None  # nearest, farthest
+    stored_lit: Float64 | None = field(
+        default=None, repr=False
+    )  # (K,) as `lit`, of a stored sequence with shadows
+
+    @property
+    def group(self) -> str:
+        """The object in its material, which its views share."""
+        return self.key.rsplit("-v", 1)[0]
+
+    @property
+    def view(self) -> int:
+        return place_of(self.key)[2]
+
+    @property
+    def distance(self) -> float:
+        """From the camera to the object's centre."""
+        return float(np.linalg.norm(self.camera_to_world[:3, 3]))
+
+
+def place_of(key: str) -> tuple[int, int, int]:
+    """Shard, group and view of a key. Raises ShardError for a key of another kind."""
+    match = KEY.fullmatch(key)
+    if match is None:
+        raise ShardError(f"{key!r} is not a sample's key, such as s000000-g0001-v0")
+    shard, group, view = (int(part) for part in match.groups())
+    return shard, group, view
+
+
+def measure(key: str, files: Mapping[str, bytes], closely: bool, percentile: float) -> SampleFigures:
+    """Figures of one sample. closely: decode its images, depth and stored sequence too. percentile: of `bright`.
+
+    Raises ShardError for a file that is missing or damaged, and an empty mask.
+    """
+    try:
+        meta = json.loads(files["meta.json"])
+        mask = decode_grey(key, "mask.png", files["mask.png"]) > 127
+        normal = decode_rgb(key, "normal.exr", files["normal.exr"])
+    except KeyError as error:
+        raise ShardError(f"{key}: lacks {error.args[0]}; it has {', '.join(files)}") from error
+    except ValueError as error:
+        raise ShardError(f"{key}.meta.json: is not JSON ({error})") from error
+    if not mask.any():
+        raise ShardError(f"{key}: its mask is empty")
+    camera, directions = meta["camera"], np.asarray(meta["shading"]["directions"], np.float64)
+    chosen = np.flatnonzero(mask)
+    chosen = chosen[:: -(-len(chosen) // MOST_PIXELS)]
+    n = normal.reshape(-1, 3)[chosen].astype(np.float64)
+    n /= np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-12)
+    toward = _rays(mask.shape, json.dumps(camera["K"]), camera["type"])[chosen]
+    facing = np.einsum("ij,ij->i", n, toward)
+    lit = n @ directions.T > LIT
+    cells = np.clip(((n[:, :2] + 1) / 2 * DISC_CELLS).astype(int), 0, DISC_CELLS - 1)
+    disc = np.bincount(cells[:, 1] * DISC_CELLS + cells[:, 0], minlength=DISC_CELLS**2)
+    squared = np.minimum((facing[facing > 0] ** 2 * ANGLE_CELLS).astype(int), ANGLE_CELLS - 1)
+    close = _look_closely(key, files, meta, mask, percentile) if closely else {}
+    return SampleFigures(
+        key=key,
+        object=meta["object"],
+        material=meta["material"],
+        lights=meta["lights"],
+        exposure=meta["exposure"],
+        quality={name: found["psnr"] for name, found in meta.get("quality", {}).items()},
+        camera_to_world=np.asarray(camera["camera_to_world"], np.float64),
+        directions=directions,
+        pixels=int(mask.sum()),
+        area=float(mask.mean()),
+        at_border=bool(mask[[0, -1]].any() or mask[:, [0, -1]].any()),
+        normal=n.mean(axis=0),
+        second=np.array([np.mean(n[:, 0] ** 2 - n[:, 1] ** 2), np.mean(2 * n[:, 0] * n[:, 1])]),
+        left=float(np.mean(n[:, 0] < 0)),
+        down=float(np.mean(n[:, 1] < 0)),
+        facing=float(facing.mean()),
+        turned_away=float(np.mean(facing < 0)),
+        lit=lit.mean(axis=0),
+        solvable=float(np.mean(lit.sum(axis=1) >= 3)),
+        disc=disc.reshape(DISC_CELLS, DISC_CELLS),
+        angles=np.bincount(squared, minlength=ANGLE_CELLS),
+        **close,
+    )
+
+
+def _look_closely(
+    key: str, files: Mapping[str, bytes], meta: dict[str, Any], mask: NDArray[np.bool_], percentile: float
+) -> dict[str, Any]:
+    images = []
+    for name, data in files.items():
+        if name.startswith("image_"):
+            which = name.rsplit(".", 1)[0]
+            kind = meta["lights"].get(which, {}).get("type", which)
+            pixels = decode_image(key, name, data)[mask]
+            images.append(_image_figures(which, kind, pixels, percentile, meta["exposure"][which]))
+    found: dict[str, Any] = {"images": tuple(images)}
+    if "depth.exr" in files:
+        depth = decode_depth(key, files["depth.exr"])[mask]
+        found["depth"] = (float(depth.min()), float(depth.max()))
+    sequence = decode_shading(key, files) if meta["shading"]["mode"] != "lambert" else None
+    if sequence is not None:
+        inside = sequence[:, mask]
+        if inside.ndim == 3:
+            pixels = inside.reshape(-1, 3)
+            factor = meta["exposure"].get("shading", 1.0)
+            found["images"] += (_image_figures("shading", "sequence", pixels, percentile, factor),)
+            inside = inside @ LUMINANCE
+        found["stored_lit"] = np.mean(inside > LIT, axis=1)
+    return found
+
+
+def _image_figures(
+    field: str, kind: str, pixels: NDArray[np.float32], percentile: float, factor: float
+) -> ImageFigures:
+    """pixels: (N, 3) linear, exposed by `factor`."""
+    luminance = pixels @ LUMINANCE
+    median, bright = np.percentile(luminance, [50, percentile])
+    return ImageFigures(
+        field,
+        kind,
+        float(median),
+        float(bright),
+        clipped=float(np.mean(luminance >= 1)),
+        black=float(np.mean(luminance < BLACK)),
+        factor=factor,
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _rays(shape: tuple[int, int], matrix: str, kind: str) -> Float64:
+    """(H * W, 3) `view_directions`, of one camera at a time."""
+    return view_directions(shape, json.loads(matrix), kind).reshape(-1, 3)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A survey -> checks of its normals and of what the sequence's lights reach of them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.stats.check import FEWEST_GROUPS, P_LEAST, Check, mean_p, percent
+from multishade.stats.gather import Survey
+
+Float64 = NDArray[np.float64]
+NORMALS, SHADING = "Normals", "Shading sequence"
+# Mean component and share of pixels that may be off balance, whatever its p-value: less than a network notices.
+LEAST_BIAS = 0.02
+# For objects that stand upright or are seen as they were authored, whose sides need not be alike.
+AUTHORED_BIAS, UPRIGHT_BIAS = 0.05, 0.25
+# A convex body turned at random shows its normals with density cos(t) sin(t), mean cosine 2/3; folds and grooves hide
+# what is seen at a grazing angle, flat plates and bump show more of it.
+FACING = (0.55, 0.85)
+TURNED_AWAY = 0.02
+LEAST_LIT, SOLVABLE = 0.2, 0.95
+
+
+def check_normals(survey: Survey) -> Iterator[Check]:
+    """Groups (an object in a material) are independent, pixels and views are not: tests are on the groups' means."""
+    turned = survey.config.objects.rotation == "full"
+    sides = (("left", "right", 0, "left"), ("down", "up", 1, "down"))
+    for low, high, axis, name in sides:
+        means = by_group(survey, np.array([sample.normal[axis] for sample in survey.samples]))
+        shares = by_group(survey, np.array([getattr(sample, name) for sample in survey.samples]))
+        p = min(1.0, 2 * min(mean_p(means, 0.0), mean_p(shares, 0.5)))
+        bias = max(abs(float(means.mean())), abs(float(shares.mean()) - 0.5))
+        bound = LEAST_BIAS if turned else AUTHORED_BIAS if axis == 0 else UPRIGHT_BIAS
+        yield Check(
+            NORMALS,
+            f"normals, {low} and {high}",
+            f"{percent(float(shares.mean()))} of the pixels point {low}, {percent(1 - float(shares.mean()))} {high}; "
+            f"mean n{'xy'[axis]} {means.mean():+.3f} ({len(means)} groups, p {p:.2g})",
+            f"even: off by at most {bound:g}, or p at least {P_LEAST:g}" + _few(means),
+            bias <= bound or p >= P_LEAST,
+        )
+    if turned:
+        second = [by_group(survey, np.array([sample.second[i] for sample in survey.samples])) for i in (0, 1)]
+        p = min(1.0, 2 * min(mean_p(values, 0.0) for values in second))
+        strength = float(np.hypot(second[0].mean(), second[1].mean()))
+        yield Check(
+            NORMALS,
+            "normals, no preferred axis in the image",
+            f"elongation {strength:.3f} (means of nx² - ny² and 2 nx ny; p {p:.2g})",
+            f"at most {LEAST_BIAS:g}, or p at least {P_LEAST:g}" + _few(second[0]),
+            strength <= LEAST_BIAS or p >= P_LEAST,
+        )
+    facing = float(np.mean([sample.facing for sample in survey.samples]))
+    yield Check(
+        NORMALS,
+        "normals, mean cosine to the camera's ray",
+        f"{facing:.3f}",
+        f"{FACING[0]:g} to {FACING[1]:g} (a sphere, and any convex body turned at random: 0.667)",
+        FACING[0] <= facing <= FACING[1],
+    )
+    away = float(np.mean([sample.turned_away for sample in survey.samples]))
+    yield Check(
+        NORMALS,
+        "normals, turned away from the camera",
+        f"{percent(away)} of the pixels",
+        f"at most {TURNED_AWAY:.0%}",
+        away <= TURNED_AWAY,
+    )
+
+
+def check_shading(survey: Survey) -> Iterator[Check]:
+    lit = lit_shares(survey)
+    yield Check(
+        SHADING,
+        "shading, share of the object lit under a light",
+        f"{percent(float(lit.min()))} (light {lit.argmin()}) to {percent(float(lit.max()))} (light {lit.argmax()})",
+        f"at least {LEAST_LIT:.0%} under each",
+        bool(lit.min() >= LEAST_LIT),
+    )
+    solvable = float(np.mean([sample.solvable for sample in survey.samples]))
+    yield Check(
+        SHADING,
+        "shading, pixels that three lights or more reach",
+        percent(solvable),
+        f"at least {SOLVABLE:.0%}",
+        solvable >= SOLVABLE,
+    )
+    planned = survey.config.shading.count
+    counts = {len(sample.directions) for sample in survey.samples}
+    yield Check(
+        SHADING, "shading, lights", ", ".join(map(str, sorted(counts))), f"{planned}", counts == {planned}
+    )
+
+
+def lit_shares(survey: Survey) -> Float64:
+    """(K,) mean share of the object that each light of the sequence reaches: with shadows, where they are stored."""
+    stored = [sample.stored_lit for sample in survey.samples if sample.stored_lit is not None]
+    return np.mean(stored or [sample.lit for sample in survey.samples], axis=0)
+
+
+def by_group(survey: Survey, values: Float64) -> Float64:
+    """(samples,) -> (groups,) means."""
+    _, places = np.unique([sample.group for sample in survey.samples], return_inverse=True)
+    return np.bincount(places, values) / np.bincount(places)
+
+
+def _few(values: Float64) -> str:
+    return f" (not tested with fewer than {FEWEST_GROUPS} groups)" if len(values) < FEWEST_GROUPS else ""

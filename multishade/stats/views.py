@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A survey -> checks of its cameras and of what they see: distance, direction, size in the frame, depth."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.render.sampling import CANONICAL
+from multishade.stats.check import P_LEAST, Check, cap_p, percent, uniform_check, uniform_p
+from multishade.stats.gather import Survey
+from multishade.stats.measure import SampleFigures
+
+Float64 = NDArray[np.float64]
+CAMERAS, FRAMING = "Cameras", "Framing and depth"
+OBJECT_RADIUS = 0.505  # of the bounding sphere, with what half floats and rims add
+AREAS = (0.05, 0.8)  # of the frame, for the median sample
+SPECK = 0.005  # of the frame; less of an object than this teaches nothing
+
+
+def check_cameras(survey: Survey) -> Iterator[Check]:
+    views, settings = survey.config.views, survey.config.camera
+    distances = [sample.distance for sample in survey.samples]
+    yield uniform_check(CAMERAS, "camera, distance from the object's centre", distances, *settings.distance)
+    astray = max(_off_centre(sample) for sample in survey.samples)
+    yield Check(
+        CAMERAS,
+        "camera, looks at the object's centre",
+        f"axis at most {astray:.2g}° off",
+        "at most 0.01°",
+        astray <= 0.01,
+    )
+    fixed = [sample for sample in survey.samples if sample.view < len(views.canonical)]
+    if fixed:
+        turn = max(_turn(sample, views.canonical[sample.view]) for sample in fixed)
+        yield Check(
+            CAMERAS,
+            f"canonical views ({', '.join(views.canonical)})",
+            f"at most {turn:.2g}° away ({len(fixed)} views)",
+            f"at most {views.jitter_degrees:g}° away",
+            turn <= views.jitter_degrees + 0.01,
+        )
+    drawn = random_views(survey)
+    if len(drawn):
+        p = min(1.0, 2 * min(cap_p(drawn, -1.0, 2 * math.pi), uniform_p(drawn[:, 1], -1, 1)))
+        x, y, z = drawn.mean(axis=0)
+        yield Check(
+            CAMERAS,
+            "random views, direction from the object to the camera",
+            f"mean ({x:.2f}, {y:.2f}, {z:.2f}) ({len(drawn)} drawn, p {p:.2g})",
+            f"uniform over the sphere: mean (0.00, 0.00, 0.00), p at least {P_LEAST:g}",
+            p >= P_LEAST,
+        )
+
+
+def check_framing(survey: Survey) -> Iterator[Check]:
+    areas = np.array([sample.area for sample in survey.samples])
+    yield Check(
+        FRAMING,
+        "mask, share of the frame",
+        f"median {percent(float(np.median(areas)))}, {percent(float(areas.min()))} to {percent(float(areas.max()))}",
+        f"median in {AREAS[0]:.0%} to {AREAS[1]:.0%}",
+        bool(AREAS[0] <= np.median(areas) <= AREAS[1]),
+    )
+    specks = float(np.mean(areas < SPECK))
+    yield Check(
+        FRAMING,
+        f"mask, objects smaller than {SPECK:.1%} of the frame",
+        f"{percent(specks)} of the samples",
+        "at most 1.0%",
+        specks <= 0.01,
+    )
+    cut = float(np.mean([sample.at_border for sample in survey.samples]))
+    yield Check(
+        FRAMING, "mask, objects that touch the border", f"{percent(cut)} of the samples", "none", cut == 0
+    )
+    deep = [sample for sample in survey.samples if sample.depth is not None]
+    if deep:
+        beyond = [sample for sample in deep if _beyond(sample)]
+        thick = [sample.depth[1] - sample.depth[0] for sample in deep if sample.depth is not None]
+        yield Check(
+            FRAMING,
+            "depth, samples beyond the object's bounding sphere",
+            f"{len(beyond)} of {len(deep)}; objects are {np.median(thick):.2f} deep (median), at most {max(thick):.2f}",
+            f"none; at most {2 * OBJECT_RADIUS:.2f} deep",
+            not beyond,
+        )
+
+
+def random_views(survey: Survey) -> Float64:
+    """(N, 3) world's frame: from the object to the camera, of the views that are not canonical."""
+    given = len(survey.config.views.canonical)
+    poses = [sample.camera_to_world for sample in survey.samples if sample.view >= given]
+    return np.array([pose[:3, 2] for pose in poses]).reshape(-1, 3)
+
+
+def _off_centre(sample: SampleFigures) -> float:
+    """Degrees between the camera's axis and the line to the object's centre."""
+    pose = sample.camera_to_world
+    return _degrees(pose[:3, 2], pose[:3, 3] / sample.distance)
+
+
+def _turn(sample: SampleFigures, name: str) -> float:
+    return _degrees(sample.camera_to_world[:3, 2], np.array(CANONICAL[name][0], np.float64))
+
+
+def _degrees(a: Float64, b: Float64) -> float:
+    # From the chord, not the cosine, which cannot tell small angles from rounding.
+    return math.degrees(2 * math.asin(min(1.0, float(np.linalg.norm(a - b)) / 2)))
+
+
+def _beyond(sample: SampleFigures) -> bool:
+    assert sample.depth is not None
+    near, far = sample.depth
+    return near < sample.distance - OBJECT_RADIUS or far > sample.distance + OBJECT_RADIUS

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files, local and remote: atomic writes, streams that resume."""

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run of training -> the model in the box: weights in half precision, and beside them how they were made.
+
+python -m multishade.training.export out/boxed --curves docs/images/boxed-curves.png
+"""
+
+import argparse
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from multishade.errors import ModelError
+from multishade.models.bundled import FOLDER
+from multishade.models.rose import RoSE
+from multishade.shards import record as dataset
+from multishade.shards import tar as shard
+from multishade.training import state as checkpoints
+from multishade.training.config import TrainConfig
+
+LARGEST_BYTES = 32_000_000
+RECORD = "made.json"
+LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "bpy", "numpy")
+
+
+def box(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path:
+    """Put the finished model of `run`, or that of its latest checkpoint, into `folder`, with `made.json`.
+
+    made.json: see `record_of`. curves: a PNG to draw them into. Raises ModelError where there is nothing to box, and
+    for weights above 32 MB.
+    """
+    RoSE.from_pretrained(_model_of(run)).save_pretrained(folder, dtype=torch.float16)
+    _forget_origin(folder / "unet" / "config.json")
+    size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    if size > LARGEST_BYTES:
+        raise ModelError(
+            f"{folder}: {size / 1e6:.1f} MB of weights; the box holds {LARGEST_BYTES / 1e6:g} MB"
+        )
+    record = {
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "runs": [*map(record_of, runs_of(run))],
+    }
+    (folder / RECORD).write_text(_one_line_a_row(record))
+    if curves is not None:
+        draw_curves([rows_of(each) for each in runs_of(run)], curves)
+    return folder
+
+
+def runs_of(run: Path) -> list[Path]:
+    """A run and those whose models it goes on from, first to last."""
+    config = config_of(run)
+    before = Path(config.model.pretrained).parent if config.model.pretrained is not None else None
+    return [*(runs_of(before) if before is not None and (before / "config.json").is_file() else []), run]
+
+
+def config_of(run: Path) -> TrainConfig:
+    return TrainConfig.model_validate_json((run / "config.json").read_text())
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    """The run's metrics.jsonl."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def record_of(run: Path) -> dict[str, Any]:
+    """Steps made, wall seconds, processes, configuration, curves; of each data set recipe, fingerprint and shards."""
+    config, rows, model = config_of(run), rows_of(run), _model_of(run)
+    last = checkpoints.listed(run)[-1:]
+    state = json.loads((last[0] / "training" / "state.json").read_text()) if last else {"processes": 1}
+    return {
+        "steps": config.optimisation.steps if model.name == "model" else int(model.name[5:]),
+        "seconds": round(seconds_of(rows, config.logging.every)),
+        "processes": state["processes"],
+        "config": config.model_dump(mode="json", exclude={"output"}),
+        "data": {
+            use: [_data_set(place) for place in places]
+            for use, places in (("train", config.data.train), ("val", config.data.val))
+        },
+        "validation": [_shortened(row) for row in rows if "val/mean_angle" in row],
+        "training": [_shortened(row) for row in rows if "train/loss" in row],
+    }
+
+
+def seconds_of(rows: list[dict[str, Any]], every: int) -> float:
+    """Wall time of the steps of a run's metrics, validation not counted. every: steps between logged rows."""
+    return float(sum(row["seconds"] * every for row in rows if "train/loss" in row))
+
+
+def draw_curves(runs: list[list[dict[str, Any]]], path: Path) -> None:
+    """Rows of runs that follow each other -> a PNG: the error on val shards, the constant's, and the training loss."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), dpi=110, layout="constrained")
+    before = 0
+    for place, rows in enumerate(runs):
+        logged = [row for row in rows if "train/loss" in row]
+        checked = [row for row in rows if "val/mean_angle" in row]
+        steps = [before + row["step"] for row in checked]
+        for name, label, style in (
+            ("mean", "model, mean", "C0.-"),
+            ("median", "model, median", "C1.-"),
+            ("constant", "best constant", "C7--"),
+        ):
+            values = [row[f"val/{name}_angle"] for row in checked]
+            left.plot(steps, values, style, label=None if place else label)
+        right.plot(
+            [before + row["step"] for row in logged],
+            [row["train/loss"] for row in logged],
+            "C0",
+            linewidth=0.7,
+        )
+        before += max((row["step"] for row in rows), default=0)
+        if place + 1 < len(runs):
+            for axes in (left, right):
+                axes.axvline(before, color="grey", linewidth=0.5)
+    left.set(xlabel="step", ylabel="angular error, degrees", title="val shards", ylim=(0, None))
+    left.legend(frameon=False)
+    right.set(xlabel="step", ylabel="loss", title="training, augmented", ylim=(0, None))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def _model_of(run: Path) -> Path:
+    found = [run / "model"] if (run / "model").is_dir() else checkpoints.listed(run)
+    if not found:
+        raise ModelError(f"{run}: neither a model nor a checkpoint in it; train first")
+    return found[-1]
+
+
+def _data_set(place: str) -> dict[str, Any]:
+    """A folder of shards -> its recipe and fingerprint, and each shard's hash. Paths of one's own stay out."""
+    folder = Path(place)
+    known = dataset.read_dataset(folder)
+    markers = {tar.name: shard.committed(tar) for tar in dataset.list_shards([folder])}
+    kept = {name: marker for name, marker in markers.items() if marker is not None}
+    return {
+        "fingerprint": known.fingerprint,
+        "manifests": dict(known.manifests),
+        "config": dict(known.config),
+        "samples": sum(marker.samples for marker in kept.values()),
+        "shards": {name: marker.sha256 for name, marker in kept.items()},
+    }
+
+
+def _forget_origin(path: Path) -> None:
+    """diffusers notes the folder that a network was loaded from."""
+    config = json.loads(path.read_text())
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def _shortened(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _one_line_a_row(record: dict[str, Any]) -> str:
+    """JSON whose curves do not fill thousands of lines."""
+    text = json.dumps(record, indent=2)
+    # A row is an object without objects or lists in it, deep inside.
+    rows = re.compile(r"\{\n {10,}\"step\"[^{}\[\]]*\}")
+    return rows.sub(lambda row: re.sub(r"\n *", " ", row[0]), text) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Put the model of a run into the box.")
+    parser.add_argument("run", type=Path, help="out/NAME of multishade train")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="the box (default: the package's own)")
+    parser.add_argument("--curves", type=Path, metavar="FILE.png", help="draw the curves into it")
+    options = parser.parse_args()
+    print(f"boxed: {box(options.run, options.folder, options.curves)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Blender child: bad assets are reported and survived; crashes, hangs and greed cost one child and say why."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import trimesh
+from test_truth import camera, settings
+
+from multishade.config import models
+from multishade.errors import AssetError, BlenderCrashed, BlenderError, BlenderTimeout, RenderFailed
+from multishade.protocol.scene import Group, Light, ObjectSource, Sequence, View
+from multishade.render.blender import BlenderChild, cores, render_views
+from multishade.render.blender.session import Stopwatch
+
+pytestmark = pytest.mark.blender
+
+
+@pytest.fixture
+def child() -> Iterator[BlenderChild]:
+    with BlenderChild("cpu", models.Runtime()) as running:
+        yield running
+
+
+def load(
+    child: BlenderChild, source: ObjectSource, material: dict | None = None, light: Light | None = None
+) -> int:
+    """Number of pixels that the object covers."""
+    lights = (light,) if light else ()
+    view = View("s000000-g0000-v0", 1, camera("perspective"), lights, Sequence("lambert", ((0.0, 0.0, 1.0),)))
+    group = Group("s000000-g0000", source, material or {"source": "own"}, (view,))
+    (rendered,) = render_views(child, group, settings(samples=1), Stopwatch())
+    return int(rendered.mask.sum())
+
+
+def test_a_bad_file_is_named_and_the_child_goes_on(child: BlenderChild, tmp_path: Path) -> None:
+    no_faces = tmp_path / "points.ply"
+    trimesh.PointCloud(np.eye(3)).export(no_faces)
+    torn = tmp_path / "torn.glb"
+    torn.write_bytes(trimesh.creation.box().export(file_type="glb")[:200])
+    nowhere = tmp_path / "nowhere.obj"
+    odd = tmp_path / "notes.txt"
+    odd.write_text("hello")
+    for path, reason in [
+        (no_faces, "holds no faces"),
+        (torn, "cannot import"),
+        (nowhere, "no such file"),
+        (odd, "is not a mesh format"),
+    ]:
+        with pytest.raises(AssetError, match=reason) as caught:
+            load(child, ObjectSource("file", str(path)))
+        assert path.name in str(caught.value)
+    assert load(child, ObjectSource("monkey")) > 1000
+
+
+def test_missing_and_unreadable_textures_are_errors_not_magenta(child: BlenderChild, tmp_path: Path) -> None:
+    broken = tmp_path / "sky.hdr"
+    broken.write_bytes(b"#?RADIANCE\nnot an image")
+    for path in (broken, tmp_path / "nowhere.hdr"):
+        light = Light("image_env0", "environment", environment=str(path), environment_strength=1.0)
+        with pytest.raises(AssetError, match=path.name):
+            load(child, ObjectSource("monkey"), light=light)
+    assert load(child, ObjectSource("monkey")) > 1000
+
+
+def test_formats_that_people_bring(child: BlenderChild, tmp_path: Path) -> None:
+    box = trimesh.creation.icosphere(subdivisions=2)
+    sizes = {}
+    for suffix in ("glb", "obj", "ply", "stl"):
+        path = tmp_path / f"ball.{suffix}"
+        box.export(path)
+        sizes[suffix] = load(child, ObjectSource("file", str(path)))
+    # glTF and OBJ are y-up, PLY and STL z-up: the facets of the ball turn, its size stays.
+    assert max(sizes.values()) < 1.01 * min(sizes.values()), sizes
+
+
+def test_a_killed_child_is_reported_with_its_signal(child: BlenderChild) -> None:
+    os.kill(child.pid, signal.SIGSEGV)
+    with pytest.raises(BlenderCrashed, match="signal SIGSEGV at 'load'"):
+        load(child, ObjectSource("monkey"))
+
+
+def test_a_request_that_takes_too_long_ends_the_child() -> None:
+    with BlenderChild("cpu", models.Runtime(request_seconds=0.2)) as child:
+        light = Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=3.0)
+        view = View("s0-g0-v0", 1, camera("perspective"), (light,), Sequence("lambert", ((0.0, 0.0, 1.0),)))
+        group = Group("s0-g0", ObjectSource("monkey"), {"source": "own"}, (view,))
+        with pytest.raises(BlenderTimeout, match="request_seconds"):
+            list(render_views(child, group, settings(samples=60000), Stopwatch()))
+        assert not psutil.pid_exists(child.pid)
+
+
+def test_a_child_that_grows_too_large_is_ended() -> None:
+    with BlenderChild("cpu", models.Runtime(memory_gib=0.26)) as child:
+        light = Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=3.0)
+        view = View("s0-g0-v0", 1, camera("perspective"), (light,), Sequence("lambert", ((0.0, 0.0, 1.0),)))
+        group = Group("s0-g0", ObjectSource("monkey"), {"source": "own"}, (view,))
+        with pytest.raises(BlenderCrashed, match=r"grew to .* GiB and was ended \(runtime.memory_gib"):
+            list(render_views(child, group, settings(samples=60000), Stopwatch()))
+
+
+def test_a_programming_error_brings_its_traceback(child: BlenderChild) -> None:
+    with pytest.raises(RenderFailed, match="TypeError") as caught:
+        child.ask({"do": "load", "group": {}})
+    assert any("Traceback" in line for line in caught.value.output)
+
+
+def test_a_device_that_is_missing_is_refused_with_what_there_is() -> None:
+    with pytest.raises(BlenderError, match="render.device is 'metal'.*available: cpu"):
+        BlenderChild("metal", models.Runtime())
+
+
+def test_a_binary_that_is_missing_is_named() -> None:
+    with pytest.raises(BlenderCrashed, match="/nowhere/blender: Blender cannot be started"):
+        BlenderChild("cpu", models.Runtime(blender="/nowhere/blender"))
+
+
+def test_blender_does_not_outlive_its_owner(tmp_path: Path) -> None:
+    """Killed in the middle of a render, the owner can clean nothing up: the child must notice by itself."""
+    script = tmp_path / "owner.py"
+    script.write_text(
+        "from multishade.render.blender import *\n"
+        "from tests.test_blender_child import *\n"
+        "child = BlenderChild('cpu', models.Runtime())\n"
+        "print(child.pid, flush=True)\n"
+        "light = Light('image_parallel', 'parallel', direction=(0.0, 0.0, 1.0), strength=3.0)\n"
+        "view = View('v', 1, camera('perspective'), (light,), Sequence('lambert', ((0.0, 0.0, 1.0),)))\n"
+        "group = Group('g', ObjectSource('monkey'), {'source': 'own'}, (view,))\n"
+        "list(render_views(child, group, settings(samples=60000), Stopwatch()))\n"
+    )
+    repository = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+    ) as owner:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline())
+        time.sleep(2.0)  # well into the render
+        owner.kill()
+    deadline = time.monotonic() + 20
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.skipif(
+    len(cores.allowed() or ()) < 2, reason="one core: nothing could spin beside the thread that renders"
+)
+def test_one_thread_keeps_one_core_busy(child: BlenderChild) -> None:
+    """Cycles' thread pool, held to one thread on many cores, has an idle worker that never sleeps."""
+    process = psutil.Process(child.pid)
+    assert sorted(process.cpu_affinity()) == cores.allowed()
+    light = Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=3.0)
+    view = View("v", 1, camera("perspective"), (light,), Sequence("lambert", ((0.0, 0.0, 1.0),)))
+    group = Group("g", ObjectSource("monkey"), {"source": "own"}, (view,))
+
+    def spent() -> dict[int, float]:
+        return {thread.id: thread.user_time + thread.system_time for thread in process.threads()}
+
+    list(render_views(child, group, settings(samples=1, threads=1), Stopwatch()))
+    before = spent()
+    list(render_views(child, group, settings(samples=1000, threads=1), Stopwatch()))
+    shares = [seconds - before.get(thread, 0.0) for thread, seconds in spent().items()]
+    assert max(shares) > 0.8 * sum(shares) > 0
+
+
+def test_closing_leaves_no_process_and_no_folder() -> None:
+    child = BlenderChild("cpu", models.Runtime())
+    folder, pid = child.folder, child.pid
+    threads = threading.active_count()
+    child.close()
+    assert not folder.exists()
+    assert not psutil.pid_exists(pid)
+    assert threading.active_count() < threads

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image depends on what it shows, not on what was rendered before it nor on how strong its light is."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from test_truth import camera, settings
+
+from multishade.config import models
+from multishade.imaging.color import srgb_from_linear
+from multishade.procedural import materials
+from multishade.protocol.scene import Group, Light, ObjectSource, RenderSettings, Sequence, View, to_json
+from multishade.render.assemble import exposure, usual_exposure
+from multishade.render.blender import BlenderChild, render_views
+from multishade.render.blender.passes import read_passes
+from multishade.render.blender.session import RenderedView, Stopwatch
+
+SUN = Light("image_parallel", "parallel", direction=(0.6, 0.3, 0.74), strength=3.0)
+STUDIO = Light(
+    "image_env0",
+    "environment",
+    environment="studio:forest.exr",
+    environment_strength=1.0,
+    rotation_degrees=30.0,
+)
+TURNED = dataclasses.replace(STUDIO, field="image_env1", rotation_degrees=200.0)
+FABRIC = {"source": "builtin", "family": "fabric", "parameters": materials.draw("fabric", 5)}
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[BlenderChild]:
+    with BlenderChild("cpu", models.Runtime()) as running:
+        yield running
+
+
+def load(child: BlenderChild, lights: tuple[Light, ...], chosen: RenderSettings) -> View:
+    view = View("v", 7, camera("perspective"), lights, Sequence("cast", (SUN.direction,)))  # type: ignore[arg-type]
+    group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
+    child.ask({"do": "load", "group": to_json(group), "settings": to_json(chosen)})
+    return view
+
+
+def ask(child: BlenderChild, what: str, number: int = 0) -> NDArray[np.float32]:
+    path = child.folder / "asked.exr"
+    request = {"do": what, "view": "v", "number": number, "box": None, "seed": 5, "path": str(path)}
+    child.ask(request)
+    return read_passes(Path(path))["Combined"]
+
+
+@pytest.mark.blender
+def test_an_image_is_the_same_before_and_after_the_geometry(child: BlenderChild) -> None:
+    """Clay has no softened terminator, the material has; neither may leave its own to the other."""
+    load(child, (SUN,), settings())
+    first_image, clay = ask(child, "image"), ask(child, "cast")
+    load(child, (SUN,), settings())
+    first_clay, image = ask(child, "cast"), ask(child, "image")
+    np.testing.assert_array_equal(image, first_image)
+    np.testing.assert_array_equal(clay, first_clay)
+
+
+@pytest.mark.blender
+def test_an_image_is_the_same_whatever_was_lit_before(child: BlenderChild) -> None:
+    load(child, (STUDIO, TURNED, SUN), settings())
+    seen = [ask(child, "image", number) for number in (0, 1, 0, 2, 0)]
+    np.testing.assert_array_equal(seen[2], seen[0])
+    np.testing.assert_array_equal(seen[4], seen[0])
+    assert np.abs(seen[1] - seen[0]).max() > 0.1
+
+
+@pytest.mark.blender
+def test_adaptive_sampling_judges_noise_as_it_is_exposed(child: BlenderChild) -> None:
+    """Under a lamp sixteen times as strong the image is the same, sixteen times as bright: no more paths, no fewer."""
+    bright = dataclasses.replace(SUN, field="image_bright", strength=16 * SUN.strength)
+    chosen = settings(samples=64, adaptive_threshold=0.2, adaptive_min_samples=2)
+    plain = exposures(models.Exposure(), limit=1e9)
+    view = View("v", 7, camera("perspective"), (SUN, bright), Sequence("lambert", ((0.0, 0.0, 1.0),)))
+    group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
+    alone = dataclasses.replace(view, lights=(bright,))
+    (one,) = render_views(child, group, chosen, Stopwatch(), plain)
+    (other,) = render_views(child, dataclasses.replace(group, views=(alone,)), chosen, Stopwatch(), plain)
+    np.testing.assert_array_equal(other.images["image_bright"], 16 * one.images["image_parallel"])
+    (unexposed,) = render_views(child, group, chosen, Stopwatch())
+    assert (unexposed.images["image_parallel"] != one.images["image_parallel"]).any()
+
+
+@pytest.mark.blender
+def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderChild) -> None:
+    """Whatever its lamp's strength; and what is estimated is near what many samples tell."""
+    bright = dataclasses.replace(SUN, field="image_bright", strength=16 * SUN.strength)
+    view = View("v", 7, camera("perspective"), (SUN, bright, STUDIO), Sequence("lambert", ((0.0, 0.0, 1.0),)))
+    group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
+    expose = exposures(models.Exposure(), limit=1e9)
+
+    def rendered(psnr: float | None, samples: int, denoise: bool) -> RenderedView:
+        chosen = settings(samples, psnr=psnr, first_samples=4, denoise=denoise)
+        return next(render_views(child, group, chosen, Stopwatch(), expose))
+
+    truth = rendered(None, 1024, denoise=False)
+    assert truth.converged == {}
+    for denoise in (True, False):
+        low, high = (rendered(psnr, 1024, denoise) for psnr in (28, 36))
+        for field in ("image_parallel", "image_env0"):
+            assert low.converged[field].samples < high.converged[field].samples < 1024
+            assert low.converged[field].psnr >= 28 and high.converged[field].psnr >= 36
+            factor = np.float32(expose(truth.images[field][truth.mask]))
+            shown, wanted = (srgb_from_linear(x.images[field][truth.mask] * factor) for x in (high, truth))
+            real = -10 * np.log10(np.mean((shown - wanted) ** 2))
+            assert real > 33.5, (field, real, high.converged[field])
+        # Both images have noise of their own, so the numbers are near, not equal.
+        bright_samples, samples = (
+            high.converged[field].samples for field in ("image_bright", "image_parallel")
+        )
+        assert samples / 2 < bright_samples < samples * 2
+
+
+@pytest.mark.blender
+def test_a_sequence_shares_one_exposure(child: BlenderChild) -> None:
+    seen: list[int] = []
+
+    def expose(pixels: NDArray[np.float32]) -> float:
+        seen.append(len(pixels))
+        return 1.0
+
+    directions = tuple((0.1 * x, 0.2, 1.0) for x in range(12))
+    chosen = settings(samples=4, adaptive_threshold=0.2, adaptive_min_samples=2)
+    view = View("v", 7, camera("perspective"), (), Sequence("photometric", directions))
+    group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
+    (rendered,) = render_views(child, group, chosen, Stopwatch(), expose)
+    assert rendered.sequence is not None and len(rendered.sequence) == 12
+    assert len(seen) == 1 and seen[0] > 6 * 50  # the pixels of six small frames
+    assert not rendered.converged
+    chosen = settings(samples=4, psnr=30.0, first_samples=1)
+    (rendered,) = render_views(child, group, chosen, Stopwatch(), expose)
+    assert len(seen) == 2 and 2 <= rendered.converged["shading"].samples <= 4
+    (rendered,) = render_views(child, group, settings(), Stopwatch(), expose)
+    assert len(seen) == 2  # plain sampling needs no pilot
+
+
+def exposures(base: models.Exposure, limit: float):
+    wide = base.model_copy(update={"limit": limit})
+    return lambda pixels: usual_exposure(pixels, wide)
+
+
+def test_what_is_hardly_lit_stays_dark() -> None:
+    pixels = np.full((1000, 3), 1e-6, np.float32)
+    pixels[:20] = 1.0  # fewer than the highlight's percentile sees
+    bounds = models.Exposure()
+    assert (
+        exposure(pixels, bounds, np.random.default_rng(0)) == bounds.limit == usual_exposure(pixels, bounds)
+    )
+    pixels[:] = 0.02
+    usual = usual_exposure(pixels, bounds)
+    assert usual * 0.02 == pytest.approx((0.10 * 0.35) ** 0.5, rel=1e-3)
