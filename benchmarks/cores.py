@@ -3,8 +3,8 @@
 
 Renders the same groups of a config three ways, in turn: one child with as many threads as there are cores; as many
 children with one thread each, started as a worker starts them (`multishade.render.blender.cores`); and the same
-children started on all cores, where a thread of the pool spins beside each that renders. Prints samples a minute and the CPU
-seconds of a sample.
+children started on all cores, where a thread of the pool spins beside each that renders. Prints samples a minute and
+the CPU seconds of a sample.
 """
 
 import argparse

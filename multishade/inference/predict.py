@@ -57,8 +57,8 @@ def infer(
     """One photo. photo: a file, a Photo, or (H, W, 3) display-encoded values in 0..1; mask: a file or (H, W) bool.
 
     solver: of `multishade.photometry.solvers.methods`, for models that make shading. sampling: steps and guidance
-    in place of the model's own, for models that are sampled; `seed` chooses their noise. crop: whether the network sees only the
-    square round the masked object. Raises ImageFileError and SolveError.
+    in place of the model's own, for models that are sampled; `seed` chooses their noise. crop: whether the network
+    sees only the square round the masked object. Raises ImageFileError and SolveError.
     """
     if isinstance(photo, str | Path):
         if mask is not None and not isinstance(mask, str | Path):
