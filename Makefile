@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench-cores bench-render search-render setup render test lint bench bench-solvers bench-integration bench-loader bench-light-basis eval-solvers boxed-data boxed-model study-paradigm clean
+.PHONY: bench-cores bench-render search-render setup render test lint bench bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -72,25 +72,25 @@ eval-solvers: $(VENV)/.render
 	  $(RUN)/multishade evaluate solvers --on shards:data/eval/$$mode -o out/eval/$$mode || exit 1; \
 	done
 
-# The model in the box: its data (about an hour on two cores), its training (half an hour on one), the box itself.
-BOXED := configs/boxed.yaml $(if $(WORKERS),--workers $(WORKERS))
-boxed-data: $(VENV)/.render
-	$(RUN)/multishade assets builtin -o data/boxed-assets --objects-per-family 128 --materials-per-family 48
-	$(RUN)/multishade render $(BOXED) --shards 0-34 -o data/boxed
+# The bundled model: its data (about an hour on two cores), its training (half an hour on one), its export.
+BUNDLED := configs/bundled.yaml $(if $(WORKERS),--workers $(WORKERS))
+bundled-data: $(VENV)/.render
+	$(RUN)/multishade assets builtin -o data/bundled-assets --objects-per-family 128 --materials-per-family 48
+	$(RUN)/multishade render $(BUNDLED) --shards 0-34 -o data/bundled
 	for split in val test; do \
-	  $(RUN)/multishade render $(BOXED) --set split=$$split --set shards.groups=24 --set shards.count=1 --shards 0 \
-	    -o data/boxed-$$split || exit 1; \
+	  $(RUN)/multishade render $(BUNDLED) --set split=$$split --set shards.groups=24 --set shards.count=1 --shards 0 \
+	    -o data/bundled-$$split || exit 1; \
 	done
 
-boxed-model: boxed-data $(VENV)/.all
-	for half in boxed-coarse boxed; do \
+bundled-model: bundled-data $(VENV)/.all
+	for half in bundled-coarse bundled; do \
 	  OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/$$half.yaml \
 	    $$(test -d out/$$half/checkpoints && echo --resume) || exit 1; \
 	done
-	$(RUN)/python -m multishade.training.export out/boxed --curves docs/images/boxed-curves.png
+	$(RUN)/python -m multishade.training.export out/bundled --curves docs/images/bundled-curves.png
 
 # docs/study-paradigm.md, some 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds the real objects.
-study-paradigm: boxed-data $(VENV)/.all
+study-paradigm: bundled-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_paradigm $(if $(WORKERS),--workers $(WORKERS))
 
 clean:

@@ -26,7 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="of the configuration"
     )
-    parser.add_argument("--test", type=Path, default=Path("data/boxed-test"), help="shards of unseen objects")
+    parser.add_argument(
+        "--test", type=Path, default=Path("data/bundled-test"), help="shards of unseen objects"
+    )
     parser.add_argument(
         "--diligent",
         type=Path,

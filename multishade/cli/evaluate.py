@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere), a model that sees one photo (rose,
-the one in the box, or rose:FOLDER) or a folder of normal maps:
+the bundled one, or rose:FOLDER) or a folder of normal maps:
 <object>.png|.exr|.npy, or <object>/<image>.png for one map an image, in the axes that --convention declares.
 Several, with commas between, or `solvers` for all of them, make a table of methods (summary.md) too.
 

@@ -25,7 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or patterns")
     parser.add_argument("-o", "--output", type=Path, default=Path("out/infer"), metavar="FOLDER")
     parser.add_argument(
-        "--model", metavar="MODEL", help="a model's folder or Hub name (default: the one in the box)"
+        "--model", metavar="MODEL", help="a model's folder or Hub name (default: the bundled one)"
     )
     parser.add_argument(
         "--base", metavar="MODEL", help="where VAE and CLIP are, for a model that has only a UNet"
@@ -107,13 +107,13 @@ def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     import torch
 
     from multishade.errors import ModelError
-    from multishade.models.bundled import boxed_model
+    from multishade.models.bundled import bundled_model
     from multishade.models.rose import RoSE
 
     if args.device is not None and args.device.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError(f"--device {args.device}: this machine has no CUDA device that torch can use")
     return RoSE.from_pretrained(
-        args.model or boxed_model(),
+        args.model or bundled_model(),
         base=args.base,
         device=args.device,
         dtype=torch.float16 if args.half else None,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run of training -> the model in the box: weights in half precision, and beside them how they were made.
+"""A finished run -> the bundled model: weights in half precision and the record of how they were made.
 
-python -m multishade.training.export out/boxed --curves docs/images/boxed-curves.png
+python -m multishade.training.export out/bundled --curves docs/images/bundled-curves.png
 """
 
 import argparse
@@ -26,18 +26,18 @@ RECORD = "made.json"
 LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "bpy", "numpy")
 
 
-def box(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path:
-    """Put the finished model of `run`, or that of its latest checkpoint, into `folder`, with `made.json`.
+def export(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path:
+    """Write the finished model of `run`, or that of its latest checkpoint, to `folder`, with `made.json`.
 
-    made.json: see `record_of`. curves: a PNG to draw them into. Raises ModelError where there is nothing to box, and
-    for weights above 32 MB.
+    made.json: see `record_of`. curves: a PNG to draw them into. Raises ModelError if the run has no model, or if its
+    weights exceed 32 MB.
     """
     RoSE.from_pretrained(_model_of(run)).save_pretrained(folder, dtype=torch.float16)
     _forget_origin(folder / "unet" / "config.json")
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     if size > LARGEST_BYTES:
         raise ModelError(
-            f"{folder}: {size / 1e6:.1f} MB of weights; the box holds {LARGEST_BYTES / 1e6:g} MB"
+            f"{folder}: {size / 1e6:.1f} MB of weights; a bundled model may have {LARGEST_BYTES / 1e6:g} MB"
         )
     record = {
         "libraries": {name: version(name) for name in LIBRARIES},
@@ -169,12 +169,14 @@ def _one_line_a_row(record: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Put the model of a run into the box.")
+    parser = argparse.ArgumentParser(description="Export the model of a run as the bundled model.")
     parser.add_argument("run", type=Path, help="out/NAME of multishade train")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="the box (default: the package's own)")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="where to write it (default: into the package)"
+    )
     parser.add_argument("--curves", type=Path, metavar="FILE.png", help="draw the curves into it")
     options = parser.parse_args()
-    print(f"boxed: {box(options.run, options.folder, options.curves)}")
+    print(f"exported: {export(options.run, options.folder, options.curves)}")
 
 
 if __name__ == "__main__":

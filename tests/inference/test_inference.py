@@ -378,8 +378,8 @@ class TestCommand:
         from multishade.models import bundled
 
         monkeypatch.setattr(bundled, "FOLDER", tmp_path / "none")
-        with pytest.raises(ModelError, match="the model in the box is not there; give another with --model"):
-            bundled.boxed_model()
+        with pytest.raises(ModelError, match="the bundled model is not installed; give another with --model"):
+            bundled.bundled_model()
 
 
 def test_model_is_a_method_of_evaluation(tmp_path: Path) -> None:

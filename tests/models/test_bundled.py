@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model in the box: it loads, fits, says how it was made, and sees more than a constant and a sphere do."""
+"""The bundled model: it loads, fits, records how it was made, and sees more than a constant and a sphere do."""
 
 import json
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from multishade.evaluation.methods import named
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.evaluation.readers import diligent, shards
 from multishade.evaluation.run import angular_errors
-from multishade.models.bundled import FOLDER, boxed_model
+from multishade.models.bundled import FOLDER, bundled_model
 from multishade.models.rose import RoSE
 from multishade.shards.record import DatasetRecord, open_dataset
 from multishade.training import export
@@ -38,28 +39,33 @@ def mean_errors(target: BenchmarkObject, name: str) -> list[float]:
     return [float(error[target.scored].mean()) for error in errors]
 
 
-class TestTheBox:
+def renamed(config: dict[str, Any]) -> Any:
+    """A configuration of the record under today's names: the bundled model's were called "boxed" when it was made."""
+    return json.loads(json.dumps(config).replace("boxed", "bundled"))
+
+
+class TestBundledModel:
     def test_half_precision_on_disk_and_single_in_use(self) -> None:
-        (weights,) = boxed_model().rglob("*.safetensors")
+        (weights,) = bundled_model().rglob("*.safetensors")
         assert weights.stat().st_size <= 32_000_000
         with safe_open(weights, "pt") as tensors:
             kinds = {str(tensors.get_tensor(name).dtype) for name in tensors.keys()}
         assert kinds == {"torch.float16"}
-        model = RoSE.from_pretrained(boxed_model())
+        model = RoSE.from_pretrained(bundled_model())
         assert {value.dtype for value in model.unet.parameters()} == {torch.float32}
         assert (model.settings.process, model.settings.target) == ("one_step", "shading")
 
     def test_the_record_is_of_the_configurations_that_lie_in_the_repository(self) -> None:
         runs = json.loads(RECORD.read_text())["runs"]
-        for run, name in zip(runs, ("boxed-coarse", "boxed"), strict=True):
-            made = TrainConfig.model_validate(run["config"])
+        for run, name in zip(runs, ("bundled-coarse", "bundled"), strict=True):
+            made = TrainConfig.model_validate(renamed(run["config"]))
             here = load_settings(REPOSITORY / "configs" / "train" / f"{name}.yaml", TrainConfig, [])
             assert made.model_dump(exclude={"output"}) == here.model_dump(exclude={"output"})
             assert run["steps"] == here.optimisation.steps
             for use in ("train", "val"):
                 assert [data["config"]["split"] for data in run["data"][use]] == [use]
                 assert all(data["shards"] for data in run["data"][use])
-        assert made.model.settings() == RoSE.from_pretrained(boxed_model()).settings
+        assert made.model.settings() == RoSE.from_pretrained(bundled_model()).settings
 
     def test_the_record_names_no_place_on_the_machine_that_made_it(self) -> None:
         for path in FOLDER.rglob("*"):
@@ -106,7 +112,7 @@ def test_the_command_needs_no_model_to_be_named(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "overview.png").is_file()
 
 
-class TestBoxing:
+class TestExport:
     @pytest.fixture
     def run(self, tmp_path: Path) -> Path:
         """Two runs as `multishade train` leaves them, the second of which goes on from the first's model."""
@@ -132,13 +138,14 @@ class TestBoxing:
         return run
 
     def test_weights_record_and_curves(self, run: Path, tmp_path: Path) -> None:
-        export.box(run, tmp_path / "box", tmp_path / "curves.png")
-        boxed, given = (
-            RoSE.from_pretrained(folder).unet.state_dict() for folder in (tmp_path / "box", run / "model")
+        export.export(run, tmp_path / "exported", tmp_path / "curves.png")
+        exported, given = (
+            RoSE.from_pretrained(folder).unet.state_dict()
+            for folder in (tmp_path / "exported", run / "model")
         )
         for name, value in given.items():
-            torch.testing.assert_close(boxed[name], value.half().float(), rtol=0, atol=0)
-        first, second = json.loads((tmp_path / "box" / export.RECORD).read_text())["runs"]
+            torch.testing.assert_close(exported[name], value.half().float(), rtol=0, atol=0)
+        first, second = json.loads((tmp_path / "exported" / export.RECORD).read_text())["runs"]
         assert (first["config"]["name"], second["config"]["name"]) == ("first", "second")
         assert second["seconds"] == 30
         assert second["validation"][0]["val/mean_angle"] == 20.0
@@ -147,11 +154,11 @@ class TestBoxing:
         assert data["config"] == {"name": "spheres"}
         assert list(data["shards"]) == ["a.tar"]
         assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-        assert "_name_or_path" not in (tmp_path / "box" / "unet" / "config.json").read_text()
+        assert "_name_or_path" not in (tmp_path / "exported" / "unet" / "config.json").read_text()
 
     def test_the_same_run_gives_the_same_bytes(self, run: Path, tmp_path: Path) -> None:
         def bytes_of(name: str) -> dict[str, bytes]:
-            folder = export.box(run, tmp_path / name, tmp_path / name / "curves.png")
+            folder = export.export(run, tmp_path / name, tmp_path / name / "curves.png")
             return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
         assert bytes_of("once") == bytes_of("again")
@@ -160,8 +167,8 @@ class TestBoxing:
         self, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(export, "LARGEST_BYTES", 1000)
-        with pytest.raises(ModelError, match="MB of weights; the box holds 0.001 MB"):
-            export.box(run, tmp_path / "box")
+        with pytest.raises(ModelError, match="MB of weights; a bundled model may have 0.001 MB"):
+            export.export(run, tmp_path / "exported")
         shutil.rmtree(run / "model")
         with pytest.raises(ModelError, match="neither a model nor a checkpoint"):
-            export.box(run, tmp_path / "box")
+            export.export(run, tmp_path / "exported")

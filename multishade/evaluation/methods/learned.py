@@ -8,7 +8,7 @@ from multishade.evaluation.methods.named import Method, Prediction
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.inference.photo import linear_photo
 from multishade.inference.predict import infer
-from multishade.models.bundled import boxed_model
+from multishade.models.bundled import bundled_model
 from multishade.models.rose.model import RoSE
 from multishade.models.rose.solve import DEFAULT_SOLVER
 
@@ -17,11 +17,11 @@ PAPER_PHOTOGRAPHS = slice(20, 30)
 
 
 def rose(model: str | Path | None = None, solver: str = DEFAULT_SOLVER) -> Method:
-    """The method. model: a folder or Hub name; None is the model in the box. The object's mask is given to it.
+    """The method. model: a folder or Hub name; None is the bundled model. The object's mask is given to it.
 
     Of objects with 30 photographs or more the 21st to 30th are used, as in the paper; of others all.
     """
-    loaded = RoSE.from_pretrained(model or boxed_model())
+    loaded = RoSE.from_pretrained(model or bundled_model())
 
     def predict(target: BenchmarkObject) -> Iterator[Prediction]:
         chosen = list(enumerate(target.inputs))
