@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from multishade.assets.hashing import sha256_of_files
 from multishade.assets.schema import EnvironmentRow, Maps, MaterialRow, ObjectRow, Row, RowType, row_as_json
 from multishade.errors import ManifestError
 
@@ -29,7 +28,6 @@ __all__ = [
     "read_objects",
     "require_writable",
     "row_as_json",
-    "verify_file",
     "write_atomically",
     "write_rows",
 ]
@@ -97,28 +95,6 @@ def require_writable(path: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK) or path.is_dir():
         raise ManifestError(f"{path}: cannot be written; choose another place with -o")
-
-
-def verify_file(row: Row) -> None:
-    """Check that a row's files are there and have the hash that the row states; built-in rows pass.
-
-    Raises ManifestError naming the file and both hashes.
-    """
-    if not row.in_files:
-        return
-    folder, names = row.members()
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise ManifestError(
-            f"{row.id}: {folder / missing[0]} is missing; restore it or scan the folder again"
-        )
-    try:
-        found = sha256_of_files(folder, names)
-    except OSError as error:
-        raise ManifestError(f"{row.id}: {error.filename} cannot be read ({error.strerror})") from error
-    if found != row.sha256:
-        what = row.path if len(names) == 1 else f"{row.path} and the {len(names) - 1} files that belong to it"
-        raise ManifestError(f"{row.id}: {what} changed: sha256 is {found}, the manifest says {row.sha256}")
 
 
 def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:

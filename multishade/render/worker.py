@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.assets.manifest import verify_file
 from multishade.assets.schema import family_and_seed
+from multishade.assets.verify import verify_rows
 from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, MultiShadeError, ShardError
 from multishade.procedural import objects
@@ -195,15 +195,11 @@ class GroupRenderer:
 
 
 def verify(group: PlannedGroup) -> None:
-    """The files of a group's object, material and environments are there and unchanged. Raises AssetError."""
-    worn = [group.material] if group.material else []
+    """Check that the files of a group's assets exist and are unchanged. Raises AssetError."""
+    materials = [group.material] if group.material else []
     used = {light.environment for view in group.views for light in view.lights}
-    skies = [row for row in group.environments if row.source == "file" and str(row.path) in used]
-    for row in (group.object, *worn, *skies):
-        try:
-            verify_file(row)
-        except MultiShadeError as error:
-            raise AssetError(str(error)) from error
+    environments = [row for row in group.environments if row.source == "file" and str(row.path) in used]
+    verify_rows((group.object, *materials, *environments))
 
 
 def object_source(group: PlannedGroup, folder: Path, config: Config) -> scene.ObjectSource:

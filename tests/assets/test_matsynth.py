@@ -18,9 +18,10 @@ from multishade.assets.fetch.download import FetchError, Policy
 from multishade.assets.fetch.ingest import FetchResult, write_result
 from multishade.assets.fetch.map_files import write_map
 from multishade.assets.fetch.matsynth import MatSynthOptions, fetch_matsynth
-from multishade.assets.manifest import read_materials, verify_file
+from multishade.assets.manifest import read_materials
 from multishade.assets.sandbox import Limits
 from multishade.assets.scanning.map_images import read_map
+from multishade.assets.verify import verify_file
 from multishade.errors import AssetError
 from tests.support.loopback import loopback
 

@@ -18,7 +18,8 @@ from multishade.assets.fetch.download import FetchError
 from multishade.assets.fetch.ingest import FetchResult, write_result
 from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse, read_uids
 from multishade.assets.hashing import sha256_of_file
-from multishade.assets.manifest import ObjectRow, read_objects, verify_file
+from multishade.assets.manifest import ObjectRow, read_objects
+from multishade.assets.verify import verify_file
 from multishade.errors import AssetError
 from tests.support.asset_samples import LIMITS, QUICK, ball, glb, reasons
 from tests.support.loopback import Loopback, loopback

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from multishade.assets.manifest import ObjectRow, read_environments, read_materials, read_objects, verify_file
+from multishade.assets.manifest import ObjectRow, read_environments, read_materials, read_objects
 from multishade.assets.sandbox import Limits, run_guarded
 from multishade.assets.scanning.environments import check_environment
 from multishade.assets.scanning.licences import licence_of, licences_in, normalise
 from multishade.assets.scanning.names import slug, unique_ids
 from multishade.assets.scanning.scan import ScanOptions, scan, write_scan
+from multishade.assets.verify import verify_file
 from multishade.errors import AssetError
 from multishade.imaging.codecs import write_exr
 

@@ -22,9 +22,9 @@ from multishade.assets.manifest import (
     MaterialRow,
     read_environments,
     read_objects,
-    verify_file,
 )
 from multishade.assets.scanning.scan import ScanOptions
+from multishade.assets.verify import verify_file
 from multishade.errors import ManifestError
 from tests.support.asset_samples import LIMITS, QUICK, ball, glb, reasons
 from tests.support.loopback import Loopback, loopback
