@@ -25,7 +25,7 @@ import torch
 
 from multishade.data.loader import Loader
 from multishade.data.prepare import Preparer
-from multishade.data.reader import LaneReader, LocalTars
+from multishade.data.reader import LocalTars, StreamReader
 from multishade.data.settings import Background, Data, Geometric, Photometric
 from multishade.geometry.lights import ring
 from multishade.imaging.codecs import decode_exr, decode_png
@@ -70,7 +70,7 @@ def measure(tar: Path, batch: int, rounds: int, workers: int) -> None:
     settings = Data(shards=(str(tar),), images=("image_parallel",))
     shards = open_shards(settings.shards)
     preparer = Preparer(settings, ring(9), seed=0)
-    reader = LaneReader(shards, LocalTars(shards), preparer.may_need)
+    reader = StreamReader(shards, LocalTars(shards), preparer.may_need)
     count = reader.samples // batch * batch
     needed = [
         reader.read(index, lambda names, index=index: preparer.choose(names, 0, index)).files  # type: ignore[misc]
@@ -112,7 +112,7 @@ def measure(tar: Path, batch: int, rounds: int, workers: int) -> None:
         print(f"| {name} | {1 / middle:.0f} | {1e3 * middle:.2f} | {of_decode:.2f} | {of_both:.2f} |")
 
 
-def read_bare(reader: LaneReader, preparer: Preparer, count: int) -> None:
+def read_bare(reader: StreamReader, preparer: Preparer, count: int) -> None:
     """The needed bytes of each sample."""
     for index in range(count):
         reader.read(index, lambda names, index=index: preparer.choose(names, 0, index))  # type: ignore[misc]

@@ -22,11 +22,11 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from multishade.data.batches import Allocate, Batch, Fault, allocate_anew, make_batch
 from multishade.data.prepare import Prepared, Preparer
-from multishade.data.reader import LaneReader, LocalTars
+from multishade.data.reader import LocalTars, StreamReader
 from multishade.data.schedule import Schedule, allowed_workers
 from multishade.data.settings import Data
-from multishade.data.slots import Parcel, Unpacker, WorkerSlots
-from multishade.data.stream import lane_samples
+from multishade.data.slots import PackedBatch, Unpacker, WorkerSlots
+from multishade.data.stream import stream_samples
 from multishade.errors import DataError, MultiShadeError
 from multishade.shards.locate import Shard, fingerprint, open_shards
 
@@ -120,7 +120,7 @@ class Loader:
             for outcome in outcomes:
                 if isinstance(outcome, MultiShadeError):
                     raise outcome
-                batch = unpacker.unpack(outcome) if isinstance(outcome, Parcel) else outcome
+                batch = unpacker.unpack(outcome) if isinstance(outcome, PackedBatch) else outcome
                 self._note(batch.faults)
                 self._done += 1
                 yield batch.pin_memory() if self._pin_memory and self._workers == 0 else batch
@@ -210,7 +210,7 @@ class _BatchSource(IterableDataset[Any]):
         self._schedule, self._seed, self._rank, self._start = schedule, seed, rank, start
         self._prefetch = prefetch
 
-    def __iter__(self) -> Iterator[Batch | Parcel | MultiShadeError]:
+    def __iter__(self) -> Iterator[Batch | PackedBatch | MultiShadeError]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         expected = (
@@ -232,29 +232,29 @@ class _BatchSource(IterableDataset[Any]):
         preparer = Preparer(self._settings, self._directions, self._seed)
         tars = LocalTars(self._shards)
         directions = torch.from_numpy(self._directions)
-        lanes: dict[int, Any] = {}
+        streams: dict[int, Any] = {}
         current, order = -1, np.empty(0, np.int64)
         total = first
         while True:
             epoch, number = divmod(total, schedule.batches)
             if epoch != current:
-                for samples, reader in lanes.values():
+                for samples, reader in streams.values():
                     samples.close()
                     reader.close()
-                current, order, lanes = epoch, schedule.reading_order(epoch), {}
-            lane, turn = number % schedule.lane_count(), number // schedule.lane_count()
-            if lane not in lanes:
-                reader = LaneReader(self._shards, tars, preparer.may_need)
-                samples = lane_samples(
-                    schedule.lane(order, epoch, self._rank, lane),
+                current, order, streams = epoch, schedule.reading_order(epoch), {}
+            stream, turn = number % schedule.stream_count(), number // schedule.stream_count()
+            if stream not in streams:
+                reader = StreamReader(self._shards, tars, preparer.may_need)
+                samples = stream_samples(
+                    schedule.stream(order, epoch, self._rank, stream),
                     reader,
                     preparer,
                     self._seed,
                     epoch,
                     start=turn * schedule.batch,
                 )
-                lanes[lane] = samples, reader
-            samples, reader = lanes[lane]
+                streams[stream] = samples, reader
+            samples, reader = streams[stream]
             faults: list[Fault] = []
             batch = make_batch(
                 _telling(islice(samples, schedule.batch), faults),
@@ -266,7 +266,7 @@ class _BatchSource(IterableDataset[Any]):
                 allocate,
             )
             if schedule.run == 1:
-                del lanes[lane]
+                del streams[stream]
             yield replace(batch, faults=tuple(faults))
             total += step
 

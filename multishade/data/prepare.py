@@ -13,11 +13,10 @@ from torch import Tensor
 from multishade.data.clay import draw_clay
 from multishade.data.geometric import draw_window, mirrored_lights, warp_light, warp_normal, warp_shading
 from multishade.data.photometric import Camera, grey_of
+from multishade.data.purposes import Purpose
 from multishade.data.reader import Raw
 from multishade.data.settings import Data, Geometric
 from multishade.data.view import ViewDecoder
-
-_CHOICE, _GEOMETRY, _CAMERA, _CLAY = 3, 4, 5, 6  # purposes of random streams
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class Preparer:
 
     def choose(self, names: Sequence[str], epoch: int, index: int) -> list[str]:
         """`ViewDecoder.choose` for sample `index` in this epoch."""
-        return self._decoder.choose(names, self._generator(epoch, index, _CHOICE))
+        return self._decoder.choose(names, self._generator(epoch, index, Purpose.CHOICE))
 
     def prepare(self, raw: Raw, epoch: int, index: int) -> Prepared:
         """index: the place that the sample stands in, which decides the augmentation; not `raw.index` for a
@@ -62,19 +61,19 @@ class Preparer:
 
         Raises ShardError for damaged files, DataError for ones that do not fit.
         """
-        view = self._decoder.decode(raw, lambda: self._generator(epoch, raw.index, _CHOICE))
+        view = self._decoder.decode(raw, lambda: self._generator(epoch, raw.index, Purpose.CHOICE))
         image: Iterable[Tensor] = view.image
         normal: Iterable[Tensor] = view.normal
         shading: Iterable[Tensor] | None = view.shading
         alpha = view.alpha.float().div_(255) if view.alpha is not None else None
-        clay = self._generator(epoch, index, _CLAY) if self._settings.clay.share else None
+        clay = self._generator(epoch, index, Purpose.CLAY) if self._settings.clay.share else None
         if clay is not None and clay.random() < self._settings.clay.share:
             true = torch.stack(view.normal).float()
             image = list(draw_clay(true, view.mask, self._settings.clay, clay).half())
         if self._moves:
             mask = view.mask
             window = draw_window(
-                mask.numpy(), self._settings.geometric, self._generator(epoch, index, _GEOMETRY)
+                mask.numpy(), self._settings.geometric, self._generator(epoch, index, Purpose.GEOMETRY)
             )
             if not window.keeps(*mask.shape):
                 # At once: OpenCV moves four channels as fast as three.
@@ -88,10 +87,10 @@ class Preparer:
         if self._camera.plain:
             return Prepared(raw.index, raw.key, image, True, normal, shading)
         light = torch.stack(list(image)).float()
-        display = self._camera.photograph(light, alpha, self._generator(epoch, index, _CAMERA))
+        display = self._camera.photograph(light, alpha, self._generator(epoch, index, Purpose.CAMERA))
         if self._settings.grey:
             display = grey_of(display)
         return Prepared(raw.index, raw.key, display, False, normal, shading)
 
-    def _generator(self, epoch: int, index: int, purpose: int) -> np.random.Generator:
+    def _generator(self, epoch: int, index: int, purpose: Purpose) -> np.random.Generator:
         return np.random.default_rng((self._seed, epoch, index, purpose))

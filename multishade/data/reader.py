@@ -52,7 +52,7 @@ class LocalTars:
             self._indexes[self._open.popitem()[0]].close()
 
 
-class LaneReader:
+class StreamReader:
     """The shards of a data set as one long row of samples, for one stream of reads. Owns the remote tar it is in.
 
     may_need: whether a file of this name (without the key) can be needed; what remote tars hold else is passed over.

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.data.purposes import Purpose
 from multishade.errors import DataError
 
 Indices = NDArray[np.int64]
-_SHUFFLE, _BUFFER = 1, 2  # purposes of random streams
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Schedule:
         """Batches of each rank in each epoch."""
         return sum(self.counts) // (self.batch * self.ranks)
 
-    def lane_count(self) -> int:
+    def stream_count(self) -> int:
         """Streams of a rank; where samples are read at random each batch is a stream of its own."""
         return self.batches if self.run == 1 else self.streams
 
@@ -64,37 +64,40 @@ class Schedule:
             lengths = np.minimum(np.repeat(lengths, pieces) - within, self.run)
             starts = np.repeat(starts, pieces) + within
         if self.shuffled:
-            order = np.random.default_rng((self.seed, epoch, _SHUFFLE)).permutation(len(starts))
+            order = np.random.default_rng((self.seed, epoch, Purpose.SHUFFLE)).permutation(len(starts))
             starts, lengths = starts[order], lengths[order]
         first = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
         return first + np.arange(len(first))
 
-    def lane(self, order: Indices, epoch: int, rank: int, lane: int) -> "Lane":
-        """The part of `order` (of this epoch) that one stream of one rank reads, and hands out."""
-        # Stream `lane` makes the batches lane, lane + lanes, ...: one more where the division leaves a rest.
-        each, rest = divmod(self.batches, self.lane_count())
-        before = rank * self.batches + lane * each + min(lane, rest)
-        reads = order[before * self.batch : (before + each + (lane < rest)) * self.batch]
-        return self.buffered(reads, epoch, rank, lane)
+    def stream(self, order: Indices, epoch: int, rank: int, number: int) -> "Stream":
+        """The part of `order` (of this epoch) that one stream of one rank reads and hands out."""
+        # Stream `number` makes every n-th batch of n streams: one batch more if the division leaves a rest.
+        each, rest = divmod(self.batches, self.stream_count())
+        before = rank * self.batches + number * each + min(number, rest)
+        reads = order[before * self.batch : (before + each + (number < rest)) * self.batch]
+        return self.buffered(reads, epoch, rank, number)
 
-    def buffered(self, reads: Indices, epoch: int, rank: int, lane: int) -> "Lane":
-        """`reads`, and the order in which a buffer hands them out; their own where they come shuffled or stay."""
+    def buffered(self, reads: Indices, epoch: int, rank: int, number: int) -> "Stream":
+        """`reads`, and the order in which a buffer hands them out: unchanged if reads are shuffled or must not be."""
         buffer = 1 if self.run == 1 or not self.shuffled else self.buffer
-        emits = np.arange(len(reads))
+        order = np.arange(len(reads))
         if buffer > 1:
-            generator = np.random.default_rng((self.seed, epoch, _BUFFER, rank, lane))
+            generator = np.random.default_rng((self.seed, epoch, Purpose.BUFFER, rank, number))
             for block in range(0, len(reads), buffer):
-                emits[block : block + buffer] = generator.permutation(emits[block : block + buffer])
-        return Lane(reads, emits, buffer)
+                order[block : block + buffer] = generator.permutation(order[block : block + buffer])
+        return Stream(reads, order, buffer)
 
 
 @dataclass(frozen=True, eq=False)
-class Lane:
-    """reads: numbers of samples in the order they are read, (n,). emits: positions in `reads` in the order they are
-    handed out, (n,); each block of `buffer` positions is shuffled in itself."""
+class Stream:
+    """The samples that one stream reads.
+
+    reads: numbers of samples in the order in which they are read, (n,). output_order: positions in `reads` in the
+    order in which they are handed out, (n,); each block of `buffer` positions is shuffled in itself.
+    """
 
     reads: Indices
-    emits: Indices
+    output_order: Indices
     buffer: int
 
     def block_end(self, position: int) -> int:
@@ -104,11 +107,11 @@ class Lane:
 
 def allowed_workers(schedule: Schedule, workers: int) -> bool:
     """Whether `workers` processes can make the batches without reading one stream twice."""
-    return schedule.run == 1 or workers <= 1 or schedule.lane_count() % workers == 0
+    return schedule.run == 1 or workers <= 1 or schedule.stream_count() % workers == 0
 
 
-def samples_by_lane(schedule: Schedule, epoch: int, rank: int) -> Sequence[Indices]:
+def samples_by_stream(schedule: Schedule, epoch: int, rank: int) -> Sequence[Indices]:
     """For each stream of a rank, the samples in the order they are handed out."""
     order = schedule.reading_order(epoch)
-    lanes = (schedule.lane(order, epoch, rank, lane) for lane in range(schedule.lane_count()))
-    return [lane.reads[lane.emits] for lane in lanes]
+    streams = (schedule.stream(order, epoch, rank, number) for number in range(schedule.stream_count()))
+    return [stream.reads[stream.output_order] for stream in streams]

@@ -18,7 +18,7 @@ from multishade.data.batches import Batch
 
 
 @dataclass(frozen=True, eq=False)
-class Parcel:
+class PackedBatch:
     """A batch without its large tensors, and where they are: new holds those that the main process has not seen."""
 
     batch: Batch
@@ -44,7 +44,7 @@ class WorkerSlots:
         array: NDArray[np.float16] = slot[name].numpy()
         return array
 
-    def pack(self, batch: Batch) -> Parcel:
+    def pack(self, batch: Batch) -> PackedBatch:
         """The batch whose arrays lie in the current slot; then the next slot's turn begins."""
         nothing = torch.empty(0)
         light = replace(
@@ -53,10 +53,10 @@ class WorkerSlots:
             packed_normal=nothing,
             packed_shading=None if batch.packed_shading is None else nothing,
         )
-        parcel = Parcel(light, self._worker, self._current, self._new)
+        packed = PackedBatch(light, self._worker, self._current, self._new)
         self._current = (self._current + 1) % len(self._slots)
         self._new = {}
-        return parcel
+        return packed
 
 
 class Unpacker:
@@ -66,14 +66,14 @@ class Unpacker:
         self._pin_memory = pin_memory
         self._slots: dict[tuple[int, int], dict[str, Tensor]] = {}
 
-    def unpack(self, parcel: Parcel) -> Batch:
+    def unpack(self, packed: PackedBatch) -> Batch:
         """The batch, in memory of its own."""
-        slot = self._slots.setdefault((parcel.worker, parcel.slot), {})
-        slot.update(parcel.new)
+        slot = self._slots.setdefault((packed.worker, packed.slot), {})
+        slot.update(packed.new)
         keep = Tensor.pin_memory if self._pin_memory else Tensor.clone
-        stored = parcel.batch.packed_shading is not None
+        stored = packed.batch.packed_shading is not None
         return replace(
-            parcel.batch,
+            packed.batch,
             packed_image=keep(slot["image"]),
             packed_normal=keep(slot["normal"]),
             packed_shading=keep(slot["shading"]) if stored else None,

@@ -7,35 +7,34 @@ import numpy as np
 
 from multishade.data.batches import Fault
 from multishade.data.prepare import Prepared, Preparer
-from multishade.data.reader import LaneReader, Raw
-from multishade.data.schedule import Lane
+from multishade.data.purposes import Purpose
+from multishade.data.reader import Raw, StreamReader
+from multishade.data.schedule import Stream
 from multishade.data.settings import SUBSTITUTES
 from multishade.errors import DataError, ShardError
 
-_SUBSTITUTE = 6  # purpose of a random stream
 
-
-def lane_samples(
-    lane: Lane, reader: LaneReader, preparer: Preparer, seed: int, epoch: int, start: int = 0
+def stream_samples(
+    stream: Stream, reader: StreamReader, preparer: Preparer, seed: int, epoch: int, start: int = 0
 ) -> Iterator[tuple[Prepared, list[Fault]]]:
-    """Samples from position `start` of the lane on, as if those before had been handed out; each with the faults met.
+    """Samples from position `start` of the stream on, as if those before had been handed out; each with the faults met.
 
     A sample that cannot be read is replaced by the next one in its block that can, else by one drawn from
     the data set: so the number of samples, and all others, stay what they would have been. Raises DataError
     where SUBSTITUTES drawn samples in a row cannot be read.
     """
-    first = start // lane.buffer * lane.buffer
-    gone = set(lane.emits[first:start].tolist())
+    first = start // stream.buffer * stream.buffer
+    gone = set(stream.output_order[first:start].tolist())
     pool: dict[int, Raw | ShardError] = {}
     read = first
-    for position in range(start, len(lane.reads)):
-        while read < min(len(lane.reads), position + lane.buffer):
+    for position in range(start, len(stream.reads)):
+        while read < min(len(stream.reads), position + stream.buffer):
             if read not in gone:
-                pool[read] = _read(reader, preparer, epoch, int(lane.reads[read]))
+                pool[read] = _read(reader, preparer, epoch, int(stream.reads[read]))
             read += 1
         faults: list[Fault] = []
-        index = int(lane.reads[lane.emits[position]])
-        waiting = lane.emits[position : lane.block_end(position)]
+        index = int(stream.reads[stream.output_order[position]])
+        waiting = stream.output_order[position : stream.block_end(position)]
         candidates = (pool[int(place)] for place in waiting)
         drawn = _drawn(reader, preparer, seed, epoch, index)
         tried = 0
@@ -51,11 +50,11 @@ def lane_samples(
                     f"{SUBSTITUTES} samples in a row, drawn from the whole data set, cannot be read; the "
                     f"last: {outcome} (inspect the shards with multishade-inspect)"
                 )
-        del pool[int(lane.emits[position])]
+        del pool[int(stream.output_order[position])]
         yield outcome, faults  # type: ignore[misc]
 
 
-def _read(reader: LaneReader, preparer: Preparer, epoch: int, index: int) -> Raw | ShardError:
+def _read(reader: StreamReader, preparer: Preparer, epoch: int, index: int) -> Raw | ShardError:
     try:
         return reader.read(index, lambda names: preparer.choose(names, epoch, index))
     except ShardError as error:
@@ -72,10 +71,10 @@ def _prepared(raw: Raw | ShardError, preparer: Preparer, epoch: int, index: int)
 
 
 def _drawn(
-    reader: LaneReader, preparer: Preparer, seed: int, epoch: int, index: int
+    reader: StreamReader, preparer: Preparer, seed: int, epoch: int, index: int
 ) -> Iterator[Raw | ShardError]:
     """Samples drawn from the whole data set; the first of a shard where shards cannot be entered in the middle."""
-    rng = np.random.default_rng((seed, epoch, index, _SUBSTITUTE))
+    rng = np.random.default_rng((seed, epoch, index, Purpose.SUBSTITUTE))
     while True:
         other = int(rng.integers(reader.samples))
         if not reader.shard(other).local:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from multishade.data.reader import LaneReader, LocalTars, Raw
+from multishade.data.reader import LocalTars, Raw, StreamReader
 from multishade.data.schedule import Schedule
 from multishade.errors import DataError, ImageFileError, ShardError
 from multishade.photometry.shading import lambert
@@ -52,7 +52,7 @@ class ShardDataset(Dataset[Any]):
             raise DataError(f"{remote[0]}: cannot be read at random; use ShardStream")
         self._decode = FieldDecoder(fields)
         self._transform = transform
-        self._reader: LaneReader | None = None
+        self._reader: StreamReader | None = None
         self._samples = sum(shard.samples for shard in self.shards)
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class ShardDataset(Dataset[Any]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         if self._reader is None:
-            self._reader = LaneReader(self.shards, LocalTars(self.shards), self._decode.may_need)
+            self._reader = StreamReader(self.shards, LocalTars(self.shards), self._decode.may_need)
         item = self._decode(self._reader.read(index % len(self), self._decode.choose))
         return item if self._transform is None else self._transform(item)
 
@@ -117,13 +117,13 @@ class ShardStream(IterableDataset[Any]):
         mine = self._schedule.batches  # samples of this rank
         order = self._schedule.reading_order(self._epoch)[self._rank * mine : (self._rank + 1) * mine]
         reads = order[mine * worker // workers : mine * (worker + 1) // workers]
-        lane = self._schedule.buffered(reads, self._epoch, self._rank, worker)
-        reader = LaneReader(self.shards, LocalTars(self.shards), self._decode.may_need)
+        stream = self._schedule.buffered(reads, self._epoch, self._rank, worker)
+        reader = StreamReader(self.shards, LocalTars(self.shards), self._decode.may_need)
         pool: dict[int, Raw] = {}
         read = 0
-        for position, place in enumerate(lane.emits):
-            while read < min(len(lane.reads), position + lane.buffer):
-                pool[read] = reader.read(int(lane.reads[read]), self._decode.choose)
+        for position, place in enumerate(stream.output_order):
+            while read < min(len(stream.reads), position + stream.buffer):
+                pool[read] = reader.read(int(stream.reads[read]), self._decode.choose)
                 read += 1
             item = self._decode(pool.pop(int(place)))
             yield item if self._transform is None else self._transform(item)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multishade.data.schedule import Schedule, allowed_workers, samples_by_lane
+from multishade.data.schedule import Schedule, allowed_workers, samples_by_stream
 from multishade.errors import DataError
 
 
@@ -33,13 +33,13 @@ def test_an_epoch_deals_each_sample_at_most_once_and_equal_batches_to_every_rank
 ) -> None:
     dealt = []
     for rank in range(schedule.ranks):
-        lanes = samples_by_lane(schedule, epoch, rank)
-        sizes = [len(lane) for lane in lanes]
+        streams = samples_by_stream(schedule, epoch, rank)
+        sizes = [len(stream) for stream in streams]
         assert sum(sizes) == schedule.batches * schedule.batch
         assert all(size % schedule.batch == 0 for size in sizes)
         # Batch b comes from stream b mod L, so earlier streams are longer by at most one batch.
         assert sizes == sorted(sizes, reverse=True) and sizes[0] - sizes[-1] <= schedule.batch
-        dealt += [int(index) for lane in lanes for index in lane]
+        dealt += [int(index) for stream in streams for index in stream]
     assert len(set(dealt)) == len(dealt)
     assert set(dealt) <= set(range(sum(schedule.counts)))
     assert sum(schedule.counts) - len(dealt) < schedule.batch * schedule.ranks
@@ -63,7 +63,10 @@ def test_a_run_is_read_in_a_row(schedule: Schedule) -> None:
 def test_samples_left_out_of_one_epoch_come_in_another() -> None:
     schedule = Schedule(counts=(10,), seed=1, batch=4)
     seen = {
-        int(index) for epoch in range(12) for lane in samples_by_lane(schedule, epoch, 0) for index in lane
+        int(index)
+        for epoch in range(12)
+        for stream in samples_by_stream(schedule, epoch, 0)
+        for index in stream
     }
     assert seen == set(range(10))
 
@@ -77,12 +80,12 @@ def test_order_depends_on_seed_and_epoch_only() -> None:
 
 
 def test_buffer_mixes_whole_shards_within_itself() -> None:
-    lane = Schedule(counts=(32,), seed=1, batch=4, run=None, streams=1, buffer=8).lane(
-        np.arange(32), epoch=0, rank=0, lane=0
+    stream = Schedule(counts=(32,), seed=1, batch=4, run=None, streams=1, buffer=8).stream(
+        np.arange(32), epoch=0, rank=0, number=0
     )
     for block in range(0, 32, 8):
-        assert sorted(lane.emits[block : block + 8]) == list(range(block, block + 8))
-    assert not np.array_equal(lane.emits, np.arange(32))
+        assert sorted(stream.output_order[block : block + 8]) == list(range(block, block + 8))
+    assert not np.array_equal(stream.output_order, np.arange(32))
 
 
 def test_too_few_samples_for_a_batch_on_every_rank_are_refused() -> None:
