@@ -34,9 +34,10 @@ FAMILIES: dict[str, Callable[[Graph, dict[str, Any]], Surface]] = {
 def build_material(spec: dict[str, Any], name: str) -> bpy.types.Material:
     """Build the material that `spec` describes.
 
-    `{"source": "builtin", "family": ..., "parameters": {...}}`, the parameters as `multishade.materials.draw` returns
-    them; or `{"source": "maps", ...}`, see `map_sets.build_map_set`. The object is expected in its unit frame (bounding
-    sphere of radius 0.5 about the origin) with the identity as its matrix.
+    `{"source": "builtin", "family": ..., "parameters": {...}}`, with the parameters that
+    `multishade.procedural.materials.sample_parameters` returns; or `{"source": "maps", ...}`, see
+    `map_sets.build_map_set`. The object is expected in its unit frame (bounding sphere of radius 0.5 about the origin)
+    with the identity as its matrix.
 
     Raises ValueError for a source or family that does not exist, KeyError for a missing parameter.
     """

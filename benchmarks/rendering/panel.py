@@ -92,7 +92,11 @@ def _material(item: Item) -> tuple[MaterialRow | None, dict[str, Any]]:
         split="train",
         kind=materials.FAMILIES[family],
     )
-    return row, {"source": "builtin", "family": family, "parameters": materials.draw(family, int(seed))}
+    return row, {
+        "source": "builtin",
+        "family": family,
+        "parameters": materials.sample_parameters(family, int(seed)),
+    }
 
 
 def _object(item: Item, folder: Path) -> ObjectRow:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What matter reflects: albedo and F0 of metals, oxides, skin, woods and stones, linear Rec.709, by name."""
+"""Reflectance by name: F0 and F82 of metals, albedo of oxides, skin, woods and stones, in linear Rec.709."""
 
 import numpy as np
 
 Colour = list[float]
+
+DARKEST, BRIGHTEST = 0.03, 0.9  # albedo of charcoal and of fresh snow: the range of opaque matter
 
 # Reflectance at normal incidence (F0) and at 82 degrees (F82), linear Rec.709: computed from measured complex indices
 # of refraction by the Physically Based database (physicallybased.info, CC0).

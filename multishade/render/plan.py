@@ -220,7 +220,11 @@ def _material_spec(row: MaterialRow | None, config: Config, rng: np.random.Gener
         return {"source": "own"}
     if row.source == "builtin":
         family, seed = family_and_seed(row.location)
-        return {"source": "builtin", "family": family, "parameters": materials.draw(family, seed)}
+        return {
+            "source": "builtin",
+            "family": family,
+            "parameters": materials.sample_parameters(family, seed),
+        }
     assert row.maps is not None
     return {
         "source": "maps",

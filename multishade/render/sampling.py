@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from multishade.config import models
 from multishade.geometry import lights as directions_of
+from multishade.geometry.rotations import sample_rotation
 from multishade.protocol import scene
 from multishade.shards.fields import light_names
 
@@ -153,15 +154,7 @@ def rotation(kind: str, rng: np.random.Generator) -> scene.Matrix3:
         angle = rng.uniform(0, 2 * math.pi)
         c, s = math.cos(angle), math.sin(angle)
         return ((c, -s, 0.0), (s, c, 0.0), (0.0, 0.0, 1.0))
-    w, x, y, z = (quaternion := rng.normal(size=4)) / np.linalg.norm(quaternion)
-    matrix = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-    return _nested(matrix)  # type: ignore[return-value]
+    return _nested(sample_rotation(rng))  # type: ignore[return-value]
 
 
 def _parallel(field: str, settings: models.Lights, rng: np.random.Generator) -> scene.Light:

@@ -15,7 +15,7 @@ SCRIPT = """
 import json, sys
 import bpy
 from blender_scripts import objects, uv
-from multishade.scene import ObjectSource
+from multishade.protocol.scene import ObjectSource
 results = {}
 for path in sys.argv[1:]:
     bpy.ops.wm.read_factory_settings(use_empty=True)

@@ -26,7 +26,7 @@ FEWEST = {
 }  # flat faces need few triangles
 PRINT_DIGESTS = """
 import hashlib, sys
-from multishade.objects import build
+from multishade.procedural.objects import build
 for family in sys.argv[1:]:
     mesh = build(family, 1)
     uv = b"" if mesh.uv is None else mesh.uv.tobytes()
@@ -135,20 +135,21 @@ def test_bad_names_and_seeds_are_refused(family, seed, complaint):
         build(family, seed)
 
 
-def test_an_unsound_draw_gives_way_to_the_next_and_three_are_reported(monkeypatch):
+def test_an_invalid_surface_gives_way_to_the_next_attempt_and_three_are_reported(monkeypatch):
     from multishade.procedural.objects import blob
 
-    drawn: list[float] = []
+    sampled: list[float] = []
 
     def flawed(rng: np.random.Generator) -> ObjectMesh:
-        drawn.append(rng.random())
-        if len(drawn) % 4 != 2:
-            raise AssetError(f"{len(drawn)} faces are degenerate")
+        sampled.append(rng.random())
+        if len(sampled) % 4 != 2:
+            raise AssetError(f"{len(sampled)} faces are degenerate")
         return built("crystal", 0)
 
     monkeypatch.setattr(blob, "blob", flawed)
-    assert build("blob", 5) is built("crystal", 0) and len(set(drawn)) == 2
+    assert build("blob", 5) is built("crystal", 0) and len(set(sampled)) == 2
     with pytest.raises(
-        AssetError, match="object blob/6: none of 3 draws is sound .3 faces .* 5 faces are degen"
+        AssetError,
+        match="object blob/6: none of 3 attempts gives a valid surface .3 faces .* 5 faces are degen",
     ):
         build("blob", 6)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from manifold3d import Manifold
 
 from multishade.errors import AssetError
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.isosurface import grid_axes, mesh_field
-from multishade.procedural.objects.mend import THIN, mended
 from multishade.procedural.objects.mesh import (
     altitudes,
     edge_angles,
@@ -21,9 +21,10 @@ from multishade.procedural.objects.mesh import (
     vertex_normals,
 )
 from multishade.procedural.objects.moulding import Profile
-from multishade.procedural.objects.noise import fibonacci_sphere, gradient_noise, random_rotation
+from multishade.procedural.objects.noise import fibonacci_sphere, sample_gradient_noise
 from multishade.procedural.objects.revolution import revolve
 from multishade.procedural.objects.sheet import thickened
+from multishade.procedural.objects.slivers import THIN, remove_slivers
 from multishade.procedural.objects.solids import ball, placed, solid, subtract, triangles, upright
 from multishade.procedural.objects.superquadric import closed_superellipse, ellipsoid, toroid
 from multishade.procedural.objects.surface import ring_faces, sphere_points, split_quads, spread
@@ -128,18 +129,18 @@ def test_spread_positions_increase_and_reach_both_ends(density, count):
     assert at[0] == 0 and at[-1] == pytest.approx(1) and (np.diff(at) > 0).all()
 
 
-# Mends
+# Slivers
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000))
-def test_mending_removes_slivers_and_keeps_the_surface(seed):
+def test_slivers_are_removed_and_the_surface_stays(seed):
     rng = np.random.default_rng(seed)
-    tool = placed(ball(0.7, 40), random_rotation(rng), rng.uniform(-0.4, 0.4, 3))
+    tool = placed(ball(0.7, 40), sample_rotation(rng), rng.uniform(-0.4, 0.4, 3))
     raw = subtract(ball(1.0, 48), [tool]).to_mesh64()
     vertices, faces = np.asarray(raw.vert_properties), np.asarray(raw.tri_verts).astype(np.int64)
     before = volume(vertices, faces)
-    after_vertices, after_faces = mended(vertices, faces)
+    after_vertices, after_faces = remove_slivers(vertices, faces)
     assert volume(after_vertices, after_faces) == pytest.approx(before, rel=1e-5)
     thin_before = np.count_nonzero(altitudes(vertices[faces]) < THIN)
     thin_after = np.count_nonzero(altitudes(after_vertices[after_faces]) < THIN)
@@ -147,7 +148,7 @@ def test_mending_removes_slivers_and_keeps_the_surface(seed):
     object_mesh(after_vertices, after_faces, 0.0)
 
 
-def test_mending_takes_out_a_planted_needle_and_a_planted_cap():
+def test_a_planted_needle_and_a_planted_cap_are_removed():
     vertices, quads = sphere_points(8)
     faces = split_quads(vertices, quads)
     a, b, c = faces[10]
@@ -157,7 +158,7 @@ def test_mending_takes_out_a_planted_needle_and_a_planted_cap():
         spoilt = np.concatenate([np.delete(faces, 10, axis=0), fan])
         with pytest.raises(AssetError, match="degenerate"):
             object_mesh(np.concatenate([vertices, [point]]), spoilt, 0.0)
-        object_mesh(*mended(np.concatenate([vertices, [point]]), spoilt), 0.0)
+        object_mesh(*remove_slivers(np.concatenate([vertices, [point]]), spoilt), 0.0)
 
 
 # Shapes with known geometry
@@ -256,7 +257,7 @@ def test_a_level_set_lies_on_its_surface_and_its_normals_on_the_gradient():
 
 
 def test_gradient_noise_is_smooth_bounded_and_zero_on_its_lattice(rng):
-    noise = gradient_noise(rng)
+    noise = sample_gradient_noise(rng)
     assert np.allclose(noise(rng.integers(-9, 9, (50, 3)).astype(float)), 0)
     points = rng.uniform(-300, 300, (4000, 3))
     values = noise(points)
@@ -267,7 +268,7 @@ def test_gradient_noise_is_smooth_bounded_and_zero_on_its_lattice(rng):
 def test_directions_and_rotations_are_what_they_say(rng):
     points = fibonacci_sphere(200)
     assert np.allclose(np.linalg.norm(points, axis=1), 1) and np.abs(points.mean(axis=0)).max() < 0.02
-    for rotation in (random_rotation(rng), upright(np.array([0.3, -2.0, 0.1]))):
+    for rotation in (sample_rotation(rng), upright(np.array([0.3, -2.0, 0.1]))):
         assert np.allclose(rotation @ rotation.T, np.eye(3)) and np.linalg.det(rotation) == pytest.approx(1)
 
 

@@ -28,7 +28,7 @@ STUDIO = Light(
     rotation_degrees=30.0,
 )
 TURNED = dataclasses.replace(STUDIO, field="image_env1", rotation_degrees=200.0)
-FABRIC = {"source": "builtin", "family": "fabric", "parameters": materials.draw("fabric", 5)}
+FABRIC = {"source": "builtin", "family": "fabric", "parameters": materials.sample_parameters("fabric", 5)}
 
 
 @pytest.fixture(scope="module")

@@ -173,7 +173,11 @@ def built_in_families(stage: Stage, arrays: dict[str, Any], facts: dict[str, Any
     arrays["smooth"] = stage.render(stage.ball, bpy.data.materials.new("smooth"), size=192)[1]
     for family in materials.FAMILIES:
         for seed in (1, 2):
-            spec = {"source": "builtin", "family": family, "parameters": materials.draw(family, seed)}
+            spec = {
+                "source": "builtin",
+                "family": family,
+                "parameters": materials.sample_parameters(family, seed),
+            }
             material = build_material(spec, family)
             facts[f"structure {family} {seed}"] = structure(material)
             arrays[f"image {family} {seed}"] = stage.render(stage.ball, material, samples=4)[0]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from multishade.assets.scanning.gltf import COMPONENTS, Gltf, accessor_values, view_bytes
 from multishade.errors import AssetError
+from multishade.geometry.rotations import matrix_from_quaternion
 
 DRACO = "KHR_draco_mesh_compression"
 TRIANGLES, FAN = 4, 6  # modes of drawing; 5 is a strip
@@ -96,11 +97,7 @@ def _local_matrix(node: dict[str, Any]) -> NDArray[np.float64]:
         return np.array(node["matrix"], np.float64).reshape(4, 4).T
     x, y, z, w = node.get("rotation", (0.0, 0.0, 0.0, 1.0))
     matrix = np.eye(4)
-    matrix[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
+    matrix[:3, :3] = matrix_from_quaternion(w, x, y, z)
     matrix[:3, :3] *= np.array(node.get("scale", (1.0, 1.0, 1.0)))
     matrix[:3, 3] = node.get("translation", (0.0, 0.0, 0.0))
     return matrix

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.mesh import Array, ObjectMesh, object_mesh
 from multishade.procedural.objects.noise import (
     fibonacci_sphere,
     fractal,
-    gradient_noise,
     nearest_two,
-    random_rotation,
     ridged,
-    scattered_directions,
+    sample_directions,
+    sample_gradient_noise,
     smoothstep,
 )
 from multishade.procedural.objects.surface import sphere_points, split_quads
@@ -27,7 +27,7 @@ def blob(rng: np.random.Generator) -> ObjectMesh:
     vertices = directions * design.radius(rng, directions)[:, None] * rng.uniform(0.65, 1.0, 3)
     if design.warped:
         vertices = warped(rng, vertices)
-    vertices = vertices @ random_rotation(rng).T
+    vertices = vertices @ sample_rotation(rng).T
     return object_mesh(vertices, split_quads(vertices, quads), 180.0)
 
 
@@ -36,33 +36,35 @@ def warped(rng: np.random.Generator, points: Array) -> Array:
     frequency = rng.uniform(0.5, 1.0)
     strength = rng.uniform(0.15, 0.4) / frequency
     return points + strength * np.stack(
-        [gradient_noise(rng)(points * frequency + 5.5) for _ in range(3)], axis=1
+        [sample_gradient_noise(rng)(points * frequency + 5.5) for _ in range(3)], axis=1
     )
 
 
 def slow(rng: np.random.Generator, directions: Array, height: float) -> Array:
     """A base radius (V,) that undulates gently about 1."""
-    return 1 + height * gradient_noise(rng)(directions * rng.uniform(0.8, 1.4) + 9.1)
+    return 1 + height * sample_gradient_noise(rng)(directions * rng.uniform(0.8, 1.4) + 9.1)
 
 
 def pebble(rng: np.random.Generator, directions: Array) -> Array:
     frequency = rng.uniform(0.7, 1.5)
     return 1 + rng.uniform(0.25, 0.5) * fractal(
-        gradient_noise(rng), directions * frequency, 2, rng.uniform(0.2, 0.45)
+        sample_gradient_noise(rng), directions * frequency, 2, rng.uniform(0.2, 0.45)
     )
 
 
 def organic(rng: np.random.Generator, directions: Array) -> Array:
     frequency = rng.uniform(1.2, 2.2)
-    bent = directions + 0.25 * np.stack([gradient_noise(rng)(directions * 1.5) for _ in range(3)], axis=1)
+    bent = directions + 0.25 * np.stack(
+        [sample_gradient_noise(rng)(directions * 1.5) for _ in range(3)], axis=1
+    )
     return 1 + rng.uniform(0.22, 0.4) * fractal(
-        gradient_noise(rng), bent * frequency, 3, rng.uniform(0.26, 0.38)
+        sample_gradient_noise(rng), bent * frequency, 3, rng.uniform(0.26, 0.38)
     )
 
 
 def walnut(rng: np.random.Generator, directions: Array) -> Array:
     frequency = rng.uniform(1.4, 2.8)
-    folds = ridged(gradient_noise(rng), directions * frequency, 3, rng.uniform(0.25, 0.4))
+    folds = ridged(sample_gradient_noise(rng), directions * frequency, 3, rng.uniform(0.25, 0.4))
     return slow(rng, directions, 0.25) + rng.choice([-1, 1]) * rng.uniform(0.2, 0.34) / frequency * 1.6 * (
         folds - 0.8
     )
@@ -71,7 +73,7 @@ def walnut(rng: np.random.Generator, directions: Array) -> Array:
 def berry(rng: np.random.Generator, directions: Array) -> Array:
     """Round bumps that meet in soft valleys, one for each of many centres."""
     count = int(rng.integers(12, 130))
-    centres = fibonacci_sphere(count) if rng.random() < 0.5 else scattered_directions(rng, count)
+    centres = fibonacci_sphere(count) if rng.random() < 0.5 else sample_directions(rng, count)
     reach = np.sqrt(4 / count)
     bumps = np.zeros(len(directions))
     for centre in centres:
@@ -88,7 +90,7 @@ def berry(rng: np.random.Generator, directions: Array) -> Array:
 def hammered(rng: np.random.Generator, directions: Array) -> Array:
     """Shallow dents struck at random over each other, each keeping the deeper floor (a soft minimum)."""
     count = int(rng.integers(40, 200))
-    centres = scattered_directions(rng, count, 4)
+    centres = sample_directions(rng, count, 4)
     size = rng.uniform(1.1, 1.6) * np.sqrt(4 / count) * rng.uniform(0.7, 1.2, count)
     depth = rng.uniform(0.12, 0.3)
     sharpness = 40.0 / np.sqrt(4 / count)
@@ -103,7 +105,7 @@ def hammered(rng: np.random.Generator, directions: Array) -> Array:
 
 def asteroid(rng: np.random.Generator, directions: Array) -> Array:
     """Craters with rims of many sizes on an uneven body."""
-    radius = slow(rng, directions, 0.3) + 0.05 * fractal(gradient_noise(rng), directions * 2.2, 3)
+    radius = slow(rng, directions, 0.3) + 0.05 * fractal(sample_gradient_noise(rng), directions * 2.2, 3)
     count = int(rng.integers(20, 70))
     sizes = np.sort(np.minimum(0.1 * rng.pareto(1.6, count) + 0.08, 0.6))[::-1]
     centres = rng.normal(size=(count, 3))
@@ -119,7 +121,7 @@ def asteroid(rng: np.random.Generator, directions: Array) -> Array:
 
 def terraced(rng: np.random.Generator, directions: Array) -> Array:
     """A hilly body cut into level steps whose risers are steep but rounded."""
-    height = fractal(gradient_noise(rng), directions * rng.uniform(1.0, 1.7), 3, 0.35)
+    height = fractal(sample_gradient_noise(rng), directions * rng.uniform(1.0, 1.7), 3, 0.35)
     steps = rng.uniform(3, 6)
     level = (height + 1) * steps
     whole = np.floor(level)
@@ -130,8 +132,10 @@ def terraced(rng: np.random.Generator, directions: Array) -> Array:
 def coral(rng: np.random.Generator, directions: Array) -> Array:
     """Winding ridges of even width, as on brain coral: a wave of a warped noise's value."""
     frequency = rng.uniform(0.8, 1.4)
-    bent = directions + 0.3 * np.stack([gradient_noise(rng)(directions * 1.3) for _ in range(3)], axis=1)
-    phase = fractal(gradient_noise(rng), bent * frequency, 2, 0.4) * rng.uniform(9, 14)
+    bent = directions + 0.3 * np.stack(
+        [sample_gradient_noise(rng)(directions * 1.3) for _ in range(3)], axis=1
+    )
+    phase = fractal(sample_gradient_noise(rng), bent * frequency, 2, 0.4) * rng.uniform(9, 14)
     wave = np.cos(phase)
     rounded = np.sign(wave) * np.abs(wave) ** rng.uniform(0.7, 1.0) if rng.random() < 0.3 else wave
     return slow(rng, directions, 0.25) + rng.uniform(0.025, 0.05) * rounded
@@ -158,9 +162,11 @@ def gourd(rng: np.random.Generator, directions: Array) -> Array:
 
 def eroded(rng: np.random.Generator, directions: Array) -> Array:
     """Noise stretched along one way, like wind-cut sandstone or wood grain in relief."""
-    stretch = np.diag([1.0, rng.uniform(1.2, 2.0), rng.uniform(3, 5.5)]) @ random_rotation(rng)
-    bent = directions + 0.12 * np.stack([gradient_noise(rng)(directions * 2) for _ in range(3)], axis=1)
-    grain = ridged(gradient_noise(rng), bent @ stretch.T, 2, 0.35, softness=0.1)
+    stretch = np.diag([1.0, rng.uniform(1.2, 2.0), rng.uniform(3, 5.5)]) @ sample_rotation(rng)
+    bent = directions + 0.12 * np.stack(
+        [sample_gradient_noise(rng)(directions * 2) for _ in range(3)], axis=1
+    )
+    grain = ridged(sample_gradient_noise(rng), bent @ stretch.T, 2, 0.35, softness=0.1)
     return slow(rng, directions, 0.35) + rng.choice([-1, 1]) * rng.uniform(0.08, 0.16) * (grain - 0.8)
 
 
@@ -168,7 +174,7 @@ def harmonic(rng: np.random.Generator, directions: Array) -> Array:
     """A few waves of the sphere: products of sines of latitude and longitude about random axes."""
     radius = np.ones(len(directions))
     for _ in range(int(rng.integers(1, 4))):
-        x, y, z = (directions @ random_rotation(rng)).T
+        x, y, z = (directions @ sample_rotation(rng)).T
         order, belt = int(rng.integers(2, 8)), np.sqrt(np.clip(1 - z * z, 0, 1))
         degree = int(rng.integers(0, 4))
         around = ((x + 1j * y) ** order).real if order else np.ones_like(x)
@@ -183,7 +189,7 @@ def harmonic(rng: np.random.Generator, directions: Array) -> Array:
 
 def cracked(rng: np.random.Generator, directions: Array) -> Array:
     """Plates of a tortoise shell: flat cells parted by grooves."""
-    centres = scattered_directions(rng, int(rng.integers(14, 60)))
+    centres = sample_directions(rng, int(rng.integers(14, 60)))
     first, second, _ = nearest_two(directions, centres)
     return slow(rng, directions, 0.2) + 0.07 * smoothstep(0.0, 0.2, second - first)
 

@@ -3,9 +3,10 @@
 
 import numpy as np
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects import drape
 from multishade.procedural.objects.mesh import Array, ObjectMesh, object_mesh
-from multishade.procedural.objects.noise import fractal, gradient_noise, random_rotation, smoothstep
+from multishade.procedural.objects.noise import fractal, sample_gradient_noise, smoothstep
 from multishade.procedural.objects.sheet import refined, smoothed, thickened
 from multishade.procedural.objects.surface import grid_quads, split_quads
 from multishade.procedural.objects.tube import frames, resampled, superellipse_section, tangents
@@ -76,7 +77,9 @@ def curtain(rng: np.random.Generator) -> ObjectMesh:
     u, v = parameters(150, 330)
     tie = rng.uniform(0.35, 0.7) if rng.random() < 0.5 else None
     pleats = rng.uniform(4, 6.5) if tie else rng.uniform(5, 10)
-    wander = gradient_noise(rng)(np.stack([u * 4, v * 1.2, 0 * u], axis=-1).reshape(-1, 3)).reshape(u.shape)
+    wander = sample_gradient_noise(rng)(np.stack([u * 4, v * 1.2, 0 * u], axis=-1).reshape(-1, 3)).reshape(
+        u.shape
+    )
     phase = 2 * np.pi * pleats * u + 1.1 * wander + rng.uniform(0, 6)
     width = 1 + 0.12 * v
     if tie is not None:
@@ -96,7 +99,7 @@ def flag(rng: np.random.Generator) -> ObjectMesh:
     wind, slant = rng.uniform(1.2, 2.6), rng.uniform(-0.8, 0.8)
     wave = np.sin(2 * np.pi * (wind * u**0.9 + slant * v) + rng.uniform(0, 6))
     folds = fractal(
-        gradient_noise(rng), np.stack([1.5 * u, 1.2 * v, 0 * u], axis=-1).reshape(-1, 3), 3, 0.35
+        sample_gradient_noise(rng), np.stack([1.5 * u, 1.2 * v, 0 * u], axis=-1).reshape(-1, 3), 3, 0.35
     ).reshape(u.shape)
     height = (0.13 * wave + 0.28 * folds) * smoothstep(0.0, 0.5, u + 0.15)
     return shell(
@@ -128,7 +131,7 @@ def skirt(rng: np.random.Generator) -> ObjectMesh:
     u, v = parameters(116, 420, wrap=True)
     pleats = int(rng.integers(6, 19))
     angle = 2 * np.pi * u
-    wander = gradient_noise(rng)(
+    wander = sample_gradient_noise(rng)(
         np.stack([np.cos(angle) * 1.4, np.sin(angle) * 1.4, v], axis=-1).reshape(-1, 3)
     ).reshape(u.shape)
     fold = np.sin(pleats * angle + 1.2 * wander + rng.uniform(-1, 1) * v)
@@ -151,7 +154,9 @@ def extruded(
     v = np.linspace(-width / 2, width / 2, 110)[:, None]
     x, z = np.broadcast_to(line[:, 0], (110, 420)), np.broadcast_to(line[:, 1], (110, 420))
     grid = np.stack([x, np.broadcast_to(v, x.shape), z], axis=-1)
-    bend = np.stack([fractal(gradient_noise(rng), grid.reshape(-1, 3) * 1.1, 2) for _ in range(3)], axis=-1)
+    bend = np.stack(
+        [fractal(sample_gradient_noise(rng), grid.reshape(-1, 3) * 1.1, 2) for _ in range(3)], axis=-1
+    )
     return shell(grid + sway * bend.reshape(grid.shape), thickness)
 
 
@@ -241,7 +246,7 @@ def band(
         wrapping = (quads[:, 2:] < count) & (quads[:, :1] >= (len(path) - 1) * count)
         quads[:, 2:] = np.where(wrapping, (quads[:, 2:] + count // 2) % count, quads[:, 2:])
     faces = split_quads(vertices, quads)
-    return object_mesh(vertices @ random_rotation(rng).T, faces, 180.0)
+    return object_mesh(vertices @ sample_rotation(rng).T, faces, 180.0)
 
 
 def origami(rng: np.random.Generator) -> ObjectMesh:
@@ -266,7 +271,7 @@ def origami(rng: np.random.Generator) -> ObjectMesh:
         angle = (u / n - 0.5) * rng.uniform(1.8, 4.5)
         r = 0.18 * m + 0.9 * v
         grid = np.stack([r * np.sin(angle), r * np.cos(angle), 1.2 * zig * r * 2.2 / n], axis=-1)
-    return shell(grid @ random_rotation(rng).T, 0.09, crease=20.0)
+    return shell(grid @ sample_rotation(rng).T, 0.09, crease=20.0)
 
 
 def crumpled(rng: np.random.Generator) -> ObjectMesh:
@@ -275,7 +280,7 @@ def crumpled(rng: np.random.Generator) -> ObjectMesh:
     p = np.stack([u, v], axis=-1) * 2 - 1
     height = np.zeros_like(u)
     bend = fractal(
-        gradient_noise(rng), np.stack([u * 1.5, v * 1.5, 0 * u], axis=-1).reshape(-1, 3), 2
+        sample_gradient_noise(rng), np.stack([u * 1.5, v * 1.5, 0 * u], axis=-1).reshape(-1, 3), 2
     ).reshape(u.shape)
     for k in range(int(rng.integers(24, 48))):
         a = rng.uniform(0, 2 * np.pi)
@@ -285,7 +290,7 @@ def crumpled(rng: np.random.Generator) -> ObjectMesh:
         height += rng.normal() * (0.25 if k < 4 else 0.55) * np.sqrt(away**2 + 0.022**2) * reach
     height *= min(1.0, 0.16 / height.std())
     grid = np.concatenate([p + 0.05 * bend[..., None], (height + 0.2 * bend)[..., None]], axis=-1)
-    return shell(grid @ random_rotation(rng).T, rng.uniform(0.014, 0.022))
+    return shell(grid @ sample_rotation(rng).T, rng.uniform(0.014, 0.022))
 
 
 DESIGNS = (draped, curtain, flag, ruffle, skirt, scroll, towel, ribbon, origami, crumpled)

@@ -5,8 +5,9 @@ import numpy as np
 from manifold3d import Manifold
 from scipy.spatial import ConvexHull, HalfspaceIntersection
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.mesh import Array, ObjectMesh, object_mesh
-from multishade.procedural.objects.noise import fractal, gradient_noise, random_rotation, scattered_directions
+from multishade.procedural.objects.noise import fractal, sample_directions, sample_gradient_noise
 from multishade.procedural.objects.solids import box, placed, solid, subtract, triangles, union, upright
 from multishade.procedural.objects.surface import sphere_points, split_quads
 
@@ -89,10 +90,10 @@ def gem(rng: np.random.Generator) -> Manifold:
     return hull(stone(normals, distances) * stretch)
 
 
-def random_stone(rng: np.random.Generator) -> Manifold:
+def irregular_stone(rng: np.random.Generator) -> Manifold:
     """A convex stone of random planes, with or without bevelled edges."""
     count = int(rng.integers(9, 60))
-    normals = scattered_directions(rng, count)
+    normals = sample_directions(rng, count)
     distances = rng.uniform(0.75, 1.0, count)
     stretch = rng.uniform(0.55, 1.0, 3)
     if rng.random() < 0.6 and count < 36:
@@ -139,7 +140,7 @@ def solid_figure(rng: np.random.Generator) -> Manifold:
     n, d = np.concatenate(normals), np.concatenate(distances)
     if len(n) < 14 or rng.random() < 0.6:
         n, d = bevelled(n, d, rng.uniform(0.03, 0.12))
-    return hull(stone(n, d) @ random_rotation(rng).T)
+    return hull(stone(n, d) @ sample_rotation(rng).T)
 
 
 # Clusters
@@ -183,7 +184,7 @@ def burst(rng: np.random.Generator) -> Manifold:
     count, sides = int(rng.integers(12, 40)), int(rng.choice([3, 4, 4, 6]))
     slim, flat = rng.uniform(0.08, 0.2), rng.choice([1.0, 0.35])
     parts = [boulder(rng, 6).scale((0.5, 0.5, 0.5))]
-    for direction in scattered_directions(rng, count):
+    for direction in sample_directions(rng, count):
         shard = point(rng, rng.uniform(0.6, 1.1), slim * rng.uniform(0.7, 1.3), sides).scale((1.0, flat, 1.0))
         parts.append(placed(shard, upright(direction) @ spin(rng), np.zeros(3)))
     return union(parts)
@@ -203,12 +204,12 @@ def twins(rng: np.random.Generator) -> Manifold:
             e = np.concatenate([np.eye(3), -np.eye(3)]) * 1.5 if kind == "octahedron" else golden_corners()
             shape = hull(e * size)
         anchor = places[int(rng.integers(len(places)))]
-        way = scattered_directions(rng, 1)[0]
+        way = sample_directions(rng, 1)[0]
         if aligned:
             way = np.eye(3)[int(np.abs(way).argmax())] * np.sign(way[int(np.abs(way).argmax())]) + 0.25 * way
         place = anchor + (0.7 * way * rng.uniform(0.6, 1.0) if k else 0)
         places.append(place)
-        parts.append(placed(shape, np.eye(3) if aligned else random_rotation(rng), place))
+        parts.append(placed(shape, np.eye(3) if aligned else sample_rotation(rng), place))
     return union(parts)
 
 
@@ -225,9 +226,9 @@ def star(rng: np.random.Generator) -> Manifold:
     corners = [
         golden_corners(),
         np.concatenate([np.eye(3), -np.eye(3)]) * 1.6,
-        scattered_directions(rng, int(rng.integers(10, 40))) * 1.6,
+        sample_directions(rng, int(rng.integers(10, 40))) * 1.6,
     ]
-    points = corners[int(rng.integers(3))] @ random_rotation(rng).T
+    points = corners[int(rng.integers(3))] @ sample_rotation(rng).T
     body = ConvexHull(points)
     lift = rng.uniform(0.25, 1.1)
     parts = [hull(points)]
@@ -249,7 +250,7 @@ def boulder(rng: np.random.Generator, resolution: int) -> Manifold:
     """A rough ball of large flat triangles: noise on a coarse sphere."""
     directions, quads = sphere_points(resolution)
     directions = directions + rng.normal(size=directions.shape) * 0.25 / resolution
-    radius = 1 + 0.35 * fractal(gradient_noise(rng), directions * 1.4, 3)
+    radius = 1 + 0.35 * fractal(sample_gradient_noise(rng), directions * 1.4, 3)
     vertices = directions * radius[:, None]
     return solid(vertices, split_quads(vertices, quads))
 
@@ -258,7 +259,7 @@ def rock(rng: np.random.Generator) -> Manifold:
     """A boulder of large facets, stretched."""
     return placed(
         boulder(rng, int(rng.integers(5, 18))),
-        random_rotation(rng) @ np.diag(rng.uniform(0.6, 1.0, 3)),
+        sample_rotation(rng) @ np.diag(rng.uniform(0.6, 1.0, 3)),
         np.zeros(3),
     )
 
@@ -282,12 +283,12 @@ def hopper(rng: np.random.Generator) -> Manifold:
                     cuts.append(box(*sides).translate(tuple(centre)))
         body = subtract(body, cuts)
         scale = 1.0 if k == 0 else rng.uniform(0.35, 0.7)
-        offset = np.zeros(3) if k == 0 else scattered_directions(rng, 1)[0] * 1.1
+        offset = np.zeros(3) if k == 0 else sample_directions(rng, 1)[0] * 1.1
         parts.append(
-            placed(body, (np.eye(3) if rng.random() < 0.6 else random_rotation(rng)) * scale, offset)
+            placed(body, (np.eye(3) if rng.random() < 0.6 else sample_rotation(rng)) * scale, offset)
         )
     return union(parts)
 
 
-DESIGNS = (gem, random_stone, solid_figure, cluster, burst, twins, star, rock, hopper)
+DESIGNS = (gem, irregular_stone, solid_figure, cluster, burst, twins, star, rock, hopper)
 WEIGHTS = (0.2, 0.12, 0.12, 0.16, 0.08, 0.1, 0.08, 0.06, 0.08)

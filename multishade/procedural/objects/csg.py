@@ -4,9 +4,10 @@
 import numpy as np
 from manifold3d import Manifold
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.construction import architecture, flange, gear, tower, twisted
 from multishade.procedural.objects.mesh import ObjectMesh, object_mesh
-from multishade.procedural.objects.noise import fibonacci_sphere, random_rotation
+from multishade.procedural.objects.noise import fibonacci_sphere
 from multishade.procedural.objects.solids import (
     ball,
     box,
@@ -123,7 +124,7 @@ def burr(rng: np.random.Generator) -> Manifold:
 def carved_ball(rng: np.random.Generator) -> Manifold:
     """A ball or lens with bowls scooped out of it, or built up of caps, in even directions."""
     count = int(rng.integers(4, 22))
-    directions = fibonacci_sphere(count) @ random_rotation(rng).T
+    directions = fibonacci_sphere(count) @ sample_rotation(rng).T
     reach = np.sqrt(4 / count)
     scoop = ball(reach * rng.uniform(0.55, 0.85), 120)
     body = subtract(ball(1, 240), [scoop.translate(tuple(d * rng.uniform(0.95, 1.1))) for d in directions])
@@ -148,13 +149,13 @@ def monument(rng: np.random.Generator) -> Manifold:
             "torus": lambda s: ring(1.2 * s, 0.3 * s, 180, 64),
             "drum": lambda s: rod(0.7 * s, 2.2 * s, 160),
         }[kind](size)
-        parts.append(placed(piece, random_rotation(rng), rng.uniform(-0.6, 0.6, 3) * (1, 1, 1.5)))
+        parts.append(placed(piece, sample_rotation(rng), rng.uniform(-0.6, 0.6, 3) * (1, 1, 1.5)))
     cuts = []
     for _ in range(int(rng.integers(1, 4))):
         tool = (
             rod(rng.uniform(0.15, 0.4), 6, 144) if rng.random() < 0.6 else ball(rng.uniform(0.35, 0.6), 144)
         )
-        cuts.append(placed(tool, random_rotation(rng), rng.uniform(-0.7, 0.7, 3)))
+        cuts.append(placed(tool, sample_rotation(rng), rng.uniform(-0.7, 0.7, 3)))
     return largest(subtract(union(parts), cuts))
 
 

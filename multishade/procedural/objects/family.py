@@ -24,19 +24,29 @@ FAMILIES = (
     "perforated",
 )
 BLENDER_FAMILIES = ("monkey",)
-DRAWS = 3
+ATTEMPTS = 3
 
 
 def build(family: str, seed: int) -> ObjectMesh:
-    """The object of a family (one of FAMILIES) that belongs to a seed (a whole number, 0 or more).
+    """Build the object of a family and a seed; the same arguments always give the same mesh.
 
-    The generator is seeded by both the seed and the family's name, so families never share draws. An object is the
-    first of DRAWS draws that is a sound surface: in about one of a thousand a fold or a cut leaves a face without area.
-    Raises AssetError for another name or seed, and where no draw was sound.
+    The generator is seeded by both the seed and the family's name, so families do not share random numbers. The
+    object is the first of `ATTEMPTS` samples that is a valid surface: in about one of a thousand a fold or a cut
+    leaves a face without area.
+
+    Args:
+        family: One of `FAMILIES`.
+        seed: A whole number, 0 or more.
+
+    Returns:
+        A closed mesh whose bounding box has half diagonal 1 and is centred at the origin.
+
+    Raises:
+        AssetError: If the family or the seed is not valid, or if no attempt gives a valid surface.
     """
     if family in BLENDER_FAMILIES:
         raise AssetError(
-            f"object family {family!r} is Blender's own: it is made in the Blender child, not here"
+            f"object family {family!r} is Blender's own: it is made in the Blender process, not here"
         )
     if family not in FAMILIES:
         allowed = ", ".join(FAMILIES + BLENDER_FAMILIES)
@@ -46,13 +56,15 @@ def build(family: str, seed: int) -> ObjectMesh:
     make: Callable[[np.random.Generator], ObjectMesh]
     make = getattr(import_module(f"multishade.procedural.objects.{family}"), family)
     flaws = []
-    for draw in range(DRAWS):
-        sequence = np.random.SeedSequence([int(seed), *family.encode()], spawn_key=(draw,) if draw else ())
+    for attempt in range(ATTEMPTS):
+        sequence = np.random.SeedSequence(
+            [int(seed), *family.encode()], spawn_key=(attempt,) if attempt else ()
+        )
         try:
             return make(np.random.default_rng(sequence))
         except AssetError as error:
             flaws.append(str(error))
     raise AssetError(
-        f"object {family}/{seed}: none of {DRAWS} draws is sound ({'; '.join(flaws)}); "
+        f"object {family}/{seed}: none of {ATTEMPTS} attempts gives a valid surface ({'; '.join(flaws)}); "
         "take the seed out of the manifest and report it"
     )

@@ -3,8 +3,8 @@
 
 import numpy as np
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.mesh import Array, Indices, ObjectMesh, object_mesh
-from multishade.procedural.objects.noise import random_rotation
 from multishade.procedural.objects.surface import corner_values, grid_uv, split_quads
 from multishade.procedural.objects.tube import (
     frames,
@@ -26,7 +26,7 @@ def knot(rng: np.random.Generator) -> ObjectMesh:
 
 
 def turn_about(rng: np.random.Generator, vertices: Array) -> Array:
-    return vertices @ random_rotation(rng).T
+    return vertices @ sample_rotation(rng).T
 
 
 # Closed paths
@@ -241,7 +241,7 @@ def hoops(rng: np.random.Generator) -> ObjectMesh:
     for k in range(count):
         size = (1.0, 0.55) if borromean else (1 - 2.4 * wire * k, 1 - 2.4 * wire * k)
         ring = np.stack([size[0] * np.cos(t), size[1] * np.sin(t), 0 * t], axis=1)
-        turned = np.roll(ring, k, axis=1) if borromean else ring @ random_rotation(rng).T
+        turned = np.roll(ring, k, axis=1) if borromean else ring @ sample_rotation(rng).T
         section = superellipse_section(56, wire, wire * rng.uniform(0.9, 1.9), rng.choice([0.25, 1.0]))
         vertices, quads = sweep_closed(turned, section)
         parts.append(vertices)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vertices and triangles in, a checked `ObjectMesh` out: closed, outward, finite, with no degenerate face."""
+"""Vertices and triangles in, a checked `ObjectMesh` out: closed, outward, finite, without degenerate faces."""
 
 from dataclasses import dataclass
 
@@ -19,10 +19,11 @@ MIN_ALTITUDE = 1e-6  # of the half diagonal: a triangle thinner than this has no
 class ObjectMesh:
     """A closed surface of triangles.
 
-    vertices: (V, 3) float32, any scale (built-in objects have a bounding box of half diagonal 1 about the origin).
-    faces: (F, 3) int32, counter-clockwise seen from outside.
-    crease_degrees: edges whose faces turn by more than this are shaded sharp; 0 is flat, 180 is smooth everywhere.
-    uv: (F, 3, 2) float32, one texture coordinate for each corner of each face, or None.
+    Attributes:
+        vertices: (V, 3) float32, any scale (built-in objects have a bounding box of half diagonal 1 about the origin).
+        faces: (F, 3) int32, counter-clockwise seen from outside.
+        crease_degrees: Edges whose faces differ by a larger angle are shaded sharp; 0 is flat, 180 smooth everywhere.
+        uv: (F, 3, 2) float32, one texture coordinate for each corner of each face, or None.
     """
 
     vertices: npt.NDArray[np.float32]
@@ -34,10 +35,19 @@ class ObjectMesh:
 def object_mesh(
     vertices: Array, faces: Indices, crease_degrees: float, uv: Array | None = None
 ) -> ObjectMesh:
-    """Centre (V, 3) vertices, scale them to a bounding box of half diagonal 1, and round to the stored types.
+    """Centre a surface, scale it to a bounding box of half diagonal 1, and round it to the stored types.
 
-    Vertices that no face uses are dropped. Raises AssetError where the surface is not closed, not outward, not finite
-    or degenerate (see `problems`).
+    Args:
+        vertices: (V, 3), any scale; vertices that no face uses are dropped.
+        faces: (F, 3), counter-clockwise seen from outside.
+        crease_degrees: As in `ObjectMesh`.
+        uv: (F, 3, 2) or None.
+
+    Returns:
+        The mesh, checked.
+
+    Raises:
+        AssetError: If the surface is not closed, not outward, not finite or degenerate (see `problems`).
     """
     faces = np.asarray(faces, dtype=np.int64)
     used = np.zeros(len(vertices), dtype=bool)
@@ -52,35 +62,35 @@ def object_mesh(
         crease_degrees=float(crease_degrees),
         uv=None if uv is None else np.ascontiguousarray(uv, dtype=np.float32),
     )
-    found = problems(mesh)
-    if found:
-        raise AssetError("; ".join(found))
+    flaws = problems(mesh)
+    if flaws:
+        raise AssetError("; ".join(flaws))
     return mesh
 
 
 def problems(mesh: ObjectMesh) -> list[str]:
-    """What keeps a mesh from being a sound closed surface, in words; empty when it is sound."""
+    """Return the reasons why a mesh is not a valid closed surface, one sentence each; none if it is valid."""
     if not np.isfinite(mesh.vertices).all():
         return ["a vertex is not finite"]
     if not 4 <= len(mesh.faces) <= MAX_FACES:
         return [f"{len(mesh.faces)} faces; allowed are 4 to {MAX_FACES}"]
-    found = []
+    flaws = []
     if mesh.uv is not None and (mesh.uv.shape != (len(mesh.faces), 3, 2) or not np.isfinite(mesh.uv).all()):
-        found.append("the texture coordinates are not finite or not one pair per corner")
+        flaws.append("the texture coordinates are not finite or not one pair per corner")
     open_edges = unmatched_edges(mesh.faces)
     if open_edges:
-        found.append(f"{open_edges} edges are not shared by exactly two faces of one orientation")
+        flaws.append(f"{open_edges} edges are not shared by exactly two faces of one orientation")
     corners = mesh.vertices.astype(np.float64)[mesh.faces]
     flat = int(np.count_nonzero(altitudes(corners) < MIN_ALTITUDE))
     if flat:
-        found.append(f"{flat} faces are degenerate (thinner than {MIN_ALTITUDE:g} of the half diagonal)")
+        flaws.append(f"{flat} faces are degenerate (thinner than {MIN_ALTITUDE:g} of the half diagonal)")
     if signed_volume(corners) <= 0:
-        found.append("the faces point inward (the enclosed volume is not positive)")
-    return found
+        flaws.append("the faces point inward (the enclosed volume is not positive)")
+    return flaws
 
 
 def unmatched_edges(faces: npt.NDArray[np.integer]) -> int:
-    """Number of directed edges of (F, 3) faces that do not occur once, or whose reverse does not occur once."""
+    """Count the directed edges of (F, 3) faces that do not occur exactly once, or whose reverse does not."""
     start = faces.astype(np.int64).ravel()
     end = np.roll(faces.astype(np.int64), -1, axis=1).ravel()
     count = int(start.max()) + 1
@@ -92,7 +102,7 @@ def unmatched_edges(faces: npt.NDArray[np.integer]) -> int:
 
 
 def altitudes(corners: Array) -> Array:
-    """Smallest altitude of each triangle of (F, 3, 3) corners: twice the area over the longest side; (F,)."""
+    """Return the smallest altitude of each triangle (F, 3, 3), twice its area over its longest side, as (F,)."""
     sides = np.roll(corners, -1, axis=1) - corners
     longest = np.sqrt(np.einsum("fij,fij->fi", sides, sides).max(axis=1))
     doubled = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
@@ -100,12 +110,12 @@ def altitudes(corners: Array) -> Array:
 
 
 def signed_volume(corners: Array) -> float:
-    """Volume enclosed by (F, 3, 3) corners, positive when the faces point outward (divergence theorem)."""
+    """Return the volume that triangles (F, 3, 3) enclose, positive if they face outward (divergence theorem)."""
     return float(np.einsum("fi,fi->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6)
 
 
 def face_normals(vertices: Array, faces: npt.NDArray[np.integer]) -> Array:
-    """Unit normals (F, 3) of counter-clockwise faces; zero where a face has no area."""
+    """Return unit normals (F, 3) of counter-clockwise faces; the normal of a face without area is zero."""
     corners = vertices[faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     length = np.linalg.norm(cross, axis=1, keepdims=True)
@@ -113,7 +123,7 @@ def face_normals(vertices: Array, faces: npt.NDArray[np.integer]) -> Array:
 
 
 def vertex_normals(vertices: Array, faces: npt.NDArray[np.integer]) -> Array:
-    """Unit normals (V, 3), each the mean of the surrounding faces weighted by area."""
+    """Return unit normals (V, 3), each the mean over the adjacent faces weighted by area."""
     corners = vertices[faces]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     flat = faces.ravel()
@@ -123,7 +133,7 @@ def vertex_normals(vertices: Array, faces: npt.NDArray[np.integer]) -> Array:
 
 
 def edge_angles(vertices: Array, faces: npt.NDArray[np.integer]) -> Array:
-    """Angle in degrees between the two faces at every edge of a closed surface, (E,)."""
+    """Return the angle in degrees between the two faces at every edge of a closed surface, (E,)."""
     start = faces.astype(np.int64)
     end = np.roll(start, -1, axis=1)
     key = (np.minimum(start, end) * len(vertices) + np.maximum(start, end)).ravel()

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.isosurface import cells_for, grid_axes, largest_part, mesh_field
 from multishade.procedural.objects.mesh import Array, Indices, ObjectMesh, object_mesh
-from multishade.procedural.objects.noise import fibonacci_sphere, random_rotation, scattered_directions
+from multishade.procedural.objects.noise import fibonacci_sphere, sample_directions
 
 FACES = 100_000
 COARSE, FINEST = 48, 184  # cells along the longest side
@@ -30,7 +31,7 @@ def metaball(rng: np.random.Generator) -> ObjectMesh:
     smoothness = rng.uniform(0.25, 0.6) * float(np.median([max(limb.first, limb.last) for limb in limbs]))
     vertices, faces = blend(limbs, smoothness)
     if arrange not in (creature, branching):  # these have an up and a down
-        vertices = vertices @ random_rotation(rng).T
+        vertices = vertices @ sample_rotation(rng).T
     return object_mesh(*largest_part(vertices, faces), 180.0)
 
 
@@ -86,7 +87,7 @@ def ball(centre: Array, radius: float) -> Limb:
 def cluster(rng: np.random.Generator) -> list[Limb]:
     """Balls of mixed size, each touching an earlier one."""
     limbs = [ball(np.zeros(3), rng.uniform(0.5, 0.8))]
-    for direction in scattered_directions(rng, int(rng.integers(5, 16))):
+    for direction in sample_directions(rng, int(rng.integers(5, 16))):
         other = limbs[int(rng.integers(len(limbs)))]
         radius = rng.uniform(0.2, 0.6)
         limbs.append(ball(other.start + direction * (other.first + radius) * rng.uniform(0.7, 0.95), radius))
@@ -95,7 +96,7 @@ def cluster(rng: np.random.Generator) -> list[Limb]:
 
 def chain(rng: np.random.Generator) -> list[Limb]:
     """Beads along a winding path, thick and thin in turn, like a caterpillar."""
-    heading, place = scattered_directions(rng, 1)[0], np.zeros(3)
+    heading, place = sample_directions(rng, 1)[0], np.zeros(3)
     phase, beads = rng.uniform(0.5, 1.2), []
     for k in range(int(rng.integers(9, 20))):
         radius = 0.3 + 0.12 * np.sin(phase * k) + rng.uniform(-0.05, 0.05)
@@ -109,7 +110,7 @@ def chain(rng: np.random.Generator) -> list[Limb]:
 def molecule(rng: np.random.Generator) -> list[Limb]:
     """A core with arms, each ending in a ball, regular or scattered."""
     count = int(rng.integers(4, 13))
-    directions = fibonacci_sphere(count) if rng.random() < 0.5 else scattered_directions(rng, count)
+    directions = fibonacci_sphere(count) if rng.random() < 0.5 else sample_directions(rng, count)
     core, reach, rod, end = (
         rng.uniform(0.3, 0.7),
         rng.uniform(0.9, 1.3),
@@ -174,7 +175,7 @@ def branching(rng: np.random.Generator) -> list[Limb]:
         if depth == 0:
             limbs.append(ball(end, radius * knob))
             return
-        turned = random_rotation(rng)
+        turned = sample_rotation(rng)
         for k in range(forks):
             c, s = np.cos(2 * np.pi * k / forks), np.sin(2 * np.pi * k / forks)
             aside = np.cross(direction, turned[0])
@@ -192,7 +193,7 @@ def drops(rng: np.random.Generator) -> list[Limb]:
     """Drops of many sizes standing out of a larger ball or an egg."""
     count = int(rng.integers(10, 40))
     limbs = [Limb(np.array([0, 0, -0.25]), np.array([0, 0, 0.25]), 0.75, rng.uniform(0.5, 0.8))]
-    for direction in scattered_directions(rng, count):
+    for direction in sample_directions(rng, count):
         radius = rng.uniform(0.1, 0.3) * (16 / count) ** 0.3
         limbs.append(ball(direction * np.array([0.78, 0.78, 0.98]) * rng.uniform(0.95, 1.12), radius))
     return limbs

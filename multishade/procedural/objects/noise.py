@@ -17,7 +17,7 @@ class GradientNoise:
     gradients: Array
 
     def __call__(self, points: Array) -> Array:
-        """Values (N,) in about [-1, 1] at points (N, 3); one feature is about one unit long."""
+        """Evaluate the noise at points (N, 3): (N,) in about [-1, 1]; one feature is about one unit long."""
         cell = np.floor(points).astype(np.int64)
         x, y, z = (points - cell).T
         sx, sy, sz = (t * t * t * (t * (t * 6 - 15) + 10) for t in (x, y, z))
@@ -36,8 +36,8 @@ class GradientNoise:
         return total * 1.6
 
 
-def gradient_noise(rng: np.random.Generator) -> GradientNoise:
-    """A fresh noise field; two draws from one generator differ."""
+def sample_gradient_noise(rng: np.random.Generator) -> GradientNoise:
+    """Sample a noise field; successive calls with one generator give different fields."""
     permutation = rng.permutation(256)
     gradients = rng.normal(size=(256, 3))
     gradients /= np.linalg.norm(gradients, axis=1, keepdims=True)
@@ -45,7 +45,7 @@ def gradient_noise(rng: np.random.Generator) -> GradientNoise:
 
 
 def fractal(noise: GradientNoise, points: Array, octaves: int, gain: float = 0.5) -> Array:
-    """Sum of octaves of noise (N,), each of twice the frequency and `gain` times the height of the one before."""
+    """Sum octaves of noise, (N,), each of twice the frequency and `gain` times the height of the one before."""
     total, height = np.zeros(len(points)), 1.0
     for octave in range(octaves):
         total += height * noise(points * 2.0**octave + 17.3 * octave)
@@ -56,7 +56,7 @@ def fractal(noise: GradientNoise, points: Array, octaves: int, gain: float = 0.5
 def ridged(
     noise: GradientNoise, points: Array, octaves: int, gain: float = 0.5, softness: float = 0.06
 ) -> Array:
-    """Sum of folded octaves (N,) in [0, ~2] with crests where the noise is zero; `softness` rounds the crests."""
+    """Sum folded octaves, (N,) in [0, ~2], with crests at the zeros of the noise; `softness` rounds the crests."""
     total, height = np.zeros(len(points)), 1.0
     for octave in range(octaves):
         value = noise(points * 2.0**octave + 17.3 * octave)
@@ -66,13 +66,13 @@ def ridged(
 
 
 def nearest_two(points: Array, centres: Array) -> tuple[Array, Array, Indices]:
-    """Distances (N,) from points (N, d) to the nearest and second nearest centre, and the nearest one's number."""
+    """Return distances (N,) from points (N, d) to the nearest and second nearest centre, and the nearest's index."""
     distance, index = cKDTree(centres).query(points, k=2)
     return distance[:, 0], distance[:, 1], index[:, 0]
 
 
 def fibonacci_sphere(count: int, turn: float = 0.0) -> Array:
-    """Unit vectors (count, 3) spread evenly over the sphere along a golden spiral turned by `turn` radians."""
+    """Return unit vectors (count, 3), even over the sphere, along a golden spiral rotated by `turn` radians."""
     k = np.arange(count) + 0.5
     z = 1 - 2 * k / count
     angle = np.pi * (1 + 5**0.5) * k + turn
@@ -80,8 +80,8 @@ def fibonacci_sphere(count: int, turn: float = 0.0) -> Array:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
 
 
-def scattered_directions(rng: np.random.Generator, count: int, rounds: int = 12) -> Array:
-    """Random unit vectors (count, 3) pushed apart until none crowds another: even, but without the spiral's order."""
+def sample_directions(rng: np.random.Generator, count: int, rounds: int = 12) -> Array:
+    """Sample unit vectors (count, 3) and push them apart: nearly even, without the regularity of a spiral."""
     points = rng.normal(size=(count, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     for _ in range(rounds):
@@ -95,19 +95,7 @@ def scattered_directions(rng: np.random.Generator, count: int, rounds: int = 12)
     return points
 
 
-def random_rotation(rng: np.random.Generator) -> Array:
-    """A rotation matrix (3, 3), uniform over all rotations (a normal quaternion)."""
-    w, x, y, z = (q := rng.normal(size=4)) / np.linalg.norm(q)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
 def smoothstep(edge0: float | Array, edge1: float | Array, x: Array) -> Array:
-    """0 below edge0, 1 above edge1, and a quintic with two continuous derivatives between."""
+    """Return 0 below edge0, 1 above edge1, and a quintic with two continuous derivatives between."""
     t = np.clip((x - edge0) / (edge1 - edge0), 0, 1)
     return t * t * t * (t * (t * 6 - 15) + 10)

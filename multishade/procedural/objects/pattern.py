@@ -5,7 +5,13 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from multishade.procedural.objects.mesh import Array
-from multishade.procedural.objects.noise import fractal, gradient_noise, nearest_two, ridged, smoothstep
+from multishade.procedural.objects.noise import (
+    fractal,
+    nearest_two,
+    ridged,
+    sample_gradient_noise,
+    smoothstep,
+)
 from multishade.procedural.objects.stroke import BEVEL, Ornament, line, stroked
 
 
@@ -90,7 +96,7 @@ def ripples(rng: np.random.Generator) -> Ornament:
     places = rng.uniform(-0.7, 0.7, (int(rng.integers(1, 4)), 2))
     m, n = rng.choice([2, 3, 4, 5, 6], 2, replace=False)
     wave = 2 * np.pi / rng.uniform(0.13, 0.3)
-    bend = gradient_noise(rng)
+    bend = sample_gradient_noise(rng)
 
     def height(points: Array) -> Array:
         x, y = points.T
@@ -110,7 +116,7 @@ def ripples(rng: np.random.Generator) -> Ornament:
 
 def terrain(rng: np.random.Generator) -> Ornament:
     """Mountains and valleys, or slow dunes."""
-    noise, frequency = gradient_noise(rng), rng.uniform(1.2, 2.4)
+    noise, frequency = sample_gradient_noise(rng), rng.uniform(1.2, 2.4)
     mountains = rng.random() < 0.6
 
     def height(points: Array) -> Array:

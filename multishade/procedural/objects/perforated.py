@@ -5,9 +5,10 @@ import numpy as np
 from manifold3d import CrossSection, JoinType, Manifold, OpType
 from scipy.spatial import ConvexHull, SphericalVoronoi
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.mesh import Array, ObjectMesh, object_mesh
 from multishade.procedural.objects.minimal_surface import lattice
-from multishade.procedural.objects.noise import fibonacci_sphere, random_rotation, scattered_directions
+from multishade.procedural.objects.noise import fibonacci_sphere, sample_directions
 from multishade.procedural.objects.solids import (
     ball,
     box,
@@ -41,7 +42,7 @@ def voronoi(rng: np.random.Generator) -> Manifold:
     centres = (
         fibonacci_sphere(count)
         if rng.random() < 0.3
-        else scattered_directions(rng, count, int(rng.integers(2, 9)))
+        else sample_directions(rng, count, int(rng.integers(2, 9)))
     )
     cells = SphericalVoronoi(centres)
     cells.sort_vertices_of_regions()
@@ -86,7 +87,7 @@ def colander(rng: np.random.Generator) -> Manifold:
         ),
     }[shape]
     body = shell_between(1, rng.uniform(0.8, 0.93))
-    cuts = [placed(tool, upright(d), d) for d in fibonacci_sphere(count) @ random_rotation(rng).T]
+    cuts = [placed(tool, upright(d), d) for d in fibonacci_sphere(count) @ sample_rotation(rng).T]
     opened = rng.random() < 0.4
     body = subtract(body, cuts)
     if opened:
@@ -100,7 +101,7 @@ def colander(rng: np.random.Generator) -> Manifold:
 def cage(rng: np.random.Generator) -> Manifold:
     """The edges of a polyhedron as rods with a ball at every corner, and often another inside it."""
     count = int(rng.integers(8, 40))
-    points = fibonacci_sphere(count) if rng.random() < 0.4 else scattered_directions(rng, count)
+    points = fibonacci_sphere(count) if rng.random() < 0.4 else sample_directions(rng, count)
     edges = {
         tuple(sorted((int(a), int(b))))
         for s in ConvexHull(points).simplices
@@ -130,7 +131,7 @@ def nested(rng: np.random.Generator) -> Manifold:
     directions = np.concatenate([np.eye(3), -np.eye(3)]) if count == 6 else fibonacci_sphere(count)
     for _ in range(int(rng.integers(2, 4))):
         size = radius * np.sqrt(4 / count) * rng.uniform(0.55, 0.72)
-        turned = directions @ random_rotation(rng).T
+        turned = directions @ sample_rotation(rng).T
         wall = subtract(ball(radius, 132), [ball(radius * 0.87, 116)])
         parts.append(subtract(wall, [placed(rod(size, 2, 80), upright(d), d * radius) for d in turned]))
         radius *= rng.uniform(0.68, 0.76)

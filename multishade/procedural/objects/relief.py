@@ -23,7 +23,7 @@ Height = Callable[
 def relief(rng: np.random.Generator) -> ObjectMesh:
     """A slab under one of the outlines; the back is plain or carries a relief of its own."""
     kind = str(rng.choice(["round", "round", "oval", "square", "oblong", "polygon", "scalloped", "shield"]))
-    outline = random_outline(rng, kind)
+    outline = sample_outline(rng, kind)
     thickness = rng.uniform(0.05, 0.16)
     domed = kind in ("round", "oval", "scalloped")
     front = face(rng, rng.uniform(0.035, 0.06), domed)
@@ -34,7 +34,7 @@ def relief(rng: np.random.Generator) -> ObjectMesh:
     return object_mesh(vertices, faces, 180.0, uv)
 
 
-def random_outline(rng: np.random.Generator, kind: str) -> Array:
+def sample_outline(rng: np.random.Generator, kind: str) -> Array:
     """A closed outline (6 RINGS, 2) of one kind, counter-clockwise, in even steps; corners are rounded."""
     angle = np.linspace(0, 2 * np.pi, 40 * RINGS + 1)
     c, s = np.cos(angle), np.sin(angle)

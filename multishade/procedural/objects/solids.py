@@ -7,8 +7,8 @@ import numpy as np
 from manifold3d import CrossSection, Manifold, Mesh64, OpType
 
 from multishade.errors import AssetError
-from multishade.procedural.objects.mend import mended
 from multishade.procedural.objects.mesh import Array, Indices
+from multishade.procedural.objects.slivers import remove_slivers
 
 SIMPLIFY = 2e-5  # of the largest side: how far faces may move when coplanar ones are merged
 
@@ -30,7 +30,7 @@ def triangles(body: Manifold) -> tuple[Array, Indices]:
         raise AssetError("the boolean operations left nothing")
     box = np.array(body.bounding_box())
     mesh = body.simplify(SIMPLIFY * float((box[3:] - box[:3]).max())).to_mesh64()
-    return mended(
+    return remove_slivers(
         np.asarray(mesh.vert_properties)[:, :3].astype(np.float64),
         np.asarray(mesh.tri_verts).astype(np.int64),
     )

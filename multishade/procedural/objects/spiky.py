@@ -4,14 +4,14 @@
 import numpy as np
 from manifold3d import Manifold
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.mesh import Array, ObjectMesh, object_mesh
 from multishade.procedural.objects.metaball import Limb, blend
 from multishade.procedural.objects.noise import (
     fibonacci_sphere,
-    gradient_noise,
     nearest_two,
-    random_rotation,
-    scattered_directions,
+    sample_directions,
+    sample_gradient_noise,
     smoothstep,
 )
 from multishade.procedural.objects.solids import ball, placed, ring, rod, solid, triangles, union, upright
@@ -42,15 +42,15 @@ def ball_base(rng: np.random.Generator, uneven: float = 0.0, resolution: int = 6
     """A ball or egg, perhaps uneven, as a solid, and its half axes (3,)."""
     directions, quads = sphere_points(resolution)
     size = np.array([1, 1, rng.uniform(0.7, 1.3)])
-    radius = 1 + uneven * gradient_noise(rng)(directions * 1.3)
+    radius = 1 + uneven * sample_gradient_noise(rng)(directions * 1.3)
     vertices = directions * radius[:, None] * size
     return solid(vertices, split_quads(vertices, quads)), size
 
 
 def directions_for(rng: np.random.Generator, count: int) -> Array:
     """Even directions in a spiral's order or scattered, turned at random."""
-    even = fibonacci_sphere(count) if rng.random() < 0.6 else scattered_directions(rng, count, 10)
-    return even @ random_rotation(rng).T
+    even = fibonacci_sphere(count) if rng.random() < 0.6 else sample_directions(rng, count, 10)
+    return even @ sample_rotation(rng).T
 
 
 def urchin(rng: np.random.Generator) -> Manifold:
@@ -60,7 +60,7 @@ def urchin(rng: np.random.Generator) -> Manifold:
     base = base.scale((0.55, 0.55, 0.55))
     length, thick = rng.uniform(0.35, 0.85), rng.uniform(0.045, 0.075)
     bow = rng.uniform(-0.3, 0.3) if rng.random() < 0.4 else 0.0
-    noise, tip = gradient_noise(rng), rng.uniform(0.1, 0.3)
+    noise, tip = sample_gradient_noise(rng), rng.uniform(0.1, 0.3)
     parts = [base]
     for direction in directions_for(rng, count):
         reach = length * (1 + 0.45 * float(noise(direction[None] * 1.3)[0])) * rng.uniform(0.9, 1.05)

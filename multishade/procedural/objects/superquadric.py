@@ -5,8 +5,8 @@ import numpy as np
 from manifold3d import Manifold
 from scipy.ndimage import gaussian_filter1d
 
+from multishade.geometry.rotations import sample_rotation
 from multishade.procedural.objects.mesh import Array, Indices, ObjectMesh, object_mesh
-from multishade.procedural.objects.noise import random_rotation
 from multishade.procedural.objects.solids import placed, solid, subtract, triangles, union
 from multishade.procedural.objects.surface import cube_sphere, curve_density, grid_quads, split_quads, spread
 
@@ -26,7 +26,7 @@ def superquadric(rng: np.random.Generator) -> ObjectMesh:
         vertices, faces = ellipsoid(exponent(rng, 0.9), exponent(rng), size, 88)
         return object_mesh(deformed(vertices, rng), faces, CREASE)
     if design == "toroid":
-        vertices, faces = random_toroid(rng, 320, 128)
+        vertices, faces = sample_toroid(rng, 320, 128)
         return object_mesh(vertices, faces, CREASE)
     compose = {"stack": stack, "crossed": crossed, "crown": crown, "bored": bored}[str(design)]
     return object_mesh(*triangles(compose(rng)), 26.0)
@@ -105,7 +105,7 @@ def toroid(
     return vertices, split_quads(vertices, quads)[:, ::-1]
 
 
-def random_toroid(rng: np.random.Generator, rows: int, columns: int) -> tuple[Array, Indices]:
+def sample_toroid(rng: np.random.Generator, rows: int, columns: int) -> tuple[Array, Indices]:
     """A supertoroid of random exponents, girth and twist."""
     e1 = exponent(rng)
     quarter_turns = int(rng.integers(1, 5)) if rng.random() < 0.4 else 0
@@ -182,7 +182,7 @@ def crown(rng: np.random.Generator) -> Manifold:
     reach = min(0.7 * np.pi / count, 0.42)
     size = np.array([reach, reach, rng.uniform(0.3, 0.8)])
     vertices, faces = ellipsoid(exponent(rng, 1.5), exponent(rng, 1.6), size, 40)
-    tilt = random_rotation(rng) if rng.random() < 0.3 else np.eye(3)
+    tilt = sample_rotation(rng) if rng.random() < 0.3 else np.eye(3)
     around = []
     for k in range(count):
         c, s = np.cos(2 * np.pi * k / count), np.sin(2 * np.pi * k / count)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A closed surface in, the same surface without slivers out: short edges are collapsed, flat corners flipped away."""
+"""A closed surface in, the same surface without slivers out: short edges are collapsed, long ones flipped."""
 
 from dataclasses import dataclass, field
 
@@ -8,24 +8,30 @@ import numpy as np
 from multishade.procedural.objects.mesh import Array, Indices, altitudes
 
 THIN = 6e-6  # altitude of a sliver, of the half diagonal of the bounding box
-SHORT = (
-    6e-5  # an edge this short is collapsed at once (a sixtieth of a pixel where an object fills 500 pixels)
-)
-LONGEST_COLLAPSE = 2e-3  # along a sliver, where nothing else helps
+# An edge this short is collapsed at once: a sixtieth of a pixel if the object fills 500 pixels.
+SHORT = 6e-5
+LONGEST_COLLAPSE = 2e-3  # longest edge of a sliver that is collapsed if a flip does not help
 ROUNDS = 30
 
 
-def mended(vertices: Array, faces: Indices) -> tuple[Array, Indices]:
-    """Remove triangles too thin to have a direction in float32, as booleans leave them; nothing moves visibly.
+def remove_slivers(vertices: Array, faces: Indices) -> tuple[Array, Indices]:
+    """Remove triangles that are too thin to have a direction in float32, as boolean operations leave them.
 
-    Each round mends slivers that share no vertex, so one mend cannot disturb another; what cannot be mended without
-    breaking the surface is left, for `object_mesh` to refuse.
+    The surface does not change visibly. Each round repairs slivers that share no vertex, so that one repair cannot
+    disturb another; a sliver that cannot be repaired without breaking the surface stays, and `object_mesh` refuses it.
+
+    Args:
+        vertices: (V, 3) float64, any scale.
+        faces: (F, 3) int64, counter-clockwise seen from outside, closed.
+
+    Returns:
+        Vertices and faces of the repaired surface; vertices that no face uses any more may remain.
     """
     size = float(np.linalg.norm(vertices.max(axis=0) - vertices.min(axis=0))) / 2
     patch = Patch(vertices.copy(), faces.copy(), size)
     for _ in range(ROUNDS):
         thin = np.flatnonzero(altitudes(patch.vertices[patch.faces]) < THIN * size)
-        if len(thin) == 0 or not patch.mend(thin):
+        if len(thin) == 0 or not patch.repair(thin):
             break
     return patch.vertices, patch.faces
 
@@ -41,8 +47,8 @@ class Patch:
     offsets: Indices = field(init=False)
     keep: np.ndarray = field(init=False)
 
-    def mend(self, thin: Indices) -> int:
-        """Mend the slivers of these numbers as far as they do not touch one another; returns how many were mended."""
+    def repair(self, thin: Indices) -> int:
+        """Repair the faces of these numbers that do not touch one another; return how many were repaired."""
         flat = self.faces.ravel()
         self.order = np.argsort(flat, kind="stable")
         self.offsets = np.searchsorted(flat[self.order], np.arange(len(self.vertices) + 1))
@@ -53,7 +59,7 @@ class Patch:
             near = set(self.faces[number].tolist())
             for vertex in tuple(near):
                 near.update(self.faces[self.around(vertex)].ravel().tolist())
-            if not near & locked and self.mend_one(int(number)):
+            if not near & locked and self.repair_one(int(number)):
                 locked |= near
                 done += 1
         self.faces = self.faces[self.keep]
@@ -62,7 +68,7 @@ class Patch:
     def around(self, vertex: int) -> Indices:
         return self.order[self.offsets[vertex] : self.offsets[vertex + 1]] // 3
 
-    def mend_one(self, number: int) -> bool:
+    def repair_one(self, number: int) -> bool:
         corner = self.faces[number]
         lengths = (
             np.linalg.norm(self.vertices[np.roll(corner, -1)] - self.vertices[corner], axis=1) / self.size
@@ -76,7 +82,7 @@ class Patch:
         )
 
     def flip(self, number: int, k: int) -> bool:
-        """Turn the k-th edge of a face toward the opposite corners, if the thinner of its two faces gets thicker."""
+        """Flip the k-th edge of a face if the thinner of its two faces gets thicker."""
         a, b, c = (int(self.faces[number, (k + i) % 3]) for i in range(3))
         shared = [int(f) for f in self.around(a) if b in self.faces[f]]
         if len(shared) != 2:
@@ -85,11 +91,11 @@ class Patch:
         d = int(next(v for v in self.faces[other] if v not in (a, b)))
         if d == c or any(d in self.faces[f] for f in self.around(c)):
             return False
-        now = altitudes(self.vertices[self.faces[[number, other]]]).min()
-        turned = np.array([(a, d, c), (d, b, c)])
-        if altitudes(self.vertices[turned]).min() <= now:
+        before = altitudes(self.vertices[self.faces[[number, other]]]).min()
+        flipped = np.array([(a, d, c), (d, b, c)])
+        if altitudes(self.vertices[flipped]).min() <= before:
             return False
-        self.faces[[number, other]] = turned
+        self.faces[[number, other]] = flipped
         return True
 
     def collapse(self, a: int, b: int) -> bool:
@@ -103,9 +109,9 @@ class Patch:
         merged = np.where(self.faces[moved] == a, b, self.faces[moved])
         before = self.vertices[self.faces[moved]]
         start_a, start_b = self.vertices[a].copy(), self.vertices[b].copy()
-        for place in (start_b, start_a, (start_a + start_b) / 2):
-            self.vertices[b] = place
-            if sound(before, self.vertices[merged], THIN * self.size):
+        for position in (start_b, start_a, (start_a + start_b) / 2):
+            self.vertices[b] = position
+            if still_valid(before, self.vertices[merged], THIN * self.size):
                 self.faces[moved] = merged
                 self.keep[shared] = False
                 return True
@@ -113,8 +119,8 @@ class Patch:
         return False
 
 
-def sound(before: Array, after: Array, thin: float) -> bool:
-    """Whether triangles (N, 3, 3) that were not slivers are none after a move either, and still face the same way."""
+def still_valid(before: Array, after: Array, thin: float) -> bool:
+    """Whether triangles (N, 3, 3) that were no slivers before a move are none after it, and still face the same way."""
     had = altitudes(before) >= thin
     if (altitudes(after)[had] < thin).any():
         return False
