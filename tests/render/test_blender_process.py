@@ -14,13 +14,13 @@ import numpy as np
 import psutil
 import pytest
 import trimesh
-from test_truth import camera, settings
 
 from multishade.config import models
 from multishade.errors import AssetError, BlenderCrashed, BlenderError, BlenderTimeout, RenderFailed
 from multishade.protocol.scene import Group, Light, ObjectSource, Sequence, View
 from multishade.render.blender import BlenderChild, cores, render_views
 from multishade.render.blender.session import Stopwatch
+from tests.render.test_truth import camera, settings
 
 pytestmark = pytest.mark.blender
 
@@ -129,7 +129,7 @@ def test_blender_does_not_outlive_its_owner(tmp_path: Path) -> None:
     script = tmp_path / "owner.py"
     script.write_text(
         "from multishade.render.blender import *\n"
-        "from tests.test_blender_child import *\n"
+        "from tests.render.test_blender_process import *\n"
         "child = BlenderChild('cpu', models.Runtime())\n"
         "print(child.pid, flush=True)\n"
         "light = Light('image_parallel', 'parallel', direction=(0.0, 0.0, 1.0), strength=3.0)\n"

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_truth import camera, settings
 
 from multishade.config import models
 from multishade.imaging.color import srgb_from_linear
@@ -18,6 +17,7 @@ from multishade.render.assemble import exposure, usual_exposure
 from multishade.render.blender import BlenderChild, render_views
 from multishade.render.blender.passes import read_passes
 from multishade.render.blender.session import RenderedView, Stopwatch
+from tests.render.test_truth import camera, settings
 
 SUN = Light("image_parallel", "parallel", direction=(0.6, 0.3, 0.74), strength=3.0)
 STUDIO = Light(

@@ -546,7 +546,8 @@ def test_sigkill_in_mid_run(tmp_path: Path, shards: Path) -> None:
     overrides = [word for setting in arguments("killed") for word in ("--set", setting)]
     # Slow enough to be killed in the middle: the data waits a moment for each batch.
     code = (
-        "import sys, time, multishade.training.trainer as trainer\n"
+        "import sys, time\n"
+        "from multishade.training import trainer\n"
         "from multishade.training import sources\n"
         "from multishade.cli import main\n"
         "def slowly(batches):\n"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """RoSE: one photo -> a sequence of shading images under known lights -> normals.
 
-from multishade.rose import RoSE
+from multishade.models.rose import RoSE
 RoSE.from_pretrained("out/rose-tiny/model").infer("photo.jpg").normal
 """
 
