@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: bench-cores bench-render search-render setup render test lint bench bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
+.PHONY: setup render test lint wheel test-wheel bench bench-cores bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -35,6 +35,17 @@ lint: $(VENV)/.all
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-logo
+
+# dist/*.whl, complete in itself: recipes, manifests, the bundled model. Its content is listed and checked.
+wheel: $(VENV)/.render
+	rm -rf build dist
+	$(RUN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	rm -rf build
+	$(RUN)/python .ci/check_wheel.py dist/*.whl
+
+# Install that wheel into a fresh environment and run its commands in an empty folder, some two minutes.
+test-wheel: $(VENV)/.all wheel
+	$(RUN)/python -m pytest -m slow tests/test_wheel.py
 
 bench: $(VENV)/.all
 	$(RUN)/python -m benchmarks.pipeline
@@ -95,4 +106,4 @@ study-paradigm: bundled-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_paradigm $(if $(WORKERS),--workers $(WORKERS))
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

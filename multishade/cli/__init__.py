@@ -16,6 +16,7 @@ from multishade.errors import BlenderError, MultiShadeError
 COMMANDS = (
     "render",
     "plan",
+    "configs",
     "inspect",
     "replay",
     "stats",

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that several commands share: a configuration with overrides, a range of shards."""
+"""Arguments that several commands have in common: a configuration with overrides, a range of shards."""
 
 import argparse
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from multishade.config import Config
 from multishade.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multishade.config import Config
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="YAML file, e.g. configs/demo.yaml")
+    """Add the argument CONFIG and the option --set."""
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="a YAML file, or the name of a shipped recipe such as demo (`multishade configs` lists them)",
+    )
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -22,8 +28,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def parse_shards(text: str, config: Config) -> list[int]:
-    """ "0-3,7" -> [0, 1, 2, 3, 7]; both ends belong to a range. Raises ConfigError."""
+def parse_shards(text: str, config: "Config") -> list[int]:
+    """Parse "0-3,7" into [0, 1, 2, 3, 7]; a range includes both ends. Raises ConfigError."""
     shards: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
@@ -39,14 +45,3 @@ def parse_shards(text: str, config: Config) -> list[int]:
             )
         shards |= set(range(first, last + 1))
     return sorted(shards)
-
-
-def format_shards(shards: Iterable[int]) -> str:
-    """[0, 1, 2, 7] -> "0-2,7"."""
-    runs: list[list[int]] = []
-    for shard in sorted(shards):
-        if runs and shard == runs[-1][1] + 1:
-            runs[-1][1] = shard
-        else:
-            runs.append([shard, shard])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

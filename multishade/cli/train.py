@@ -6,10 +6,10 @@ import argparse
 from multishade.cli.options import add_config
 
 EPILOG = """examples:
-  multishade train configs/train/rose-tiny.yaml
-  multishade train configs/train/rose-tiny.yaml --set 'data.train=[data/mine]' --set output=out/mine
-  multishade train configs/train/rose-tiny.yaml --resume
-  accelerate launch --num_processes 2 -m multishade train configs/train/rose-sv3d.yaml"""
+  multishade train rose-tiny
+  multishade train rose-tiny --set 'data.train=[data/mine]' --set output=out/mine
+  multishade train rose-tiny --resume
+  accelerate launch --num_processes 2 -m multishade train rose-sv3d"""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,9 +29,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from multishade.config import load_settings
+    from multishade.config.recipes import TRAIN
     from multishade.training.config import TrainConfig
 
-    config = load_settings(args.config, TrainConfig, args.overrides)
+    config = load_settings(args.config, TrainConfig, args.overrides, kind=TRAIN)
     from multishade.training.trainer import train
 
     print(f"model: {train(config, resume=args.resume)}")

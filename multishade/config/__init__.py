@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A YAML file and `--set` overrides -> one frozen, validated `Config`."""
+"""A YAML file or the name of a shipped recipe, and overrides -> one frozen, validated `Config`."""
 
-from multishade.config.load import fingerprint_fields, load_config, load_settings
+from multishade.config.fingerprint import fingerprint_fields
+from multishade.config.load import load_config, load_settings
 from multishade.config.models import Config
 
 __all__ = ["Config", "fingerprint_fields", "load_config", "load_settings"]

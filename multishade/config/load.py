@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML text and overrides -> `Config`, with errors that name the file, the line, the field and what is allowed."""
+"""A YAML file and overrides -> `Config`; errors name the file, the line, the setting and what is allowed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,25 +9,50 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from multishade.config.models import Config
+from multishade.config.recipes import find_recipe, resolve_reference
 from multishade.errors import ConfigError
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read and check a configuration.
+def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and validate the configuration of a data set.
 
-    A file may begin with `extends: other.yaml`: then it holds only what is different there, section by section.
-    `overrides` are `section.key=value` strings, the value in YAML, applied after the file. Manifest paths in
-    `sources` come back absolute: a path in the file is relative to the file, one in an override to the current
-    folder. Raises ConfigError.
+    A file may begin with `extends: other.yaml`. Then it holds only what differs from that file, section by section.
+
+    Args:
+        source: The path of a YAML file, or the name of a shipped recipe, such as "demo", from `multishade configs`.
+        overrides: Strings `section.key=value`, the value in YAML, applied after the file in the order given.
+
+    Returns:
+        The configuration. The manifest paths in `sources` are absolute: a path in a file is relative to that file, a
+        path in an override is relative to the current folder.
+
+    Raises:
+        ConfigError: The file cannot be read, or settings are unknown or invalid. The message has one line for each
+            problem, with the file, the line, the setting and what is allowed.
     """
-    return load_settings(path, Config, overrides)
+    return load_settings(source, Config, overrides)
 
 
-def load_settings(path: Path, model: type[Settings], overrides: Sequence[str] = ()) -> Settings:
-    """`load_config` for any strict model. Raises ConfigError."""
-    files, tree = _read(Path(path))
+def load_settings(
+    source: str | Path, model: type[Settings], overrides: Sequence[str] = (), kind: str = ""
+) -> Settings:
+    """Read and validate a configuration of any kind.
+
+    Args:
+        source: The path of a YAML file, or the name of a shipped recipe.
+        model: The pydantic class that describes the settings.
+        overrides: Strings `section.key=value`, the value in YAML, applied after the file in the order given.
+        kind: The prefix of names of recipes of this kind: `recipes.TRAIN` for training runs, "" for data sets.
+
+    Returns:
+        An instance of `model`.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    files, tree = _read(find_recipe(source, kind))
     origins: dict[tuple[str, ...], str] = {}
     for override in overrides:
         field = _apply(tree, override)
@@ -41,36 +66,21 @@ def load_settings(path: Path, model: type[Settings], overrides: Sequence[str] = 
         raise ConfigError("\n".join(problems)) from None
 
 
-def fingerprint_fields(config: Config) -> dict[str, Any]:
-    """The settings that decide a shard's bytes, JSON-able.
-
-    Not `runtime`, not where the manifests lie (their rows count, not their paths), and not how many shards there
-    are: a data set may grow. Nor what belongs to a light basis, a quality or adaptive sampling where there is none.
-    """
-    fields = config.model_dump(mode="json", exclude={"runtime": True, "sources": True, "shards": {"count"}})
-    if config.light_basis is None:
-        del fields["light_basis"], fields["render"]["samples"]["basis"]
-    if config.render.adaptive.threshold == 0:
-        del fields["render"]["adaptive"]
-    if config.render.quality.psnr is None:
-        del fields["render"]["quality"]
-    return fields
-
-
 _File = tuple[Path, yaml.Node | None]
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[_File], dict[str, Any]]:
-    """A file and those that it extends, itself first, and the settings of all of them together."""
+    """Return the file and those it extends, itself first, and their settings merged."""
     chain = (*above, path.resolve())
     if len(set(chain)) < len(chain):
-        raise ConfigError(f"{path}: extends itself, by way of {', '.join(file.name for file in chain[:-1])}")
+        raise ConfigError(f"{path}: extends itself through {', '.join(file.name for file in chain[:-1])}")
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        asked = f"; {above[-1]} extends it" if above else ""
+        extended = f"; {above[-1]} extends it" if above else ""
         raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}): give the path of a YAML file{asked}"
+            f"{path}: cannot be read ({error.strerror}): give the path of a YAML file, or the name of a recipe that "
+            f"`multishade configs` lists{extended}"
         ) from error
     node, tree = _parse(path, text)
     _resolve_sources(tree, path.parent.resolve())
@@ -79,16 +89,16 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[_File], dict[s
         return [(path, node)], tree
     if not isinstance(base, str):
         raise ConfigError(f"{path}: 'extends' is {base!r}: name one file, relative to this one")
-    files, settings = _read(path.parent / base, chain)
-    return [(path, node), *files], _over(settings, tree)
+    files, settings = _read(resolve_reference(base, path.parent), chain)
+    return [(path, node), *files], _merge(settings, tree)
 
 
-def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """The settings of `base`, those of `own` in their place: sections are merged, everything else is replaced."""
+def _merge(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Merge sections; replace everything else of `base` by what `own` has."""
     merged = dict(base)
     for key, value in own.items():
         below = merged.get(key)
-        merged[key] = _over(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
 
 
@@ -97,24 +107,26 @@ def _parse(path: Path, text: str) -> tuple[yaml.Node | None, dict[str, Any]]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {error}") from error
+        raise ConfigError(f"{path}: is not valid YAML: {error}") from error
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: must hold a mapping (name: ..., sources: ...), not {type(tree).__name__}")
+        raise ConfigError(
+            f"{path}: must contain a mapping (name: ..., sources: ...), not {type(tree).__name__}"
+        )
     return node, tree
 
 
 def _resolve_sources(tree: dict[str, Any], folder: Path) -> None:
     sources = tree.get("sources")
     if not isinstance(sources, dict):
-        return  # the model says what is wrong
+        return  # validation reports what is wrong
     for kind, paths in sources.items():
         listed = [paths] if isinstance(paths, str) else paths
         if isinstance(listed, list | tuple) and all(isinstance(item, str) for item in listed):
-            sources[kind] = [str(folder / item) for item in listed]
+            sources[kind] = [str(resolve_reference(item, folder)) for item in listed]
 
 
 def _apply(tree: dict[str, Any], override: str) -> tuple[str, ...]:
-    """Set one `a.b.c=value` in the tree; returns the field's path."""
+    """Set one `a.b.c=value` in the tree and return the path of the setting."""
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
         raise ConfigError(f"--set {override}: write it as section.key=value, as in --set views.count=2")
@@ -122,15 +134,15 @@ def _apply(tree: dict[str, Any], override: str) -> tuple[str, ...]:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not YAML: {error}") from error
-    place = tree
+        raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from error
+    section_tree = tree
     for section in sections:
-        if place.get(section) is None:
-            place[section] = {}
-        place = place[section]
-        if not isinstance(place, dict):
+        if section_tree.get(section) is None:
+            section_tree[section] = {}
+        section_tree = section_tree[section]
+        if not isinstance(section_tree, dict):
             raise ConfigError(f"--set {override}: '{section}' is a value, not a section")
-    place[key] = value
+    section_tree[key] = value
     return (*sections, key)
 
 
@@ -144,14 +156,16 @@ def _describe(
     field = ".".join(location) or "(the whole file)"
     where = str(files[0][0])
     for origin_field, origin in origins.items():
-        # An error of a whole section may come from an override of a part of it, and the other way round.
+        # An error of a whole section may come from an override of a part of it, and vice versa.
         depth = min(len(location), len(origin_field))
         if depth and location[:depth] == origin_field[:depth]:
             where = origin
             break
     else:
-        found = [(path, *_line_of(node, location)) for path, node in files]
-        path, line, depth = max(found, key=lambda place: place[2])  # of equal ones the first: it wins
+        lines = [(path, *_line_of(node, location)) for path, node in files]
+        path, line, _ = max(
+            lines, key=lambda each: each[2]
+        )  # the first of equal ones: its setting takes precedence
         if line is not None:
             where = f"{path}:{line}"
     if problem["type"] == "extra_forbidden":
@@ -169,18 +183,18 @@ def _allowed_keys(model: type[BaseModel], location: tuple[str, ...]) -> str:
         section = next((part for part in get_args(section) if hasattr(part, "model_fields")), section)
         if not hasattr(section, "model_fields"):
             return ""
-    return f"Known here: {', '.join(section.model_fields)}"
+    return f"Allowed: {', '.join(section.model_fields)}"
 
 
 def _line_of(node: yaml.Node | None, location: tuple[str, ...]) -> tuple[int | None, int]:
-    """The line of the deepest part of `location` that the file spells out, and how deep that is."""
+    """Return the line of the deepest part of `location` that the file contains, and that depth."""
     line = None
     for depth, part in enumerate(location):
         if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == part), None)
-            if found is None:
+            entry = next(((key, value) for key, value in node.value if key.value == part), None)
+            if entry is None:
                 return line, depth
-            line, node = found[0].start_mark.line + 1, found[1]
+            line, node = entry[0].start_mark.line + 1, entry[1]
         elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
             node = node.value[int(part)]
             line = node.start_mark.line + 1

@@ -7,26 +7,10 @@ Unknown keys are refused. The defaults are the paper's where the paper says.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from multishade.config.section import PositiveRange, Probability, Range, Section
 
-class Section(BaseModel):
-    """Frozen, and strict about keys: a misspelt setting is an error, not a default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def _ascending(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError(f"a range is [low, high], but {value[0]} > {value[1]}")
-    return value
-
-
-Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
-PositiveRange = Annotated[
-    tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]], AfterValidator(_ascending)
-]
-Probability = Annotated[float, Field(ge=0, le=1)]
 ViewName = Literal["front", "back", "left", "right", "top", "bottom"]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from multishade.config.models import PositiveRange, Probability, Range, Section
+from multishade.config.section import PositiveRange, Probability, Range, Section
 
 Weight = Annotated[float, Field(ge=0)]
 SUBSTITUTES = 16  # samples tried in a row in the place of one that cannot be read

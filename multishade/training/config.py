@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from multishade.config.models import Probability, Section
+from multishade.config.section import Probability, Section
 from multishade.data.settings import Clay, Geometric, Photometric, Relight
 from multishade.data.settings import Data as DataSettings
 from multishade.models.rose.settings import RoseSettings, Sampling

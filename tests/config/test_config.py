@@ -40,7 +40,7 @@ def test_override_wins_over_the_file() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("views.cont=2", "unknown setting 'views.cont'. Known here: count, canonical, jitter_degrees"),
+        ("views.cont=2", "unknown setting 'views.cont'. Allowed: count, canonical, jitter_degrees"),
         ("views.count=0", "'views.count' is 0: input should be greater than or equal to 1"),
         ("views.count=two", "'views.count' is 'two'"),
         ("camera.distance=[2, 1]", "a range is [low, high], but 2.0 > 1.0"),
@@ -125,7 +125,7 @@ def test_an_error_is_placed_in_the_file_that_makes_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("extends: mine.yaml", "mine.yaml: extends itself, by way of mine.yaml"),
+        ("extends: mine.yaml", "mine.yaml: extends itself through mine.yaml"),
         ("extends: gone.yaml", "gone.yaml: cannot be read .*; .*mine.yaml extends it"),
         ("extends: [a, b]", "'extends' is .*: name one file"),
     ],

@@ -58,7 +58,7 @@ def test_a_bool_or_a_section_and_off_is_as_if_it_did_not_exist() -> None:
     assert whole.light_basis is not None and whole.light_basis.count == 16
     assert whole == load_config(DEMO, ["light_basis={}"])
     assert fingerprint_fields(whole)["light_basis"]["count"] == 16
-    with pytest.raises(ConfigError, match=r"unknown setting 'light_basis.conut'. Known here: count, path"):
+    with pytest.raises(ConfigError, match=r"unknown setting 'light_basis.conut'. Allowed: count, path"):
         load_config(DEMO, ["light_basis.conut=3"])
     with pytest.raises(ConfigError, match="there is no light_basis: there is no image to render"):
         load_config(DEMO, ["lights={parallel: {count: 0}, point: {count: 0}, environment: {count: 0}}"])

@@ -461,7 +461,7 @@ class TestConfig:
         ("override", "message"),
         [
             ("model.pretrained=a/b", "give either preset (random weights) or pretrained"),
-            ("model.proces=diffusion", "unknown setting 'model.proces'. Known here: preset, pretrained"),
+            ("model.proces=diffusion", "unknown setting 'model.proces'. Allowed: preset, pretrained"),
             ("optimisation.batch=0", "'optimisation.batch' is 0"),
             ("objective={pixel_weight: 0, angular_weight: 0}", "there is no loss"),
             ("data.photometric.noise=2", "'data.photometric.noise' is 2"),
