@@ -18,20 +18,23 @@ import torch
 from numpy.typing import NDArray
 
 from multishade.config import Config, load_config
+from multishade.data.relight import sample_weights
+from multishade.geometry.boxes import bounding_box
+from multishade.imaging.color import luminance
+from multishade.imaging.exposure import exposure_to_median
+from multishade.imaging.quality import psnr
 from multishade.protocol.scene import Group, View, to_json
 from multishade.render.blender import BlenderChild
 from multishade.render.blender.combined import render_together
-from multishade.render.blender.passes import bounding_box, hit_mask, read_passes
+from multishade.render.blender.passes import hit_mask, read_passes
 from multishade.render.blender.session import CROP_MARGIN
 from multishade.render.plan import PlannedGroup, make_plan
 from multishade.render.worker import object_source, render_settings
 from multishade.shards.fields import FieldFormat, encode_basis, encode_image
-from multishade.shards.light_basis import LightBasis, draw_weights, exposure_for
-from multishade.stats.quality import psnr
+from multishade.shards.light_basis import LightBasis
 
 DEMO, PAGE = Path("configs/demo.yaml"), Path("docs/light-basis.md")
 BEGIN, END = "<!-- measured by make bench-light-basis -->", "<!-- end -->"
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 MEDIAN = 0.2  # luminance to which images are exposed before they are compared
 COMPRESSIONS = ("zip", "piz", "dwab")
 Image = NDArray[np.float32]
@@ -113,12 +116,12 @@ class Trial:
         results.names.append(f"{group.object.id} in {material}")
 
     def run(self, samples: list[int], combinations: int, reference: int) -> None:
-        weights = [draw_weights(len(self.view.basis), self.rng) for _ in range(combinations)]
+        weights = [sample_weights(len(self.view.basis), self.rng) for _ in range(combinations)]
         self._load(reference, denoise=False)
         self.mask = self._mask()
         self.box = bounding_box(self.mask, CROP_MARGIN)
         truth = [self._direct(weight, 1)[0] for weight in weights]
-        exposures = [exposure_for(image[self.mask] @ LUMINANCE, MEDIAN) for image in truth]
+        exposures = [exposure_to_median(luminance(image[self.mask]), MEDIAN) for image in truth]
         for count in samples:
             self._load(count, denoise=self.config.render.denoise.enabled)
             basis, seconds = self._basis_and_direct(count, weights, truth, exposures)
@@ -168,7 +171,7 @@ class Trial:
 
     def _stored(self, basis: Image, compression: str) -> tuple[LightBasis, float]:
         """The basis as a shard holds it, and its exposure."""
-        one = exposure_for((basis[:, self.mask] @ LUMINANCE).ravel(), MEDIAN)
+        one = exposure_to_median(luminance(basis[:, self.mask]).ravel(), MEDIAN)
         data = encode_basis(basis * np.float32(one), FieldFormat(basis_compression=compression))
         self.results.bytes.setdefault(compression, []).append(len(data))
         return LightBasis("basis", {"light_basis.exr": data}), one

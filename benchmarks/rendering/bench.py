@@ -9,13 +9,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.rendering import quality
 from benchmarks.rendering.panel import Item, config, planned
 from multishade.config import Config
+from multishade.geometry.boxes import Box, bounding_box
 from multishade.protocol import scene
 from multishade.render.assemble import usual_exposure
 from multishade.render.blender import BlenderChild
-from multishade.render.blender.passes import bounding_box, hit_mask, read_passes
+from multishade.render.blender.passes import hit_mask, read_passes
 from multishade.render.blender.session import CROP_MARGIN, Session, Stopwatch
 from multishade.render.plan import PlannedGroup
 from multishade.render.worker import object_source, render_settings
@@ -62,7 +62,7 @@ class Bench:
         self.child.ask({"do": "geometry", "view": view.key, "path": str(path)})
         return hit_mask(read_passes(path)["Depth"])
 
-    def image(self, view: scene.View, number: int, box: quality.Box, seed: int) -> Image:
+    def image(self, view: scene.View, number: int, box: Box, seed: int) -> Image:
         """(h, w, 3) of the box alone, with the noise of `seed`."""
         path = self.child.folder / "bench.exr"
         self.child.ask(
@@ -70,12 +70,12 @@ class Bench:
         )
         return read_passes(path)["Combined"][..., :3]
 
-    def whole(self, view: scene.View, number: int, box: quality.Box) -> Image:
+    def whole(self, view: scene.View, number: int, box: Box) -> Image:
         """(H, W, 3): an image as a worker renders it, cropped to `box`, in the whole frame."""
         return self._session.image(view, "image", number, box, self.shape).rgba[..., :3]
 
 
-def object_box(mask: NDArray[np.bool_]) -> quality.Box:
+def object_box(mask: NDArray[np.bool_]) -> Box:
     box = bounding_box(mask, CROP_MARGIN)
     assert box is not None
     return box

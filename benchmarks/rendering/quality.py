@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.config.models import Exposure
-from multishade.imaging.color import srgb_from_linear
-from multishade.render.assemble import exposure
+from multishade.geometry.boxes import Box
+from multishade.imaging.color import linear_to_srgb, luminance
+from multishade.imaging.exposure import exposure_to_median
+from multishade.imaging.quality import display_error, error_to_psnr, mean_squared
 
 Image = NDArray[np.float32]
-Box = tuple[int, int, int, int]
 
 SAMPLES = 2048
 TARGET_DB = 38.0
@@ -43,20 +44,17 @@ class Reference:
 
     def psnr(self, image: Image) -> float:
         """dB of a whole (H, W, 3) linear image against the reference: display-encoded, inside the mask."""
-        cut = np.stack([image[top:bottom, left:right] for left, top, right, bottom in self.boxes])
+        cut = np.stack([image[box.window] for box in self.boxes])
         return self.psnr_of(cut)
 
     def psnr_of(self, cut: Image) -> float:
         """As `psnr`, of (N, 4, 4, 3): the windows alone."""
         error = self.error(cut)
-        return float(-10 * np.log10(max(error - self.noise, error / 4)))
+        return error_to_psnr(error - self.noise, smallest_error=error / 4)
 
     def error(self, cut: Image) -> float:
         """Mean squared difference, display-encoded, inside the mask."""
-        shown, wanted = (
-            srgb_from_linear(np.clip(x * self.exposure, 0, 1))[self.inside] for x in (cut, self.pixels)
-        )
-        return float(np.mean((shown - wanted) ** 2, dtype=np.float64))
+        return display_error(cut[self.inside] * self.exposure, self.pixels[self.inside] * self.exposure)
 
 
 def reference(
@@ -66,9 +64,9 @@ def reference(
 
     Their difference tells the noise of the mean. A pixel in which only one of them has a firefly is not known.
     """
-    one, other = (srgb_from_linear(np.clip(half * exposure, 0, 1)) for half in halves)
+    one, other = (linear_to_srgb(np.clip(half * exposure, 0, 1)) for half in halves)
     known = inside & (np.abs(one - other).max(axis=-1) < UNKNOWN)
-    noise = float(np.mean((one - other)[known] ** 2, dtype=np.float64)) / 4
+    noise = mean_squared((one - other)[known]) / 4
     mean = (halves[0] + halves[1]) / 2
     return Reference(boxes, mean, known, exposure, noise, int(inside.sum() - known.sum()))
 
@@ -77,7 +75,7 @@ def windows(mask: NDArray[np.bool_], seed: int) -> tuple[Box, ...]:
     """Boxes spread over the object, none overlapping, each at least half inside it. mask: (H, W)."""
     height, width = mask.shape
     tiles = [
-        (x, y, x + WINDOW, y + WINDOW)
+        Box(x, y, x + WINDOW, y + WINDOW)
         for y in range(0, height - WINDOW + 1, WINDOW)
         for x in range(0, width - WINDOW + 1, WINDOW)
         if mask[y : y + WINDOW, x : x + WINDOW].mean() >= 0.5
@@ -98,7 +96,7 @@ def _split(tiles: list[Box], count: int) -> list[list[Box]]:
 
 def exposure_of(image: Image, mask: NDArray[np.bool_]) -> float:
     """The factor at which images are compared, from a quick whole image of it."""
-    return exposure(image[mask], Exposure(median=(MEDIAN, MEDIAN)), np.random.default_rng(0))
+    return exposure_to_median(luminance(image[mask]), MEDIAN, limit=Exposure().limit)
 
 
 def save(path: Path, references: dict[str, Reference]) -> None:
@@ -121,7 +119,7 @@ def load(path: Path) -> dict[str, Reference]:
         names = sorted({name.rsplit("/", 1)[0] for name in arrays.files})
         return {
             name: Reference(
-                tuple(tuple(int(v) for v in box) for box in arrays[f"{name}/boxes"]),  # type: ignore[misc]
+                tuple(Box(*map(int, box)) for box in arrays[f"{name}/boxes"]),
                 arrays[f"{name}/pixels"],
                 arrays[f"{name}/inside"],
                 float(arrays[f"{name}/exposure"]),

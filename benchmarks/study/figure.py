@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from benchmarks.study.arms import ARMS
 from benchmarks.study.findings import Cell, Findings
 from benchmarks.study.measure import Subject
-from multishade.evaluation.objects import bounding_box
 from multishade.geometry.angles import angular_error_degrees
+from multishade.geometry.boxes import bounding_window
 from multishade.imaging import display
 
 INK, FAINT, SHOWN, OPEN = "#20242a", "#8a929c", "#1f6fb2", "#9aa3ad"
@@ -108,7 +108,7 @@ def sheet(path: Path, subjects: Sequence[Subject], normals: Mapping[str, Mapping
     rows, captions = [], []
     for subject in subjects:
         target = subject.target
-        window = bounding_box(target.mask, 3)
+        window = bounding_window(target.mask, 3)
         mask = target.mask[window]
         panels = [
             display.gray_to_rgb(subject.photos[0].pixels[window].mean(axis=2), mask),

@@ -103,7 +103,7 @@ def _evaluate(args, method_name, out):  # type: ignore[no-untyped-def]
         settings_text = f"gray {args.gray}" if method_name in solvers.METHODS else ""
     name = args.name or (folder.resolve().name if from_folder else method_name)
     only = tuple(part.strip() for part in args.objects.split(",")) if args.objects else ()
-    declared = args.convention if from_folder else conventions.OURS
+    declared = args.convention if from_folder else conventions.CAMERA_AXES
     found = evaluate(
         benchmark.open_benchmark(args.on, args.truth, only),
         method,

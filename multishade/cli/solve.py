@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
     from multishade.errors import SolveError
     from multishade.evaluation import solve_files
-    from multishade.evaluation.objects import bounding_box
     from multishade.evaluation.readers import benchmark
+    from multishade.geometry.boxes import bounding_window
     from multishade.photometry.integration import methods
     from multishade.photometry.solvers import methods as solvers
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         raise SolveError(
             f"{args.folder}: no light_directions.txt; name the file of light directions with --lights"
         )
-    window = bounding_box(target.mask, margin=1)
+    window = bounding_window(target.mask, margin=1)
     mask = target.mask[window]
     images = target.images(window=window)
     found = solvers.solve(images, target.directions, mask, method=args.method, grey=args.gray)

@@ -14,7 +14,7 @@ from torch import Tensor
 from multishade.data.settings import Background
 from multishade.errors import DataError
 from multishade.imaging.codecs import read_exr, stack_channels
-from multishade.imaging.color import linear_from_png
+from multishade.imaging.color import png_to_linear
 
 Float32 = NDArray[np.float32]
 _LARGEST_SIDE = 1024  # pictures are kept at this size
@@ -91,7 +91,7 @@ def read_picture(path: str) -> Float32:
             raise DataError(
                 f"{path}: is no 8- or 16-bit image that can be read; take it out of background.images"
             )
-        linear = linear_from_png(np.ascontiguousarray(pixels[..., ::-1]))
+        linear = png_to_linear(np.ascontiguousarray(pixels[..., ::-1]))
     larger = max(linear.shape[:2]) / _LARGEST_SIDE
     if larger > 1:
         small = (round(linear.shape[0] / larger), round(linear.shape[1] / larger))

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from multishade.data.settings import Clay
-from multishade.shards.light_basis import exposure_for
+from multishade.imaging.color import REC709_LUMINANCE
+from multishade.imaging.exposure import exposure_to_median
 
-_LUMINANCE = torch.tensor([0.2126, 0.7152, 0.0722])
+_LUMINANCE = torch.tensor(REC709_LUMINANCE)
 _LEAST_FRONTAL = 0.2  # of the cosine between light and view: lights up to 78 degrees from the camera
 
 
@@ -40,5 +41,5 @@ def draw_clay(normal: Tensor, mask: Tensor, settings: Clay, rng: np.random.Gener
     image *= mask.flatten()
     low, high = np.log(settings.median)
     luminance = _LUMINANCE @ image[:, mask.flatten()]
-    image *= exposure_for(luminance.numpy(), float(np.exp(low + median * (high - low))))
+    image *= exposure_to_median(luminance.numpy(), float(np.exp(low + median * (high - low))))
     return image.unflatten(1, normal.shape[1:])

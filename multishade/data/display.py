@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from multishade.imaging.color import srgb_from_linear
+from multishade.imaging.color import linear_to_srgb
 
 Table = NDArray[np.float16]
 MIDDLE_GREY = 0.18
@@ -51,7 +51,7 @@ def tone_table(contrast: float, shoulder: float) -> Table:
     if shoulder:
         light = (1 - shoulder) * light + shoulder * soft_shoulder(light)
     table = np.zeros(65536, np.float16)
-    table[: _INFINITY + 1] = srgb_from_linear(light)
+    table[: _INFINITY + 1] = linear_to_srgb(light)
     return table
 
 

@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from multishade.data import relight
 from multishade.data.reader import Raw
 from multishade.data.settings import Data
 from multishade.errors import DataError, ImageFileError, ShardError
 from multishade.imaging.codecs import decode_exr, decode_png
-from multishade.imaging.color import linear_from_png
+from multishade.imaging.color import png_to_linear
 from multishade.shards import light_basis
 from multishade.shards.fields import decode_grey, light_names
 
@@ -157,7 +158,7 @@ class ViewDecoder:
         pixels = decode_png(raw.files[name], f"{raw.key}.{name}")
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ShardError(f"{raw.place}: {raw.key}.{name}: has shape {pixels.shape}, not (H, W, 3)")
-        return list(torch.from_numpy(linear_from_png(pixels)).permute(2, 0, 1).half().contiguous())
+        return list(torch.from_numpy(png_to_linear(pixels)).permute(2, 0, 1).half().contiguous())
 
     def _composed(self, raw: Raw, mask: Tensor, begin: Callable[[], np.random.Generator]) -> Planes:
         """3 planes of linear light: what a light basis makes of the draws, or a frame of a sequence."""
@@ -165,11 +166,11 @@ class ViewDecoder:
         rng, settings = begin(), self._settings.relight
         relit, which = rng.random(2)
         if relit >= settings.share:
-            image = basis.frame(int(which * len(basis)))
-        elif basis.frame(0).shape[1:] != mask.shape:
+            image = relight.frame(basis, int(which * len(basis)))
+        elif basis.planes(0)[0].shape != mask.shape:
             raise ShardError(f"{raw.place}: {raw.key}: its light basis and its normal are of different sizes")
         else:
-            image = light_basis.draw_image(basis, mask, rng, settings.lights, settings.tint, settings.median)
+            image = relight.sample_image(basis, mask, rng, settings.lights, settings.tint, settings.median)
         return list(image.half())
 
     def _stored_shading(self, raw: Raw) -> Planes:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from multishade.evaluation.methods.named import ALL, Prediction
-from multishade.evaluation.objects import BenchmarkObject, Float32, bounding_box
+from multishade.evaluation.objects import BenchmarkObject, Float32
+from multishade.geometry.boxes import bounding_window
 from multishade.imaging import display
 
 # Photographs of DiLiGenT's size are shown as they are; small crops are enlarged to this, large frames shrunk
@@ -18,7 +19,7 @@ MARGIN = 6
 
 def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Float32) -> None:
     """Write the picture as PNG, cut to the object."""
-    window = bounding_box(target.mask, MARGIN)
+    window = bounding_window(target.mask, MARGIN)
     scored = target.scored[window]
     height = int(np.clip(scored.shape[0], *HEIGHT_RANGE))
     height = min(height, round(WIDEST_PANEL * scored.shape[0] / scored.shape[1]))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
+from multishade.imaging.quality import error_to_psnr
 
 Float32 = NDArray[np.float32]
 
@@ -165,7 +166,7 @@ def shading_metrics(
         a = np.where(mask, first, 0).astype(np.float64)
         b = np.where(mask, second, 0).astype(np.float64)
         squared = ((a - b)[mask] ** 2).mean()
-        psnr.append(-10 * np.log10(max(squared, 1e-10)))
+        psnr.append(error_to_psnr(squared, smallest_error=1e-10))
         _, similarity = structural_similarity(
             a, b, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
         )

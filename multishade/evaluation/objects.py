@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
+from multishade.geometry.boxes import Window
+from multishade.geometry.camera import crop_intrinsics
 from multishade.photometry.solvers.observations import GREY_WEIGHTS
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
-Window = tuple[slice, slice]
 
 RGB = "rgb"
 GRAYS = tuple(GREY_WEIGHTS)
@@ -106,7 +107,7 @@ class BenchmarkObject:
         """All photographs, divided by their lights' intensities, (K, H, W, 3); (K, H, W) for a grey.
 
         gray: "rgb", or how RGB becomes one number, a key of photometry's GREY_WEIGHTS.
-        window: the part to keep, rows and columns, such as `bounding_box` gives. Images are converted and cut
+        window: the part to keep, rows and columns, such as `bounding_window` returns. Images are converted and cut
         one at a time, so that a grey crop never needs the memory of the colour frames.
         """
         if gray not in (*GRAYS, RGB):
@@ -126,9 +127,7 @@ class BenchmarkObject:
         """The camera matrix of the frame cut to `window`, whose principal point the cut moves; None if orthographic."""
         if self.camera is None or self.orthographic:
             return None
-        camera = self.camera.copy()
-        camera[:2, 2] -= (window[1].start or 0, window[0].start or 0)
-        return camera
+        return crop_intrinsics(self.camera, window)
 
     def input(self, index: int) -> Float32:
         """Single-image input `index`: (H, W, 3) float32, linear, as stored."""
@@ -140,14 +139,3 @@ class BenchmarkObject:
     @property
     def inputs(self) -> tuple[str, ...]:
         return self.input_names or self.image_names
-
-
-def bounding_box(mask: NDArray[np.bool_], margin: int = 0) -> Window:
-    """Rows and columns of the box round the mask's pixels, `margin` wider; everything for an empty mask."""
-    if not mask.any():
-        return slice(0, mask.shape[0]), slice(0, mask.shape[1])
-    ends = []
-    for axis, size in ((1, mask.shape[0]), (0, mask.shape[1])):
-        lit = np.flatnonzero(mask.any(axis=axis))
-        ends.append(slice(max(int(lit[0]) - margin, 0), min(int(lit[-1]) + 1 + margin, size)))
-    return ends[0], ends[1]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from multishade.evaluation import metrics, surfaces
+from multishade.evaluation.axis_check import AxisCheck, AxisMismatch
 from multishade.evaluation.methods.named import ALL, Method, Prediction
 from multishade.evaluation.objects import BenchmarkObject, Float32
 from multishade.evaluation.table import Row
@@ -28,7 +29,7 @@ class Settings:
     surface: str = "bilateral"
     shading: bool = True
     draw: bool = True
-    declared: str = conventions.OURS
+    declared: str = conventions.CAMERA_AXES
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Evaluation:
     rows: tuple[Row, ...]
     pooled: Mapping[str, float]
     averaged: Mapping[str, float]
-    mismatch: conventions.Mismatch | None
+    mismatch: AxisMismatch | None
     notes: tuple[str, ...]
     maps: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
@@ -64,7 +65,7 @@ def evaluate(
     notes: list[str] = []
     maps: dict[tuple[str, str], str] = {}
     pooled = metrics.PooledErrors()
-    check = conventions.Check(settings.declared)
+    check = AxisCheck(settings.declared)
     benchmark = ""
     for target in objects:
         benchmark = target.benchmark

@@ -13,6 +13,7 @@ from multishade.errors import SolveError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Window
 from multishade.geometry import lights
 from multishade.geometry.angles import angular_error_degrees
+from multishade.geometry.depth import depth_to_points
 from multishade.imaging import display
 from multishade.imaging.read import write_exr, write_normal_png
 from multishade.photometry.shading import lambert
@@ -134,13 +135,11 @@ def _turned(solved: Solved) -> display.Picture:
     assert solved.surface is not None
     depth = solved.surface.depth
     inside = solved.determined[solved.window] & np.isfinite(depth)
-    row, column = np.mgrid[: depth.shape[0], : depth.shape[1]] + 0.5
     camera = solved.target.camera_of(solved.window)
-    if camera is None:
-        points = np.stack([column, -row, -depth], axis=2)
+    if camera is None:  # orthographic, depth in pixels
+        points = depth_to_points(depth, np.eye(3), "orthographic")
     else:
-        x, y = (column - camera[0, 2]) / camera[0, 0], -(row - camera[1, 2]) / camera[1, 1]
-        points = depth[..., None] * np.stack([x, y, -np.ones_like(x)], axis=2)
+        points = depth_to_points(depth, camera, "perspective")
     return display.clay(points, solved.normal[solved.window], inside, PANEL_HEIGHT, turn_degrees=35.0)
 
 

@@ -4,7 +4,8 @@
 import numpy as np
 
 from multishade.evaluation.metrics import best_offset, best_scale
-from multishade.evaluation.objects import BenchmarkObject, Float32, bounding_box
+from multishade.evaluation.objects import BenchmarkObject, Float32
+from multishade.geometry.boxes import bounding_window
 
 # Smaller patches of the mask than this are specks of its outline; they have a free constant each and would always fit.
 SMALLEST_PATCH = 16
@@ -25,7 +26,7 @@ def surface_metrics(normal: Float32, target: BenchmarkObject, method: str = "bil
     usable = target.scored & (normal != 0).any(axis=2) & np.isfinite(target.depth) & (target.depth > 0)
     if not usable.any():
         return {"surface_mae": float("nan"), "surface_mae_percent": float("nan")}
-    window = bounding_box(usable)
+    window = bounding_window(usable)
     found = methods.integrate(
         normal[window],
         usable[window],

@@ -1,68 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A depth map and its camera -> points, and the normals that the depth alone gives."""
-
-from collections.abc import Sequence
+"""A depth map and its camera -> points in the camera frame, and the normals that the depth alone determines."""
 
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from multishade.geometry.camera import Intrinsics, Projection, pixel_grid
+
 Float64 = NDArray[np.float64]
-# Largest turn of the surface's slope between neighbouring pixels at which a difference still measures a
-# slope.
-_SMOOTH_TURN = 0.1
+# Largest change of the surface's slope between neighbouring pixels at which a difference still measures a slope.
+_MAX_SLOPE_CHANGE = 0.1
+_PATCHES_PER_SIDE = 12
 
 
-def points_of(depth: NDArray[np.floating], matrix: Sequence[Sequence[float]], kind: str) -> Float64:
-    """(H, W) depth along the camera's z axis -> (H, W, 3) points in the camera's frame, float64.
+def depth_to_points(depth: NDArray[np.floating], matrix: Intrinsics, projection: Projection) -> Float64:
+    """Back-project a depth map.
 
-    matrix: K in pixels, origin at the outer corner of the top-left pixel. kind: "perspective" (u = cx + fx
-    x / depth) or "orthographic" (u = cx + fx x). Where the depth is infinite, so is the point.
+    Args:
+        depth: (H, W) distance along the camera's z axis; infinite or NaN where there is no surface.
+        matrix: (3, 3) K in pixels, origin at the outer corner of the top-left pixel.
+        projection: "perspective" (u = cx + fx x / depth) or "orthographic" (u = cx + fx x).
+
+    Returns:
+        (H, W, 3) points in the camera frame, float64; not finite where the depth is not.
     """
-    k = np.asarray(matrix, np.float64)
-    v, u = np.mgrid[0 : depth.shape[0], 0 : depth.shape[1]] + 0.5
-    x, y = (u - k[0, 2]) / k[0, 0], (k[1, 2] - v) / k[1, 1]
+    x, y = pixel_grid(depth.shape, matrix)
     z = depth.astype(np.float64)
-    if kind == "perspective":
+    if projection == "perspective":
         x, y = x * z, y * z
     return np.stack([x, y, -z], axis=-1)
 
 
-def normals_from_points(points: Float64, mask: NDArray[np.bool_]) -> tuple[Float64, NDArray[np.bool_]]:
-    """(H, W, 3) points of a surface -> unit normals (H, W, 3) by central differences, and where they are to
-    be trusted.
+def points_to_normals(points: Float64, mask: NDArray[np.bool_]) -> tuple[Float64, NDArray[np.bool_]]:
+    """Compute the normals of a surface by central differences.
 
-    Trusted: all four neighbours on the mask, no jump and no strong curvature between them.
+    Args:
+        points: (H, W, 3) points in the camera frame.
+        mask: (H, W) where there is a surface.
+
+    Returns:
+        (H, W, 3) unit normals, and (H, W) where they are reliable: all four neighbours are on the mask, with no jump
+        and no strong curvature between them.
     """
     normal = np.zeros_like(points)
-    trusted = np.zeros(mask.shape, bool)
-    safe = np.where(mask[..., None], points, 0.0)
-    right, left = safe[1:-1, 2:], safe[1:-1, :-2]
-    above, below, centre = safe[:-2, 1:-1], safe[2:, 1:-1], safe[1:-1, 1:-1]
+    reliable = np.zeros(mask.shape, bool)
+    finite = np.where(mask[..., None], points, 0.0)
+    right, left = finite[1:-1, 2:], finite[1:-1, :-2]
+    above, below, centre = finite[:-2, 1:-1], finite[2:, 1:-1], finite[1:-1, 1:-1]
     cross = np.cross(right - left, above - below)
     length = np.linalg.norm(cross, axis=-1, keepdims=True)
     normal[1:-1, 1:-1] = cross / np.maximum(length, 1e-30)
     pitch = np.maximum(np.abs(right - left)[..., 0], 1e-30) / 2
-    turn = (
+    change = (
         np.maximum(np.abs(right + left - 2 * centre)[..., 2], np.abs(above + below - 2 * centre)[..., 2])
         / pitch
     )
     inside = mask[1:-1, 2:] & mask[1:-1, :-2] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, 1:-1]
-    trusted[1:-1, 1:-1] = inside & (turn < _SMOOTH_TURN) & (length[..., 0] > 0)
-    return normal, trusted
+    reliable[1:-1, 1:-1] = inside & (change < _MAX_SLOPE_CHANGE) & (length[..., 0] > 0)
+    return normal, reliable
 
 
 def patch_means(normal: NDArray[np.floating], where: NDArray[np.bool_]) -> Float64:
-    """(H, W, 3) normals -> unit means over square patches (a twelfth of the image wide) of the pixels in `where`."""
-    side = max(3, min(where.shape) // 12)
+    """Average normals over square patches whose side is a twelfth of the image's shorter side.
+
+    Args:
+        normal: (H, W, 3).
+        where: (H, W) the pixels that count.
+
+    Returns:
+        (H, W, 3) unit means, centred on each pixel.
+    """
+    side = max(3, min(where.shape) // _PATCHES_PER_SIDE)
     masked = np.where(where[..., None], normal, 0).astype(np.float64)
     mean = scipy.ndimage.uniform_filter(masked, size=(side, side, 1), mode="constant")
     return mean / np.maximum(np.linalg.norm(mean, axis=-1, keepdims=True), 1e-30)
-
-
-def view_directions(shape: tuple[int, ...], matrix: Sequence[Sequence[float]], kind: str) -> Float64:
-    """(H, W, 3) unit vectors from each pixel's point toward the camera, in the camera's frame."""
-    if kind == "orthographic":
-        return np.broadcast_to(np.array([0.0, 0.0, 1.0]), (*shape, 3))
-    rays = -points_of(np.ones(shape), matrix, kind)
-    return rays / np.linalg.norm(rays, axis=-1, keepdims=True)

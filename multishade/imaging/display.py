@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
 from multishade.imaging import codecs
-from multishade.imaging.color import png_from_linear
+from multishade.imaging.color import linear_to_png
 
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -57,7 +57,7 @@ def radiance_to_rgb(
     if white is None:
         values = colour[inside]
         white = float(np.percentile(values, 99)) if values.size else 1.0
-    return _on_background(png_from_linear(colour / max(white, 1e-12), 8), inside, background)
+    return _on_background(linear_to_png(colour / max(white, 1e-12), 8), inside, background)
 
 
 def gray_to_rgb(

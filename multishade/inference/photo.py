@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
 from multishade.imaging import codecs
-from multishade.imaging.color import srgb_from_linear
+from multishade.imaging.color import linear_to_srgb
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -72,7 +72,7 @@ def linear_photo(linear: Float32, mask: Bool | None = None, name: str = "photo")
     finite = np.nan_to_num(np.maximum(linear, 0), nan=0.0, posinf=0.0).astype(np.float32)
     values = finite if mask is None else finite[mask]
     white = float(np.percentile(values.max(axis=-1), WHITE_PERCENTILE)) if values.size else 1.0
-    return Photo(srgb_from_linear(finite / max(white, 1e-9)), mask, name)
+    return Photo(linear_to_srgb(finite / max(white, 1e-9)), mask, name)
 
 
 def find_photos(places: Iterable[str | Path]) -> list[Path]:

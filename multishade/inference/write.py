@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.geometry.depth import depth_to_points
 from multishade.imaging import display
 from multishade.imaging.read import write_exr, write_normal_png
 from multishade.inference.framing import resize
@@ -72,12 +73,12 @@ def shading_pictures(found: Inference, side: int = VIDEO_SIDE) -> list[NDArray[n
 
 def integrated(found: Inference, method: str = "bilateral") -> Surface | None:
     """The surface of the normals, orthographic (a photo does not say its camera); None where there is no normal."""
-    from multishade.evaluation.objects import bounding_box
+    from multishade.geometry.boxes import bounding_window
 
     given = (found.normal != 0).any(axis=2)
     if not given.any():
         return None
-    rows, columns = bounding_box(given, margin=1)
+    rows, columns = bounding_window(given, margin=1)
     normal = found.normal[rows, columns]
     side = max(normal.shape[:2])
     if side > SURFACE_SIDE:
@@ -100,10 +101,10 @@ def integrated(found: Inference, method: str = "bilateral") -> Surface | None:
 
 def overview(found: Inference, surface: Surface | None) -> display.Picture:
     """One picture: photo, normals, confidence, three of the shading frames, the surface from the front and turned."""
-    from multishade.evaluation.objects import bounding_box
+    from multishade.geometry.boxes import bounding_window
 
     given = (found.normal != 0).any(axis=2)
-    window = bounding_box(given if given.any() else np.ones_like(given), margin=8)
+    window = bounding_window(given if given.any() else np.ones_like(given), margin=8)
     mask = given[window]
     photo = np.rint(found.photo.pixels[window] * 255).astype(np.uint8)
     first = [
@@ -132,6 +133,5 @@ def overview(found: Inference, surface: Surface | None) -> display.Picture:
 
 
 def _points(surface: Surface) -> Float64:
-    row, column = np.mgrid[: surface.depth.shape[0], : surface.depth.shape[1]] + 0.5
-    pixel = surface.pixel_size
-    return np.stack([column * pixel, -row * pixel, -np.nan_to_num(surface.depth)], axis=2)
+    scale = 1 / surface.pixel_size
+    return depth_to_points(np.nan_to_num(surface.depth), np.diag([scale, scale, 1.0]), "orthographic")

@@ -4,11 +4,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.imaging.color import luminance
 from multishade.inspect.findings import Outcome, numbers
 from multishade.photometry.shading import lambert
 from multishade.shards.sample import Sample
 
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
 UNIT_TOLERANCE = 1e-4
 BLACK = 1e-3  # of the brightest frame's mean
 BLACK_SHARE = 0.5  # of the frames; a thin plate turns its face away from some lights
@@ -32,13 +32,13 @@ def check_basis(sample: Sample) -> Outcome:
         messages.append(f"light basis: light {numbers(behind)} shines from behind the object")
     if "light_basis" not in sample.meta["exposure"]:
         messages.append("exposure: light_basis has none")
-    luminance = images[:, sample.mask] @ LUMINANCE
-    means = luminance.mean(axis=1)
+    light = luminance(images[:, sample.mask])
+    means = light.mean(axis=1)
     if len(dark := np.flatnonzero(means <= BLACK * means.max(initial=0))) > BLACK_SHARE * len(means):
         messages.append(f"light basis: image {numbers(dark)} is black")
-    fit = _fit(sample, luminance, directions)
+    fit = _fit(sample, light, directions)
     mistakes = {"x flipped": [-1, 1, 1], "y flipped": [1, -1, 1], "x and y flipped": [-1, -1, 1]}
-    better = {name: _fit(sample, luminance, directions * sign) for name, sign in mistakes.items()}
+    better = {name: _fit(sample, light, directions * sign) for name, sign in mistakes.items()}
     worst = max(better, key=lambda name: better[name])
     if better[worst] > fit + MISTAKE_MARGIN:
         messages.append(
@@ -46,15 +46,15 @@ def check_basis(sample: Sample) -> Outcome:
             f"they are ({fit:.2f})"
         )
     high = {
-        "light_basis_p99": float(np.percentile(luminance, 99)),
-        "light_basis_median": float(np.median(luminance)),
+        "light_basis_p99": float(np.percentile(light, 99)),
+        "light_basis_median": float(np.median(light)),
     }
     return messages, {"light_basis_fit": fit, **high}
 
 
-def _fit(sample: Sample, luminance: NDArray[np.float32], directions: NDArray[np.float64]) -> float:
+def _fit(sample: Sample, light: NDArray[np.floating], directions: NDArray[np.float64]) -> float:
     """Correlation over the lights, averaged over pixels, between what a pixel shows and max(0, n . l)."""
     expected = lambert(sample.normal, directions)[:, sample.mask]
-    shown, cosine = luminance - luminance.mean(axis=0), expected - expected.mean(axis=0)
+    shown, cosine = light - light.mean(axis=0), expected - expected.mean(axis=0)
     scale = np.linalg.norm(shown, axis=0) * np.linalg.norm(cosine, axis=0)
     return float(np.mean(np.einsum("kn,kn->n", shown, cosine) / np.maximum(scale, 1e-12)))

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from multishade.errors import SolveError
 from multishade.geometry.angles import angular_error_degrees
-from multishade.geometry.depth import normals_from_points, patch_means, points_of, view_directions
+from multishade.geometry.camera import view_directions
+from multishade.geometry.depth import depth_to_points, patch_means, points_to_normals
+from multishade.imaging.color import luminance
 from multishade.inspect.findings import Outcome, count, grown, normals, numbers
 from multishade.photometry.shading import lambert
 from multishade.photometry.solvers.methods import solve
 from multishade.shards.sample import Sample, shading_of
 
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
 LIGHT_TOLERANCE = 1e-4
 LAMBERT_TOLERANCE = 1e-3  # shading and normal each rounded to half floats
 CAST_TOLERANCE = 2 / 255
@@ -127,7 +128,7 @@ def recovered_error(sample: Sample) -> tuple[NDArray[np.floating], NDArray[np.bo
 def check_depth(sample: Sample) -> Outcome:
     """The depth's slope is the normal but for bump, and its points lie in the object's bounding sphere."""
     camera, mask = sample.meta["camera"], sample.mask & np.isfinite(sample.depth)
-    points = points_of(sample.depth, camera["K"], camera["type"])
+    points = depth_to_points(sample.depth, camera["K"], camera["type"])
     messages: list[str] = []
     measures: dict[str, float] = {}
     pose = np.asarray(camera["camera_to_world"], np.float64)
@@ -164,7 +165,7 @@ def _depth_error(
     Patches: bump turns normals by tens of degrees, but this way and that; a mistake turns them all one way.
     The outward tilt that it measures besides is the sign of a wrong lens.
     """
-    slope, trusted = normals_from_points(points, mask)
+    slope, trusted = points_to_normals(points, mask)
     trusted &= (normal != 0).any(axis=-1)
     if trusted.sum() < DEPTH_PIXELS:
         return np.nan, {}
@@ -188,7 +189,11 @@ def _mistakes(
     if camera["type"] == "perspective":
         toward = view_directions(sample.mask.shape, camera["K"], camera["type"])
         along_axis = sample.depth * toward[..., 2]
-        yield "if it is distance along the ray", points_of(along_axis, camera["K"], camera["type"]), normal
+        yield (
+            "if it is distance along the ray",
+            depth_to_points(along_axis, camera["K"], camera["type"]),
+            normal,
+        )
 
 
 def check_exposure(sample: Sample) -> Outcome:
@@ -200,17 +205,17 @@ def check_exposure(sample: Sample) -> Outcome:
     if sample.shading is not None and sample.shading.ndim == 4:
         frames["shading"] = sample.shading.max(axis=0)
     for name, image in frames.items():
-        luminance = image[sample.mask] @ LUMINANCE
-        if not luminance.size or not np.isfinite(luminance).all():
+        light = luminance(image[sample.mask])
+        if not light.size or not np.isfinite(light).all():
             continue
-        median, high = (float(value) for value in np.percentile(luminance, [50, 99]))
-        white = float(np.mean(luminance >= 1))
+        median, high = (float(value) for value in np.percentile(light, [50, 99]))
+        white = float(np.mean(light >= 1))
         measures |= {f"{name}_median": median, f"{name}_p99": high, f"{name}_white": white}
         if high < BLACK_LUMINANCE and sample.meta["exposure"].get(name, 1.0) < UNLIT_EXPOSURE:
             messages.append(f"{name}: is black (99th percentile {high:.3g})")
         if white > BLOWN_SHARE:
             messages.append(f"{name}: is blown out ({white:.0%} of the object at or above white)")
-        if behind.any() and (mean := float((image[behind] @ LUMINANCE).mean())) > BACKGROUND_LUMINANCE:
+        if behind.any() and (mean := float(luminance(image[behind]).mean())) > BACKGROUND_LUMINANCE:
             messages.append(f"{name}: the background is {mean:.3g}, not 0")
     return messages, measures
 

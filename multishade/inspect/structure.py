@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from multishade.geometry.depth import view_directions
+from multishade.geometry.camera import view_directions
 from multishade.inspect.findings import Outcome, count, disagreement, grown, normals
 from multishade.shards.meta import meta_problems
 from multishade.shards.sample import Sample

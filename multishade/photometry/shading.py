@@ -30,22 +30,36 @@ def lambert(normal: ArrayLike, directions: ArrayLike, mask: ArrayLike | None = N
     return shading.reshape(len(lights), height, width)
 
 
-def compose(basis_images: ArrayLike, weights: ArrayLike) -> NDArray[np.float32]:
-    """The image under several lights at once: light adds up, so it is the weighted sum of the images under
-    each.
+def relight(basis_images: ArrayLike, weights: ArrayLike, exposure: float = 1.0) -> NDArray[np.float32]:
+    """Compose the image under several lights at once from images under one light each.
 
-    basis_images: (M, H, W, C) scene-linear, one light each. weights: (M,) strengths, or (M, C) colours of the
-    lights. Returns (H, W, C) float32.
+    Light transport is linear: the image is the weighted sum.
+
+    Args:
+        basis_images: (M, H, W, C) scene-linear, one light each, at one exposure.
+        weights: (M,) strengths or (M, C) colours of the lights relative to those rendered, none negative.
+        exposure: Factor on the result, above 0.
+
+    Returns:
+        (H, W, C) float32, scene-linear.
+
+    Raises:
+        SolveError: If shapes do not fit, a weight is negative or not finite, or the exposure is not above 0.
     """
     images = np.asarray(basis_images, dtype=np.float32)
     strengths = np.asarray(weights, dtype=np.float32)
     if images.ndim != 4:
         raise SolveError(f"basis_images: expected (M, H, W, C), got {images.shape}")
-    if strengths.shape == (len(images),):
+    if strengths.shape not in ((len(images),), (len(images), images.shape[3])):
+        raise SolveError(
+            f"weights: {strengths.shape} for {len(images)} images of {images.shape[3]} channels; "
+            f"expected {(len(images),)} or {(len(images), images.shape[3])}"
+        )
+    if not (np.isfinite(strengths).all() and (strengths >= 0).all()):
+        raise SolveError(f"weights: light cannot be taken away; the least of them is {strengths.min():g}")
+    if not (np.isfinite(exposure) and exposure > 0):
+        raise SolveError(f"exposure: {exposure:g}; expected a factor above 0")
+    strengths = strengths * np.float32(exposure)
+    if strengths.ndim == 1:
         return np.tensordot(strengths, images, axes=1)
-    if strengths.shape == (len(images), images.shape[3]):
-        return np.einsum("mhwc,mc->hwc", images, strengths)
-    raise SolveError(
-        f"weights: {strengths.shape} for {len(images)} images of {images.shape[3]} channels; "
-        f"expected {(len(images),)} or {(len(images), images.shape[3])}"
-    )
+    return np.einsum("mhwc,mc->hwc", images, strengths)

@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.config import models
+from multishade.geometry.camera import intrinsics
+from multishade.geometry.conventions import CONVENTIONS
+from multishade.imaging.color import luminance
+from multishade.imaging.exposure import exposure_to_median
 from multishade.photometry.shading import lambert
 from multishade.protocol import scene
 from multishade.render.blender.session import RenderedView
 from multishade.render.plan import PlannedGroup
 from multishade.shards.fields import FieldFormat
-from multishade.shards.sample import CONVENTIONS, SCHEMA, Sample
+from multishade.shards.sample import SCHEMA, Sample
 
 Array = NDArray[np.float32]
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # Rec.709
 
 
 def assemble(
@@ -72,12 +75,9 @@ def usual_exposure(pixels: Array, settings: models.Exposure) -> float:
 
 
 def _exposure_to(target: float, pixels: Array, settings: models.Exposure) -> float:
-    luminance = pixels @ LUMINANCE
-    median, bright = np.percentile(luminance, [50, settings.highlight_percentile])
-    if bright <= 0:
-        return 1.0
-    by_highlight = min(settings.highlight / bright, settings.limit)
-    return float(min(target / median, by_highlight) if median > 0 else by_highlight)
+    return exposure_to_median(
+        luminance(pixels), target, settings.highlight, settings.highlight_percentile, settings.limit
+    )
 
 
 def field_format(config: models.Config) -> FieldFormat:
@@ -185,16 +185,6 @@ def _camera(camera: scene.Camera) -> dict[str, Any]:
         "width": camera.width,
         "height": camera.height,
     }
-
-
-def intrinsics(camera: scene.Camera) -> list[list[float]]:
-    """3 x 3; pixels (perspective), pixels per unit (orthographic); origin at the top-left pixel's outer corner."""
-    longer = max(camera.width, camera.height)
-    if camera.type == "perspective":
-        scale = camera.focal_mm / camera.sensor_mm * longer
-    else:
-        scale = longer / camera.orthographic_scale
-    return [[scale, 0.0, camera.width / 2], [0.0, scale, camera.height / 2], [0.0, 0.0, 1.0]]
 
 
 def light_meta(light: scene.Light, group: PlannedGroup) -> dict[str, Any]:

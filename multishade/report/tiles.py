@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import SolveError
-from multishade.imaging.color import linear_from_srgb, png_from_linear
+from multishade.geometry.boxes import Box, bounding_square
+from multishade.imaging.color import linear_to_png, srgb_to_linear
 from multishade.inspect.physics import recovered_error
 from multishade.shards.sample import Sample, shading_of
 
@@ -34,11 +35,11 @@ class Tile:
 
 def image_tiles(sample: Sample) -> list[Tile]:
     """The images under each light, normals, depth, mask, and the error of least squares on the shading."""
-    box = object_box(sample.mask)
+    box = object_square(sample.mask)
     tiles = []
     for name, image in sample.images.items():
         light = sample.meta["lights"].get(name, {})
-        picture = png_from_linear(_over_ground(_cut(image, box), _cut(sample.alpha, box)), 8)
+        picture = linear_to_png(_over_ground(_cut(image, box), _cut(sample.alpha, box)), 8)
         tiles.append(Tile(picture, light.get("type", name), _light_note(light), _light_place(light)))
     mask = _cut(sample.mask, box)
     for name, normal in (("normal", sample.normal), ("normal, no bump", sample.normal_geometry)):
@@ -66,13 +67,13 @@ def basis_tiles(sample: Sample) -> list[Tile]:
 def _frame_tiles(
     sample: Sample, frames: NDArray[np.float32], directions: list[list[float]], name: str
 ) -> list[Tile]:
-    box, mask = object_box(sample.mask), None
+    box, mask = object_square(sample.mask), None
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
     tiles = []
     for k in chosen:
         frame = _cut(frames[k], box)
         if frame.ndim == 3:
-            picture = png_from_linear(_over_ground(frame, _cut(sample.alpha, box)), 8)
+            picture = linear_to_png(_over_ground(frame, _cut(sample.alpha, box)), 8)
         else:
             # Shown as the numbers that networks see, without display encoding.
             mask = _cut(sample.mask, box)[..., None]
@@ -83,31 +84,25 @@ def _frame_tiles(
     return tiles
 
 
-def object_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Top, bottom, left, right of a square around the object with a margin; it may reach beyond the image."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return 0, mask.shape[0], 0, mask.shape[1]
-    side = math.ceil(max(rows[-1] - rows[0], columns[-1] - columns[0]) * 1.08) + 3
-    top = (rows[0] + rows[-1] + 1 - side) // 2
-    left = (columns[0] + columns[-1] + 1 - side) // 2
-    return int(top), int(top + side), int(left), int(left + side)
+def object_square(mask: NDArray[np.bool_]) -> Box:
+    """A square around the object with a margin, which may reach beyond the image; the image if there is no object."""
+    height, width = mask.shape
+    return bounding_square(mask, scale=1.08, padding=3) or Box(0, 0, width, height)
 
 
-def _cut(array: NDArray[Any], box: tuple[int, int, int, int]) -> NDArray[Any]:
+def _cut(array: NDArray[Any], box: Box) -> NDArray[Any]:
     """The box out of (H, W, ...), 0 where it reaches beyond the image."""
-    top, bottom, left, right = box
     height, width = array.shape[:2]
-    cut = np.zeros((bottom - top, right - left, *array.shape[2:]), array.dtype)
-    there = array[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
-    row, column = max(-top, 0), max(-left, 0)
+    cut = np.zeros((box.height, box.width, *array.shape[2:]), array.dtype)
+    there = array[max(box.top, 0) : min(box.bottom, height), max(box.left, 0) : min(box.right, width)]
+    row, column = max(-box.top, 0), max(-box.left, 0)
     cut[row : row + there.shape[0], column : column + there.shape[1]] = there
     return cut
 
 
 def _over_ground(image: NDArray[np.floating], alpha: NDArray[np.floating]) -> NDArray[np.floating]:
     """A premultiplied linear image with the sheet's grey put behind it, in linear light."""
-    ground = linear_from_srgb(GROUND / np.float32(255))
+    ground = srgb_to_linear(GROUND / np.float32(255))
     return np.add(np.minimum(image, 1), ground * (1 - alpha[..., None]))
 
 
@@ -128,13 +123,13 @@ def _depth_colours(depth: NDArray[np.float32], mask: NDArray[np.bool_]) -> Pictu
     return np.where(mask[..., None], colours, GROUND)
 
 
-def _error_tile(sample: Sample, box: tuple[int, int, int, int]) -> Tile:
+def _error_tile(sample: Sample, box: Box) -> Tile:
     import matplotlib
 
     try:
         error, determined = recovered_error(sample)
     except SolveError:
-        blank = np.broadcast_to(GROUND, (box[1] - box[0], box[3] - box[2], 3)).copy()
+        blank = np.broadcast_to(GROUND, (box.height, box.width, 3)).copy()
         return Tile(blank, "least squares", "not solvable")
     limit = ERROR_DEGREES[sample.meta["shading"]["mode"]]
     mean = float(error[determined].mean()) if determined.any() else math.nan

@@ -20,7 +20,7 @@ from multishade.imaging.codecs import (
     split_channels,
     stack_channels,
 )
-from multishade.imaging.color import linear_from_png, png_from_linear
+from multishade.imaging.color import linear_to_png, png_to_linear
 
 _LIGHT_FILE = re.compile(r"light_\d+\.png")
 # Lengths tried when a normal is rounded to half floats; the step of a half in [0.5, 1) is 2**-11.
@@ -83,7 +83,7 @@ def encode_image(name: str, image: NDArray[np.float32], format: FieldFormat) -> 
     if format.image == "exr":
         planes = split_channels(_half(image), "RGB")
         return f"{name}.exr", encode_exr(planes, format.image_compression, format.dwa_level, colour=True)
-    return f"{name}.png", encode_png(png_from_linear(image, 16 if format.image == "png16" else 8))
+    return f"{name}.png", encode_png(linear_to_png(image, 16 if format.image == "png16" else 8))
 
 
 def encode_alpha(alpha: NDArray[np.float32]) -> bytes:
@@ -177,7 +177,7 @@ def decode_image(key: str, name: str, data: bytes) -> NDArray[np.float32]:
     pixels = decode_png(data, f"{key}.{name}")
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ShardError(f"{key}.{name}: has shape {pixels.shape}, not (H, W, 3)")
-    return linear_from_png(pixels)
+    return png_to_linear(pixels)
 
 
 def decode_rgb(key: str, name: str, data: bytes) -> NDArray[np.float32]:

@@ -33,22 +33,6 @@ from multishade.shards.fields import (
 )
 
 SCHEMA = 1
-# Written into every meta.json, so that a shard found on its own explains itself.
-CONVENTIONS = {
-    "camera_frame": "+x right, +y up, +z from the scene toward the camera; row 0 is the top of the image",
-    "projection": (
-        "K in pixels, origin at the outer corner of the top-left pixel, so pixel centres lie at "
-        "(column + 0.5, row + 0.5); perspective: u = cx + fx x / depth, v = cy - fy y / depth; "
-        "orthographic: u = cx + fx x, v = cy - fy y"
-    ),
-    "normal": "unit, camera frame, shading normal with bump, at the pixel's centre; 0 off the mask",
-    "depth": "distance along the camera's z axis (depth = -z) in scene units; +inf off the mask",
-    "mask": "255 where the pixel's centre hits the object, else 0",
-    "image": "radiance times exposure, linear, Rec.709 primaries, background 0, weighted by coverage",
-    "alpha": "coverage, 0 to 255",
-    "light": "unit direction from surface to light, or position, in the camera frame; angles in degrees",
-    "shading": "shading[k] belongs to directions[k]; 0 off the mask",
-}
 _REQUIRED = ("alpha.png", "mask.png", "normal.exr", "depth.exr", "meta.json")
 
 

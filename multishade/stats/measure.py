@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import ShardError
-from multishade.geometry.depth import view_directions
+from multishade.geometry.camera import Projection, view_directions
+from multishade.imaging.color import luminance
 from multishade.render.replay import KEY
 from multishade.shards.fields import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
 
 Float64 = NDArray[np.float64]
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec.709
 MOST_PIXELS = 4096  # of a sample's normals; more of them say no more
 DISC_CELLS, ANGLE_CELLS = 48, 36
 BLACK = 0.001  # linear luminance; 3 of 255 in sRGB
@@ -165,7 +165,7 @@ def _look_closely(
             pixels = inside.reshape(-1, 3)
             factor = meta["exposure"].get("shading", 1.0)
             found["images"] += (_image_figures("shading", "sequence", pixels, percentile, factor),)
-            inside = inside @ LUMINANCE
+            inside = luminance(inside)
         found["stored_lit"] = np.mean(inside > LIT, axis=1)
     return found
 
@@ -174,20 +174,20 @@ def _image_figures(
     field: str, kind: str, pixels: NDArray[np.float32], percentile: float, factor: float
 ) -> ImageFigures:
     """pixels: (N, 3) linear, exposed by `factor`."""
-    luminance = pixels @ LUMINANCE
-    median, bright = np.percentile(luminance, [50, percentile])
+    light = luminance(pixels)
+    median, bright = np.percentile(light, [50, percentile])
     return ImageFigures(
         field,
         kind,
         float(median),
         float(bright),
-        clipped=float(np.mean(luminance >= 1)),
-        black=float(np.mean(luminance < BLACK)),
+        clipped=float(np.mean(light >= 1)),
+        black=float(np.mean(light < BLACK)),
         factor=factor,
     )
 
 
 @functools.lru_cache(maxsize=4)
-def _rays(shape: tuple[int, int], matrix: str, kind: str) -> Float64:
+def _rays(shape: tuple[int, int], matrix: str, kind: Projection) -> Float64:
     """(H * W, 3) `view_directions`, of one camera at a time."""
     return view_directions(shape, json.loads(matrix), kind).reshape(-1, 3)

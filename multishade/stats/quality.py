@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from multishade.config import Config
 from multishade.config.models import Adaptive, Quality
 from multishade.errors import ShardError
-from multishade.imaging.color import srgb_from_linear
+from multishade.imaging.quality import psnr
 from multishade.protocol import scene
 from multishade.render.assemble import light_meta
 from multishade.render.blender import render_views
@@ -30,7 +29,6 @@ from multishade.stats.measure import SampleFigures
 
 SECTION = "Image quality"
 LEAST_PSNR = 30.0  # dB, of the median of each kind; below, noise or lost texture shows at first sight
-MOST_PSNR = 99.0
 MOST_SHORT = 0.05  # share of images that may stay below the quality that was asked for
 
 
@@ -105,13 +103,6 @@ def reference_config(config: Config, paths: int) -> Config:
     denoise = render.denoise.model_copy(update={"enabled": False})
     plain = {"samples": samples, "denoise": denoise, "quality": Quality(), "adaptive": Adaptive()}
     return config.model_copy(update={"render": render.model_copy(update=plain)})
-
-
-def psnr(image: NDArray[np.float32], reference: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
-    """dB between two linear images (H, W, 3) after sRGB encoding, inside `mask`; equal ones give MOST_PSNR."""
-    difference = srgb_from_linear(image[mask]) - srgb_from_linear(reference[mask])
-    error = float(np.mean(np.square(difference, dtype=np.float64)))
-    return min(MOST_PSNR, -10 * np.log10(error)) if error > 0 else MOST_PSNR
 
 
 def _compare(plan: Plan, folder: Path, key: str, field: str, renderer: GroupRenderer) -> Compared:

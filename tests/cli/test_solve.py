@@ -91,13 +91,13 @@ def test_a_plain_folder_with_lights_and_mask_from_elsewhere(
 
 
 def test_srgb_photographs_are_made_linear(tmp_path: Path) -> None:
-    from multishade.imaging.color import png_from_linear
+    from multishade.imaging.color import linear_to_png
 
     target = ball(6)
     folder = tmp_path / "photos"
     folder.mkdir()
     for index, image in enumerate(target.images / target.intensities[:, None, None, :]):
-        codecs.write_png(folder / f"{index}.png", png_from_linear(image, 16))
+        codecs.write_png(folder / f"{index}.png", linear_to_png(image, 16))
     write_numbers(folder / "lights.txt", target.directions)
     codecs.write_png(folder / "mask.png", np.where(target.mask, 255, 0).astype(np.uint8))
     for flags, good in (([], False), (["--srgb"], True)):

@@ -12,7 +12,7 @@ from multishade.data.clay import draw_clay
 from multishade.data.loader import Loader
 from multishade.data.settings import Clay, Data, Geometric
 from multishade.geometry.lights import ring
-from multishade.imaging.color import linear_from_srgb
+from multishade.imaging.color import srgb_to_linear
 from tests.support.synthetic import make_sample, write_synthetic_shard
 
 DULL = Clay(share=1, glossy=0, ambient=0, tint=0)
@@ -72,7 +72,7 @@ def test_batches_of_clay_move_with_their_normals_and_come_again(tmp_path: Path) 
     first, again = (next(iter(Loader(settings, ring(9), batch_size=4, seed=3))) for _ in range(2))
     assert torch.equal(first.image, again.image)
     for image, normal, mask in zip(first.image, first.normal, first.mask, strict=True):
-        light = torch.from_numpy(linear_from_srgb(image.numpy()))
+        light = torch.from_numpy(srgb_to_linear(image.numpy()))
         # Pixels whose neighbours are on the object, too: elsewhere light is mixed with the dark.
         inner = -torch.nn.functional.max_pool2d(-mask[None], 3, 1, 1)[0, 0] > 0.5
         assert fitted_light(light, normal, inner)[1] < 0.05

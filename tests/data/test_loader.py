@@ -15,7 +15,7 @@ from multishade.data.loader import DamagedDataWarning, Loader
 from multishade.data.settings import Background, Data, Geometric, Photometric, Relight
 from multishade.errors import DataError
 from multishade.geometry.lights import ring, spiral
-from multishade.imaging.color import srgb_from_linear
+from multishade.imaging.color import linear_to_srgb
 from multishade.photometry.shading import lambert
 from multishade.shards.sample import FieldFormat, decode_sample
 from multishade.shards.tar import read_shard
@@ -84,7 +84,7 @@ def test_a_batch_holds_what_the_shards_hold(tars: list[Path]) -> None:
     assert batch.image.shape == (ALL, 3, 24, 24) and batch.shading.shape == (ALL, 9, 24, 24)
     for place, key in enumerate(batch.keys):
         sample = stored[key]
-        shown = srgb_from_linear(sample.images["image_point"]).transpose(2, 0, 1)
+        shown = linear_to_srgb(sample.images["image_point"]).transpose(2, 0, 1)
         np.testing.assert_allclose(batch.image[place], shown, atol=5e-4)
         np.testing.assert_allclose(batch.normal[place], sample.normal.transpose(2, 0, 1), atol=1e-3)
         np.testing.assert_array_equal(batch.mask[place, 0], sample.mask)
@@ -276,7 +276,7 @@ def test_a_photometric_shard_without_input_images_gives_its_frames(tmp_path: Pat
     path = write_one(
         tmp_path / "a.tar", mode="photometric", strip_images=True, format=FieldFormat(image=image)
     )
-    frames = srgb_from_linear(make_sample(size=24, mode="photometric").shading).transpose(0, 3, 1, 2)
+    frames = linear_to_srgb(make_sample(size=24, mode="photometric").shading).transpose(0, 3, 1, 2)
     seen = set()
     for batch in take(make(path, grey=False), 12):
         for picture in batch.image.numpy():

@@ -14,7 +14,7 @@ from multishade.data.photometric import Camera, add_noise, grey_of, through_jpeg
 from multishade.data.settings import Background, Photometric
 from multishade.errors import DataError
 from multishade.imaging.codecs import write_exr, write_png
-from multishade.imaging.color import linear_from_srgb, srgb_from_linear
+from multishade.imaging.color import linear_to_srgb, srgb_to_linear
 
 STEP = 1 / 255
 
@@ -28,13 +28,13 @@ def flat(value: float, size: int = 32) -> Tensor:
 
 
 def light_of(display: Tensor) -> np.ndarray:  # type: ignore[type-arg]
-    return linear_from_srgb(display.float().numpy())
+    return srgb_to_linear(display.float().numpy())
 
 
 def test_the_table_is_srgb_to_a_fraction_of_an_8_bit_step() -> None:
     light = torch.from_numpy(np.concatenate([np.geomspace(1e-6, 100, 4000), [0, -0.1]]).astype(np.float32))
     shown = display_of(light.half()).float().numpy()
-    assert np.abs(shown - srgb_from_linear(light.numpy())).max() < STEP / 8
+    assert np.abs(shown - linear_to_srgb(light.numpy())).max() < STEP / 8
     assert shown[-1] == shown[-2] == 0 and shown[-3] == 1
 
 
@@ -45,7 +45,7 @@ def test_tone_curves_keep_middle_grey_and_order() -> None:
         shown = display_of(rising, table)
         assert (shown.diff() >= 0).all() and shown[0] == 0
         grey = display_of(torch.tensor([0.18]).half(), table).float()
-        assert grey.item() == pytest.approx(float(srgb_from_linear(np.float32([0.18]))[0]), abs=STEP / 4)
+        assert grey.item() == pytest.approx(float(linear_to_srgb(np.float32([0.18]))[0]), abs=STEP / 4)
     assert soft_shoulder(np.float32([WHITE_OF_SHOULDER]))[0] == pytest.approx(1, abs=1e-6)
     # A shoulder keeps apart what plain encoding clips.
     bright = torch.tensor([1.2, 2.0]).half()

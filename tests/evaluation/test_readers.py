@@ -9,9 +9,11 @@ from scipy.io import savemat
 
 from multishade.errors import EvaluationError, MultiShadeError
 from multishade.evaluation.methods.named import method
-from multishade.evaluation.objects import BenchmarkObject, bounding_box
+from multishade.evaluation.objects import BenchmarkObject
 from multishade.evaluation.readers import benchmark, depth_normals, luces
 from multishade.geometry.angles import angular_error_degrees
+from multishade.geometry.boxes import bounding_window
+from multishade.geometry.depth import depth_to_points
 from multishade.imaging import codecs
 from tests.support.synthetic_benchmarks import (
     ball,
@@ -158,7 +160,7 @@ def test_luces_fall_off_is_taken_out_on_the_plane(tmp_path: Path) -> None:
     """On a plane that faces the camera what is left of an image after the fall-off is the cosine to the light."""
     write_luces_object(tmp_path / "Bell")
     setup = luces.read_setup(tmp_path / "Bell" / "led_params.txt")
-    points = luces.plane_points(setup.camera, (24, 32), setup.mean_distance)
+    points = depth_to_points(np.full((24, 32), setup.mean_distance), setup.camera, "perspective")
     centre = points[4:20, 6:26].reshape(-1, 3).mean(axis=0)
     assert luces.falloff(setup.leds, 0, centre, centre) == pytest.approx(1)
     ray = points[0, 0] - setup.leds.positions[0]
@@ -276,7 +278,7 @@ def test_a_folder_is_told_by_the_files_that_only_one_set_has(tmp_path: Path) -> 
 def test_images_can_be_cut_to_the_object(tmp_path: Path) -> None:
     write_diligent_object(tmp_path / "ballPNG")
     (target,) = read_all(f"diligent:{tmp_path}")
-    window = bounding_box(target.mask)
+    window = bounding_window(target.mask)
     assert target.mask[window].any(axis=0).all() and target.mask[window].any(axis=1).all()
     assert np.array_equal(target.images("mean", window), target.images("mean")[(slice(None), *window)])
 

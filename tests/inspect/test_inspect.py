@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from multishade.geometry.angles import angular_error_degrees
-from multishade.geometry.depth import normals_from_points, points_of
+from multishade.geometry.depth import depth_to_points, points_to_normals
 from multishade.imaging.codecs import read_png
 from multishade.inspect.checks import CHECKS, check_sample
 from multishade.inspect.physics import check_depth
@@ -132,7 +132,9 @@ def scattered() -> Sample:
 
 
 def along_the_ray(sample: Sample) -> Sample:
-    points = points_of(np.where(sample.mask, sample.depth, 1), sample.meta["camera"]["K"], "perspective")
+    points = depth_to_points(
+        np.where(sample.mask, sample.depth, 1), sample.meta["camera"]["K"], "perspective"
+    )
     distance = np.linalg.norm(points, axis=-1)
     return replace(sample, depth=np.where(sample.mask, distance, np.inf).astype(np.float32))
 
@@ -543,9 +545,9 @@ def test_points_and_normals_of_a_depth_map_are_those_of_the_sphere() -> None:
     for kind in ("perspective", "orthographic"):
         matrix = camera_matrix(kind, 256)
         mask, normal, depth = cast_sphere(kind, 256, matrix)
-        points = points_of(depth, matrix.tolist(), kind)
+        points = depth_to_points(depth, matrix.tolist(), kind)
         np.testing.assert_allclose(np.linalg.norm(points[mask] + [0, 0, 1.65], axis=-1), 0.5, atol=1e-9)
-        found, trusted = normals_from_points(points, mask)
+        found, trusted = points_to_normals(points, mask)
         assert trusted.sum() > 0.8 * mask.sum()
         assert angular_error_degrees(found[trusted], normal[trusted]).max() < 0.5
 

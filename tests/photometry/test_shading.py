@@ -7,7 +7,7 @@ import pytest
 from multishade.errors import SolveError
 from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.lights import ring
-from multishade.photometry.shading import compose, lambert
+from multishade.photometry.shading import lambert, relight
 
 
 def test_lambert_is_the_cosine_and_never_negative(rng):
@@ -39,12 +39,12 @@ def test_a_frontal_plane_is_equally_bright_under_the_whole_ring():
 def test_composition_is_linear_in_light(rng):
     basis = rng.random((3, 4, 5, 3), dtype=np.float32)
     strengths = np.array([0.5, 2.0, 0.0])
-    np.testing.assert_allclose(compose(basis, strengths), 0.5 * basis[0] + 2 * basis[1], rtol=1e-6)
+    np.testing.assert_allclose(relight(basis, strengths), 0.5 * basis[0] + 2 * basis[1], rtol=1e-6)
     colours = rng.random((3, 3))
     expected = sum(basis[m] * colours[m] for m in range(3))
-    np.testing.assert_allclose(compose(basis, colours), expected, rtol=1e-5)
+    np.testing.assert_allclose(relight(basis, colours), expected, rtol=1e-5)
     np.testing.assert_allclose(
-        compose(basis, strengths), compose(basis, np.repeat(strengths[:, None], 3, axis=1)), rtol=1e-6
+        relight(basis, strengths), relight(basis, np.repeat(strengths[:, None], 3, axis=1)), rtol=1e-6
     )
 
 
@@ -54,7 +54,7 @@ def test_wrong_shapes_are_named(rng):
     with pytest.raises(SolveError, match="mask"):
         lambert(np.zeros((4, 5, 3)), ring(3), np.ones((5, 4)))
     with pytest.raises(SolveError, match="weights"):
-        compose(np.zeros((3, 4, 5, 3)), np.ones(4))
+        relight(np.zeros((3, 4, 5, 3)), np.ones(4))
 
 
 @pytest.mark.parametrize("degrees", [0.0, 0.001, 0.1, 1.0, 45.0, 90.0, 179.0, 180.0])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from multishade.imaging.color import srgb_from_linear
+from multishade.imaging.color import linear_to_srgb
 from multishade.render.blender.convergence import Accumulation, Goal, Part, converge
 
 Array = NDArray[np.float32]
@@ -40,7 +40,7 @@ class Renderer:
         return Part(samples, np.concatenate([blurred, alpha], axis=-1).astype(np.float32), raw)
 
     def psnr(self, image: Array, exposure: float = 1.0) -> float:
-        shown, wanted = (srgb_from_linear(x * np.float32(exposure)) for x in (image[..., :3], self.truth))
+        shown, wanted = (linear_to_srgb(x * np.float32(exposure)) for x in (image[..., :3], self.truth))
         return float(-10 * np.log10(np.mean((shown - wanted) ** 2)))
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from multishade.config import models
-from multishade.imaging.color import srgb_from_linear
+from multishade.imaging.color import linear_to_srgb
 from multishade.procedural import materials
 from multishade.protocol.scene import Group, Light, ObjectSource, RenderSettings, Sequence, View, to_json
 from multishade.render.assemble import exposure, usual_exposure
@@ -107,7 +107,7 @@ def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderChild) -
             assert low.converged[field].samples < high.converged[field].samples < 1024
             assert low.converged[field].psnr >= 28 and high.converged[field].psnr >= 36
             factor = np.float32(expose(truth.images[field][truth.mask]))
-            shown, wanted = (srgb_from_linear(x.images[field][truth.mask] * factor) for x in (high, truth))
+            shown, wanted = (linear_to_srgb(x.images[field][truth.mask] * factor) for x in (high, truth))
             real = -10 * np.log10(np.mean((shown - wanted) ** 2))
             assert real > 33.5, (field, real, high.converged[field])
         # Both images have noise of their own, so the numbers are near, not equal.

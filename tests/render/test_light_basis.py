@@ -19,13 +19,14 @@ from multishade.geometry.lights import ring
 from multishade.imaging.codecs import decode_exr
 from multishade.inspect.basis import check_basis
 from multishade.inspect.structure import check_sizes
+from multishade.photometry.shading import relight
 from multishade.protocol.scene import Group
 from multishade.render.blender import render_views
 from multishade.render.blender.combined import render_together, weighted
 from multishade.render.blender.session import Stopwatch
 from multishade.render.plan import make_plan
 from multishade.render.worker import GroupRenderer, object_source
-from multishade.shards.light_basis import LightBasis, relight
+from multishade.shards.light_basis import LightBasis
 from multishade.shards.sample import FieldFormat, Sample, decode_sample, encode_sample
 from multishade.shards.tar import read_shard
 from tests.support.synthetic import make_sample, with_basis, write_synthetic_shard

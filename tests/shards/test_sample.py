@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from multishade.errors import ShardError
-from multishade.imaging.color import linear_from_png, linear_from_srgb, png_from_linear, srgb_from_linear
+from multishade.imaging.color import linear_to_png, linear_to_srgb, png_to_linear, srgb_to_linear
 from multishade.shards.fields import light_names, round_normals_to_half
 from multishade.shards.sample import FieldFormat, Sample, decode_sample, encode_sample, shading_of
 from tests.support.synthetic import make_sample, with_meta
@@ -53,7 +53,7 @@ def test_default_format_keeps_every_array(kind: str) -> None:
     assert not back.normal[~sample.mask].any()
     assert list(back.images) == IMAGES
     for name, image in sample.images.items():
-        error = np.abs(srgb_from_linear(back.images[name]) - srgb_from_linear(image))[sample.mask]
+        error = np.abs(linear_to_srgb(back.images[name]) - linear_to_srgb(image))[sample.mask]
         assert np.sqrt(np.mean(error**2)) < 1.5 / 255, name
 
 
@@ -83,7 +83,7 @@ def test_png_images_state_their_conversion_and_come_back_linear(name: str, bits:
     }
     back = decode_sample(sample.key, files)
     for field, image in sample.images.items():
-        display = np.abs(srgb_from_linear(back.images[field]) - srgb_from_linear(image))
+        display = np.abs(linear_to_srgb(back.images[field]) - linear_to_srgb(image))
         assert display.max() <= 0.51 / (2**bits - 1), field
 
 
@@ -181,8 +181,8 @@ def test_missing_and_damaged_files_are_named() -> None:
 def test_srgb_follows_the_standard_at_its_known_points() -> None:
     linear = np.array([0.0, 0.0031308, 0.18, 0.5, 1.0, 2.0, -1.0])
     expected = [0.0, 0.04045, 0.46136, 0.73536, 1.0, 1.0, 0.0]
-    np.testing.assert_allclose(srgb_from_linear(linear), expected, atol=2e-5)
-    np.testing.assert_allclose(linear_from_srgb(srgb_from_linear(linear))[:5], linear[:5], atol=1e-6)
+    np.testing.assert_allclose(linear_to_srgb(linear), expected, atol=2e-5)
+    np.testing.assert_allclose(srgb_to_linear(linear_to_srgb(linear))[:5], linear[:5], atol=1e-6)
     for bits in (8, 16):
         every = np.arange(2**bits, dtype=np.uint8 if bits == 8 else np.uint16)
-        np.testing.assert_array_equal(png_from_linear(linear_from_png(every), bits), every)
+        np.testing.assert_array_equal(linear_to_png(png_to_linear(every), bits), every)

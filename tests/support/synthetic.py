@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.shards.sample import CONVENTIONS, SCHEMA, FieldFormat, Sample, encode_sample
+from multishade.geometry.conventions import CONVENTIONS
+from multishade.shards.sample import SCHEMA, FieldFormat, Sample, encode_sample
 from multishade.shards.tar import ShardDigest, commit_marker, write_shard
 
 Array = NDArray[np.floating]

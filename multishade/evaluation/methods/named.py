@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
-from multishade.evaluation.objects import BenchmarkObject, Float32, bounding_box
+from multishade.evaluation.objects import BenchmarkObject, Float32
 from multishade.geometry import conventions
+from multishade.geometry.boxes import bounding_window
 from multishade.imaging import read
 from multishade.photometry.solvers import methods
 
@@ -61,7 +62,7 @@ def solve(target: BenchmarkObject, name: str, gray: str) -> Iterator[Prediction]
     """Photometric stereo from all photographs. Pixels that the lights do not determine get no normal."""
     if target.directions is None:
         raise EvaluationError(f"{target.benchmark}/{target.name}: no light directions, which {name} needs")
-    window = bounding_box(target.mask)
+    window = bounding_window(target.mask)
     images_of_light = target.images(gray, window)
     found = methods.solve(images_of_light, target.directions, target.mask[window], method=name)
     normal = np.zeros((*target.mask.shape, 3), dtype=np.float32)
@@ -86,7 +87,7 @@ def ellipsoid_normals(mask: NDArray[np.bool_]) -> Float32:
 
     Mask pixels in the box's corners, outside the ellipse, get the normal of the nearest point of the rim.
     """
-    rows, columns = bounding_box(mask)
+    rows, columns = bounding_window(mask)
     half = np.array([columns.stop - columns.start, rows.stop - rows.start]) / 2
     row, column = np.nonzero(mask)
     x = (column + 0.5 - (columns.start + columns.stop) / 2) / half[0]
@@ -105,12 +106,12 @@ def ellipsoid_normals(mask: NDArray[np.bool_]) -> Float32:
 def from_folder(folder: Path, declared: str) -> Method:
     """Normal maps made elsewhere: `<object>.<suffix>`, or `<object>/<image stem>.<suffix>` for one map an image.
 
-    declared: the axes they are stored in (`conventions.parse`). Raises EvaluationError for an object without a
+    declared: the axes they are stored in (`conventions.parse_axes`). Raises EvaluationError for an object without a
     map, or one of another size than the truth.
     """
     if not folder.is_dir():
         raise EvaluationError(f"{folder}: no such folder of normal maps")
-    conventions.parse(declared)
+    conventions.parse_axes(declared)
 
     def predict(target: BenchmarkObject) -> Iterator[Prediction]:
         for image, path in _predictions_of(target, folder):
@@ -120,7 +121,7 @@ def from_folder(folder: Path, declared: str) -> Method:
                     f"{path}: {stored.shape[1]} x {stored.shape[0]} pixels, the truth of {target.name} has "
                     f"{target.mask.shape[1]} x {target.mask.shape[0]}; resize it where it is made"
                 )
-            yield Prediction(image, conventions.to_ours(stored, declared))
+            yield Prediction(image, conventions.to_camera_frame(stored, declared))
 
     return predict
 

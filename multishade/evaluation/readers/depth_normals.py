@@ -20,7 +20,7 @@ from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.geometry import conventions
 from multishade.imaging import read as images
-from multishade.imaging.color import linear_from_srgb
+from multishade.imaging.color import srgb_to_linear
 
 NAME = "nyu"
 
@@ -66,7 +66,7 @@ def _read_image(
     photograph = _first(folder, stem + layout.image, (".png", ".jpg", ".jpeg"))
     if photograph is None:
         raise EvaluationError(f"{normal_file}: no image {stem}{layout.image}.png or .jpg beside it")
-    normal = conventions.to_ours(images.read_normal_map(normal_file), layout.convention)
+    normal = conventions.to_camera_frame(images.read_normal_map(normal_file), layout.convention)
     mask = (normal != 0).any(axis=2)
     mask_file = folder / f"{stem}{layout.mask}.png"
     if mask_file.is_file():
@@ -84,7 +84,7 @@ def _read_image(
         depth=depth,
         camera=camera,
         input_names=(photograph.name,),
-        load_input=lambda index: linear_from_srgb(images.read_image(photograph)),
+        load_input=lambda index: srgb_to_linear(images.read_image(photograph)),
         tags={"family": folder.name},
     )
 

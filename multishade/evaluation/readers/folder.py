@@ -18,7 +18,7 @@ from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.evaluation.readers import diligent
 from multishade.geometry import conventions, lights
 from multishade.imaging import read as images
-from multishade.imaging.color import linear_from_srgb
+from multishade.imaging.color import srgb_to_linear
 
 NAME = "folder"
 LIGHT_FILES = ("light_directions.txt", "lights.txt", "light.txt")
@@ -46,7 +46,7 @@ def read_object(
     light_file: Path | None = None,
     mask_file: Path | None = None,
     truth: Path | None = None,
-    truth_convention: str = conventions.OURS,
+    truth_convention: str = conventions.CAMERA_AXES,
     srgb: bool = False,
 ) -> BenchmarkObject:
     """One folder. light_file, mask_file: in place of those in the folder. srgb: the images are sRGB-coded, decode them.
@@ -71,11 +71,11 @@ def read_object(
     normal = None
     if normal_file is not None:
         shape = (mask.shape[0], mask.shape[1])
-        normal = conventions.to_ours(images.read_normal_map(normal_file, shape), truth_convention)
+        normal = conventions.to_camera_frame(images.read_normal_map(normal_file, shape), truth_convention)
 
     def load_image(index: int) -> Float32:
         stored = images.read_image(paths[index])
-        return linear_from_srgb(stored) if srgb else stored
+        return srgb_to_linear(stored) if srgb else stored
 
     return BenchmarkObject(
         name=folder.resolve().name,

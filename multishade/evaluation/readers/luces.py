@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64, NearLights
+from multishade.geometry.depth import depth_to_points
 from multishade.imaging import read as images
 
 NAME = "luces"
@@ -55,7 +56,8 @@ def read_object(folder: Path, truth: Path | None = None) -> BenchmarkObject:
         raise EvaluationError(
             f"{folder}: mask.png is {mask.shape[1]} x {mask.shape[0]}, {SETUP} says {setup.columns} x {setup.rows}"
         )
-    points = plane_points(setup.camera, mask.shape, setup.mean_distance)
+    # Where each pixel's ray meets the plane at the mean distance.
+    points = depth_to_points(np.full(mask.shape, setup.mean_distance), setup.camera, "perspective")
     centre = points[mask].mean(axis=0) if mask.any() else points.reshape(-1, 3).mean(axis=0)
     toward = setup.leds.positions - centre
 
@@ -115,14 +117,6 @@ def read_setup(path: Path) -> Setup:
     camera = np.array([[focal, 0, x0 + 0.5], [0, focal, y0 + 0.5], [0, 0, 1]])
     leds = NearLights(parsed[:, :3] * turn, axes / lengths, parsed[:, 6:9], parsed[:, 9])
     return Setup(height, width, camera, mean_distance, leds)
-
-
-def plane_points(camera: Float64, shape: tuple[int, ...], distance: float) -> Float64:
-    """Where each pixel's ray meets the plane at `distance`: (H, W, 3) in our camera frame, the camera at the origin."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]] + 0.5
-    x = (columns - camera[0, 2]) / camera[0, 0] * distance
-    y = -(rows - camera[1, 2]) / camera[1, 1] * distance
-    return np.stack([x, y, np.full(x.shape, -distance)], axis=2)
 
 
 def falloff(leds: NearLights, index: int, points: Float64, centre: Float64) -> NDArray[np.float32]:

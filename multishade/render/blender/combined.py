@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.geometry.boxes import Box
 from multishade.protocol.scene import Light, View, to_json
 from multishade.render.blender.passes import read_passes
 from multishade.render.blender.process import BlenderChild
-
-Box = tuple[int, int, int, int]
 
 
 def render_together(
@@ -29,9 +28,8 @@ def render_together(
     pixels = read_passes(path)["Combined"][..., :3]
     if box is None:
         return pixels, seconds
-    left, top, right, bottom = box
     frame = np.zeros((view.camera.height, view.camera.width, 3), np.float32)
-    frame[top:bottom, left:right] = pixels
+    frame[box.window] = pixels
     return frame, seconds
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.imaging.color import srgb_from_linear
+from multishade.imaging.color import linear_to_srgb
+from multishade.imaging.quality import error_to_psnr, mean_squared, psnr_to_error
 
 Array = NDArray[np.float32]
 
@@ -46,7 +47,7 @@ class Goal:
     @property
     def error(self) -> float:
         """The mean square error that is allowed."""
-        return 10 ** (-self.psnr / 10)
+        return psnr_to_error(self.psnr)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +77,7 @@ def converge(
         part = render(min(wanted, goal.most - found.samples), number)
         found.add(part, expose(found.pixels(solid)), solid)
         number, wanted = number + 1, found.wanted(goal.error)
-    return found.image, Convergence(number, found.samples, -10 * math.log10(max(found.error, 1e-10)))
+    return found.image, Convergence(number, found.samples, error_to_psnr(found.error, smallest_error=1e-10))
 
 
 class Accumulation:
@@ -116,22 +117,22 @@ class Accumulation:
         """Mean square error of the two together, and the best share of the undenoised image in them."""
 
         def shown(image: Array) -> Array:
-            return srgb_from_linear(image[solid, :3] * np.float32(exposure))
+            return linear_to_srgb(image[solid, :3] * np.float32(exposure))
 
         ours, theirs = self.samples, part.samples
         clean, other = shown(self._clean), shown(part.clean)
         if self._raw is None or part.raw is None:
-            return _mean_square(clean - other) * ours * theirs / both**2, 0.0
+            return mean_squared(clean - other) * ours * theirs / both**2, 0.0
         raw, other_raw = shown(self._raw), shown(part.raw)
         # What falls with the samples is alike in both parts; of their difference, the mean of both keeps this share.
         kept = both**-FALL / (ours**-FALL + theirs**-FALL)
-        told = _mean_square(clean - other) * kept * HIDDEN
+        told = mean_squared(clean - other) * kept * HIDDEN
         # Noise goes as one over the samples: that of the difference is the sum of both parts', of which these follow.
-        of_raw, of_other = (_mean_square(raw - other_raw) * n / both for n in (theirs, ours))
+        of_raw, of_other = (mean_squared(raw - other_raw) * n / both for n in (theirs, ours))
         if of_raw >= JUDGE:
             return told, 0.0
         # Against an image of other noise and no hidden error: errors of the earlier parts, and what they share.
-        denoised = max(_mean_square(clean - other_raw) - of_other, 0.0)
+        denoised = max(mean_squared(clean - other_raw) - of_other, 0.0)
         clear = of_other < CLEAR * denoised
         share = 0.0
         if of_raw < denoised:
@@ -153,7 +154,3 @@ def _mix(denoised: float, raw: float, shared: float) -> tuple[float, float]:
     spread = denoised + raw - 2 * shared
     share = min(max((denoised - shared) / spread, 0.0), 1.0) if spread > 0 else 0.0
     return share, (1 - share) ** 2 * denoised + share**2 * raw + 2 * share * (1 - share) * shared
-
-
-def _mean_square(difference: Array) -> float:
-    return float(np.mean(difference**2, dtype=np.float64))

@@ -39,17 +39,3 @@ def camera_normals(
     length = np.linalg.norm(turned, axis=-1, keepdims=True)
     normal[mask] = turned / np.maximum(length, 1e-12)
     return normal
-
-
-def bounding_box(mask: NDArray[np.bool_], margin: int) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom (the last two excluded) of the true pixels, widened by `margin`; None without any."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    height, width = mask.shape
-    return (
-        max(int(columns[0]) - margin, 0),
-        max(int(rows[0]) - margin, 0),
-        min(int(columns[-1]) + 1 + margin, width),
-        min(int(rows[-1]) + 1 + margin, height),
-    )

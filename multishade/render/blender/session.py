@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import AssetError, RenderFailed
+from multishade.geometry.boxes import Box, bounding_box
 from multishade.protocol.scene import Group, RenderSettings, View, to_json
 from multishade.render.blender.convergence import Convergence, Goal, Part, converge
-from multishade.render.blender.passes import bounding_box, camera_normals, hit_mask, read_passes
+from multishade.render.blender.passes import camera_normals, hit_mask, read_passes
 from multishade.render.blender.process import BlenderChild
 
 Array = NDArray[np.float32]
-Box = tuple[int, int, int, int]
 Expose = Callable[[Array], float]  # (N, 3) linear pixels of the object -> the factor they will be shown with
 STAGES = {"image": "images", "photometric": "sequence", "basis": "sequence", "pilots": "pilots"}
 STREAMS = ("image", "photometric", "basis")  # of Cycles' noise; append only: the place decides the seed
@@ -197,7 +197,7 @@ class Session:
         frame = np.zeros((*shape, 4), dtype=np.float32)
         if rgba.shape[:2] != (bottom - top, right - left):
             raise RenderFailed(
-                f"{view.key}: asked Cycles for the box {box}, got {rgba.shape[1]} x {rgba.shape[0]} pixels"
+                f"{view.key}: asked Cycles for the box {tuple(box)}, got {rgba.shape[1]} x {rgba.shape[0]} pixels"
             )
         frame[top:bottom, left:right] = rgba
         return RenderedImage(frame, converged)
