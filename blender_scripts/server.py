@@ -16,8 +16,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-if __name__ == "__main__":  # run by a Blender binary, which knows nothing of this project's folder
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__":
+    # A Blender binary has no path to this package. Last in the list, since an installed copy lies beside a NumPy that
+    # Blender's own must precede.
+    sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 import bpy
 
