@@ -52,10 +52,10 @@ class Answers:
         self._model, self._sampling = model, sampling
         self._made: dict[str, torch.Tensor] = {}
 
-    def predict(self, images: torch.Tensor, seed: int = 0, how: Sampling | None = None) -> torch.Tensor:
+    def generate(self, images: torch.Tensor, seed: int = 0, sampling: Sampling | None = None) -> torch.Tensor:
         place = hashlib.sha256(images.numpy().tobytes() + bytes(seed)).hexdigest()
         if place not in self._made:
-            self._made[place] = self._model.predict(images, seed, how or self._sampling)
+            self._made[place] = self._model.generate(images, seed, sampling or self._sampling)
         return self._made[place]
 
 

@@ -56,8 +56,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from dataclasses import replace
-
     from multishade.errors import ImageFileError, ModelError, SolveError
     from multishade.inference import infer_all, read_photo
     from multishade.inference.photo import find_photos
@@ -75,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
         )
     model = _load(args)
     given = {"steps": args.steps, "guidance": args.guidance, "max_guidance": args.scale}
-    sampling = replace(
-        model.settings.sampling, **{name: value for name, value in given.items() if value is not None}
+    sampling = model.settings.sampling.replaced(
+        **{name: value for name, value in given.items() if value is not None}
     )
     failures: list[str] = []
     places: dict[int, Path] = {}

@@ -93,7 +93,7 @@ def infer_all(
     while group := list(islice(waiting, batch)):
         framed = [frame(photo, size, crop) for photo in group]
         images = torch.from_numpy(np.stack([np.moveaxis(each.pixels, 2, 0) for each in framed]))
-        made = model.predict(images, seed, sampling).cpu().numpy()
+        made = model.generate(images, seed, sampling).cpu().numpy()
         for photo, seen, answer in zip(group, framed, made, strict=True):
             yield _finished(model, photo, seen, answer, solver)
 

@@ -9,7 +9,11 @@ FOLDER = Path(__file__).resolve().parent.parent / "weights" / "rose-one-step"
 
 
 def bundled_model() -> Path:
-    """Return its folder. Raises ModelError if it is not installed."""
+    """Return its folder.
+
+    Raises:
+        ModelError: If it is not installed.
+    """
     if not (FOLDER / "rose.json").is_file():
         raise ModelError(
             f"{FOLDER}: the bundled model is not installed; give another with --model, or train one: "

@@ -20,7 +20,7 @@ def build_model(config: TrainConfig) -> RoSE:
     A folder of ours says what it was trained to do, and must agree with the configuration: K, target, photo and the
     like. A published base (SVD, SV3D) takes what the configuration says.
     """
-    settings = config.model.settings()
+    settings = config.model.settings().model_copy(update={"base": None})
     if config.model.preset is not None:
         return RoSE(build(config.model.preset, settings))
     source = config.model.pretrained
@@ -30,9 +30,9 @@ def build_model(config: TrainConfig) -> RoSE:
     # What is frozen and large stays where it is: checkpoints hold the network only.
     base = None
     if parts.clip is not None or any(True for _ in parts.codec.parameters()):
-        place = Path(pretrained.place_of_frozen(source, config.model.base))
+        place = Path(pretrained.frozen_source(source, config.model.base))
         base = str(place.resolve() if place.is_dir() else place)
-    return RoSE(replace(parts, settings=replace(settings, base=base)))
+    return RoSE(replace(parts, settings=settings.model_copy(update={"base": base})))
 
 
 def _require_agreement(source: str, settings: RoseSettings) -> None:

@@ -12,40 +12,17 @@ from pydantic import Field, model_validator
 from multishade.config.section import Probability, Section
 from multishade.data.settings import Clay, Geometric, Photometric, Relight
 from multishade.data.settings import Data as DataSettings
-from multishade.models.rose.settings import RoseSettings, Sampling
+from multishade.models.rose.settings import RoseSettings
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
 
-class SamplingSection(Section):
-    """How validation samples, and how the trained model is run unless told otherwise. Defaults: the paper's."""
-
-    steps: int = Field(25, ge=1, le=1000)
-    guidance: Literal["triangle", "constant"] = "triangle"
-    min_guidance: float = Field(1.0, ge=0)
-    max_guidance: float = Field(2.5, ge=0)
-    noise_augmentation: float = Field(
-        1e-5, ge=0, description="standard deviation of noise on the photo (-1..1)"
-    )
-
-
-class Model(Section):
-    """Either `preset` (a small network with random weights) or `pretrained` (a folder or Hub name)."""
+class Model(RoseSettings):
+    """RoSE's settings, and where its weights come from: `preset` (random) or `pretrained` (a folder or Hub name)."""
 
     preset: str | None = Field(None, description="a name of multishade.models.rose.presets")
     pretrained: str | None = Field(None, description="SVD, SV3D, the published RoSE, or a model of ours")
-    base: str | None = Field(None, description="where VAE, CLIP and scheduler are, if not with the UNet")
-    process: Literal["diffusion", "one_step"] = "diffusion"
-    target: Literal["shading", "normal"] = Field("shading", description="normal: predicted directly")
-    photo: Literal["grey", "rgb"] = "grey"
-    light_angles: Literal["constant", "lights"] = Field(
-        "constant", description="what the network is told of a frame's light: nothing, or its angles"
-    )
-    lights: int = Field(9, ge=3, le=256, description="K, on a ring")
-    elevation_degrees: float = Field(45.0, gt=0, lt=90)
-    size: int = Field(576, ge=8, le=4096, description="pixels a side")
-    sampling: SamplingSection = SamplingSection()
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -54,9 +31,8 @@ class Model(Section):
         return self
 
     def settings(self) -> RoseSettings:
-        """The same for multishade.models.rose."""
-        chosen = self.model_dump(exclude={"preset", "pretrained", "base", "sampling"})
-        return RoseSettings(**chosen, sampling=Sampling(**self.sampling.model_dump()))
+        """Return the model's own settings."""
+        return RoseSettings.model_validate(self.model_dump(include=set(RoseSettings.model_fields)))
 
 
 class Data(Section):

@@ -23,6 +23,7 @@ from accelerate.utils import gather_object, set_seed
 from multishade.data.batches import Batch
 from multishade.errors import TrainingError
 from multishade.imaging import display
+from multishade.models.hub import push
 from multishade.models.rose.model import RoSE
 from multishade.training import objectives, state, validation
 from multishade.training.build import build_model
@@ -121,7 +122,7 @@ def train(
     if accelerator.is_main_process:
         state.save_model(finished, model, parameters, mean)
         if config.hub.repository is not None:
-            push(finished, config.hub.repository, config.hub.private)
+            push(finished, config.hub.repository, config.hub.private, "RoSE model")
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return finished
@@ -135,20 +136,6 @@ def learning_rate(options: Optimisation, step: int) -> float:
         return options.learning_rate
     done = (step - options.warmup) / max(1, options.steps - options.warmup)
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-
-
-def push(model: Path, repository: str, private: bool) -> None:
-    """Put a model folder on the Hugging Face Hub. Raises TrainingError; the folder stays where it is."""
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().create_repo(repository, private=private, exist_ok=True)
-        HfApi().upload_folder(repo_id=repository, folder_path=str(model), commit_message="RoSE model")
-    except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"{repository}: cannot be pushed to the Hub ({error}); the model is in {model}; "
-            "log in with `hf auth login` and push it with `hf upload`"
-        ) from error
 
 
 def _validate(

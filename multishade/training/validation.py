@@ -56,7 +56,7 @@ def rows_of(model: RoSE, batches: Iterable[Batch], solver: str, drawn: int) -> l
     """Predict, solve and measure every image of `batches`; the first `drawn` also as pictures."""
     rows: list[Row] = []
     for batch in batches:
-        made = model.predict(batch.image).cpu().numpy()
+        made = model.generate(batch.image).cpu().numpy()
         for place, key in enumerate(batch.keys):
             rows.append(_row(model, batch, place, str(key), made[place], solver, len(rows) < drawn))
     return rows

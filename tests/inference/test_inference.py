@@ -40,7 +40,7 @@ class SphereModel:
 
     settings: RoseSettings
 
-    def predict(self, images: torch.Tensor, seed: int, how: Sampling | None) -> torch.Tensor:
+    def generate(self, images: torch.Tensor, seed: int, sampling: Sampling | None) -> torch.Tensor:
         made = []
         for image in images.numpy().mean(axis=1):
             size = len(image)
@@ -254,10 +254,10 @@ class TestInference:
         assert [len(found.normal) for found in together] == [60, 70, 80, 90, 100]
         assert all(np.array_equal(a.normal, b.normal) for a, b in zip(together, alone, strict=True))
 
-    def test_from_a_file_by_the_model(self, tmp_path: Path) -> None:
+    def test_from_a_file(self, tmp_path: Path) -> None:
         Image.fromarray(COLOUR).save(tmp_path / "photo.png")
         tiny_model().save_pretrained(tmp_path / "model")
-        found = RoSE.from_pretrained(tmp_path / "model").infer(tmp_path / "photo.png", solver="ols")
+        found = infer(RoSE.from_pretrained(tmp_path / "model"), tmp_path / "photo.png", solver="ols")
         assert found.normal.shape == (20, 30, 3)
 
     def test_unknown_solver(self) -> None:

@@ -94,7 +94,7 @@ def test_published_checkpoint_loads(tmp_path: Path) -> None:
     assert (model.settings.sampling.steps, model.settings.sampling.max_guidance) == (25, 2.5)
     for name, value in published_unet().state_dict().items():
         assert torch.equal(model.unet.state_dict()[name], value), name
-    made = model.predict(torch.rand(1, 3, 16, 16), how=PLAIN_SAMPLING)
+    made = model.generate(torch.rand(1, 3, 16, 16), sampling=PLAIN_SAMPLING)
     assert made.shape == (1, 9, 16, 16)
 
 
@@ -105,7 +105,9 @@ def test_published_checkpoint_saved_again_is_the_same_model(tmp_path: Path) -> N
     again = RoSE.from_pretrained(tmp_path / "again")
     photo = torch.rand(1, 3, 16, 16)
     assert again.settings == model.settings
-    assert torch.equal(again.predict(photo, how=PLAIN_SAMPLING), model.predict(photo, how=PLAIN_SAMPLING))
+    assert torch.equal(
+        again.generate(photo, sampling=PLAIN_SAMPLING), model.generate(photo, sampling=PLAIN_SAMPLING)
+    )
 
 
 @pytest.mark.parametrize("network", [CHANNELS_NETWORK, FRAMES_NETWORK], ids=["channels", "frames"])
@@ -115,7 +117,7 @@ def test_saved_model_gives_the_same_answers(tmp_path: Path, network: object) -> 
     again = RoSE.from_pretrained(tmp_path / "model", lights=6)
     photo = torch.rand(2, 1, 16, 16)
     assert again.settings == model.settings
-    assert torch.equal(again.predict(photo), model.predict(photo))
+    assert torch.equal(again.generate(photo), model.generate(photo))
 
 
 def test_model_can_be_stored_in_half_its_size(tmp_path: Path) -> None:
@@ -131,7 +133,7 @@ def test_model_can_be_stored_in_half_its_size(tmp_path: Path) -> None:
     assert next(again.unet.parameters()).dtype == torch.float32
     assert next(model.unet.parameters()).dtype == torch.float32
     photo = torch.rand(1, 1, 16, 16)
-    torch.testing.assert_close(again.predict(photo), model.predict(photo), atol=5e-3, rtol=0)
+    torch.testing.assert_close(again.generate(photo), model.generate(photo), atol=5e-3, rtol=0)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -149,19 +151,19 @@ def test_presets_make_what_is_asked_for(preset: str, lights: int, target: str) -
 def test_colour_and_grey_photos() -> None:
     grey, colour = tiny_model(), tiny_model(photo="rgb")
     photo = torch.rand(1, 3, 16, 16)
-    torch.testing.assert_close(grey.predict(photo), grey.predict(photo.mean(1, keepdim=True)))
-    assert colour.predict(photo).shape == (1, 9, 16, 16)
+    torch.testing.assert_close(grey.generate(photo), grey.generate(photo.mean(1, keepdim=True)))
+    assert colour.generate(photo).shape == (1, 9, 16, 16)
     with pytest.raises(ModelError, match="1 channels; this model sees RGB"):
-        colour.predict(photo[:, :1])
+        colour.generate(photo[:, :1])
 
 
 def test_a_batch_is_as_good_as_its_photos_alone() -> None:
     model = tiny_model(FRAMES_NETWORK)
     photos = torch.rand(2, 1, 16, 16)
-    together = model.predict(photos, seed=5)
-    alone = torch.cat([model.predict(photo[None], seed=5) for photo in photos])
+    together = model.generate(photos, seed=5)
+    alone = torch.cat([model.generate(photo[None], seed=5) for photo in photos])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(model.predict(photos, seed=6), together, atol=1e-2)
+    assert not torch.allclose(model.generate(photos, seed=6), together, atol=1e-2)
 
 
 class TestWrongModels:
@@ -211,8 +213,8 @@ class TestWrongModels:
         [
             ({"format": 2}, "format 2; this version of multishade reads format 1"),
             ({"colour": 1}, "unknown colour; it was written by a newer version"),
-            ({"process": "magic"}, "process 'magic': expected one of diffusion, one_step"),
-            ({"lights": 2}, "lights 2: expected 3 to 256"),
+            ({"process": "magic"}, "process 'magic': input should be 'diffusion' or 'one_step'"),
+            ({"lights": 2}, "lights 2: input should be greater than or equal to 3"),
         ],
     )
     def test_settings_of_another_kind(self, tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -226,7 +228,7 @@ class TestWrongModels:
         with pytest.raises(ModelError, match="takes multiples of 8 pixels"):
             tiny_model(size=20)
         with pytest.raises(ModelError, match=r"20 x 16 pixels; this network takes multiples of 8"):
-            tiny_model().predict(torch.rand(1, 1, 16, 20))
+            tiny_model().generate(torch.rand(1, 1, 16, 20))
 
     def test_frames_as_channels_are_for_one_step(self) -> None:
         with pytest.raises(ModelError, match="takes no noisy latents"):

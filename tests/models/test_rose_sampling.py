@@ -48,8 +48,8 @@ def test_stable_video_diffusion_is_diffusers_own_pipeline(tmp_path: Path) -> Non
         generator=torch.Generator().manual_seed(42),
         output_type="pt",
     ).frames.mean(dim=2)
-    made = model.predict(
-        as_tensor(PHOTO), seed=42, how=Sampling(steps=4, guidance="constant", max_guidance=2.0)
+    made = model.generate(
+        as_tensor(PHOTO), seed=42, sampling=Sampling(steps=4, guidance="constant", max_guidance=2.0)
     )
     # The pipeline clips; the photo goes through 8 bits in both.
     torch.testing.assert_close(made.clamp(0, 1), expected, atol=2e-4, rtol=0)
@@ -103,7 +103,7 @@ def published_sampler(place: Path, base: Path, seed: int) -> torch.Tensor:
 def test_published_settings_match_the_published_sampler(tmp_path: Path) -> None:
     place, base = save_published(tmp_path)
     expected = published_sampler(place, base, seed=42)
-    made = RoSE.from_pretrained(place, base=base).predict(as_tensor(PHOTO), seed=42)
+    made = RoSE.from_pretrained(place, base=base).generate(as_tensor(PHOTO), seed=42)
     torch.testing.assert_close(made, expected, atol=5e-4, rtol=0)
     assert expected.std() > 0.01
 
@@ -111,9 +111,9 @@ def test_published_settings_match_the_published_sampler(tmp_path: Path) -> None:
 def test_guidance_matters_where_it_is_not_one() -> None:
     model = tiny_model(FRAMES_NETWORK)
     photo = torch.rand(1, 1, 16, 16)
-    plain = model.predict(photo, how=PLAIN_SAMPLING)
-    triangle = model.predict(
-        photo, how=Sampling(steps=3, guidance="triangle", min_guidance=1, max_guidance=4)
+    plain = model.generate(photo, sampling=PLAIN_SAMPLING)
+    triangle = model.generate(
+        photo, sampling=Sampling(steps=3, guidance="triangle", min_guidance=1, max_guidance=4)
     )
     assert guidance_scales(Sampling(), 9)[-1] == 1
     assert not torch.allclose(plain, triangle, atol=1e-4)
@@ -123,10 +123,10 @@ def test_without_guidance_the_network_is_called_once_a_step() -> None:
     model = tiny_model(FRAMES_NETWORK)
     batches: list[int] = []
     model.unet.register_forward_pre_hook(lambda module, given: batches.append(len(given[0])))
-    model.predict(torch.rand(1, 1, 16, 16), how=PLAIN_SAMPLING)
+    model.generate(torch.rand(1, 1, 16, 16), sampling=PLAIN_SAMPLING)
     assert batches == [1, 1, 1]
     batches.clear()
-    model.predict(torch.rand(1, 1, 16, 16), how=Sampling(steps=2))
+    model.generate(torch.rand(1, 1, 16, 16), sampling=Sampling(steps=2))
     assert batches == [2, 2]
 
 
@@ -139,7 +139,7 @@ def test_one_step_is_one_call_from_zeros(network: str) -> None:
     calls: list[torch.Tensor] = []
     model.unet.register_forward_pre_hook(lambda module, given: calls.append(given[0]))
     photo = torch.rand(1, 1, 16, 16)
-    assert torch.equal(model.predict(photo, seed=1), model.predict(photo, seed=2))
+    assert torch.equal(model.generate(photo, seed=1), model.generate(photo, seed=2))
     assert len(calls) == 2
     if network == "frames":
         assert torch.count_nonzero(calls[0][:, :, :16]) == 0
@@ -147,7 +147,9 @@ def test_one_step_is_one_call_from_zeros(network: str) -> None:
 
 def test_defaults_are_the_papers() -> None:
     settings = RoseSettings()
-    assert settings.sampling == Sampling(25, "triangle", 1.0, 2.5, 1e-5)
+    assert settings.sampling == Sampling(
+        steps=25, guidance="triangle", min_guidance=1.0, max_guidance=2.5, noise_augmentation=1e-5
+    )
     assert (settings.lights, settings.elevation_degrees, settings.size, settings.photo) == (
         9,
         45,

@@ -117,7 +117,7 @@ class TestObjectives:
         model, batch = tiny_model(target=target), sphere_batch(0)
         options = Objective(angular_pixels=200_000)
         losses = objectives.one_step(model, model.unet, batch, options, self.generator())
-        made = model.predict(batch.image)
+        made = model.generate(batch.image)
         for place in range(2):
             mask = batch.mask[place, 0] > 0
             truth = batch.normal[place].movedim(0, -1)[mask]
@@ -347,10 +347,10 @@ class TestParameters:
         chosen = choose(model.unet, "lora", lora_rank=2)
         for name, value in chosen.items():
             value.data = 0.1 * torch.randn(value.shape, generator=torch.Generator().manual_seed(len(name)))
-        adapted = model.predict(batch.image)
+        adapted = model.generate(batch.image)
         folded = merged(model.unet)
         assert set(folded.state_dict()) == plain
-        again = RoSE(replace(model.parts, unet=folded)).predict(batch.image)
+        again = RoSE(replace(model.parts, unet=folded)).generate(batch.image)
         torch.testing.assert_close(again, adapted, atol=1e-4, rtol=1e-4)
         assert any(".lora_" in name for name in model.unet.state_dict())
 
@@ -461,7 +461,7 @@ class TestConfig:
         ("override", "message"),
         [
             ("model.pretrained=a/b", "give either preset (random weights) or pretrained"),
-            ("model.proces=diffusion", "unknown setting 'model.proces'. Allowed: preset, pretrained"),
+            ("model.proces=diffusion", "unknown setting 'model.proces'. Allowed: size, lights"),
             ("optimisation.batch=0", "'optimisation.batch' is 0"),
             ("objective={pixel_weight: 0, angular_weight: 0}", "there is no loss"),
             ("data.photometric.noise=2", "'data.photometric.noise' is 2"),

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """RoSE: one photo -> a sequence of shading images under known lights -> normals.
 
-from multishade.models.rose import RoSE
-RoSE.from_pretrained("out/rose-tiny/model").infer("photo.jpg").normal
+`multishade.models.load_model` loads it, `multishade.infer` runs it on a photo.
 """
 
 from multishade.models.rose.model import RoSE

@@ -4,28 +4,37 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from multishade.errors import ModelError
-from multishade.models.rose import pretrained, sampling
+from multishade.models.base import Inputs, Prediction, require
+from multishade.models.rose import pretrained
 from multishade.models.rose.conditioning import Condition, frame_numbers
 from multishade.models.rose.pretrained import Parts
+from multishade.models.rose.sampling import one_step, sample
 from multishade.models.rose.schedule import scale_input, time_of
 from multishade.models.rose.settings import Sampling
+from multishade.models.rose.solve import DEFAULT_SOLVER, solve
 from multishade.models.rose.unet import RoseUNet
-
-if TYPE_CHECKING:
-    from multishade.inference.photo import Photo
-    from multishade.inference.predict import Inference
 
 Network = Callable[..., Any]
 
 
 class RoSE:
-    """A model that is ready to run. `settings` say what it was trained to do; `unet` is what is trained."""
+    """A model that is ready to run.
+
+    Attributes:
+        settings: What it is trained to do.
+        unet: The network that is trained.
+        codec, clip: Frozen: images <-> latents; photo -> embedding, or None.
+        schedule: Noise levels.
+    """
+
+    name: ClassVar[str] = "rose"
 
     def __init__(self, parts: Parts) -> None:
         self.settings = parts.settings
@@ -44,11 +53,17 @@ class RoSE:
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
     ) -> "RoSE":
-        """Load a folder, or a name on the Hugging Face Hub: our own checkpoints, the published RoSE, SV3D or SVD.
+        """Load our own checkpoints, the published RoSE, SV3D or SVD.
 
-        base: where VAE, CLIP and scheduler are when `source` has only the UNet (published RoSE: SV3D's, by default).
-        lights: the K that is wanted; another than the model's is a ModelError. device: default the CPU. dtype: of
-        the network and CLIP, such as torch.float16; the VAE stays in float32, which it needs.
+        Args:
+            source: A folder, or a name on the Hugging Face Hub.
+            base: Where VAE, CLIP and scheduler are if `source` has only the UNet (published RoSE: SV3D's, by default).
+            lights: The expected K.
+            device: Default the CPU.
+            dtype: Of the network and CLIP, such as torch.float16; the VAE stays in float32, which it needs.
+
+        Raises:
+            ModelError: If something is missing or damaged, or the model is for another K than `lights`.
         """
         parts = pretrained.load_parts(source, base)
         if lights is not None and lights != parts.settings.lights:
@@ -59,7 +74,7 @@ class RoSE:
         return cls(parts).to(device, dtype)
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
-        """Write a folder that `from_pretrained` reads; dtype: of the stored network, e.g. torch.float16 to halve it."""
+        """Write a folder that `from_pretrained` reads; dtype: of the stored network, torch.float16 halves its size."""
         unet = self.unet
         if dtype is not None:
             import copy
@@ -67,13 +82,9 @@ class RoSE:
             unet = copy.deepcopy(unet).to(dtype)
         pretrained.save_parts(Path(folder), replace(self.parts, unet=unet))
 
-    def infer(
-        self, photo: "str | Path | Photo", mask: "str | Path | None" = None, **options: Any
-    ) -> "Inference":
-        """Normals, shading and confidence of one photo, at its own size: see `multishade.inference.infer`."""
-        from multishade.inference import infer
-
-        return infer(self, photo, mask, **options)
+    def networks(self) -> dict[str, nn.Module]:
+        """Return the network that is trained, by its folder's name."""
+        return {"unet": self.unet}
 
     @property
     def parts(self) -> Parts:
@@ -167,7 +178,7 @@ class RoSE:
     def velocity(
         self, noisy: Tensor, sigma: Tensor, condition: Condition, network: Network | None = None
     ) -> Tensor:
-        """The network's answer, v (B, F, C, h, w). network: `unet`, as training has wrapped it."""
+        """Run the network once: v (B, F, C, h, w). network: `unet`, as training has wrapped it."""
         call = self.unet if network is None else network
         kind = next(self.unet.parameters()).dtype
         photo = condition.latents.to(kind)
@@ -181,26 +192,78 @@ class RoSE:
         )
         return call(seen, time_of(sigma), condition.context.to(kind), condition.added, return_dict=False)[0]
 
-    def predict(self, images: Tensor, seed: int = 0, how: Sampling | None = None) -> Tensor:
-        """Photos (B, 1 or 3, H, W) in 0..1 -> what `decode` gives, float32. Every photo gets the same noise of `seed`.
+    def predict(
+        self,
+        inputs: Inputs,
+        *,
+        seed: int = 0,
+        sampling: Sampling | None = None,
+        solver: str = DEFAULT_SOLVER,
+    ) -> Prediction:
+        """Predict shading and solve it for normals, or predict normals.
 
-        how: in place of the model's own steps and guidance.
+        Args:
+            inputs: `image` (B, 1 or 3, H, W), display-encoded, and optionally `mask` (B, 1, H, W).
+            seed: Of the noise, the same for every photo.
+            sampling: Steps and guidance in place of the model's own.
+            solver: Of `multishade.photometry.solvers.methods`, for models that make shading.
+
+        Returns:
+            normal, confidence, mask, and shading if the model makes it; on the CPU.
+
+        Raises:
+            ModelError: If the image is missing or of an unsupported shape.
+            SolveError: If the solver is unknown.
         """
-        how = how or self.settings.sampling
+        (image,) = require(inputs, "image")
+        return self.solved(self.generate(image, seed, sampling), inputs.mask, solver)
+
+    def solved(
+        self, generated: Tensor, mask: Tensor | None = None, solver: str = DEFAULT_SOLVER
+    ) -> Prediction:
+        """Turn the output of `generate` into a prediction. mask: (B, 1, H, W), the object. Raises SolveError."""
+        frames = generated.cpu().numpy()
+        masks = [None] * len(frames) if mask is None else list(mask[:, 0].cpu().numpy() > 0.5)
+        results = [
+            solve(self.settings, each, inside, solver) for each, inside in zip(frames, masks, strict=True)
+        ]
+        normals = np.stack([np.moveaxis(result.normal, 2, 0) for result in results])
+        return Prediction(
+            normal=torch.from_numpy(normals),
+            confidence=torch.from_numpy(np.stack([result.confidence for result in results])[:, None]),
+            mask=torch.from_numpy(np.stack([result.mask for result in results])[:, None]),
+            shading=generated.cpu() if self.settings.target == "shading" else None,
+        )
+
+    def generate(self, images: Tensor, seed: int = 0, sampling: Sampling | None = None) -> Tensor:
+        """Run the network as it is meant to be run: sampled from noise, or one call.
+
+        Args:
+            images: (B, 1 or 3, H, W), display-encoded, 0 to 1.
+            seed: Of the noise, the same for every photo.
+            sampling: Steps and guidance in place of the model's own.
+
+        Returns:
+            Shading (B, K, H, W), about 0 to 1, or normals (B, 3, H, W), about unit length; float32.
+
+        Raises:
+            ModelError: If the images have an unsupported shape.
+        """
+        how = sampling or self.settings.sampling
         batch, _, height, width = images.shape
         images = images.to(self.device)
         shape = self.latent_shape(batch, height, width)
         with torch.no_grad():
             if self.settings.process == "one_step":
                 condition = self.encode_photos(images)
-                latents = sampling.one_step(self.velocity, condition, shape, self.schedule)
+                latents = one_step(self.velocity, condition, shape, self.schedule)
             else:
-                # Drawn on the CPU, so that a seed means the same on every device: the photo's noise first.
+                # Sampled on the CPU, so that a seed gives the same noise on every device: the photo's noise first.
                 generator = torch.Generator().manual_seed(seed)
                 photo_noise = torch.randn(self.photo_shape(1, height, width), generator=generator)
                 noise = torch.randn(1, *shape[1:], generator=generator).to(self.device)
                 condition = self.encode_photos(images, photo_noise)
-                latents = sampling.sample(self.velocity, condition, noise.expand(shape), self.schedule, how)
+                latents = sample(self.velocity, condition, noise.expand(shape), self.schedule, how)
             return self.decode(latents).float()
 
 
@@ -209,7 +272,7 @@ def _is_pixels(model: RoSE) -> bool:
 
 
 def _require_fitting(model: RoSE) -> None:
-    """The network's channels are those that the settings and the codec make."""
+    """Raises ModelError unless the network's channels match the settings and the codec."""
     config = model.unet.config
     photo, frame = model.codec.channels(model.photo_channels), model.codec.channels(model.frame_channels)
     between_frames = isinstance(model.unet, RoseUNet)

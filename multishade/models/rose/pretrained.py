@@ -1,30 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder or a Hub name in diffusers' layout <-> the parts of a model.
+"""A folder or a Hub name in diffusers' layout <-> the parts of a RoSE model.
 
-    rose.json                                   what the model was trained to do; published checkpoints have none
+    rose.json                                   the settings; published checkpoints have none
     unet/  vae/  scheduler/                     diffusers' own formats
-    image_encoder/  feature_extractor/          CLIP, where the network listens to it
+    image_encoder/  feature_extractor/          CLIP, if the network is conditioned on it
 
 The published RoSE has its UNet in one place and the rest in another, `base`.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
 from multishade.errors import ModelError
+from multishade.models import hub
 from multishade.models.rose.codec import VAE, Codec, PixelUnshuffle
 from multishade.models.rose.conditioning import ClipEncoder
 from multishade.models.rose.schedule import NoiseSchedule
-from multishade.models.rose.settings import FILE_NAME, RoseSettings, settings_from_json
+from multishade.models.rose.settings import FILE_NAME, RoseSettings
 from multishade.models.rose.unet import RoseUNet
 
 PUBLISHED_BASE = "chenguolin/sv3d-diffusers"
-Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -37,42 +36,42 @@ class Parts:
 
 
 def load_parts(source: str | Path, base: str | Path | None = None) -> Parts:
-    """Everything that a model is made of.
+    """Load everything that a model is made of.
 
-    source: a folder, or a name on the Hugging Face Hub. base: where what `source` lacks is found; without it, what
-    rose.json says, and for a published checkpoint, SV3D's. Raises ModelError, naming part and place.
+    source: a folder, or a name on the Hugging Face Hub. base: where what `source` lacks is found; default: the base in
+    rose.json, or SV3D's for a published checkpoint. Raises ModelError, naming part and place.
     """
     settings = saved_settings(source) or RoseSettings()
     unet = load_unet(source)
-    rest = place_of_frozen(source, base)
+    rest = frozen_source(source, base)
     if str(rest) != str(source):
-        settings = replace(settings, base=str(rest))
+        settings = settings.model_copy(update={"base": str(rest)})
     return Parts(settings, unet, load_codec(rest), load_clip(rest), load_schedule(rest))
 
 
 def saved_settings(source: str | Path) -> RoseSettings | None:
-    """What rose.json says; None for a published checkpoint, which has none."""
-    content = _read_json(source, FILE_NAME)
-    return None if content is None else settings_from_json(content, f"{source}/{FILE_NAME}")
+    """Read rose.json; None for a published checkpoint, which has none."""
+    content = hub.read_json(source, FILE_NAME)
+    return None if content is None else RoseSettings.from_json(content, f"{source}/{FILE_NAME}")
 
 
-def place_of_frozen(source: str | Path, base: str | Path | None = None) -> str | Path:
-    """Where VAE, CLIP and scheduler of the model at `source` are: there, or at its base."""
-    if _read_json(source, "vae/config.json") is not None:
+def frozen_source(source: str | Path, base: str | Path | None = None) -> str | Path:
+    """Return where VAE, CLIP and scheduler of the model at `source` are: there, or at its base."""
+    if hub.read_json(source, "vae/config.json") is not None:
         return source
     settings = saved_settings(source)
     return base or (settings and settings.base) or PUBLISHED_BASE
 
 
 def load_unet(source: str | Path) -> Any:
-    """The network in float32. Raises ModelError unless the file's weights are exactly the network's."""
+    """Load the network in float32. Raises ModelError unless the file's weights are exactly the network's."""
     from diffusers import UNet2DModel
 
-    config = _read_json(source, "unet/config.json")
+    config = hub.read_json(source, "unet/config.json")
     if config is None:
         raise ModelError(f"{source}: no unet/config.json in it; is this the folder of a model?")
     kind = UNet2DModel if config.get("_class_name") == "UNet2DModel" else RoseUNet
-    unet, report = _load(
+    unet, report = hub.load_part(
         source,
         "unet",
         lambda place: kind.from_pretrained(
@@ -86,8 +85,8 @@ def load_unet(source: str | Path) -> Any:
 
 
 def load_codec(source: str | Path) -> Codec:
-    """The VAE, or the pixel codec that stands in its place."""
-    config = _read_json(source, "vae/config.json")
+    """Load the VAE, or the pixel codec that replaces it."""
+    config = hub.read_json(source, "vae/config.json")
     if config is None:
         raise ModelError(f"{source}: no vae/config.json in it")
     name = config.get("_class_name")
@@ -100,19 +99,21 @@ def load_codec(source: str | Path) -> Codec:
         raise ModelError(
             f"{source}/vae/config.json: _class_name {name!r}; expected one of {', '.join(kinds)}"
         )
-    return VAE(_load(source, "vae", lambda place: kinds[name].from_pretrained(place, subfolder="vae")))
+    return VAE(
+        hub.load_part(source, "vae", lambda place: kinds[name].from_pretrained(place, subfolder="vae"))
+    )
 
 
 def load_clip(source: str | Path) -> ClipEncoder | None:
-    """CLIP's image encoder with the mean and deviation that its photos are normalised by, or None."""
-    if _read_json(source, "image_encoder/config.json") is None:
+    """Load CLIP's image encoder with the mean and deviation that normalise its photos, or None."""
+    if hub.read_json(source, "image_encoder/config.json") is None:
         return None
     from transformers import CLIPVisionModelWithProjection
 
-    processor = _read_json(source, "feature_extractor/preprocessor_config.json")
+    processor = hub.read_json(source, "feature_extractor/preprocessor_config.json")
     if processor is None:
         raise ModelError(f"{source}: an image_encoder, but no feature_extractor/preprocessor_config.json")
-    encoder = _load(
+    encoder = hub.load_part(
         source,
         "image_encoder",
         lambda place: CLIPVisionModelWithProjection.from_pretrained(
@@ -123,9 +124,9 @@ def load_clip(source: str | Path) -> ClipEncoder | None:
 
 
 def load_schedule(source: str | Path) -> NoiseSchedule:
-    """The noise levels of scheduler/. Raises ModelError for a process that is not EDM's with v-prediction."""
+    """Load the noise levels of scheduler/. Raises ModelError for a process that is not EDM's with v-prediction."""
     place = f"{source}/scheduler/scheduler_config.json"
-    config = _read_json(source, "scheduler/scheduler_config.json")
+    config = hub.read_json(source, "scheduler/scheduler_config.json")
     if config is None:
         raise ModelError(f"{place}: not found")
     needed = {"prediction_type": "v_prediction", "timestep_type": "continuous", "use_karras_sigmas": True}
@@ -138,7 +139,7 @@ def load_schedule(source: str | Path) -> NoiseSchedule:
 
 
 def save_parts(folder: Path, parts: Parts) -> None:
-    """Write what `load_parts` reads. Of a model with a `base` only the settings and the UNet: the rest is there."""
+    """Write what `load_parts` reads. Of a model with a `base` only the settings and the UNet."""
     from diffusers import EulerDiscreteScheduler
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,48 +161,3 @@ def save_parts(folder: Path, parts: Parts) -> None:
         if parts.clip is not None:
             parts.clip.save_pretrained(folder)
     (folder / FILE_NAME).write_text(json.dumps(parts.settings.as_json(), indent=2) + "\n")
-
-
-def _read_json(source: str | Path, name: str) -> dict[str, Any] | None:
-    """A JSON file of the folder or of the Hub's repository; None where there is no such file."""
-    path = _fetch(source, name)
-    if path is None:
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{source}/{name}: cannot be read as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{source}/{name}: holds {type(content).__name__}, not an object with names")
-    return content
-
-
-def _fetch(source: str | Path, name: str) -> Path | None:
-    if Path(source).is_dir():
-        path = Path(source) / name
-        return path if path.is_file() else None
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-    )
-
-    try:
-        return Path(hf_hub_download(str(source), name))
-    except LocalEntryNotFoundError as error:
-        raise ModelError(f"{source}: not a folder here, and the Hub cannot be reached: {error}") from error
-    except EntryNotFoundError:
-        return None
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise ModelError(f"{source}: neither a folder nor a model on the Hub: {error}") from error
-
-
-def _load(source: str | Path, part: str, load: Callable[[str], Loaded]) -> Loaded:
-    from safetensors import SafetensorError
-
-    try:
-        return load(str(source))
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise ModelError(f"{source}: its {part} cannot be loaded: {error}") from error

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trained models by name, and the one that a folder or a Hub name holds. Importing this imports no torch."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multishade.errors import ModelError
+from multishade.models.bundled import bundled_model
+from multishade.models.hub import fetch_file
+
+if TYPE_CHECKING:
+    import torch
+
+    from multishade.models.base import Model
+
+# name -> module:class. A folder that holds NAME.json is of model NAME.
+MODELS = {"rose": "multishade.models.rose.model:RoSE"}
+# Published checkpoints have no settings file of ours; this file identifies them.
+PUBLISHED = {"rose": "unet/config.json"}
+
+
+def model_class(name: str) -> "type[Model]":
+    """Return a model's class by its name, importing its module.
+
+    Raises:
+        ModelError: If there is no such model.
+    """
+    if name not in MODELS:
+        raise ModelError(f"no model {name!r}; there are {', '.join(MODELS)}")
+    module, _, attribute = MODELS[name].partition(":")
+    found: type[Model] = getattr(import_module(module), attribute)
+    return found
+
+
+def model_name(source: str | Path) -> str:
+    """Return the name of the model that a folder or a Hub name holds.
+
+    Raises:
+        ModelError: If it holds none.
+    """
+    for name in MODELS:
+        if fetch_file(source, f"{name}.json") is not None:
+            return name
+    for name, file in PUBLISHED.items():
+        if fetch_file(source, file) is not None:
+            return name
+    files = ", ".join(f"{name}.json" for name in MODELS)
+    raise ModelError(f"{source}: no {files} and no unet/config.json in it; is this the folder of a model?")
+
+
+def load_model(
+    source: str | Path | None = None,
+    device: "str | torch.device | None" = None,
+    dtype: "torch.dtype | None" = None,
+    **options: Any,
+) -> "Model":
+    """Load a trained model of any kind.
+
+    Args:
+        source: A folder that training wrote, or a name on the Hugging Face Hub; None is the bundled model.
+        device: "cpu", "cuda", "cuda:1", "mps"; default the CPU.
+        dtype: Of the networks while they run, such as torch.float16; default float32.
+        **options: Of the model's own `from_pretrained`, such as `base` for RoSE.
+
+    Returns:
+        The model; `multishade.infer` takes it.
+
+    Raises:
+        ModelError: If there is no such model, it is damaged, or torch cannot use the device.
+    """
+    if device is not None:
+        _require_device(str(device))
+    place = bundled_model() if source is None else source
+    return model_class(model_name(place)).from_pretrained(place, device=device, dtype=dtype, **options)
+
+
+def _require_device(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelError(f"device {device}: this machine has no CUDA device that torch can use")
