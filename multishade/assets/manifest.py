@@ -5,15 +5,14 @@ One row is one line; `multishade.assets.schema` says what a row holds. A reader 
 go.
 """
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from multishade.assets.files import write_json_lines
 from multishade.assets.schema import EnvironmentRow, Maps, MaterialRow, ObjectRow, Row, RowType, row_as_json
 from multishade.errors import ManifestError
 
@@ -26,9 +25,7 @@ __all__ = [
     "read_environments",
     "read_materials",
     "read_objects",
-    "require_writable",
     "row_as_json",
-    "write_atomically",
     "write_rows",
 ]
 
@@ -62,39 +59,7 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
     for first, second in zip(ordered, ordered[1:], strict=False):
         if first.id == second.id:
             raise ManifestError(f"{path}: two rows have the id {first.id!r}")
-    lines = (json.dumps(row_as_json(row), ensure_ascii=False) + "\n" for row in ordered)
-    write_atomically(path, "".join(lines))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a text file in one step. Raises ManifestError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise ManifestError(
-            f"{path}: cannot be written ({error.strerror}); choose another place with -o"
-        ) from error
-
-
-def require_writable(path: Path) -> None:
-    """Find out before hours of work that a manifest could not be written in the end. Raises ManifestError."""
-    folder = path.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ManifestError(
-            f"{folder}: cannot be made ({error.strerror}); choose another place with -o"
-        ) from error
-    if not os.access(folder, os.W_OK) or path.is_dir():
-        raise ManifestError(f"{path}: cannot be written; choose another place with -o")
+    write_json_lines(path, map(row_as_json, ordered))
 
 
 def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:

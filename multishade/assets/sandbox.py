@@ -1,32 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A function and many items in, a value or a reason for each out: run in children that may hang, crash or
-eat memory.
+"""A function and many items in, a value or a reason for each out, from processes that may hang or crash.
 
-Files from strangers make parsers do all three. Each item runs in a child process under a deadline and a
-memory limit; a child that breaks either, or dies, costs one item and is replaced.
+Files from strangers make parsers do all three. Each item runs in a child process under a deadline and a memory limit;
+a child that breaks either, or dies, costs one item and is replaced.
+
+`pebble` was tried for the pool. Its workers share one pipe: a worker that dies between two items (memory that an
+earlier file corrupted) breaks the pool and loses all remaining items, and a worker that hangs in native code holds up
+the deadlines of the others. Here each child has a pipe of its own.
 """
 
 import faulthandler
-import importlib
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, TypeVar
 
 from multishade.errors import MultiShadeError
 
-ITEMS_PER_CHILD = 500  # then it is replaced, with whatever its parsers have leaked
+ITEMS_PER_CHILD = 500  # then it is replaced, and with it the memory that its parsers have leaked
 STARTUP_SECONDS = 60.0  # importing NumPy and trimesh from a cold disk, before an item's own deadline counts
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one item may take: seconds of wall-clock time, bytes of memory beyond what an idle child holds."""
+    """Limits of one item.
+
+    Attributes:
+        seconds: Wall-clock time.
+        memory_bytes: Memory beyond that of an idle child.
+        workers: Number of children that run at once.
+    """
 
     seconds: float = 60.0
     memory_bytes: int = 4 << 30
@@ -35,8 +45,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of item `index`: `value` where the function returned, else `reason`, in words for a
-    person."""
+    """The result for one item.
+
+    Attributes:
+        index: Position of the item in the input.
+        value: The function's result, or None if it failed.
+        reason: None, or a sentence on why there is no value.
+        out_of_memory: Whether the memory limit was the reason.
+    """
 
     index: int
     value: Any = None
@@ -44,32 +60,41 @@ class Outcome:
     out_of_memory: bool = False
 
 
-def run_guarded(function: str, items: Sequence[Any], limits: Limits) -> Iterator[Outcome]:
-    """Call `function` ("package.module:name") on every item; outcomes come in the order in which they finish.
+def run_sandboxed(
+    function: Callable[[Item], Any], items: Sequence[Item], limits: Limits
+) -> Iterator[Outcome]:
+    """Call a function on every item, each in a child process under limits.
 
-    A MultiShadeError gives its message as the reason, any other exception its name and message. Closing the
-    iterator early, or an exception in the caller, ends the children.
+    Closing the iterator early, or an exception in the caller, ends the children.
+
+    Args:
+        function: A module-level function: children import it by its module and name. The message of a
+            MultiShadeError that it raises is the reason; of any other exception, its type and message.
+        items: Picklable arguments.
+        limits: Limits of one item, and the number of children.
+
+    Yields:
+        One outcome per item, in the order in which they finish.
     """
     pending = list(range(len(items)))[::-1]
     children: list[_Child] = []
     try:
         while pending or any(child.index is not None for child in children):
-            wanted = len(pending) + sum(child.index is not None for child in children)
-            while len(children) < min(max(1, limits.workers), wanted):
+            needed = len(pending) + sum(child.index is not None for child in children)
+            while len(children) < min(max(1, limits.workers), needed):
                 children.append(_Child(function, limits))
             for child in children:
                 if child.index is None and pending:
-                    child.give(index := pending.pop(), items[index])
+                    child.submit(index := pending.pop(), items[index])
             busy = [child for child in children if child.index is not None]
-            patience = max(0.0, min(child.deadline for child in busy) - time.monotonic())
-            ready = wait([child.pipe for child in busy], timeout=patience)
+            timeout = max(0.0, min(child.deadline for child in busy) - time.monotonic())
+            ready = wait([child.pipe for child in busy], timeout=timeout)
             for child in busy:
-                outcome = child.take(child.pipe in ready)
+                outcome = child.outcome(child.pipe in ready)
                 if outcome is None:
                     continue
-                if (
-                    outcome.out_of_memory and child.served > 1
-                ):  # what earlier items left may have been too much
+                if outcome.out_of_memory and child.served > 1:
+                    # Memory that earlier items left behind may be the cause: try again in a fresh child.
                     pending.append(outcome.index)
                     child.end()
                     continue
@@ -83,9 +108,9 @@ def run_guarded(function: str, items: Sequence[Any], limits: Limits) -> Iterator
 
 
 class _Child:
-    """One process and the item it works on."""
+    """One process and the item that it works on."""
 
-    def __init__(self, function: str, limits: Limits) -> None:
+    def __init__(self, function: Callable[[Any], Any], limits: Limits) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         arguments = (theirs, function, limits.memory_bytes)
@@ -99,7 +124,7 @@ class _Child:
         self.served = 0
         self._extra = STARTUP_SECONDS
 
-    def give(self, index: int, item: Any) -> None:
+    def submit(self, index: int, item: Any) -> None:
         self.index = index
         self.served += 1
         self.deadline = time.monotonic() + self.limits.seconds + self._extra
@@ -107,16 +132,16 @@ class _Child:
         try:
             self.pipe.send(item)
         except OSError:
-            pass  # it died before it got the item: `take` will read the end of the pipe
+            pass  # it died before it received the item: `outcome` will read the end of the pipe
 
-    def take(self, ready: bool) -> Outcome | None:
+    def outcome(self, ready: bool) -> Outcome | None:
         """The outcome, if there is one: an answer, a death, or a deadline that has passed."""
         assert self.index is not None
         if ready:
             try:
                 value, reason, out_of_memory = self.pipe.recv()
             except (EOFError, OSError):
-                value, reason, out_of_memory = None, f"the reader {self.how_it_ended()}", False
+                value, reason, out_of_memory = None, f"the reader {self._cause_of_death()}", False
         elif time.monotonic() >= self.deadline:
             self.end()
             value, reason, out_of_memory = None, f"took longer than {self.limits.seconds:g} s to read", False
@@ -126,7 +151,7 @@ class _Child:
         self.index = None
         return outcome
 
-    def how_it_ended(self) -> str:
+    def _cause_of_death(self) -> str:
         self.process.join(timeout=5.0)
         code = self.process.exitcode
         self.end()
@@ -142,17 +167,15 @@ class _Child:
         self.ended = True
 
 
-def _serve(pipe: Connection, function: str, memory_bytes: int) -> None:
+def _serve(pipe: Connection, function: Callable[[Any], Any], memory_bytes: int) -> None:
     """The child: items in, (value, reason, out of memory) out, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
     faulthandler.disable()
-    # Readers print warnings, native ones past Python's streams; what matters comes back as the reason.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    # Readers print warnings, native ones past Python's streams; the reason carries what matters.
+    devnull = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-        os.dup2(nowhere, stream.fileno())
-    module, _, name = function.partition(":")
-    call = getattr(importlib.import_module(module), name)
+        os.dup2(devnull, stream.fileno())
     _limit_memory(memory_bytes)
     while True:
         try:
@@ -161,7 +184,7 @@ def _serve(pipe: Connection, function: str, memory_bytes: int) -> None:
             return
         answer: tuple[Any, str | None, bool]
         try:
-            answer = (call(item), None, False)
+            answer = (function(item), None, False)
         except MultiShadeError as error:
             answer = (None, str(error), False)
         except MemoryError:

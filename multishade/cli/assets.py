@@ -79,7 +79,7 @@ def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def run_scan(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from multishade.assets.manifest import require_writable
+    from multishade.assets.files import require_writable
     from multishade.assets.sandbox import Limits
     from multishade.assets.scanning.scan import ScanOptions, scan, write_scan
 

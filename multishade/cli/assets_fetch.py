@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from multishade.assets.fetch.client import FetchPolicy
     from multishade.assets.fetch.ingest import FetchResult, Progress
-    from multishade.assets.fetch.transfer import Policy
     from multishade.assets.sandbox import Limits
 
 
@@ -88,7 +88,7 @@ def _add_http(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def run_objaverse(args: argparse.Namespace) -> int:
-    def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
+    def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
         from dataclasses import replace
 
         from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse, read_uids
@@ -118,7 +118,7 @@ def run_objaverse(args: argparse.Namespace) -> int:
 
 
 def run_matsynth(args: argparse.Namespace) -> int:
-    def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
+    def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
         from multishade.assets.fetch.matsynth import REPOSITORY, MatSynthOptions, fetch_matsynth
 
         options = MatSynthOptions(
@@ -135,7 +135,7 @@ def run_matsynth(args: argparse.Namespace) -> int:
 
 
 def run_polyhaven(args: argparse.Namespace) -> int:
-    def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
+    def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
         from multishade.assets.fetch.polyhaven import API, PolyHavenOptions, fetch_polyhaven
 
         options = PolyHavenOptions(
@@ -152,12 +152,12 @@ def run_polyhaven(args: argparse.Namespace) -> int:
 
 
 def run_http(args: argparse.Namespace) -> int:
-    def fetch(cache: Path, policy: "Policy", limits: "Limits", progress: "Progress") -> "FetchResult":
-        from multishade.assets.fetch.http import fetch_http
+    def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
+        from multishade.assets.fetch.url_list import fetch_url_list
         from multishade.assets.scanning.scan import ScanOptions
 
         options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits)
-        return fetch_http(args.list, cache, args.output, policy, options, progress)
+        return fetch_url_list(args.list, cache, args.output, policy, options, progress)
 
     return _run(args, fetch)
 
@@ -167,13 +167,13 @@ def _run(args: argparse.Namespace, fetch: Callable[..., "FetchResult"], credit: 
     brought nothing."""
     from tqdm import tqdm
 
+    from multishade.assets.fetch.client import FetchPolicy
     from multishade.assets.fetch.ingest import write_result
-    from multishade.assets.fetch.transfer import Policy
-    from multishade.assets.manifest import require_writable
+    from multishade.assets.files import require_writable
     from multishade.assets.sandbox import Limits
 
     require_writable(args.output)
-    policy = Policy(workers=args.workers, attempts=args.attempts)
+    policy = FetchPolicy(workers=args.workers, attempts=args.attempts)
     showing = {"what": ""}
     with tqdm(unit="asset", disable=None) as bar:
 
@@ -241,7 +241,7 @@ def _codes(text: str) -> tuple[str, ...]:
     return () if text == "any" else tuple(code.strip() for code in text.split(",") if code.strip())
 
 
-def _filter_list(given: str | None, cache: Path, policy: "Policy") -> Path | None:
+def _filter_list(given: str | None, cache: Path, policy: "FetchPolicy") -> Path | None:
     """The file of a filter list; one that lies at a URL is fetched once, so that a later run goes on with the same."""
     if not given:
         return None
@@ -249,7 +249,8 @@ def _filter_list(given: str | None, cache: Path, policy: "Policy") -> Path | Non
         return Path(given)
     import hashlib
 
-    from multishade.assets.fetch.download import Download, download
+    from multishade.assets.fetch.download import download
+    from multishade.assets.fetch.transfer import Download
 
     name = hashlib.sha256(given.encode()).hexdigest()[:16]
     path = cache / "lists" / f"{name}-{Path(given.split('?')[0]).name}"

@@ -12,21 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multishade.assets.fetch.download import (
-    Download,
-    FetchError,
-    FetchStopped,
-    Policy,
-    download,
-    download_all,
-    fetch_json,
-)
+from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped, fetch_json
+from multishade.assets.fetch.download import download, download_all
+from multishade.assets.fetch.transfer import Download
 from tests.support.loopback import Loopback, loopback
 
 CONTENT = np.random.default_rng(1).bytes(3_000_000)
 CHUNK = 1 << 18  # what is written at a time
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-QUICK = Policy(workers=4, attempts=3, first_wait=0.01, connect_seconds=2, read_seconds=5, failures_in_a_row=3)
+QUICK = FetchPolicy(
+    workers=4, attempts=3, first_wait=0.01, connect_seconds=2, read_seconds=5, failures_in_a_row=3
+)
 
 
 @pytest.fixture
@@ -72,8 +68,8 @@ def test_a_broken_connection_is_taken_up_where_it_broke(server: Loopback, tmp_pa
 
 def test_what_one_run_leaves_the_next_one_goes_on_with(server: Loopback, tmp_path: Path) -> None:
     server.cut["/a.bin"] = [CHUNK + 1000]
-    once = Policy(attempts=1, first_wait=0.0)
-    with pytest.raises(FetchError, match=r"a\.bin: cut short.*one attempt.*run again to go on from there"):
+    once = FetchPolicy(attempts=1, first_wait=0.0)
+    with pytest.raises(FetchError, match=r"a\.bin: cut short.*one attempt.*run again to continue"):
         download(item(server, tmp_path), once)
     assert left(tmp_path) == ["a.bin.part", "a.bin.part.json"]
     assert download(item(server, tmp_path), once).sha256 == SHA256
@@ -83,7 +79,7 @@ def test_what_one_run_leaves_the_next_one_goes_on_with(server: Loopback, tmp_pat
 def test_the_rest_of_another_version_is_never_glued_on(server: Loopback, tmp_path: Path) -> None:
     server.cut["/a.bin"] = [500_000]
     with pytest.raises(FetchError):
-        download(item(server, tmp_path), Policy(attempts=1))
+        download(item(server, tmp_path), FetchPolicy(attempts=1))
     server.files["/a.bin"] = CONTENT[::-1]
     assert download(item(server, tmp_path), QUICK).path.read_bytes() == CONTENT[::-1]
 
@@ -150,7 +146,7 @@ def test_the_hash_that_a_hub_promises_is_verified(server: Loopback, tmp_path: Pa
 
 def test_a_silent_server_is_named(server: Loopback, tmp_path: Path) -> None:
     server.delay["/a.bin"] = 1.0
-    impatient = Policy(attempts=2, first_wait=0.0, read_seconds=0.1)
+    impatient = FetchPolicy(attempts=2, first_wait=0.0, read_seconds=0.1)
     with pytest.raises(FetchError, match=r"127\.0\.0\.1:\d+ did not answer in time \(2 attempts") as error:
         download(item(server, tmp_path), impatient)
     assert error.value.network
@@ -169,7 +165,7 @@ def test_a_network_that_is_gone_ends_the_run_and_not_only_one_file(tmp_path: Pat
     items = [Download(f"{url}/{number}", tmp_path / f"{number}") for number in range(50)]
     seen = []
     with pytest.raises(FetchStopped, match="stopped after 3 files in a row without a network"):
-        for index, result in download_all(items, Policy(workers=2, attempts=1, failures_in_a_row=3)):
+        for index, result in download_all(items, FetchPolicy(workers=2, attempts=1, failures_in_a_row=3)):
             assert isinstance(result, FetchError)
             seen.append(index)
     assert len(seen) == 3
@@ -189,7 +185,7 @@ def test_a_full_disk_is_found_before_and_while_writing(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(FetchStopped, match=r"disk full while writing .*a\.bin; make room"):
+        with pytest.raises(FetchStopped, match=r"disk full while writing .*a\.bin; free space"):
             list(download_all([item(server, tmp_path)], QUICK))
     asked = len(server.asked)
     assert download(item(server, tmp_path), QUICK).sha256 == SHA256
@@ -225,7 +221,7 @@ def test_leaving_early_stops_the_workers(server: Loopback, tmp_path: Path) -> No
     for number in range(30):
         server.files[f"/{number}"] = CONTENT
     items = [Download(f"{server.url}/{number}", tmp_path / f"{number}") for number in range(30)]
-    stream = download_all(items, Policy(workers=2))
+    stream = download_all(items, FetchPolicy(workers=2))
     next(stream)
     stream.close()  # type: ignore[attr-defined]
     assert sum(server.requests.values()) < 30

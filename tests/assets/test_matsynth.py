@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multishade.assets.fetch import matsynth
-from multishade.assets.fetch.download import FetchError, Policy
+from multishade.assets.fetch import matsynth, matsynth_stream
+from multishade.assets.fetch.client import FetchError, FetchPolicy
 from multishade.assets.fetch.ingest import FetchResult, write_result
 from multishade.assets.fetch.map_files import write_map
 from multishade.assets.fetch.matsynth import MatSynthOptions, fetch_matsynth
@@ -25,7 +25,7 @@ from multishade.assets.verify import verify_file
 from multishade.errors import AssetError
 from tests.support.loopback import loopback
 
-QUICK = Policy(attempts=2, first_wait=0.01)
+QUICK = FetchPolicy(attempts=2, first_wait=0.01)
 LIMITS = Limits(workers=1)
 CATEGORIES = (
     "ceramic concrete fabric ground leather marble metal misc plaster plastic stone terracotta wood".split()
@@ -164,7 +164,7 @@ def test_licence_and_category_are_kept_to(hub_folder: Path, tmp_path: Path) -> N
 def test_a_stream_that_breaks_is_taken_up_again(
     hub_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real_open, opened = matsynth._open, {"times": 0, "breaks": 2}
+    real_open, opened = matsynth_stream.open_data_set, {"times": 0, "breaks": 2}
 
     class Breaking:
         def __init__(self, stream: Any) -> None:
@@ -182,19 +182,19 @@ def test_a_stream_that_breaks_is_taken_up_again(
         def load_state_dict(self, state: Any) -> None:
             self._stream.load_state_dict(state)
 
-    def opening(options: MatSynthOptions) -> tuple[Any, list[str]]:
+    def opening(repository: str, part: str) -> tuple[Any, list[str]]:
         opened["times"] += 1
-        stream, names = real_open(options)
+        stream, names = real_open(repository, part)
         return Breaking(stream), names
 
-    monkeypatch.setattr(matsynth, "_open", opening)
+    monkeypatch.setattr(matsynth_stream, "open_data_set", opening)
     assert len(fetch(hub_folder, tmp_path / "a").rows) == 5 and opened["times"] == 3
     opened.update(times=0, breaks=99)
 
-    def never(options: MatSynthOptions) -> tuple[Any, list[str]]:
+    def never(repository: str, part: str) -> tuple[Any, list[str]]:
         raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(matsynth, "_open", never)
+    monkeypatch.setattr(matsynth_stream, "open_data_set", never)
     gone = fetch(hub_folder, tmp_path / "a")
     assert len(gone.rows) == 5 and gone.stopped is not None and "no route to host" in gone.stopped
 
@@ -262,13 +262,13 @@ def test_a_hub_is_streamed_over_its_own_protocol(hub_folder: Path, tmp_path: Pat
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from multishade.assets.fetch.download import Policy\n"
+        "from multishade.assets.fetch.client import FetchPolicy\n"
         "from multishade.assets.fetch.matsynth import MatSynthOptions, fetch_matsynth\n"
         "from multishade.assets.sandbox import Limits\n"
         "from multishade.errors import AssetError\n"
         "folder = Path(sys.argv[1])\n"
         "options = MatSynthOptions(max_size=32, repository=sys.argv[2])\n"
-        "policy = Policy(attempts=1, first_wait=0.01)\n"
+        "policy = FetchPolicy(attempts=1, first_wait=0.01)\n"
         "if __name__ == '__main__':\n"
         "    try:\n"
         "        found = fetch_matsynth(options, folder, folder / 'm.jsonl', policy, Limits(workers=1))\n"

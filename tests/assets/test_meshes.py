@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from multishade.assets.sandbox import Limits, run_guarded
+from multishade.assets.sandbox import Limits, run_sandboxed
 from multishade.assets.scanning.meshes import MESH_SUFFIXES, MeshFacts, check_mesh
 from multishade.errors import AssetError
 
@@ -119,9 +119,7 @@ def judged(shared_dir: Path) -> dict[str, MeshFacts | str]:
     assert len(files) > 200
     limits = Limits(seconds=60, workers=2)
     found: dict[str, MeshFacts | str] = {}
-    for outcome in run_guarded(
-        "multishade.assets.scanning.meshes:check_mesh", [str(file) for file in files], limits
-    ):
+    for outcome in run_sandboxed(check_mesh, [str(file) for file in files], limits):
         found[files[outcome.index].relative_to(folder).as_posix()] = outcome.reason or outcome.value
     return found
 

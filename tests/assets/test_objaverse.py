@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trimesh
 
-from multishade.assets.fetch.download import FetchError
+from multishade.assets.fetch.client import FetchError
 from multishade.assets.fetch.ingest import FetchResult, write_result
 from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse, read_uids
 from multishade.assets.hashing import sha256_of_file

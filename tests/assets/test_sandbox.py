@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading in children: a hang, a crash or an appetite for memory costs one file and is told in words."""
+"""Reading in child processes: a hang, a crash or too much memory costs one file and is reported in a sentence."""
 
 import os
+import pickle
 import signal
 import time
+from collections.abc import Callable
+from typing import Any
 
 import psutil
 import pytest
 
-from multishade.assets.sandbox import Limits, Outcome, run_guarded
+from multishade.assets.sandbox import Limits, Outcome, run_sandboxed
+from multishade.assets.scanning.environments import check_environment
+from multishade.assets.scanning.materials import check_map_set
+from multishade.assets.scanning.meshes import check_mesh
+from multishade.assets.scanning.triage import triage_object
 from multishade.errors import AssetError
 
 HOARD: list[bytearray] = []
@@ -41,7 +48,7 @@ def act(item: tuple[str, int]) -> int:
 
 
 def outcomes(items: list[tuple[str, int]], limits: Limits) -> list[Outcome]:
-    return sorted(run_guarded(f"{__name__}:act", items, limits), key=lambda outcome: outcome.index)
+    return sorted(run_sandboxed(act, items, limits), key=lambda outcome: outcome.index)
 
 
 def test_each_failure_costs_its_own_item_and_is_named(capfd: pytest.CaptureFixture[str]) -> None:
@@ -101,8 +108,13 @@ def test_a_child_is_replaced_after_a_number_of_items(monkeypatch: pytest.MonkeyP
 
 def test_leaving_early_leaves_no_child_behind() -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
-    stream = run_guarded(f"{__name__}:act", [("ok", 1), ("hang", 0), ("hang", 0)], Limits(workers=2))
+    stream = run_sandboxed(act, [("ok", 1), ("hang", 0), ("hang", 0)], Limits(workers=2))
     assert next(stream).value == 2
     stream.close()  # type: ignore[attr-defined]
     after = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
     assert [child for child in after if "resource_tracker" not in " ".join(child.cmdline())] == []
+
+
+@pytest.mark.parametrize("checker", [check_mesh, check_map_set, check_environment, triage_object])
+def test_a_checker_reaches_a_child_by_its_name(checker: Callable[..., Any]) -> None:
+    assert pickle.loads(pickle.dumps(checker)) is checker

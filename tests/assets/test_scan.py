@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from multishade.assets.manifest import ObjectRow, read_environments, read_materials, read_objects
-from multishade.assets.sandbox import Limits, run_guarded
+from multishade.assets.sandbox import Limits, run_sandboxed
 from multishade.assets.scanning.environments import check_environment
 from multishade.assets.scanning.licences import licence_of, licences_in, normalise
 from multishade.assets.scanning.names import slug, unique_ids
@@ -193,9 +193,7 @@ def test_damaged_environments_are_refused_one_by_one(shared_dir: Path, tmp_path:
         (tmp_path / f"{path.name}.exr").symlink_to(path)
     files = [str(path) for path in sorted(tmp_path.iterdir())]
     assert len(files) > 40
-    outcomes = list(
-        run_guarded("multishade.assets.scanning.environments:check_environment", files, Limits(seconds=30))
-    )
+    outcomes = list(run_sandboxed(check_environment, files, Limits(seconds=30)))
     assert all(outcome.reason for outcome in outcomes) and len(outcomes) == len(files)
 
 

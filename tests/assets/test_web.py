@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from multishade.assets.fetch.download import FetchError
-from multishade.assets.fetch.http import fetch_http, read_list
+from multishade.assets.fetch.client import FetchError
 from multishade.assets.fetch.ingest import FetchResult, write_result
 from multishade.assets.fetch.polyhaven import PolyHavenOptions, fetch_polyhaven
+from multishade.assets.fetch.url_list import fetch_url_list, read_list
 from multishade.assets.manifest import (
     EnvironmentRow,
     MaterialRow,
@@ -134,7 +134,7 @@ def test_polyhaven_that_answers_otherwise_is_named(server: Loopback, tmp_path: P
 def http(list_path: Path, folder: Path, **changes: Any) -> FetchResult:
     options = ScanOptions(**({"limits": LIMITS} | changes))
     manifest = folder / "manifest.jsonl"
-    result = fetch_http(list_path, folder / "cache", manifest, QUICK, options)
+    result = fetch_url_list(list_path, folder / "cache", manifest, QUICK, options)
     write_result(result, manifest)
     return result
 

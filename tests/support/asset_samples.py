@@ -3,11 +3,11 @@
 
 import trimesh
 
-from multishade.assets.fetch.download import Policy
+from multishade.assets.fetch.client import FetchPolicy
 from multishade.assets.fetch.ingest import FetchResult
 from multishade.assets.sandbox import Limits
 
-QUICK = Policy(workers=4, attempts=2, first_wait=0.01, failures_in_a_row=3)
+QUICK = FetchPolicy(workers=4, attempts=2, first_wait=0.01, failures_in_a_row=3)
 LIMITS = Limits(seconds=60, workers=1)
 
 

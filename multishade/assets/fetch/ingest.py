@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Downloaded files in, manifest, rejections and credits out: the last steps that every source shares."""
+"""Files in the cache in, manifest, rejections and credits out: the last steps that every source shares."""
 
 import csv
 import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from multishade.assets.fetch.ledger import Entry, Ledger
+from multishade.assets.files import write_rejections, write_text
 from multishade.assets.hashing import sha256_of_files
-from multishade.assets.manifest import write_atomically, write_rows
-from multishade.assets.sandbox import Limits, run_guarded
+from multishade.assets.manifest import write_rows
+from multishade.assets.sandbox import Limits, run_sandboxed
 from multishade.assets.schema import Row
 
 Progress = Callable[[str, int, int], None]  # (what is being done, done, of how many)
@@ -20,7 +20,7 @@ Progress = Callable[[str, int, int], None]  # (what is being done, done, of how 
 
 @dataclass(frozen=True)
 class Credit:
-    """Whom a licence such as CC-BY asks to be named."""
+    """The attribution that a licence such as CC-BY requires."""
 
     id: str
     title: str
@@ -39,7 +39,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class FetchResult:
-    """`complete` is False where the run was stopped early: what is there can be used, another run goes on."""
+    """What a source gave.
+
+    Attributes:
+        rows: Rows of the manifest.
+        rejected: What is not in it, and why.
+        credits: Attributions of the rows.
+        stopped: Why the run ended early, None if it did not: the rows can be used, and another run continues.
+    """
 
     rows: tuple[Row, ...]
     rejected: tuple[Rejected, ...]
@@ -48,9 +55,15 @@ class FetchResult:
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """A file or folder in the cache that is to be read: `item` goes to the checker, `files` are hashed
-    together."""
+class CachedAsset:
+    """A file or folder in the cache that is to be checked.
+
+    Attributes:
+        path: The file or folder.
+        item: The checker's argument.
+        folder: The folder that `files` are relative to.
+        files: Names of the files that are hashed together.
+    """
 
     path: Path
     item: Any
@@ -58,20 +71,33 @@ class Arrival:
     files: tuple[str, ...]
 
 
-def judge(
-    arrivals: Sequence[Arrival],
-    checker: str,
+def check_cached(
+    assets: Sequence[CachedAsset],
+    checker: Callable[[Any], Any],
     rules: str,
     ledger: Ledger,
     limits: Limits,
     progress: Progress | None = None,
 ) -> list[Entry]:
-    """Read every file in a guarded child, or take what the ledger knows; one entry per arrival, in order."""
-    entries: list[Entry | None] = [ledger.find(each.path, rules) for each in arrivals]
+    """Check every asset in a sandbox, unless the ledger has a verdict by the same rules.
+
+    Args:
+        assets: What to check.
+        checker: Returns the facts of an asset, or raises AssetError with the reason for refusing it.
+        rules: Names the checks; a verdict by other rules does not count.
+        ledger: Verdicts of earlier runs; new ones are added.
+        limits: Limits of one check.
+        progress: Called after each check.
+
+    Returns:
+        One entry per asset, in their order.
+    """
+    entries: list[Entry | None] = [ledger.find(each.path, rules) for each in assets]
     todo = [index for index, entry in enumerate(entries) if entry is None]
-    for done, outcome in enumerate(run_guarded(checker, [arrivals[index].item for index in todo], limits), 1):
+    outcomes = run_sandboxed(checker, [assets[index].item for index in todo], limits)
+    for done, outcome in enumerate(outcomes, 1):
         index = todo[outcome.index]
-        each = arrivals[index]
+        each = assets[index]
         further = getattr(outcome.value, "files", ())
         sha256 = sha256_of_files(each.folder, (*each.files, *further))
         reason = outcome.reason.removeprefix(f"{each.path}: ") if outcome.reason else None
@@ -84,22 +110,21 @@ def judge(
 
 
 def write_result(result: FetchResult, manifest: Path) -> list[Path]:
-    """Write the manifest, `<manifest>.rejected.jsonl` and `<manifest>.credits.tsv`; returns the paths
-    written.
+    """Write the manifest, `<manifest>.rejected.jsonl` and `<manifest>.credits.tsv`, each only if it has content.
 
-    Raises ManifestError where a file cannot be written.
+    Returns:
+        The paths written.
+
+    Raises:
+        ManifestError: If a file cannot be written.
     """
     written = []
     if result.rows:
         write_rows(manifest, result.rows)
         written.append(manifest)
-    rejected = manifest.with_name(f"{manifest.name}.rejected.jsonl")
-    if result.rejected:
-        lines = (json.dumps(vars(each), ensure_ascii=False) + "\n" for each in result.rejected)
-        write_atomically(rejected, "".join(lines))
+    rejected = write_rejections(manifest, map(vars, result.rejected))
+    if rejected:
         written.append(rejected)
-    else:
-        rejected.unlink(missing_ok=True)
     if result.credits:
         table = io.StringIO()
         writer = csv.writer(table, delimiter="\t", lineterminator="\n")
@@ -107,18 +132,17 @@ def write_result(result: FetchResult, manifest: Path) -> list[Path]:
         for each in sorted(result.credits, key=lambda credit: credit.id):
             writer.writerow([each.id, each.title, each.author, each.link, each.licence])
         path = manifest.with_name(f"{manifest.name}.credits.tsv")
-        write_atomically(path, table.getvalue())
+        write_text(path, table.getvalue())
         written.append(path)
     return written
 
 
-def without_doubles(rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Rejected, ...]]:
-    """Rows whose files are the same, byte for byte, are left once: two splits could hold one object
-    otherwise."""
+def without_duplicates(rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[Rejected, ...]]:
+    """Keep the first of rows whose files are the same, byte for byte: two splits could hold one object otherwise."""
     first: dict[str | None, Row] = {}
-    doubles = []
+    duplicates = []
     for row in rows:
         other = first.setdefault(row.sha256, row)
         if other is not row:
-            doubles.append(Rejected(row.id, f"is the same, byte for byte, as {other.id}"))
-    return tuple(first.values()), tuple(doubles)
+            duplicates.append(Rejected(row.id, f"is the same, byte for byte, as {other.id}"))
+    return tuple(first.values()), tuple(duplicates)

@@ -15,30 +15,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from multishade.assets.fetch.download import (
-    Download,
-    FetchError,
-    FetchStopped,
-    Policy,
-    download,
-    download_all,
-)
+from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped
+from multishade.assets.fetch.download import download, download_all
 from multishade.assets.fetch.ingest import (
-    Arrival,
+    CachedAsset,
     Credit,
     FetchResult,
     Progress,
     Rejected,
-    judge,
-    without_doubles,
+    check_cached,
+    without_duplicates,
 )
 from multishade.assets.fetch.ledger import Ledger
+from multishade.assets.fetch.transfer import Download
 from multishade.assets.sandbox import Limits
-from multishade.assets.scanning.licences import SKETCHFAB, UNKNOWN, normalise
+from multishade.assets.scanning.licences import UNKNOWN, normalise, require_known_codes
 from multishade.assets.scanning.meshes import MeshFacts
 from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.rows import Split, row_of_mesh, split_of
-from multishade.assets.scanning.triage import TriageRules, judge_size
+from multishade.assets.scanning.triage import TriageRules, judge_size, triage_object
 from multishade.assets.schema import Row
 from multishade.errors import AssetError
 
@@ -88,7 +83,7 @@ def fetch_objaverse(
     options: ObjaverseOptions,
     cache: Path,
     manifest: Path,
-    policy: Policy,
+    policy: FetchPolicy,
     limits: Limits,
     progress: Progress | None = None,
 ) -> FetchResult:
@@ -106,14 +101,13 @@ def fetch_objaverse(
         try:
             for batch in _batches(candidates, options.limit, rows):
                 wanted = _allowed(batch, options, package, hub, rejected)
-                arrivals = _download(wanted, package, hub, rejected, progress)
-                checker = "multishade.assets.scanning.triage:triage_object"
+                assets = _download(wanted, package, hub, rejected, progress)
                 work = [
-                    Arrival(path, (str(path), options.rules), path.parent, (path.name,))
-                    for path in arrivals.values()
+                    CachedAsset(path, (str(path), options.rules), path.parent, (path.name,))
+                    for path in assets.values()
                 ]
-                entries = judge(work, checker, rules, ledger, limits, progress)
-                for (uid, path), entry in zip(arrivals.items(), entries, strict=True):
+                entries = check_cached(work, triage_object, rules, ledger, limits, progress)
+                for (uid, path), entry in zip(assets.items(), entries, strict=True):
                     if not isinstance(entry.facts, MeshFacts):
                         rejected.append(Rejected(uid, entry.reason or "cannot be read"))
                         continue
@@ -133,16 +127,16 @@ def fetch_objaverse(
                     )
         except FetchStopped as error:
             stopped = str(error)
-    kept, doubles = without_doubles(rows)
+    kept, duplicates = without_duplicates(rows)
     kept = kept[: options.limit]
     named = tuple(credits[row.id] for row in kept)
-    return FetchResult(kept, (*rejected, *doubles), named, stopped)
+    return FetchResult(kept, (*rejected, *duplicates), named, stopped)
 
 
 class _Hub:
     """The files of the Objaverse repository on the Hub, put where the package looks for them."""
 
-    def __init__(self, options: ObjaverseOptions, policy: Policy) -> None:
+    def __init__(self, options: ObjaverseOptions, policy: FetchPolicy) -> None:
         endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
         self.base = f"{endpoint.rstrip('/')}/{REPOSITORY}"
         self.policy = policy
@@ -166,7 +160,12 @@ class _Hub:
 
 def _package(cache: Path) -> Any:
     """The objaverse package, with this cache as the place of its files."""
-    package: Any = importlib.import_module("objaverse")
+    try:
+        package: Any = importlib.import_module("objaverse")
+    except ImportError as error:
+        raise AssetError(
+            "Objaverse is read with the package `objaverse`: pip install 'multishade[fetch]'"
+        ) from error
     package.BASE_PATH = str(cache / "objaverse")
     package._VERSIONED_PATH = str(cache / "objaverse" / "hf-objaverse-v1")
     return package
@@ -180,9 +179,7 @@ def _candidates(
     options: ObjaverseOptions, package: Any, hub: _Hub, rejected: list[Rejected]
 ) -> tuple[list[tuple[str, str]], dict[str, str]]:
     """((uid, path in the repository) in order, LVIS category by uid)."""
-    unknown = sorted(set(options.licences) - set(SKETCHFAB))
-    if unknown:
-        raise AssetError(f"--licence {unknown[0]!r} is not one of {', '.join(SKETCHFAB)}")
+    require_known_codes(options.licences)
     hub.catalogue("object-paths.json.gz", _folder(package))
     hub.catalogue("lvis-annotations.json.gz", _folder(package))
     paths: dict[str, str] = package._load_object_paths()

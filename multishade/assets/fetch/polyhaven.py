@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from multishade.assets.fetch.download import (
-    Download,
-    FetchError,
-    FetchStopped,
-    Policy,
-    download_all,
-    fetch_json,
+from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped, fetch_json
+from multishade.assets.fetch.download import download_all
+from multishade.assets.fetch.ingest import (
+    CachedAsset,
+    FetchResult,
+    Progress,
+    Rejected,
+    check_cached,
+    without_duplicates,
 )
-from multishade.assets.fetch.ingest import Arrival, FetchResult, Progress, Rejected, judge, without_doubles
 from multishade.assets.fetch.ledger import Ledger
+from multishade.assets.fetch.transfer import Download
 from multishade.assets.sandbox import Limits
-from multishade.assets.scanning.environments import EnvironmentFacts
+from multishade.assets.scanning.environments import EnvironmentFacts, check_environment
 from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.rows import Split, row_of_environment, split_of
 from multishade.assets.schema import Row
@@ -50,7 +52,7 @@ def fetch_polyhaven(
     options: PolyHavenOptions,
     cache: Path,
     manifest: Path,
-    policy: Policy,
+    policy: FetchPolicy,
     limits: Limits,
     progress: Progress | None = None,
 ) -> FetchResult:
@@ -82,20 +84,20 @@ def fetch_polyhaven(
                 progress("downloading", done, len(names))
     except FetchStopped as error:
         stopped = str(error)
-    arrivals = {
-        name: Arrival(path, str(path), path.parent, (path.name,)) for name, path in sorted(fetched.items())
+    assets = {
+        name: CachedAsset(path, str(path), path.parent, (path.name,))
+        for name, path in sorted(fetched.items())
     }
     rows: list[Row] = []
     with Ledger(cache / "polyhaven") as ledger:
-        checker = "multishade.assets.scanning.environments:check_environment"
-        entries = judge(list(arrivals.values()), checker, RULES, ledger, limits, progress)
-    for (name, arrival), entry in zip(arrivals.items(), entries, strict=True):
+        entries = check_cached(list(assets.values()), check_environment, RULES, ledger, limits, progress)
+    for (name, asset), entry in zip(assets.items(), entries, strict=True):
         if not isinstance(entry.facts, EnvironmentFacts):
             rejected.append(Rejected(name, entry.reason or "cannot be read"))
             continue
         rows.append(
             row_of_environment(
-                arrival.path,
+                asset.path,
                 manifest.parent,
                 entry.facts,
                 tags=("polyhaven", *(str(each) for each in chosen[name].get("categories", []))),
@@ -105,11 +107,11 @@ def fetch_polyhaven(
                 split=split_of(hashlib.sha256(name.encode()).hexdigest(), options.split),
             )
         )
-    kept, doubles = without_doubles(rows)
-    return FetchResult(kept, (*rejected, *doubles), stopped=stopped)
+    kept, duplicates = without_duplicates(rows)
+    return FetchResult(kept, (*rejected, *duplicates), stopped=stopped)
 
 
-def choose(options: PolyHavenOptions, policy: Policy) -> dict[str, dict[str, Any]]:
+def choose(options: PolyHavenOptions, policy: FetchPolicy) -> dict[str, dict[str, Any]]:
     """Ids and descriptions of the HDRIs to have, in an order that says nothing (by the hash of the id), so
     that the first few are a fair sample and stay the same when others are published."""
     url = f"{options.api.rstrip('/')}/assets"
@@ -125,7 +127,9 @@ def choose(options: PolyHavenOptions, policy: Policy) -> dict[str, dict[str, Any
     return {name: answer[name] for name in names[: options.count]}
 
 
-def _file_lists(names: list[str], options: PolyHavenOptions, policy: Policy) -> Iterator[tuple[str, Any]]:
+def _file_lists(
+    names: list[str], options: PolyHavenOptions, policy: FetchPolicy
+) -> Iterator[tuple[str, Any]]:
     """(id, the answer of /files/ID or the FetchError), in order. Raises FetchStopped when the network is
     gone."""
 

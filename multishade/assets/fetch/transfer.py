@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One attempt at one file: a URL and what is there of it in, the whole and verified file out, or what went
-wrong.
+"""One attempt at one file: a URL and the part that is already there in, the whole and verified file out.
 
-A file grows as `NAME.part`, is checked, flushed to disk and renamed: under its final name it is complete.
-Beside it `NAME.part.json` keeps the server's tag of this version, so that the rest is asked of the same
-version only.
+A file grows as `NAME.part`, is checked, flushed to disk and renamed: under its final name it is complete. Beside it
+`NAME.part.json` keeps the server's tag of this version, so that the rest is requested of the same version only.
 """
 
 import errno
@@ -20,31 +18,26 @@ from pathlib import Path
 
 import requests
 
-from multishade import __version__
-from multishade.errors import AssetError
+from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped, request, retryable
+from multishade.storage.retry import Retryable
 
-USER_AGENT = f"MultiShade/{__version__}"  # Poly Haven's terms ask for a name of one's own
-RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 FREE_BYTES = 64 << 20  # kept free on the disk
+CHUNK_BYTES = 1 << 18
 
-Counter = Callable[[int], None]
-
-
-class FetchError(AssetError):
-    """One file cannot be had. `network`: nothing came back from the host at all."""
-
-    def __init__(self, message: str, network: bool = False) -> None:
-        super().__init__(message)
-        self.network = network
-
-
-class FetchStopped(FetchError):
-    """No further file can be had either: the disk is full, or the network is gone."""
+OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Download:
-    """A file to have: where it lies, where it goes, and what is known of its content."""
+    """A file to fetch.
+
+    Attributes:
+        url: Where it is.
+        path: Where it goes.
+        sha256: Its hash, if known.
+        md5: Its MD5, if known.
+        size: Its size in bytes, if known.
+    """
 
     url: str
     path: Path
@@ -55,158 +48,158 @@ class Download:
 
 @dataclass(frozen=True)
 class Fetched:
+    """A complete file: its path, sha256 and size in bytes."""
+
     path: Path
     sha256: str
     size: int
 
 
-@dataclass(frozen=True)
-class Policy:
-    """How hard to try. Waits double from `first_wait` seconds up to `longest_wait`; a server's Retry-After
-    counts."""
-
-    workers: int = 8
-    attempts: int = 5
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    connect_seconds: float = 15.0
-    read_seconds: float = 60.0
-    failures_in_a_row: int = 20
-
-
-class Again(Exception):
-    """An attempt failed in a way that another may not."""
-
-    def __init__(self, reason: str, after: float | None = None, network: bool = False) -> None:
-        super().__init__(reason)
-        self.after = after
-        self.network = network
-
-
 class WrongHash(Exception):
-    """A file came whole, but is not the one that was promised."""
+    """A file arrived whole, but its hash or size is not the promised one."""
 
 
 def transfer(
     session: requests.Session,
     item: Download,
-    policy: Policy,
-    count: Counter | None,
+    policy: FetchPolicy,
+    on_bytes: OnBytes | None = None,
+    stop: threading.Event | None = None,
+) -> Fetched:
+    """Fetch a file in one attempt, continuing its `.part` if there is one.
+
+    Args:
+        session: From `client.new_session`.
+        item: The file.
+        policy: For its time-outs.
+        on_bytes: Called with the number of bytes of each chunk.
+        stop: Ends the attempt at the next chunk when set.
+
+    Returns:
+        The file under its final name, verified.
+
+    Raises:
+        Retryable: If another attempt may succeed; `progressed` if this one made the part longer.
+        WrongHash: If the file is not the promised one; its part is removed.
+        FetchError: If the file cannot be fetched.
+        FetchStopped: If the disk is full or cannot be written.
+    """
+    before = part_size(item)
+    try:
+        return _finish(item, _grow(session, item, policy, on_bytes, stop))
+    except Retryable as error:
+        error.progressed = part_size(item) > before
+        raise
+
+
+def part_size(item: Download) -> int:
+    """Return the number of bytes that an interrupted attempt left."""
+    part = _part(item)
+    return part.stat().st_size if part.is_file() else 0
+
+
+def digest(path: Path) -> tuple[str, str, int]:
+    """Return sha256, MD5 and size of a file, read once."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            sha256.update(chunk)
+            md5.update(chunk)
+            size += len(chunk)
+    return sha256.hexdigest(), md5.hexdigest(), size
+
+
+def _grow(
+    session: requests.Session,
+    item: Download,
+    policy: FetchPolicy,
+    on_bytes: OnBytes | None,
     stop: threading.Event | None,
 ) -> str | None:
-    """Bring `.part` to its full length; returns the sha256 that the server promised, if it did."""
+    """Bring the `.part` to its full length; return the sha256 that the server promised, if it did."""
     part, tag_file = _part(item), _part(item).with_suffix(".part.json")
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        have = bytes_there(item)
-        tag = json.loads(tag_file.read_text())["tag"] if tag_file.is_file() else None
-        headers = {}
-        # Without a tag the rest of another version could be glued on; a known hash would find that out.
-        if have and (tag or item.sha256 or item.md5):
-            headers["Range"] = f"bytes={have}-"
-            if tag:
-                headers["If-Range"] = tag
-        with request(session, item.url, policy, headers, None) as response:
-            if (
-                response.status_code == 416
-            ):  # there is nothing after what we have: it is whole, or not its beginning
-                if response.headers.get("Content-Range") == f"bytes */{have}":
+        start = part_size(item)
+        with request(session, item.url, policy, _range_headers(item, tag_file, start)) as response:
+            if response.status_code == 416:  # nothing follows: the part is whole, or not the file's beginning
+                if response.headers.get("Content-Range") == f"bytes */{start}":
                     return _promised_sha256(response)
                 part.unlink()
-                raise Again("what was there is longer than the file; it is fetched from its start")
-            start = _start_of(response)
-            if response.status_code != 206 or start != have:
-                have = 0
-                if response.status_code == 206 and start != 0:
+                raise Retryable("the part was longer than the file; it is fetched from the start")
+            if response.status_code != 206 or _first_byte(response) != start:
+                start = 0
+                if response.status_code == 206 and _first_byte(response) != 0:
                     part.unlink(missing_ok=True)
-                    raise Again(f"the server sent bytes from {start}, not from where the file broke off")
+                    raise Retryable(
+                        f"the server sent bytes from {_first_byte(response)}, not from where the file broke off"
+                    )
             length = response.headers.get("Content-Length")
-            total = have + int(length) if length and length.isdigit() else item.size
-            _check_space(item, part, have, total)
-            new_tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
-            if new_tag and not new_tag.startswith("W/"):
-                tag_file.write_text(json.dumps({"tag": new_tag}))
-            else:
-                tag_file.unlink(missing_ok=True)
-            with part.open("ab" if have else "wb") as file:
-                for chunk in response.iter_content(1 << 18):
+            total = start + int(length) if length and length.isdigit() else item.size
+            _check_space(item, part, start, total)
+            _keep_tag(response, tag_file)
+            with part.open("ab" if start else "wb") as file:
+                for chunk in response.iter_content(CHUNK_BYTES):
                     if stop is not None and stop.is_set():
                         raise FetchError(f"{item.url}: stopped")
                     file.write(chunk)
-                    if count:
-                        count(len(chunk))
+                    if on_bytes:
+                        on_bytes(len(chunk))
                 file.flush()
                 os.fsync(file.fileno())
             size = part.stat().st_size
             if total is not None and size < total:
-                raise Again(f"cut short: {size} of {total} bytes came")
+                raise Retryable(f"cut short: {size} of {total} bytes came")
             return _promised_sha256(response)
     except requests.RequestException as error:
-        raise network_trouble(item.url, error) from error
+        raise retryable(item.url, error) from error
     except OSError as error:
-        raise _disk_trouble(item, error) from error
+        raise _disk_error(item, error) from error
 
 
-def finish(item: Download, promised: str | None) -> Fetched:
-    """Check the whole `.part` and give it its name."""
+def _finish(item: Download, promised: str | None) -> Fetched:
+    """Check the whole `.part` and rename it."""
     part = _part(item)
     try:
         sha256, md5, size = digest(part)
-        for kind, found, expected in (
+        for kind, actual, expected in (
             ("size", size, item.size),
             ("sha256", sha256, item.sha256 or promised),
             ("md5", md5, item.md5),
         ):
-            if expected is not None and found != expected:
+            if expected is not None and actual != expected:
                 part.unlink()
                 part.with_suffix(".part.json").unlink(missing_ok=True)
-                raise WrongHash(f"wrong {kind}: {expected} was promised, {found} came")
+                raise WrongHash(f"wrong {kind}: {expected} was promised, {actual} came")
         part.replace(item.path)
         part.with_suffix(".part.json").unlink(missing_ok=True)
     except OSError as error:
-        raise _disk_trouble(item, error) from error
+        raise _disk_error(item, error) from error
     return Fetched(item.path, sha256, size)
-
-
-def bytes_there(item: Download) -> int:
-    """How much of the file an interrupted attempt left."""
-    part = _part(item)
-    return part.stat().st_size if part.is_file() else 0
 
 
 def _part(item: Download) -> Path:
     return item.path.with_name(item.path.name + ".part")
 
 
-def request(
-    session: requests.Session,
-    url: str,
-    policy: Policy,
-    headers: dict[str, str],
-    parameters: dict[str, str] | None,
-) -> requests.Response:
-    """GET, redirects followed; a status that a second attempt may mend raises Again, any other error
-    FetchError."""
-    timeout = (policy.connect_seconds, policy.read_seconds)
-    response = session.get(url, headers=headers, params=parameters, stream=True, timeout=timeout)
-    status = response.status_code
-    if status in (200, 206) or (status == 416 and "Range" in headers):
-        return response
-    response.close()
-    what = f"HTTP {status} {response.reason}"
-    if status in RETRIED:
-        after = response.headers.get("Retry-After", "")
-        raise Again(what, float(after) if after.isdigit() else None)
-    hint = {
-        404: "there is no such file",
-        410: "the file was removed",
-        401: "a login is needed",
-        403: "access is refused",
-    }
-    raise FetchError(f"{url}: {what}" + (f": {hint[status]}" if status in hint else ""))
+def _range_headers(item: Download, tag_file: Path, start: int) -> dict[str, str]:
+    """Headers that request the rest of a file; without a tag or a known hash it could be that of another version."""
+    plain = {"Accept-Encoding": "identity"}  # positions and lengths are those of the file itself
+    tag = json.loads(tag_file.read_text())["tag"] if tag_file.is_file() else None
+    if not start or not (tag or item.sha256 or item.md5):
+        return plain
+    return plain | {"Range": f"bytes={start}-"} | ({"If-Range": tag} if tag else {})
 
 
-def _start_of(response: requests.Response) -> int:
+def _keep_tag(response: requests.Response, tag_file: Path) -> None:
+    tag = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    if tag and not tag.startswith("W/"):
+        tag_file.write_text(json.dumps({"tag": tag}))
+    else:
+        tag_file.unlink(missing_ok=True)
+
+
+def _first_byte(response: requests.Response) -> int:
     match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     return int(match[1]) if match else 0
 
@@ -220,44 +213,21 @@ def _promised_sha256(response: requests.Response) -> str | None:
     return None
 
 
-def network_trouble(url: str, error: requests.RequestException) -> Again:
-    host = requests.utils.urlparse(url).netloc
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ReadTimeout):
-        return Again(f"{host} did not answer in time", network=True)
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return Again("cut short: the connection broke")
-    if isinstance(error, requests.exceptions.SSLError):
-        return Again(f"no secure connection to {host} ({error})", network=True)
-    if isinstance(error, requests.exceptions.ConnectionError):
-        return Again(f"no network, or {host} cannot be reached", network=True)
-    raise FetchError(f"{url}: {error}") from error
-
-
-def _check_space(item: Download, part: Path, have: int, total: int | None) -> None:
+def _check_space(item: Download, part: Path, start: int, total: int | None) -> None:
     free = shutil.disk_usage(part.parent).free
-    needed = (total or 0) - have + FREE_BYTES
+    needed = (total or 0) - start + FREE_BYTES
     if needed > free:
         raise FetchStopped(
             f"disk full: {item.path} needs {needed / 2**20:.0f} MiB, {free / 2**20:.0f} MiB are free in {part.parent}; "
-            "make room or choose another --cache, then run again"
+            "free space or choose another --cache, then run again"
         )
 
 
-def _disk_trouble(item: Download, error: OSError) -> FetchError:
+def _disk_error(item: Download, error: OSError) -> FetchError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return FetchStopped(
-            f"disk full while writing {item.path}; make room or choose another --cache, then run again"
+            f"disk full while writing {item.path}; free space or choose another --cache, then run again"
         )
     return FetchStopped(
         f"{error.filename or item.path}: cannot be written ({error.strerror}); choose another --cache"
     )
-
-
-def digest(path: Path) -> tuple[str, str, int]:
-    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            sha256.update(chunk)
-            md5.update(chunk)
-            size += len(chunk)
-    return sha256.hexdigest(), md5.hexdigest(), size

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from multishade.errors import AssetError
+
 UNKNOWN = "unknown"
 MOST_TEXT = 200_000  # bytes of a README that are searched
 PARENTS_OF_SOURCES = 4  # folders above a file in which SOURCES.tsv is looked for
@@ -42,6 +44,17 @@ SKETCHFAB = {
     "by-nc-nd": "CC-BY-NC-ND-4.0",
     "cc0": "CC0-1.0",
 }
+
+
+def require_known_codes(codes: Iterable[str]) -> None:
+    """Check the codes of a --licence option.
+
+    Raises:
+        AssetError: If one is not a key of `SKETCHFAB`.
+    """
+    unknown = sorted(set(codes) - set(SKETCHFAB))
+    if unknown:
+        raise AssetError(f"--licence {unknown[0]!r} is not one of {', '.join(SKETCHFAB)}")
 
 
 def licences_in(text: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 """A folder of files from anywhere in, manifest rows and rejections out: every file is read before it is
 believed."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,13 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from multishade.assets.files import write_rejections
 from multishade.assets.hashing import sha256_of_files
-from multishade.assets.manifest import write_atomically, write_rows
-from multishade.assets.sandbox import Limits, run_guarded
-from multishade.assets.scanning.environments import ENVIRONMENT_SUFFIXES
+from multishade.assets.manifest import write_rows
+from multishade.assets.sandbox import Limits, run_sandboxed
+from multishade.assets.scanning.environments import ENVIRONMENT_SUFFIXES, check_environment
 from multishade.assets.scanning.licences import licence_of
-from multishade.assets.scanning.materials import MapSet, MapSetFacts, find_map_sets, map_set_files
-from multishade.assets.scanning.meshes import MESH_SUFFIXES, OTHER_MESH_SUFFIXES, MeshFacts
+from multishade.assets.scanning.materials import (
+    MapSet,
+    MapSetFacts,
+    check_map_set,
+    find_map_sets,
+    map_set_files,
+)
+from multishade.assets.scanning.meshes import MESH_SUFFIXES, OTHER_MESH_SUFFIXES, MeshFacts, check_mesh
 from multishade.assets.scanning.names import slug, unique_ids
 from multishade.assets.scanning.rows import (
     Split,
@@ -64,7 +70,7 @@ class _Candidate:
     """Something that may become a row: the path that names it, the files it has, and what reads it."""
 
     path: Path  # of the main file, or folder / name of a map set
-    checker: str
+    checker: Callable[[Any], Any]
     item: Any
     problem: str | None = None
 
@@ -81,14 +87,14 @@ def scan(folder: Path, manifest: Path, options: ScanOptions, progress: Progress 
     reasons = {index: each.problem for index, each in enumerate(candidates) if each.problem}
     if kind == "objects":
         unsupported = [file for file in files if file.suffix.lower() in OTHER_MESH_SUFFIXES]
-        candidates += [_Candidate(file, "", None) for file in unsupported]
+        candidates += [_Candidate(file, check_mesh, None) for file in unsupported]
         for index in range(len(candidates) - len(unsupported), len(candidates)):
             suffix = candidates[index].path.suffix
             reasons[index] = f"is a {suffix} file, which is not read; convert it to glTF"
     todo = [index for index in range(len(candidates)) if index not in reasons]
     if todo:
         items = [candidates[index].item for index in todo]
-        for done, outcome in enumerate(run_guarded(candidates[todo[0]].checker, items, options.limits), 1):
+        for done, outcome in enumerate(run_sandboxed(candidates[todo[0]].checker, items, options.limits), 1):
             index = todo[outcome.index]
             if outcome.reason is None:
                 facts[index] = outcome.value
@@ -110,15 +116,9 @@ def write_scan(result: ScanResult, manifest: Path) -> Path | None:
 
     A manifest without rows is not written. Raises ManifestError where the folder cannot be written.
     """
-    rejected = manifest.with_name(f"{manifest.name}.rejected.jsonl")
     if result.rows:
         write_rows(manifest, result.rows)
-    if not result.rejections:
-        rejected.unlink(missing_ok=True)  # of an earlier scan
-        return None
-    lines = (json.dumps(vars(each), ensure_ascii=False) + "\n" for each in result.rejections)
-    write_atomically(rejected, "".join(lines))
-    return rejected
+    return write_rejections(manifest, map(vars, result.rejections))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -149,19 +149,9 @@ def _candidates(
     in_sets = map_set_files([each for each in sets if each.problem is None])
     lights = [file for file in files if file.suffix.lower() in ENVIRONMENT_SUFFIXES and file not in in_sets]
     found: dict[Kind, list[_Candidate]] = {
-        "objects": [
-            _Candidate(file, "multishade.assets.scanning.meshes:check_mesh", str(file)) for file in meshes
-        ],
-        "materials": [
-            _Candidate(
-                _path_of_set(each), "multishade.assets.scanning.materials:check_map_set", each, each.problem
-            )
-            for each in sets
-        ],
-        "environments": [
-            _Candidate(file, "multishade.assets.scanning.environments:check_environment", str(file))
-            for file in lights
-        ],
+        "objects": [_Candidate(file, check_mesh, str(file)) for file in meshes],
+        "materials": [_Candidate(_path_of_set(each), check_map_set, each, each.problem) for each in sets],
+        "environments": [_Candidate(file, check_environment, str(file)) for file in lights],
     }
     if kind == "auto":
         kind = _kind_of(folder, found)

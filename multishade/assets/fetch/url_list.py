@@ -16,9 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from multishade.assets.fetch.download import Download, Fetched, FetchError, FetchStopped, Policy, download_all
+from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped
+from multishade.assets.fetch.download import download_all
 from multishade.assets.fetch.ingest import FetchResult, Progress, Rejected
-from multishade.assets.manifest import write_atomically
+from multishade.assets.fetch.transfer import Download, Fetched
+from multishade.assets.files import write_text
 from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.scan import ScanOptions, scan
 from multishade.errors import AssetError, ManifestError
@@ -63,11 +65,11 @@ def read_list(path: Path) -> list[Listed]:
     return list(listed.values())
 
 
-def fetch_http(
+def fetch_url_list(
     list_path: Path,
     cache: Path,
     manifest: Path,
-    policy: Policy,
+    policy: FetchPolicy,
     options: ScanOptions,
     progress: Progress | None = None,
 ) -> FetchResult:
@@ -191,6 +193,6 @@ def _write_licences(folder: Path, licences: dict[str, str]) -> None:
         names = [file.relative_to(folder).as_posix() for file in inside] or [path]
         lines += [f"{name}\t{' '.join(licence.split())}" for name in names]
     try:
-        write_atomically(folder / "SOURCES.tsv", "\n".join(lines) + "\n")
+        write_text(folder / "SOURCES.tsv", "\n".join(lines) + "\n")
     except ManifestError as error:
         raise AssetError(str(error)) from error
