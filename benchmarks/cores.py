@@ -20,8 +20,8 @@ import psutil
 
 from multishade.config import load_config
 from multishade.render.blender import cores
-from multishade.render.blender.session import Stopwatch
 from multishade.render.plan import make_plan
+from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer
 
 
@@ -86,7 +86,7 @@ def _part(layout: Layout, groups: list[int], config: Path, overrides: list[str])
         contextlib.nullcontext() if layout.held else unheld,
         GroupRenderer(plan.config, layout.threads, Stopwatch()) as renderer,
     ):
-        child = psutil.Process(renderer.child().pid)
+        child = psutil.Process(renderer.blender().pid)
         renderer.render(plan.group(1, 0))  # what is loaded late is loaded now
         before, began = sum(child.cpu_times()[:2]), time.perf_counter()
         samples = sum(len(renderer.render(plan.group(0, number))) for number in groups)

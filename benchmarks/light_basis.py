@@ -23,13 +23,15 @@ from multishade.geometry.boxes import bounding_box
 from multishade.imaging.color import luminance
 from multishade.imaging.exposure import exposure_to_median
 from multishade.imaging.quality import psnr
-from multishade.protocol.scene import Group, View, to_json
-from multishade.render.blender import BlenderChild
-from multishade.render.blender.combined import render_together
+from multishade.protocol.messages import Geometry, Load
+from multishade.protocol.scene import View
+from multishade.render.blender import BlenderProcess
+from multishade.render.blender.combined import render_combined
 from multishade.render.blender.passes import hit_mask, read_passes
 from multishade.render.blender.session import CROP_MARGIN
 from multishade.render.plan import PlannedGroup, make_plan
-from multishade.render.worker import object_source, render_settings
+from multishade.render.scenes import scene_group
+from multishade.render.settings import render_settings
 from multishade.shards.fields import FieldFormat, encode_basis, encode_image
 from multishade.shards.light_basis import LightBasis
 
@@ -89,9 +91,9 @@ def main() -> None:
     config = load_config(DEMO, overrides)
     results, started = Results(), time.perf_counter()
     plan = make_plan(config)
-    with BlenderChild(config.render.device, config.runtime) as child:
+    with BlenderProcess(config.render.device, config.runtime) as blender:
         for number in range(args.objects):
-            Trial(child, config, plan.group(number, 0), results, number).run(
+            Trial(blender, config, plan.group(number, 0), results, number).run(
                 args.samples, args.combinations, args.reference
             )
             print(f"{results.names[-1]}: {time.perf_counter() - started:.0f} s so far", flush=True)
@@ -103,15 +105,15 @@ def main() -> None:
 
 
 class Trial:
-    """One object in the child: its basis and combinations of it, at several sample counts."""
+    """One object in the blender: its basis and combinations of it, at several sample counts."""
 
     def __init__(
-        self, child: BlenderChild, config: Config, group: PlannedGroup, results: Results, number: int
+        self, blender: BlenderProcess, config: Config, group: PlannedGroup, results: Results, number: int
     ) -> None:
-        self.child, self.config, self.group, self.results = child, config, group, results
+        self.blender, self.config, self.group, self.results = blender, config, group, results
         self.view: View = group.views[0]
         self.rng = np.random.default_rng([2026, number])
-        self.process = psutil.Process(child.pid)
+        self.process = psutil.Process(blender.pid)
         material = group.material.id if group.material else "its own"
         results.names.append(f"{group.object.id} in {material}")
 
@@ -185,13 +187,13 @@ class Trial:
     def _direct(self, weights: NDArray[np.floating], seed: int) -> tuple[Image, float]:
         """The image under all lights at once, and processor seconds."""
         before = self.process.cpu_times()
-        image, _ = render_together(self.child, self.view, weights, self.box, seed)
+        image, _ = render_combined(self.blender, self.view, weights, self.box, seed)
         after = self.process.cpu_times()
         return image, after.user + after.system - before.user - before.system
 
     def _mask(self) -> NDArray[np.bool_]:
-        path = self.child.folder / "geometry.exr"
-        self.child.ask({"do": "geometry", "view": self.view.key, "path": str(path)})
+        path = self.blender.folder / "geometry.exr"
+        self.blender.request(Geometry(self.view.key, str(path)))
         return hit_mask(read_passes(path)["Depth"])
 
     def _load(self, samples: int, denoise: bool) -> None:
@@ -203,9 +205,8 @@ class Trial:
             }
         )
         settings = render_settings(self.config.model_copy(update={"render": render}), 1)
-        source = object_source(self.group, self.child.folder, self.config)
-        request = Group(self.group.key, source, self.group.material_spec, self.group.views)
-        self.child.ask({"do": "load", "group": to_json(request), "settings": to_json(settings)})
+        group = scene_group(self.group, self.blender.folder, self.config)
+        self.blender.request(Load(group, settings))
 
 
 def write_report(results: Results, args: argparse.Namespace, config: Config) -> str:

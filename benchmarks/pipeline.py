@@ -15,8 +15,8 @@ import numpy as np
 
 from multishade.config import load_config
 from multishade.render.assemble import field_format
-from multishade.render.blender.session import Stopwatch
 from multishade.render.plan import Plan, make_plan
+from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer, shard_path
 from multishade.shards.sample import encode_sample
 from multishade.shards.tar import write_shard
@@ -69,7 +69,7 @@ class Run:
     def __init__(self, plan: Plan, threads: int) -> None:
         self.plan, self.watch = plan, Stopwatch()
         self.renderer = GroupRenderer(plan.config, threads, self.watch)
-        self.renderer.child()  # starting Blender happens once per shard, and is printed apart
+        self.renderer.blender()  # starting Blender happens once per shard, and is printed apart
         self.start = self.watch.seconds.pop("start")
         self.overheads: list[float] = []
         self.total, self.samples = 0.0, 0
@@ -94,7 +94,7 @@ class Run:
         return sum(self.watch.seconds.get(stage, 0.0) for stage in CYCLES)
 
     def close(self) -> None:
-        self.renderer.drop_child()
+        self.renderer.close()
         self._folder.cleanup()
 
 

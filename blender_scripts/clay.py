@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A material -> the same material able to turn into white clay: diffuse, albedo 1, with its normals and its holes.
+"""A material -> the same material, switchable to white clay: diffuse, albedo 1, with its own normals and holes.
 
-Clay is what the ground truth is rendered from. Its one closure keeps the shading normal as the bump or normal map
-makes it, where the normal pass of a glossy mixture would average in the normals that Cycles bends for reflections.
-It is also the white object of the `cast` shading mode. Swapping happens by one link in the node tree, so neither the
-mesh nor the BVH is touched.
+The ground truth is rendered in clay. Its single closure keeps the shading normal of the bump or normal map; the normal
+pass of a glossy mixture would average in the normals that Cycles bends for reflections. Clay is also the white object
+of the `cast` shading mode. Switching changes one link in the node tree, so neither the mesh nor the BVH is rebuilt.
 """
 
 import bpy
@@ -14,8 +13,8 @@ GEOMETRY_NORMAL = "normal_geometry"
 ALPHA_THRESHOLD = 0.5
 
 
-def tame(material: bpy.types.Material) -> None:
-    """Make a foreign material fit for a data set: nothing glows, holes are crisp, both sides show, no displacement."""
+def sanitize(material: bpy.types.Material) -> None:
+    """Remove emission, volumes, displacement and partial transparency from a material, and show both its sides."""
     tree = material.node_tree
     output = _output(tree)
     for name in ("Volume", "Displacement"):
@@ -32,7 +31,7 @@ def tame(material: bpy.types.Material) -> None:
 
 
 def install(material: bpy.types.Material) -> None:
-    """Add the clay nodes, unused until `wear`."""
+    """Add the clay nodes; they are unused until `set_clay_enabled`."""
     tree = material.node_tree
     surface = _surface(tree)
     source = _find(surface, "Normal")
@@ -55,18 +54,18 @@ def install(material: bpy.types.Material) -> None:
     tree.links.new(geometry.outputs["Normal"], aov.inputs["Color"])
 
 
-def wear(materials: list[bpy.types.Material], clay: bool) -> None:
+def set_clay_enabled(materials: list[bpy.types.Material], enabled: bool) -> None:
     """Show every material as clay, or as itself."""
     for material in materials:
         tree = material.node_tree
         output = _output(tree)
         if "multishade own" not in output:
             output["multishade own"] = output.inputs["Surface"].links[0].from_node.name
-        shader = tree.nodes[CLAY] if clay else tree.nodes[output["multishade own"]]
+        shader = tree.nodes[CLAY] if enabled else tree.nodes[output["multishade own"]]
         tree.links.new(shader.outputs[0], output.inputs["Surface"])
-        # The lighting model's softening of bumped terminators is for beauty; clay is max(0, n.l) and nothing else.
-        material.cycles.use_bump_map_correction = not clay
-        material.update_tag()  # Blender does not see that a property of Cycles' changed
+        # Cycles softens the terminator of bumped surfaces; clay has to be max(0, n.l) exactly.
+        material.cycles.use_bump_map_correction = not enabled
+        material.update_tag()  # Blender does not notice a change of a Cycles property
 
 
 def _output(tree: bpy.types.NodeTree) -> bpy.types.Node:
@@ -83,8 +82,8 @@ def _surface(tree: bpy.types.NodeTree) -> bpy.types.Node:
 
 
 def _find(node: bpy.types.Node, socket: str) -> bpy.types.Node | None:
-    """The first shader at or behind `node` that has an input of this name, the principled one preferred."""
-    queue, seen, found = [node], set(), None
+    """The first shader at or upstream of `node` with an input of this name; a principled one is preferred."""
+    queue, seen, first = [node], set(), None
     while queue:
         current = queue.pop(0)
         if current.name in seen:
@@ -93,15 +92,15 @@ def _find(node: bpy.types.Node, socket: str) -> bpy.types.Node | None:
         if socket in current.inputs and current.outputs and current.outputs[0].type == "SHADER":
             if current.type == "BSDF_PRINCIPLED":
                 return current
-            found = found or current
+            first = first or current
         for entry in current.inputs:
             if entry.type == "SHADER":
                 queue.extend(link.from_node for link in entry.links)
-    return found
+    return first
 
 
 def _threshold_alpha(tree: bpy.types.NodeTree, alpha: bpy.types.NodeSocket) -> None:
-    """Half-transparent surfaces have no one normal: what covers at least half counts as solid, the rest as a hole."""
+    """Make alpha binary, since a half-transparent pixel has no single normal: at least 0.5 is solid, less a hole."""
     if not alpha.is_linked:
         alpha.default_value = 1.0
         return
@@ -116,15 +115,15 @@ def _threshold_alpha(tree: bpy.types.NodeTree, alpha: bpy.types.NodeSocket) -> N
 
 
 def _replace_emission(tree: bpy.types.NodeTree, emission: bpy.types.Node) -> None:
-    """An unlit (emissive) part becomes a matt one of the same colour."""
-    matt = tree.nodes.new("ShaderNodeBsdfDiffuse")
+    """Replace an emission shader (an unlit part) by a diffuse one of the same colour."""
+    diffuse = tree.nodes.new("ShaderNodeBsdfDiffuse")
     colour = emission.inputs["Color"]
     if colour.is_linked:
-        tree.links.new(colour.links[0].from_socket, matt.inputs["Color"])
+        tree.links.new(colour.links[0].from_socket, diffuse.inputs["Color"])
     else:
-        matt.inputs["Color"].default_value = colour.default_value
+        diffuse.inputs["Color"].default_value = colour.default_value
     for link in list(emission.outputs[0].links):
-        tree.links.new(matt.outputs[0], link.to_socket)
+        tree.links.new(diffuse.outputs[0], link.to_socket)
     tree.nodes.remove(emission)
 
 

@@ -16,17 +16,17 @@ class EnvironmentUnusable(Exception):
 
 
 class LightRig:
-    """The scene's lamp and worlds, reused from image to image so that Cycles updates no more than it must."""
+    """The scene's lamps and worlds, reused from image to image so that Cycles updates as little as possible."""
 
     def __init__(self, scene: bpy.types.Scene, importance_map: int) -> None:
         """`importance_map`: pixels across the map by which Cycles samples an environment."""
         self._scene, self._importance_map = scene, importance_map
         self._lamps: dict[str, bpy.types.Object] = {}
         self._worlds: dict[str, bpy.types.World] = {}
-        self._shown: dict[str, tuple[float, float]] = {}  # rotation and strength, as set last
+        self._current: dict[str, tuple[float, float]] = {}  # world -> rotation and strength as last set
 
     def darken(self) -> None:
-        """No light at all, for the geometry buffers."""
+        """Switch all lights off, for the geometry buffers."""
         self._show_only(None)
         self._scene.world = None
 
@@ -40,11 +40,11 @@ class LightRig:
         else:
             self._show_only(None)
         world = self._world(light, light.environment) if light.environment is not None else None
-        if self._scene.world != world:  # even setting the same one costs a new importance map
+        if self._scene.world != world:  # assigning the same world again would rebuild its importance map
             self._scene.world = world
 
-    def together(self, lights: Sequence[Light], camera_to_world: Matrix) -> None:
-        """Several parallel lights at once, and nothing else."""
+    def combined(self, lights: Sequence[Light], camera_to_world: Matrix) -> None:
+        """Light the scene with several parallel lights at once, and nothing else."""
         rotation = camera_to_world.to_3x3()
         for number, light in enumerate(lights):
             direction = rotation @ Vector(light.direction)
@@ -66,14 +66,14 @@ class LightRig:
     def _point(self, position: Vector, light: Light) -> None:
         lamp = self._lamp("POINT", "POINT")
         lamp.location = position
-        # Radiant power of an even source whose irradiance at the object's centre (the origin) is the strength.
+        # Radiant power of an isotropic source whose irradiance at the object's centre (the origin) is the strength.
         lamp.data.energy = 4 * math.pi * position.length_squared * light.strength
         lamp.data.shadow_soft_size = light.size
         lamp.data.use_soft_falloff = False
         lamp.data.color = light.colour
 
     def _lamp(self, name: str, kind: str) -> bpy.types.Object:
-        """The one lamp of this name, the only one that shines."""
+        """The lamp of this name, which becomes the only one that is on."""
         if name not in self._lamps:
             lamp = bpy.data.objects.new(name.lower(), bpy.data.lights.new(name.lower(), kind))
             self._scene.collection.objects.link(lamp)
@@ -89,18 +89,18 @@ class LightRig:
         world = self._worlds.get(path)
         if world is None:
             world = self._worlds[path] = _build_world(path, self._importance_map)
-        shown = (light.rotation_degrees, light.environment_strength)
-        if shown != self._shown.get(path):
-            self._shown[path] = shown
+        wanted = (light.rotation_degrees, light.environment_strength)
+        if wanted != self._current.get(path):
+            self._current[path] = wanted
             nodes = world.node_tree.nodes
-            # Turning the map by +a means looking it up at -a.
+            # Rotating the map by +a means looking it up at -a.
             nodes["Mapping"].inputs["Rotation"].default_value[2] = -math.radians(light.rotation_degrees)
             nodes["Background"].inputs["Strength"].default_value = light.environment_strength
         return world
 
 
 def _resolve(path: str) -> str:
-    """`studio:NAME` is one of the maps that come with Blender."""
+    """Replace `studio:NAME` by the path of a map that comes with Blender."""
     if not path.startswith(STUDIO):
         return path
     return os.path.join(
@@ -111,8 +111,8 @@ def _resolve(path: str) -> str:
 def _build_world(path: str, importance_map: int) -> bpy.types.World:
     world = bpy.data.worlds.new("environment")
     world.use_nodes = True
-    # Cycles rebuilds its importance map whenever the environment turns: a fine one costs time, a coarse one misses the
-    # sun. It must be set before Cycles first sees the world.
+    # Cycles rebuilds its importance map whenever the environment rotates: a fine map costs time, a coarse one misses
+    # the sun. The resolution has to be set before Cycles first uses the world.
     world.cycles.sampling_method = "MANUAL"
     world.cycles.sample_map_resolution = importance_map
     tree = world.node_tree

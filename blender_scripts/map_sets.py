@@ -14,8 +14,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from blender_scripts.procedural.graph import Graph
-from blender_scripts.procedural.values import Scalar, Vector
+from blender_scripts.procedural.graph import Graph, Scalar, Vector
 
 BLEND = 0.25  # how far projections overlap, from 0 (a hard edge where the surface is diagonal) to 1
 FINEST_TEXEL = (

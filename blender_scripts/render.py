@@ -4,7 +4,6 @@
 Files are multi-layer so that they hold what Cycles computed: no view transform, look or gamma is ever applied.
 """
 
-import dataclasses
 import math
 import time
 from pathlib import Path
@@ -13,31 +12,19 @@ import bpy
 from mathutils import Matrix
 
 from blender_scripts.clay import GEOMETRY_NORMAL
+from multishade.protocol.messages import Shot
 from multishade.protocol.scene import Camera, RenderSettings
 
 PIXEL_CENTRE = 0.01  # width in pixels of the box filter when a sample is to fall on the pixel's centre
-PILOT_SAMPLES, PILOT_PERCENT = 4, 25  # of a quick small image that is only looked at
-Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels, right and bottom excluded
-
-
-@dataclasses.dataclass(frozen=True)
-class Shot:
-    """Where an image goes, the box to which it is cropped (None: the whole frame), and how it is taken."""
-
-    path: Path
-    box: Box | None
-    seed: int
-    exposure: float = 1.0  # the image is multiplied by it
-    pilot: bool = False
-    samples: int | None = None  # None: as the settings have it
+PILOT_SAMPLES, PILOT_PERCENT = 4, 25  # per pixel, and of the image's width and height
 
 
 class RenderIncomplete(Exception):
-    """Blender said that it rendered, and did not."""
+    """Blender reported a finished render, but wrote no image."""
 
 
 def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
-    """What stays the same for the whole group."""
+    """Set what stays the same for the whole group."""
     scene.render.engine = "CYCLES"
     cycles, render = scene.cycles, scene.render
     cycles.device = "CPU" if settings.device == "cpu" else "GPU"
@@ -73,7 +60,7 @@ def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
     layer = scene.view_layers[0]
     layer.name = "layer"
     layer.use_pass_normal = layer.use_pass_z = True
-    # The image before the denoiser, too: convergence is judged by it.
+    # Store the image before the denoiser, too: `render_to_psnr` estimates the error with it.
     layer.cycles.denoising_store_passes = settings.psnr is not None and settings.denoise
     layer.aovs.add().name = GEOMETRY_NORMAL
 
@@ -116,7 +103,10 @@ def pixel_centres(scene: bpy.types.Scene, path: Path) -> float:
 
 
 def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: str) -> float:
-    """Render one image; returns seconds in Cycles. Adaptive sampling judges a pixel's noise as it is exposed."""
+    """Render one image; returns seconds in Cycles.
+
+    The exposure is applied by Cycles, so that adaptive sampling judges the noise of the exposed image.
+    """
     cycles, render = scene.cycles, scene.render
     cycles.samples, cycles.seed = shot.samples or settings.samples[kind], shot.seed
     cycles.film_exposure = shot.exposure
@@ -136,7 +126,7 @@ def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: st
         render.border_min_x, render.border_max_x = left / width, right / width
         render.border_min_y, render.border_max_y = 1 - bottom / height, 1 - top / height
     try:
-        return _render(scene, shot.path)
+        return _render(scene, Path(shot.path))
     finally:
         cycles.film_exposure, render.resolution_percentage = 1.0, 100
 
@@ -144,8 +134,8 @@ def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: st
 def _render(scene: bpy.types.Scene, path: Path) -> float:
     scene.render.filepath = str(path)
     started = time.perf_counter()
-    outcome = bpy.ops.render.render(write_still=True)
+    status = bpy.ops.render.render(write_still=True)
     seconds = time.perf_counter() - started
-    if outcome != {"FINISHED"} or not path.is_file():
-        raise RenderIncomplete(f"Cycles ended with {', '.join(outcome)} and wrote no image")
+    if status != {"FINISHED"} or not path.is_file():
+        raise RenderIncomplete(f"Cycles ended with {', '.join(status)} and wrote no image")
     return seconds

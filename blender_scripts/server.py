@@ -3,18 +3,17 @@
 
 Run as `python -m blender_scripts.server` where the bpy wheel is installed, or as
 `blender --background --factory-startup --disable-autoexec --python blender_scripts/server.py`.
-When stdin closes the process ends at once, even in the middle of a render: no Blender outlives its owner.
+The process ends at once when stdin closes, even in the middle of a render: no Blender outlives its owner.
 """
 
 import contextlib
-import json
 import os
 import queue
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 if __name__ == "__main__":
     # A Blender binary has no path to this package. Last in the list, since an installed copy lies beside a NumPy that
@@ -28,72 +27,49 @@ from blender_scripts.group import LoadedGroup, MaterialUnusable
 from blender_scripts.lights import EnvironmentUnusable
 from blender_scripts.map_sets import MapUnusable
 from blender_scripts.objects import ObjectUnusable
-from blender_scripts.render import Shot
-from multishade.protocol import scene
-from multishade.protocol.messages import MARK
+from multishade.protocol import messages, scene
 
 ASSET_ERRORS = (ObjectUnusable, MaterialUnusable, MapUnusable, EnvironmentUnusable)
 
 
 class Server:
-    """Holds the group that is loaded and answers requests about it."""
+    """Holds the loaded group and answers requests about it."""
 
     def __init__(self) -> None:
         self._group: LoadedGroup | None = None
         self._views: dict[str, scene.View] = {}
-        self._device = ""
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        return getattr(self, "do_" + request["do"])(request)
+    def answer(self, request: messages.Request) -> messages.Answer:
+        """Do what the request says. Raises what the scene raises, RuntimeError if no group is loaded."""
+        match request:
+            case messages.Handshake(device, cores):
+                return _handshake(device, cores)
+            case messages.Load(group, settings):
+                return self._load(group, settings)
+            case messages.Geometry(view, path):
+                return messages.Rendered(self._loaded.geometry(self._view(view), Path(path)))
+            case messages.Cast(view, number, path):
+                return messages.Rendered(self._loaded.cast(self._view(view), number, Path(path)))
+            case messages.Image(view, number, shot):
+                return messages.Rendered(self._loaded.image(self._view(view), number, shot))
+            case messages.Photometric(view, number, shot):
+                return messages.Rendered(self._loaded.photometric(self._view(view), number, shot))
+            case messages.Basis(view, number, shot):
+                return messages.Rendered(self._loaded.basis(self._view(view), number, shot))
+            case messages.Combined(view, lights, shot):
+                return messages.Rendered(self._loaded.combined(self._view(view), lights, shot))
+            case messages.Save(view, number, path):
+                self._loaded.save(self._view(view), number, Path(path))
+                return messages.Saved()
+            case _:
+                raise TypeError(f"no answer is implemented for {type(request).__name__}")
 
-    def do_hello(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._device = devices.select(request["device"])
-        _run_on(request["cores"])
-        return {
-            "blender": bpy.app.version_string,
-            "device": self._device,
-            "studio_lights": bpy.utils.system_resource("DATAFILES", path="studiolights/world"),
-        }
-
-    def do_load(self, request: dict[str, Any]) -> dict[str, Any]:
-        group = scene.from_json(scene.Group, request["group"])
-        self._group = None
-        self._group = LoadedGroup(group, scene.from_json(scene.RenderSettings, request["settings"]))
+    def _load(self, group: scene.Group, settings: scene.RenderSettings) -> messages.Loaded:
+        self._group, self._views = None, {}
+        self._group = LoadedGroup(group, settings)
         self._views = {view.key: view for view in group.views}
-        devices.select(
-            request["settings"]["device"]
-        )  # the factory state that the group starts from forgets it
-        return self._group.facts
-
-    def do_geometry(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"seconds": self._loaded.geometry(self._views[request["view"]], Path(request["path"]))}
-
-    def do_cast(self, request: dict[str, Any]) -> dict[str, Any]:
-        view = self._views[request["view"]]
-        return {"seconds": self._loaded.cast(view, request["number"], Path(request["path"]))}
-
-    def do_image(self, request: dict[str, Any]) -> dict[str, Any]:
-        view = self._views[request["view"]]
-        light = view.lights[request["number"]]
-        return {"seconds": self._loaded.image(view, light, _shot(request))}
-
-    def do_photometric(self, request: dict[str, Any]) -> dict[str, Any]:
-        view = self._views[request["view"]]
-        return {"seconds": self._loaded.photometric(view, request["number"], _shot(request))}
-
-    def do_basis(self, request: dict[str, Any]) -> dict[str, Any]:
-        view = self._views[request["view"]]
-        return {"seconds": self._loaded.basis(view, request["number"], _shot(request))}
-
-    def do_together(self, request: dict[str, Any]) -> dict[str, Any]:
-        view = self._views[request["view"]]
-        lights = tuple(scene.from_json(scene.Light, light) for light in request["lights"])
-        return {"seconds": self._loaded.together(view, lights, _shot(request))}
-
-    def do_save(self, request: dict[str, Any]) -> dict[str, Any]:
-        view = self._views[request["view"]]
-        self._loaded.save(view, view.lights[request["number"]], Path(request["path"]))
-        return {}
+        devices.select(settings.device)  # loading the factory state resets the device
+        return self._group.loaded
 
     @property
     def _loaded(self) -> LoadedGroup:
@@ -101,19 +77,25 @@ class Server:
             raise RuntimeError("no group is loaded")
         return self._group
 
+    def _view(self, key: str) -> scene.View:
+        if key not in self._views:
+            raise RuntimeError(f"no view {key!r} is loaded; the group has {', '.join(self._views) or 'none'}")
+        return self._views[key]
 
-def _run_on(cores: list[int] | None) -> None:
-    """Let all threads of this process run on these cores: it was started on few (`multishade.render.blender.cores`)."""
+
+def _handshake(device: str, cores: Sequence[int] | None) -> messages.RendererInfo:
+    name = devices.select(device)
+    _run_on(cores)
+    studio_lights = bpy.utils.system_resource("DATAFILES", path="studiolights/world")
+    return messages.RendererInfo(bpy.app.version_string, name, studio_lights)
+
+
+def _run_on(cores: Sequence[int] | None) -> None:
+    """Let all threads of this process run on these cores; it starts on few (`multishade.render.blender.cores`)."""
     if cores is not None:
         for thread in os.listdir("/proc/self/task"):
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setaffinity(int(thread), cores)
-
-
-def _shot(request: dict[str, Any]) -> Shot:
-    box = tuple(request["box"]) if request["box"] is not None else None
-    optional = {name: request[name] for name in ("exposure", "pilot", "samples") if name in request}
-    return Shot(Path(request["path"]), box, request["seed"], **optional)
 
 
 def _read_requests(requests: "queue.Queue[str]") -> None:
@@ -123,22 +105,23 @@ def _read_requests(requests: "queue.Queue[str]") -> None:
 
 
 def main() -> None:
+    """Answer requests until stdin closes."""
     # A thread reads, so that the end of stdin is noticed while the main thread renders.
     requests: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     server = Server()
     while True:
+        answer: messages.Answer
         try:
-            answer = {"ok": True, **server.answer(json.loads(requests.get()))}
+            answer = server.answer(messages.decode_request(requests.get()))
         except ASSET_ERRORS as error:
-            answer = {"ok": False, "asset": True, "error": str(error)}
+            answer = messages.Failed("asset", str(error))
         except devices.DeviceMissing as error:
-            answer = {"ok": False, "asset": False, "error": str(error), "device": True}
-        except Exception as error:  # every failure is the client's to judge; it gets the traceback, too
-            message = f"{type(error).__name__}: {error}"
-            trace = traceback.format_exc().splitlines()
-            answer = {"ok": False, "asset": False, "error": message, "traceback": trace}
-        sys.stdout.write(f"\n{MARK}{json.dumps(answer)}\n")
+            answer = messages.Failed("device", str(error))
+        except Exception as error:  # the worker decides what any other failure means; it gets the traceback
+            trace = tuple(traceback.format_exc().splitlines())
+            answer = messages.Failed("error", f"{type(error).__name__}: {error}", trace)
+        sys.stdout.write(f"\n{messages.MARK}{messages.encode(answer)}\n")
         sys.stdout.flush()
 
 

@@ -23,7 +23,7 @@ class ImageFileError(MultiShadeError):
 
 
 class BlenderError(MultiShadeError):
-    """The Blender child failed; `output` holds the last lines it printed."""
+    """The Blender process failed; `output` holds the last lines it printed."""
 
     def __init__(self, message: str, output: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -31,15 +31,23 @@ class BlenderError(MultiShadeError):
 
 
 class BlenderCrashed(BlenderError):
-    """The child ended, or could not be started."""
+    """The Blender process ended, or could not be started."""
+
+
+class BlenderMemoryExceeded(BlenderCrashed):
+    """The Blender process outgrew its memory limit and was ended."""
 
 
 class BlenderTimeout(BlenderError):
-    """The child did not answer a request before its deadline."""
+    """The Blender process did not answer a request before its deadline."""
+
+
+class RenderDeviceMissing(BlenderError):
+    """Cycles does not find the render device that the configuration names."""
 
 
 class RenderFailed(BlenderError):
-    """The child answered that this request failed; the child itself is in doubt and is replaced."""
+    """A request failed inside Blender; the state of the process is unknown afterwards, so it is replaced."""
 
 
 class ShardError(MultiShadeError):

@@ -21,16 +21,17 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks.rendering import glass, references
-from benchmarks.rendering.bench import group_of
 from benchmarks.rendering.panel import Item, config, planned
 from multishade.assets.schema import family_and_seed
 from multishade.config import Config
 from multishade.procedural import objects
 from multishade.protocol import scene
+from multishade.protocol.codec import to_json
 from multishade.render.assemble import field_format
 from multishade.render.blender.cores import held_to
 from multishade.render.blender.passes import read_passes
-from multishade.render.blender.session import Stopwatch
+from multishade.render.scenes import scene_group
+from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer, shard_path
 from multishade.shards.sample import encode_sample
 from multishade.shards.tar import write_shard
@@ -89,13 +90,13 @@ class Ours:
     def __init__(self, settings: Config) -> None:
         self._config, self._clock = settings, Clock()
         self._renderer = GroupRenderer(settings, 1, self._clock)
-        self._renderer.child()
+        self._renderer.blender()
 
     def measure(self, item: Item, views: range = range(1)) -> Measured:
         """The item from the built-in mesh to the tar. An image's seconds are those of all its parts."""
         with tempfile.TemporaryDirectory() as folder:
             group = planned(item, self._config, Path(folder), views)
-            child = psutil.Process(self._renderer.child().pid)
+            child = psutil.Process(self._renderer.blender().pid)
             before, wall = _cpu(child), time.perf_counter()
             self._clock.start(child)
             samples = self._renderer.render(group)
@@ -116,7 +117,7 @@ class Ours:
         return Measured(total, images, psnr, estimated, limit, child.memory_info().rss)
 
     def close(self) -> None:
-        self._renderer.drop_child()
+        self._renderer.close()
 
     def _by_image(self, parts: dict[str, int]) -> dict[str, float]:
         """CPU seconds of the first view's images, pilots included; they are rendered in the order of `parts`."""
@@ -183,10 +184,10 @@ def blenderproc(item: Item, samples: int, shadings: int) -> Measured:
 
 def _request(item: Item, samples: int, shadings: int, folder: Path) -> dict[str, Any]:
     settings = config()
-    group = group_of(planned(item, settings, folder), folder, settings)
+    group = scene_group(planned(item, settings, folder), folder, settings)
     counts = {**dict.fromkeys(scene.LIGHT_KINDS, samples), "shading": SHADING_SAMPLES}
     return {
-        "group": scene.to_json(group),
+        "group": to_json(group),
         "samples": counts,
         "shadings": shadings,
         "threads": 1,

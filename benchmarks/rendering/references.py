@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.rendering import quality
 from benchmarks.rendering.bench import Bench, object_box
 from benchmarks.rendering.panel import PANEL, Item, config, planned
-from multishade.protocol import scene
+from multishade.protocol.codec import to_json
 
 FOLDER = Path("benchmarks/rendering/references")
 SCRATCH = Path("data/bench-render")
@@ -35,7 +35,7 @@ def path_of(item: Item) -> Path:
     """Named after what is seen and how: a panel that changed finds no reference of an earlier one."""
     SCRATCH.mkdir(parents=True, exist_ok=True)
     views = planned(item, config(), SCRATCH).views
-    what = [scene.to_json(view) for view in views], item.object, item.material, DEFAULTS, quality.SETTINGS
+    what = [to_json(view) for view in views], item.object, item.material, DEFAULTS, quality.SETTINGS
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
     return FOLDER / f"reference-{item.number:02d}-{digest[:12]}.npz"
 

@@ -21,7 +21,7 @@ import psutil
 from benchmarks.rendering import quality, references
 from benchmarks.rendering.bench import Bench, object_box
 from benchmarks.rendering.panel import PANEL, Item
-from multishade.render.blender.convergence import EXPECTED
+from multishade.render.blender.convergence import PLANNING_EXPONENT
 
 RESULTS = Path("benchmarks/rendering/search.json")
 ITEMS = (1, 6)  # metal with a grain, fine texture
@@ -72,7 +72,7 @@ class Trial:
 
 def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
     """All images of the item, with each of the two settings."""
-    known, child = references.of(item), psutil.Process(bench.child.pid)
+    known, child = references.of(item), psutil.Process(bench.blender.pid)
     found = []
     dial = dial_of(candidate)
     for setting in {"samples": SAMPLES, "threshold": THRESHOLDS, "dB": QUALITIES}[dial]:
@@ -139,7 +139,10 @@ def for_all(found: Sequence[Trial]) -> dict[str, float]:
         group = few.kind if dial == "samples" else dial
         pair = (_work(few), few.psnr), (_work(many), many.psnr)
         result[group] = max(result.get(group, 0.0), seconds_at(quality.TARGET_DB, *pair))
-    back = {"threshold": lambda work: work**-0.5, "dB": lambda work: 10 * EXPECTED * math.log10(work)}
+    back = {
+        "threshold": lambda work: work**-0.5,
+        "dB": lambda work: 10 * PLANNING_EXPONENT * math.log10(work),
+    }
     return {group: back.get(group, float)(work) for group, work in result.items()}
 
 
@@ -160,7 +163,7 @@ def _work(trial: Trial) -> float:
     """What a pixel's samples are in proportion to: themselves, one over the threshold's square, or what dB need."""
     dial = dial_of(trial.candidate)
     if dial == "dB":
-        return float(10 ** (trial.setting / 10 / EXPECTED))
+        return float(10 ** (trial.setting / 10 / PLANNING_EXPONENT))
     return trial.setting**-2 if dial == "threshold" else trial.setting
 
 

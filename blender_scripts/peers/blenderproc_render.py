@@ -2,7 +2,7 @@
 """The same images by BlenderProc 2.8, with the calls that its documentation shows.
 
 Run by a Python that has bpy 4.2 and BlenderProc's requirements, with BlenderProc's source on the path and
-USE_EXTERNAL_BPY_MODULE=1; see `benchmarks.rendering.peers`. `python blenderproc_render.py REQUEST.json`.
+USE_EXTERNAL_BPY_MODULE=1; see `benchmarks.rendering.methods`. `python blenderproc_render.py REQUEST.json`.
 """
 
 import json
@@ -23,11 +23,12 @@ from mathutils import Vector  # noqa: E402
 sys.path.insert(0, REQUEST["repository"])
 from blender_scripts.materials import build_material  # noqa: E402
 from multishade.protocol import scene  # noqa: E402
+from multishade.protocol.codec import from_json  # noqa: E402
 
 
 def main() -> None:
     cpu = time.process_time()
-    group = scene.from_json(scene.Group, REQUEST["group"])
+    group = from_json(scene.Group, REQUEST["group"])
     view = group.views[0]
     bproc.init()
     bproc.renderer.set_cpu_threads(REQUEST["threads"])

@@ -2,7 +2,7 @@
 """The script that a person writes first: one `bpy.ops.render.render` per image and per light.
 
 The whole frame each time, Blender's default denoiser, nothing kept between renders, the scene rebuilt for each object.
-`python -m blender_scripts.peers.straightforward REQUEST.json`; the request is what `benchmarks.rendering.peers` writes.
+`python -m blender_scripts.peers.straightforward REQUEST.json`; `benchmarks.rendering.methods` writes the request.
 Objects, materials and environments are built by our own modules, so that the images are the same.
 """
 
@@ -21,12 +21,13 @@ from blender_scripts.lights import LightRig
 from blender_scripts.materials import build_material
 from blender_scripts.render import place_camera
 from multishade.protocol import scene
+from multishade.protocol.codec import from_json
 
 
 def main() -> None:
     request = json.loads(Path(sys.argv[1]).read_text())
     cpu = time.process_time()
-    group = scene.from_json(scene.Group, request["group"])
+    group = from_json(scene.Group, request["group"])
     view = group.views[0]
     folder = Path(request["folder"])
     images = _render_images(group, view, request, folder)

@@ -4,9 +4,8 @@
 from statistics import NormalDist
 from typing import Any
 
-from blender_scripts.procedural.graph import NOISE_SLOPE, Graph
+from blender_scripts.procedural.graph import NOISE_SLOPE, Graph, Scalar, Value
 from blender_scripts.procedural.surface import Surface
-from blender_scripts.procedural.values import Scalar, Value
 
 
 def plastic(g: Graph, p: dict[str, Any]) -> Surface:

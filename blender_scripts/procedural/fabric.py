@@ -9,9 +9,8 @@ and blended by the normal.
 import math
 from typing import Any
 
-from blender_scripts.procedural.graph import Graph
+from blender_scripts.procedural.graph import Graph, Scalar
 from blender_scripts.procedural.surface import Surface
-from blender_scripts.procedural.values import Scalar
 
 
 def fabric(g: Graph, p: dict[str, Any]) -> Surface:

@@ -4,9 +4,8 @@
 from statistics import NormalDist
 from typing import Any
 
-from blender_scripts.procedural.graph import NOISE_SLOPE, Graph
+from blender_scripts.procedural.graph import NOISE_SLOPE, Graph, Triple, Vector
 from blender_scripts.procedural.surface import Surface
-from blender_scripts.procedural.values import Triple, Vector
 
 
 def brushed(g: Graph, p: dict[str, Any]) -> Surface:

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from blender_scripts.procedural.values import Scalar, Value, Vector
+from blender_scripts.procedural.graph import Scalar, Value, Vector
 
 
 @dataclass(frozen=True)

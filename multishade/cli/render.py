@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade render CONFIG`: shards of a data set -> tars in a folder."""
+"""`multishade render CONFIG`: render shards of a data set into a folder, print what was left out."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multishade.cli.options import add_config, parse_shards
+
+if TYPE_CHECKING:
+    from multishade.render.run import RenderResult
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "render",
         help="render shards of a data set",
-        description="Render shards of a data set. What is already there is skipped, so an interrupted run is continued "
-        "by running it again. Exit code 0: every shard is complete; 1: something was left out or failed.",
+        description="Render shards of a data set. Complete shards are skipped, so an interrupted run is continued by "
+        "running it again. Exit code 0: every shard is complete; 1: groups were left out or shards failed.",
     )
     add_config(parser)
     parser.add_argument(
@@ -37,34 +41,44 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from multishade.config import load_config
-    from multishade.render.backends.ray import Layout, Outcome, print_summary, render_shards
+    from multishade.render.backends import Resources
     from multishade.render.plan import make_plan
-    from multishade.render.worker import shard_path
-    from multishade.shards.record import open_dataset
-    from multishade.shards.tar import committed
+    from multishade.render.progress import ProgressBar
+    from multishade.render.run import render
 
     config = load_config(args.config, args.overrides)
     shards = parse_shards(args.shards, config)
     plan = make_plan(config)
-    folder = args.output or Path("data") / config.name
-    open_dataset(folder, plan.record())
-    markers = {shard: committed(shard_path(folder, shard)) for shard in shards}
-    missing = [
-        shard
-        for shard, marker in markers.items()
-        if marker is None or (args.retry_failed and marker.failures)
-    ]
-    layout = Layout(args.workers, args.cpus_per_worker, args.gpus_per_worker, args.address)
-    outcome = render_shards(plan, missing, folder.resolve(), layout) if missing else Outcome()
-    kept = {shard: marker for shard, marker in markers.items() if marker is not None and shard not in missing}
-    earlier = sum(len(marker.failures) for marker in kept.values())
-    print_summary(outcome, len(kept))
-    if earlier:
-        print(
-            f"  {earlier} groups were left out of shards that were there already; --retry-failed renders these again"
+    output = args.output or Path("data") / config.name
+    resources = Resources(args.workers, args.cpus_per_worker, args.gpus_per_worker, args.address)
+    with ProgressBar(plan) as progress:
+        result = render(
+            plan,
+            output,
+            shards,
+            backend="ray",
+            resources=resources,
+            retry_failed=args.retry_failed,
+            progress=progress,
         )
-    print(f"look at them with: multishade-inspect {folder}/*.tar --sheet sheet.png")
-    return 1 if outcome.failed or outcome.failures or earlier else 0
+    _print_summary(result)
+    return 0 if result.complete else 1
+
+
+def _print_summary(result: "RenderResult") -> None:
+    print(
+        f"{len(result.rendered)} shards rendered ({result.samples} samples), {len(result.skipped)} already there"
+    )
+    for group in result.failures:
+        print(f"  left out: {group.group} ({group.object}, {group.material}): {group.error}")
+    for shard, failure in result.given_up.items():
+        print(f"  shard {shard} failed: {failure.error}")
+    if result.left_out_before:
+        print(
+            f"  {result.left_out_before} groups were left out of shards that were there already; --retry-failed "
+            "renders these again"
+        )
+    print(f"look at them with: multishade-inspect {result.output}/*.tar --sheet sheet.png")
 
 
 def _positive(text: str) -> int:

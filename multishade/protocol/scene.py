@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Blender child is asked to do: plain frozen dataclasses that travel as JSON, standard library only.
+"""The scene that Blender renders: frozen dataclasses that travel as JSON (`codec`), standard library only.
 
-Both sides of the pipe read this file: the planner fills these in, `blender_scripts/` obeys them. Lengths are scene
-units (the object's bounding sphere has radius 0.5, centred at the origin), angles degrees, the world is z-up,
+Both sides of the pipe import this file: the planner fills the dataclasses in, `blender_scripts/` renders them. Lengths
+are scene units (the object's bounding sphere has radius 0.5, centred at the origin), angles degrees, the world is z-up,
 camera frames are +x right, +y up, +z toward the camera, matrices are row-major nested tuples.
 """
 
 import dataclasses
-import types
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args
 
 Vector = tuple[float, float, float]
 Matrix3 = tuple[Vector, Vector, Vector]
@@ -24,7 +23,7 @@ STUDIO = "studio:"  # prefix of an environment map that comes with Blender
 
 @dataclasses.dataclass(frozen=True)
 class ObjectSource:
-    """Where the mesh comes from. `arrays` is an .npz of vertices (V, 3), faces (F, 3) and crease_degrees."""
+    """Where the mesh comes from. `arrays` is an .npz with vertices (V, 3), faces (F, 3) and crease_degrees."""
 
     kind: Literal["file", "arrays", "monkey"]
     path: str = ""
@@ -34,6 +33,8 @@ class ObjectSource:
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
+    """Intrinsics and pose; a pixel is square, the principal point is the centre of the image."""
+
     type: Literal["perspective", "orthographic"]
     width: int
     height: int
@@ -45,7 +46,7 @@ class Camera:
 
 @dataclasses.dataclass(frozen=True)
 class Light:
-    """One image's light. Directions and positions are in the camera's frame, directions point to the light."""
+    """The light of one image. Directions and positions are in the camera's frame; directions point to the light."""
 
     field: str
     kind: LightKind
@@ -72,19 +73,23 @@ class Sequence:
 
 @dataclasses.dataclass(frozen=True)
 class View:
+    """One camera on the object, and what is rendered from there; each view becomes one sample."""
+
     key: str
     seed: int
     camera: Camera
     lights: tuple[Light, ...]
     sequence: Sequence
-    basis: tuple[Light, ...] = ()  # single lights, of whose images others can be composed
+    basis: tuple[Light, ...] = ()  # lights whose images can be combined linearly to others
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderSettings:
+    """How Cycles renders; the same for all views of a group."""
+
     device: str
     threads: int
-    samples: dict[str, int]  # by kind of light, "shading" and "basis"; the most, where there is a `psnr`
+    samples: dict[str, int]  # by kind of light, "shading" and "basis"; an upper bound if `psnr` is set
     denoise: bool
     denoise_quality: str
     denoise_prefilter: str
@@ -97,7 +102,7 @@ class RenderSettings:
     filter_width: float
     light_tree: bool
     crop: bool
-    psnr: float | None = None  # dB that each image is to reach
+    psnr: float | None = None  # dB that each image has to reach
     first_samples: int = 8
     adaptive_threshold: float = 0.0  # 0: every pixel gets all samples
     adaptive_min_samples: int = 0
@@ -107,40 +112,10 @@ class RenderSettings:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """One object in one material, and the views of it. `material` is what `blender_scripts.materials` builds from,
-    or {"source": "own"} to keep what the file brings."""
+    """One object in one material, and its views. `material` is the input of `blender_scripts.materials`, or
+    {"source": "own"} to keep the materials of the object's file."""
 
     key: str
     object: ObjectSource
     material: dict[str, Any]
     views: tuple[View, ...]
-
-
-T = TypeVar("T")
-
-
-def to_json(value: Any) -> dict[str, Any]:
-    """A dataclass of this file -> plain data."""
-    return dataclasses.asdict(value)
-
-
-def from_json(cls: type[T], data: Any) -> T:
-    """Plain data -> the dataclass `cls`, nested ones included. Raises TypeError where a field is unknown or missing."""
-    hints = get_type_hints(cls)
-    return cls(
-        **{name: _decode(hints[name], value) if name in hints else value for name, value in data.items()}
-    )
-
-
-def _decode(hint: Any, value: Any) -> Any:
-    if value is None:
-        return None
-    if dataclasses.is_dataclass(hint):
-        return from_json(hint, value)  # type: ignore[arg-type]
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return _decode(next(argument for argument in arguments if argument is not type(None)), value)
-    if origin is tuple:
-        inner = arguments[0] if len(arguments) == 2 and arguments[1] is Ellipsis else None
-        return tuple(_decode(inner or arguments[i], item) for i, item in enumerate(value))
-    return value

@@ -15,6 +15,7 @@ from multishade.imaging.color import luminance
 from multishade.imaging.exposure import exposure_to_median
 from multishade.photometry.shading import lambert
 from multishade.protocol import scene
+from multishade.protocol.messages import RendererInfo
 from multishade.render.blender.session import RenderedView
 from multishade.render.plan import PlannedGroup
 from multishade.shards.fields import FieldFormat
@@ -24,9 +25,9 @@ Array = NDArray[np.float32]
 
 
 def assemble(
-    rendered: RenderedView, group: PlannedGroup, config: models.Config, renderer: dict[str, Any]
+    rendered: RenderedView, group: PlannedGroup, config: models.Config, renderer: RendererInfo
 ) -> Sample:
-    """`renderer` is what the Blender child said of itself: its version and device."""
+    """`renderer`: version and device reported by Blender."""
     view, mask = rendered.view, rendered.mask
     rng = np.random.default_rng(np.random.SeedSequence(view.seed, spawn_key=(EXPOSURE_DRAWS,)))
     exposures: dict[str, float] = {}
@@ -112,7 +113,7 @@ def _meta(
     group: PlannedGroup,
     config: models.Config,
     exposures: dict[str, float],
-    renderer: dict[str, Any],
+    renderer: RendererInfo,
 ) -> dict[str, Any]:
     chosen, material = group.object, group.material
     render = config.render
@@ -140,7 +141,7 @@ def _meta(
         "conventions": CONVENTIONS,
         "renderer": {
             "name": "Cycles",
-            "version": renderer["blender"],
+            "version": renderer.blender,
             "device": render.device,
             "samples": {kind: render.samples.model_dump()[kind] for kind in _kinds(view)},
             **({"adaptive_threshold": render.adaptive.threshold} if render.adaptive.threshold > 0 else {}),
@@ -152,8 +153,8 @@ def _meta(
 def _quality(rendered: RenderedView) -> dict[str, Any]:
     """What the images were estimated to have, where a quality was asked for."""
     found = {
-        field: dataclasses.asdict(converged) | {"psnr": round(converged.psnr, 2)}
-        for field, converged in rendered.converged.items()
+        field: dataclasses.asdict(quality) | {"psnr": round(quality.psnr, 2)}
+        for field, quality in rendered.quality.items()
     }
     return {"quality": found} if found else {}
 

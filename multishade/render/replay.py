@@ -7,11 +7,12 @@ from pathlib import Path
 
 from multishade.config import Config
 from multishade.errors import ShardError
-from multishade.protocol.scene import Group, to_json
+from multishade.protocol.messages import Load, Save
 from multishade.render.assemble import field_format
-from multishade.render.blender.session import Stopwatch
 from multishade.render.plan import Plan, PlannedGroup, make_plan
-from multishade.render.worker import GroupRenderer, object_source, shard_path
+from multishade.render.scenes import scene_group
+from multishade.render.stopwatch import Stopwatch
+from multishade.render.worker import GroupRenderer, shard_path
 from multishade.shards.record import read_dataset
 from multishade.shards.sample import encode_sample
 from multishade.shards.tar import read_shard
@@ -46,11 +47,9 @@ def save_scene(folder: Path, key: str, path: Path, field: str | None) -> None:
         raise ShardError(f"{key}: has no image {field or ''}; it has {', '.join(fields) or 'none'}")
     number = fields.index(field) if field else 0
     with GroupRenderer(plan.config, 1, Stopwatch()) as renderer:
-        child = renderer.child()
-        source = object_source(group, child.folder, plan.config)
-        request = Group(group.key, source, group.material_spec, group.views)
-        child.ask({"do": "load", "group": to_json(request), "settings": to_json(renderer.settings)})
-        child.ask({"do": "save", "view": key, "number": number, "path": str(path.resolve())})
+        blender = renderer.blender()
+        blender.request(Load(scene_group(group, blender.folder, plan.config), renderer.settings))
+        blender.request(Save(key, number, str(path.resolve())))
 
 
 def plan_of(folder: Path) -> Plan:

@@ -17,10 +17,11 @@ from multishade.imaging.quality import psnr
 from multishade.protocol import scene
 from multishade.render.assemble import light_meta
 from multishade.render.blender import render_views
-from multishade.render.blender.session import Stopwatch
 from multishade.render.plan import Plan
 from multishade.render.replay import plan_of, planned_view
-from multishade.render.worker import GroupRenderer, object_source, shard_path
+from multishade.render.scenes import scene_group
+from multishade.render.stopwatch import Stopwatch
+from multishade.render.worker import GroupRenderer, shard_path
 from multishade.shards.fields import decode_grey, decode_image
 from multishade.shards.tar import read_shard
 from multishade.stats.check import Check, percent
@@ -118,11 +119,9 @@ def _compare(plan: Plan, folder: Path, key: str, field: str, renderer: GroupRend
         )
     alone = scene.Sequence("lambert", view.sequence.directions)
     view = dataclasses.replace(view, lights=(light,), sequence=alone)
-    child = renderer.child()
-    request = scene.Group(
-        group.key, object_source(group, child.folder, plan.config), group.material_spec, (view,)
-    )
-    (rendered,) = render_views(child, request, renderer.settings, Stopwatch())
+    blender = renderer.blender()
+    request = scene_group(dataclasses.replace(group, views=(view,)), blender.folder, plan.config)
+    (rendered,) = render_views(blender, request, renderer.settings, Stopwatch())
     reference = rendered.images[field] * np.float32(meta["exposure"][field])
     name = next(name for name in stored if name.rsplit(".", 1)[0] == field)
     image = decode_image(key, name, stored[name])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Blender child: bad assets are reported and survived; crashes, hangs and greed cost one child and say why."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -17,22 +18,23 @@ import trimesh
 
 from multishade.config import models
 from multishade.errors import AssetError, BlenderCrashed, BlenderError, BlenderTimeout, RenderFailed
+from multishade.protocol.messages import Geometry, Rendered, Request
 from multishade.protocol.scene import Group, Light, ObjectSource, Sequence, View
-from multishade.render.blender import BlenderChild, cores, render_views
-from multishade.render.blender.session import Stopwatch
-from tests.render.test_truth import camera, settings
+from multishade.render.blender import BlenderProcess, cores, render_views
+from multishade.render.stopwatch import Stopwatch
+from tests.support.scenes import camera, settings
 
 pytestmark = pytest.mark.blender
 
 
 @pytest.fixture
-def child() -> Iterator[BlenderChild]:
-    with BlenderChild("cpu", models.Runtime()) as running:
+def child() -> Iterator[BlenderProcess]:
+    with BlenderProcess("cpu", models.Runtime()) as running:
         yield running
 
 
 def load(
-    child: BlenderChild, source: ObjectSource, material: dict | None = None, light: Light | None = None
+    child: BlenderProcess, source: ObjectSource, material: dict | None = None, light: Light | None = None
 ) -> int:
     """Number of pixels that the object covers."""
     lights = (light,) if light else ()
@@ -42,7 +44,7 @@ def load(
     return int(rendered.mask.sum())
 
 
-def test_a_bad_file_is_named_and_the_child_goes_on(child: BlenderChild, tmp_path: Path) -> None:
+def test_a_bad_file_is_named_and_the_child_goes_on(child: BlenderProcess, tmp_path: Path) -> None:
     no_faces = tmp_path / "points.ply"
     trimesh.PointCloud(np.eye(3)).export(no_faces)
     torn = tmp_path / "torn.glb"
@@ -62,7 +64,9 @@ def test_a_bad_file_is_named_and_the_child_goes_on(child: BlenderChild, tmp_path
     assert load(child, ObjectSource("monkey")) > 1000
 
 
-def test_missing_and_unreadable_textures_are_errors_not_magenta(child: BlenderChild, tmp_path: Path) -> None:
+def test_missing_and_unreadable_textures_are_errors_not_magenta(
+    child: BlenderProcess, tmp_path: Path
+) -> None:
     broken = tmp_path / "sky.hdr"
     broken.write_bytes(b"#?RADIANCE\nnot an image")
     for path in (broken, tmp_path / "nowhere.hdr"):
@@ -72,7 +76,7 @@ def test_missing_and_unreadable_textures_are_errors_not_magenta(child: BlenderCh
     assert load(child, ObjectSource("monkey")) > 1000
 
 
-def test_formats_that_people_bring(child: BlenderChild, tmp_path: Path) -> None:
+def test_formats_that_people_bring(child: BlenderProcess, tmp_path: Path) -> None:
     box = trimesh.creation.icosphere(subdivisions=2)
     sizes = {}
     for suffix in ("glb", "obj", "ply", "stl"):
@@ -83,14 +87,14 @@ def test_formats_that_people_bring(child: BlenderChild, tmp_path: Path) -> None:
     assert max(sizes.values()) < 1.01 * min(sizes.values()), sizes
 
 
-def test_a_killed_child_is_reported_with_its_signal(child: BlenderChild) -> None:
+def test_a_killed_child_is_reported_with_its_signal(child: BlenderProcess) -> None:
     os.kill(child.pid, signal.SIGSEGV)
     with pytest.raises(BlenderCrashed, match="signal SIGSEGV at 'load'"):
         load(child, ObjectSource("monkey"))
 
 
 def test_a_request_that_takes_too_long_ends_the_child() -> None:
-    with BlenderChild("cpu", models.Runtime(request_seconds=0.2)) as child:
+    with BlenderProcess("cpu", models.Runtime(request_seconds=0.2)) as child:
         light = Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=3.0)
         view = View("s0-g0-v0", 1, camera("perspective"), (light,), Sequence("lambert", ((0.0, 0.0, 1.0),)))
         group = Group("s0-g0", ObjectSource("monkey"), {"source": "own"}, (view,))
@@ -100,7 +104,7 @@ def test_a_request_that_takes_too_long_ends_the_child() -> None:
 
 
 def test_a_child_that_grows_too_large_is_ended() -> None:
-    with BlenderChild("cpu", models.Runtime(memory_gib=0.26)) as child:
+    with BlenderProcess("cpu", models.Runtime(memory_gib=0.26)) as child:
         light = Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=3.0)
         view = View("s0-g0-v0", 1, camera("perspective"), (light,), Sequence("lambert", ((0.0, 0.0, 1.0),)))
         group = Group("s0-g0", ObjectSource("monkey"), {"source": "own"}, (view,))
@@ -108,20 +112,32 @@ def test_a_child_that_grows_too_large_is_ended() -> None:
             list(render_views(child, group, settings(samples=60000), Stopwatch()))
 
 
-def test_a_programming_error_brings_its_traceback(child: BlenderChild) -> None:
-    with pytest.raises(RenderFailed, match="TypeError") as caught:
-        child.ask({"do": "load", "group": {}})
+def test_a_programming_error_brings_its_traceback(child: BlenderProcess) -> None:
+    with pytest.raises(RenderFailed, match="at 'geometry': RuntimeError: no group is loaded") as caught:
+        child.request(Geometry("v", str(child.folder / "render.exr")))
     assert any("Traceback" in line for line in caught.value.output)
+
+
+def test_a_request_that_blender_does_not_understand_is_an_error(child: BlenderProcess) -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Polish(Request[Rendered]):
+        view: str
+
+    with pytest.raises(
+        RenderFailed, match="at 'polish': ProtocolError: unknown request 'polish'; known are hand"
+    ):
+        child.request(Polish("v"))
+    assert load(child, ObjectSource("monkey")) > 1000
 
 
 def test_a_device_that_is_missing_is_refused_with_what_there_is() -> None:
     with pytest.raises(BlenderError, match="render.device is 'metal'.*available: cpu"):
-        BlenderChild("metal", models.Runtime())
+        BlenderProcess("metal", models.Runtime())
 
 
 def test_a_binary_that_is_missing_is_named() -> None:
     with pytest.raises(BlenderCrashed, match="/nowhere/blender: Blender cannot be started"):
-        BlenderChild("cpu", models.Runtime(blender="/nowhere/blender"))
+        BlenderProcess("cpu", models.Runtime(blender="/nowhere/blender"))
 
 
 def test_blender_does_not_outlive_its_owner(tmp_path: Path) -> None:
@@ -130,7 +146,7 @@ def test_blender_does_not_outlive_its_owner(tmp_path: Path) -> None:
     script.write_text(
         "from multishade.render.blender import *\n"
         "from tests.render.test_blender_process import *\n"
-        "child = BlenderChild('cpu', models.Runtime())\n"
+        "child = BlenderProcess('cpu', models.Runtime())\n"
         "print(child.pid, flush=True)\n"
         "light = Light('image_parallel', 'parallel', direction=(0.0, 0.0, 1.0), strength=3.0)\n"
         "view = View('v', 1, camera('perspective'), (light,), Sequence('lambert', ((0.0, 0.0, 1.0),)))\n"
@@ -157,7 +173,7 @@ def test_blender_does_not_outlive_its_owner(tmp_path: Path) -> None:
 @pytest.mark.skipif(
     len(cores.allowed() or ()) < 2, reason="one core: nothing could spin beside the thread that renders"
 )
-def test_one_thread_keeps_one_core_busy(child: BlenderChild) -> None:
+def test_one_thread_keeps_one_core_busy(child: BlenderProcess) -> None:
     """Cycles' thread pool, held to one thread on many cores, has an idle worker that never sleeps."""
     process = psutil.Process(child.pid)
     assert sorted(process.cpu_affinity()) == cores.allowed()
@@ -176,7 +192,7 @@ def test_one_thread_keeps_one_core_busy(child: BlenderChild) -> None:
 
 
 def test_closing_leaves_no_process_and_no_folder() -> None:
-    child = BlenderChild("cpu", models.Runtime())
+    child = BlenderProcess("cpu", models.Runtime())
     folder, pid = child.folder, child.pid
     threads = threading.active_count()
     child.close()

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from multishade.imaging.color import linear_to_srgb
-from multishade.render.blender.convergence import Accumulation, Goal, Part, converge
+from multishade.render.blender.convergence import Accumulation, Part, QualityTarget, render_to_psnr
 
 Array = NDArray[np.float32]
 SIZE = 96
@@ -52,7 +52,7 @@ def one(_: Array) -> float:
 @pytest.mark.parametrize("truth", [smooth, weave])
 def test_the_estimate_is_near_the_truth_and_rather_too_low(truth, noise: float) -> None:
     renderer = Renderer(truth(), noise)
-    image, found = converge(renderer, Goal(38, 8, 100_000), one)
+    image, found = render_to_psnr(renderer, QualityTarget(38, 8, 100_000), one)
     real = renderer.psnr(image)
     assert real - 7 < found.psnr < real + 1.5  # the laws are those of a better denoiser than this one
     assert found.psnr >= 38 and real > 37
@@ -60,7 +60,10 @@ def test_the_estimate_is_near_the_truth_and_rather_too_low(truth, noise: float) 
 
 def test_noisier_images_and_higher_goals_get_more_samples() -> None:
     samples = [
-        [converge(Renderer(smooth(), noise), Goal(goal, 8, 100_000), one)[1].samples for goal in (34, 40)]
+        [
+            render_to_psnr(Renderer(smooth(), noise), QualityTarget(goal, 8, 100_000), one)[1].samples
+            for goal in (34, 40)
+        ]
         for noise in (0.1, 0.8)
     ]
     assert samples[0][0] == 16  # two first parts were enough
@@ -69,7 +72,7 @@ def test_noisier_images_and_higher_goals_get_more_samples() -> None:
 
 def test_a_weave_that_the_denoiser_smooths_away_comes_back_undenoised() -> None:
     renderer = Renderer(weave(), 0.05)
-    image, found = converge(renderer, Goal(38, 8, 4096), one)
+    image, found = render_to_psnr(renderer, QualityTarget(38, 8, 4096), one)
     smoothed = renderer(1_000_000, 99).clean
     assert renderer.psnr(smoothed) < 26 < 38 < renderer.psnr(image)
     assert found.samples < 64
@@ -77,7 +80,7 @@ def test_a_weave_that_the_denoiser_smooths_away_comes_back_undenoised() -> None:
 
 def test_it_stops_at_the_most_samples_and_says_what_it_has() -> None:
     renderer = Renderer(smooth(), 4.0)
-    _, found = converge(renderer, Goal(50, 8, 100), one)
+    _, found = render_to_psnr(renderer, QualityTarget(50, 8, 100), one)
     assert found.samples == 100 == sum(samples for samples, _ in renderer.asked)
     assert found.psnr < 40
     numbers = [number for _, number in renderer.asked]
@@ -87,10 +90,12 @@ def test_it_stops_at_the_most_samples_and_says_what_it_has() -> None:
 
 def test_noise_counts_as_it_will_be_shown() -> None:
     """The same scene under a dim lamp, exposed for it, needs the same samples; unexposed it would need fewer."""
-    bright = converge(Renderer(smooth(), 0.8), Goal(38, 8, 4096), one)[1].samples
+    bright = render_to_psnr(Renderer(smooth(), 0.8), QualityTarget(38, 8, 4096), one)[1].samples
     dim = Renderer(smooth() / 64, 0.8 / 64)
-    assert converge(dim, Goal(38, 8, 4096), lambda pixels: 64.0)[1].samples == pytest.approx(bright, rel=0.02)
-    assert converge(dim, Goal(38, 8, 4096), one)[1].samples < bright / 2
+    assert render_to_psnr(dim, QualityTarget(38, 8, 4096), lambda pixels: 64.0)[1].samples == pytest.approx(
+        bright, rel=0.02
+    )
+    assert render_to_psnr(dim, QualityTarget(38, 8, 4096), one)[1].samples < bright / 2
 
 
 def test_without_a_denoiser_the_parts_tell_all() -> None:
@@ -101,14 +106,14 @@ def test_without_a_denoiser_the_parts_tell_all() -> None:
         assert part.raw is not None
         return Part(samples, np.concatenate([part.raw, part.clean[..., 3:]], axis=-1), None)
 
-    image, found = converge(render, Goal(38, 8, 100_000), one)
+    image, found = render_to_psnr(render, QualityTarget(38, 8, 100_000), one)
     assert renderer.psnr(image) == pytest.approx(found.psnr, abs=0.5) and found.psnr >= 38
 
 
 def test_the_exposure_is_asked_for_the_objects_pixels() -> None:
     renderer = Renderer(smooth(), 0.01, coverage=0.8)
     seen: list[Array] = []
-    converge(renderer, Goal(30, 8, 64), lambda pixels: float(seen.append(pixels) or 1.0))
+    render_to_psnr(renderer, QualityTarget(30, 8, 64), lambda pixels: float(seen.append(pixels) or 1.0))
     assert seen[0].shape == (SIZE * SIZE, 3)
     np.testing.assert_allclose(
         seen[0].mean(), renderer.truth.mean() / 0.8, rtol=0.01
@@ -117,14 +122,16 @@ def test_the_exposure_is_asked_for_the_objects_pixels() -> None:
 
 def test_few_samples_are_halved() -> None:
     renderer = Renderer(smooth(), 0.1)
-    _, found = converge(renderer, Goal(60, 8, 5), one)
+    _, found = render_to_psnr(renderer, QualityTarget(60, 8, 5), one)
     assert [samples for samples, _ in renderer.asked] == [2, 2, 1] and np.isfinite(found.psnr)
 
 
 def test_an_object_thinner_than_a_pixel_ends() -> None:
     for coverage in (0.2, 0.0):
         renderer = Renderer(smooth(), 0.1, coverage)
-        image, found = converge(renderer, Goal(36, 8, 4096), lambda pixels: float(pixels.max() < 1e9))
+        image, found = render_to_psnr(
+            renderer, QualityTarget(36, 8, 4096), lambda pixels: float(pixels.max() < 1e9)
+        )
         assert np.isfinite(image).all() and found.psnr >= 36
 
 
@@ -135,5 +142,5 @@ def test_the_mean_weighs_parts_by_their_samples() -> None:
     ]
     found = Accumulation(flat[0])
     found.add(flat[1], 1.0, np.ones((2, 2), bool))
-    np.testing.assert_allclose(found.image, 0.5, rtol=1e-6)
+    np.testing.assert_allclose(found.pixels, 0.5, rtol=1e-6)
     assert found.samples == 32

@@ -3,7 +3,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +11,14 @@ from numpy.typing import NDArray
 from multishade.config import models
 from multishade.imaging.color import linear_to_srgb
 from multishade.procedural import materials
-from multishade.protocol.scene import Group, Light, ObjectSource, RenderSettings, Sequence, View, to_json
+from multishade.protocol.messages import Cast, Image, Load, Shot
+from multishade.protocol.scene import Group, Light, ObjectSource, RenderSettings, Sequence, View
 from multishade.render.assemble import exposure, usual_exposure
-from multishade.render.blender import BlenderChild, render_views
+from multishade.render.blender import BlenderProcess, render_views
 from multishade.render.blender.passes import read_passes
-from multishade.render.blender.session import RenderedView, Stopwatch
-from tests.render.test_truth import camera, settings
+from multishade.render.blender.session import RenderedView
+from multishade.render.stopwatch import Stopwatch
+from tests.support.scenes import camera, settings
 
 SUN = Light("image_parallel", "parallel", direction=(0.6, 0.3, 0.74), strength=3.0)
 STUDIO = Light(
@@ -32,47 +33,52 @@ FABRIC = {"source": "builtin", "family": "fabric", "parameters": materials.sampl
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[BlenderChild]:
-    with BlenderChild("cpu", models.Runtime()) as running:
+def child() -> Iterator[BlenderProcess]:
+    with BlenderProcess("cpu", models.Runtime()) as running:
         yield running
 
 
-def load(child: BlenderChild, lights: tuple[Light, ...], chosen: RenderSettings) -> View:
+def load(child: BlenderProcess, lights: tuple[Light, ...], chosen: RenderSettings) -> View:
     view = View("v", 7, camera("perspective"), lights, Sequence("cast", (SUN.direction,)))  # type: ignore[arg-type]
     group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
-    child.ask({"do": "load", "group": to_json(group), "settings": to_json(chosen)})
+    child.request(Load(group, chosen))
     return view
 
 
-def ask(child: BlenderChild, what: str, number: int = 0) -> NDArray[np.float32]:
-    path = child.folder / "asked.exr"
-    request = {"do": what, "view": "v", "number": number, "box": None, "seed": 5, "path": str(path)}
-    child.ask(request)
-    return read_passes(Path(path))["Combined"]
+def image(child: BlenderProcess, number: int = 0) -> NDArray[np.float32]:
+    path = child.folder / "image.exr"
+    child.request(Image("v", number, Shot(str(path), box=None, seed=5)))
+    return read_passes(path)["Combined"]
+
+
+def cast(child: BlenderProcess) -> NDArray[np.float32]:
+    path = child.folder / "cast.exr"
+    child.request(Cast("v", 0, str(path)))
+    return read_passes(path)["Combined"]
 
 
 @pytest.mark.blender
-def test_an_image_is_the_same_before_and_after_the_geometry(child: BlenderChild) -> None:
+def test_an_image_is_the_same_before_and_after_the_geometry(child: BlenderProcess) -> None:
     """Clay has no softened terminator, the material has; neither may leave its own to the other."""
     load(child, (SUN,), settings())
-    first_image, clay = ask(child, "image"), ask(child, "cast")
+    first_image, clay = image(child), cast(child)
     load(child, (SUN,), settings())
-    first_clay, image = ask(child, "cast"), ask(child, "image")
-    np.testing.assert_array_equal(image, first_image)
+    first_clay, second_image = cast(child), image(child)
+    np.testing.assert_array_equal(second_image, first_image)
     np.testing.assert_array_equal(clay, first_clay)
 
 
 @pytest.mark.blender
-def test_an_image_is_the_same_whatever_was_lit_before(child: BlenderChild) -> None:
+def test_an_image_is_the_same_whatever_was_lit_before(child: BlenderProcess) -> None:
     load(child, (STUDIO, TURNED, SUN), settings())
-    seen = [ask(child, "image", number) for number in (0, 1, 0, 2, 0)]
+    seen = [image(child, number) for number in (0, 1, 0, 2, 0)]
     np.testing.assert_array_equal(seen[2], seen[0])
     np.testing.assert_array_equal(seen[4], seen[0])
     assert np.abs(seen[1] - seen[0]).max() > 0.1
 
 
 @pytest.mark.blender
-def test_adaptive_sampling_judges_noise_as_it_is_exposed(child: BlenderChild) -> None:
+def test_adaptive_sampling_judges_noise_as_it_is_exposed(child: BlenderProcess) -> None:
     """Under a lamp sixteen times as strong the image is the same, sixteen times as bright: no more paths, no fewer."""
     bright = dataclasses.replace(SUN, field="image_bright", strength=16 * SUN.strength)
     chosen = settings(samples=64, adaptive_threshold=0.2, adaptive_min_samples=2)
@@ -88,7 +94,7 @@ def test_adaptive_sampling_judges_noise_as_it_is_exposed(child: BlenderChild) ->
 
 
 @pytest.mark.blender
-def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderChild) -> None:
+def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderProcess) -> None:
     """Whatever its lamp's strength; and what is estimated is near what many samples tell."""
     bright = dataclasses.replace(SUN, field="image_bright", strength=16 * SUN.strength)
     view = View("v", 7, camera("perspective"), (SUN, bright, STUDIO), Sequence("lambert", ((0.0, 0.0, 1.0),)))
@@ -100,25 +106,25 @@ def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderChild) -
         return next(render_views(child, group, chosen, Stopwatch(), expose))
 
     truth = rendered(None, 1024, denoise=False)
-    assert truth.converged == {}
+    assert truth.quality == {}
     for denoise in (True, False):
         low, high = (rendered(psnr, 1024, denoise) for psnr in (28, 36))
         for field in ("image_parallel", "image_env0"):
-            assert low.converged[field].samples < high.converged[field].samples < 1024
-            assert low.converged[field].psnr >= 28 and high.converged[field].psnr >= 36
+            assert low.quality[field].samples < high.quality[field].samples < 1024
+            assert low.quality[field].psnr >= 28 and high.quality[field].psnr >= 36
             factor = np.float32(expose(truth.images[field][truth.mask]))
             shown, wanted = (linear_to_srgb(x.images[field][truth.mask] * factor) for x in (high, truth))
             real = -10 * np.log10(np.mean((shown - wanted) ** 2))
-            assert real > 33.5, (field, real, high.converged[field])
+            assert real > 33.5, (field, real, high.quality[field])
         # Both images have noise of their own, so the numbers are near, not equal.
         bright_samples, samples = (
-            high.converged[field].samples for field in ("image_bright", "image_parallel")
+            high.quality[field].samples for field in ("image_bright", "image_parallel")
         )
         assert samples / 2 < bright_samples < samples * 2
 
 
 @pytest.mark.blender
-def test_a_sequence_shares_one_exposure(child: BlenderChild) -> None:
+def test_a_sequence_shares_one_exposure(child: BlenderProcess) -> None:
     seen: list[int] = []
 
     def expose(pixels: NDArray[np.float32]) -> float:
@@ -132,10 +138,10 @@ def test_a_sequence_shares_one_exposure(child: BlenderChild) -> None:
     (rendered,) = render_views(child, group, chosen, Stopwatch(), expose)
     assert rendered.sequence is not None and len(rendered.sequence) == 12
     assert len(seen) == 1 and seen[0] > 6 * 50  # the pixels of six small frames
-    assert not rendered.converged
+    assert not rendered.quality
     chosen = settings(samples=4, psnr=30.0, first_samples=1)
     (rendered,) = render_views(child, group, chosen, Stopwatch(), expose)
-    assert len(seen) == 2 and 2 <= rendered.converged["shading"].samples <= 4
+    assert len(seen) == 2 and 2 <= rendered.quality["shading"].samples <= 4
     (rendered,) = render_views(child, group, settings(), Stopwatch(), expose)
     assert len(seen) == 2  # plain sampling needs no pilot
 

@@ -20,12 +20,12 @@ from multishade.imaging.codecs import decode_exr
 from multishade.inspect.basis import check_basis
 from multishade.inspect.structure import check_sizes
 from multishade.photometry.shading import relight
-from multishade.protocol.scene import Group
 from multishade.render.blender import render_views
-from multishade.render.blender.combined import render_together, weighted
-from multishade.render.blender.session import Stopwatch
+from multishade.render.blender.combined import render_combined, weighted
 from multishade.render.plan import make_plan
-from multishade.render.worker import GroupRenderer, object_source
+from multishade.render.scenes import scene_group
+from multishade.render.stopwatch import Stopwatch
+from multishade.render.worker import GroupRenderer
 from multishade.shards.light_basis import LightBasis
 from multishade.shards.sample import FieldFormat, Sample, decode_sample, encode_sample
 from multishade.shards.tar import read_shard
@@ -197,13 +197,11 @@ def test_its_images_add_up_to_the_image_under_all_lights(folders: tuple[Path, Pa
         (0.2 / 1.5, 1 / 3, 1)
     )
     with GroupRenderer(plan.config, 1, Stopwatch()) as renderer:
-        child = renderer.child()
-        request = Group(
-            group.key, object_source(group, child.folder, plan.config), group.material_spec, group.views
-        )
+        blender = renderer.blender()
+        request = scene_group(group, blender.folder, plan.config)
         # Loads the group, and renders the basis a second time, to the same values.
-        (rendered,) = render_views(child, request, renderer.settings, Stopwatch())
-        direct, seconds = render_together(child, view, weights, None, seed=7)
+        (rendered,) = render_views(blender, request, renderer.settings, Stopwatch())
+        direct, seconds = render_combined(blender, view, weights, None, seed=7)
     assert rendered.basis is not None and seconds > 0
     np.testing.assert_allclose(rendered.basis * factor, sample.light_basis, rtol=2**-9, atol=1e-5)
     inside = sample.mask

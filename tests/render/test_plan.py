@@ -9,7 +9,8 @@ import pytest
 
 from multishade.config import Config, load_config, models
 from multishade.errors import ConfigError, ManifestError
-from multishade.protocol.scene import Group, ObjectSource, from_json, to_json
+from multishade.protocol.codec import from_json, to_json
+from multishade.protocol.scene import Group, ObjectSource
 from multishade.render import sampling
 from multishade.render.plan import Plan, make_plan
 

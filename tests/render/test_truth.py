@@ -16,66 +16,27 @@ from numpy.typing import NDArray
 from multishade.config import models
 from multishade.geometry.angles import angular_error_degrees
 from multishade.photometry.shading import lambert
-from multishade.protocol.scene import Camera, Group, Light, ObjectSource, RenderSettings, Sequence, View
+from multishade.protocol.scene import Camera, Group, Light, ObjectSource, Sequence, View
 from multishade.render.assemble import intrinsics
-from multishade.render.blender import BlenderChild, RenderedView, render_views
-from multishade.render.blender.session import Stopwatch
+from multishade.render.blender import BlenderProcess, RenderedView, render_views
+from multishade.render.stopwatch import Stopwatch
+from tests.support.scenes import DISTANCE, OBLIQUE, SIZE, camera, mesh_source, settings
 
 pytestmark = pytest.mark.blender
 Array = NDArray[np.float64]
 
-SIZE = 192
 RADIUS = 0.5
-DISTANCE = 1.6
 LIGHT = (0.3, 0.4, math.sqrt(1 - 0.25))
-# A camera that looks from an oblique direction with some roll: no axis of it is an axis of the world.
-OBLIQUE = np.linalg.qr(np.array([[2.0, 1.0, 0.3], [-0.4, 1.7, 0.8], [0.5, -0.9, 1.9]]))[0]
-OBLIQUE = OBLIQUE * np.sign(np.linalg.det(OBLIQUE))
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[BlenderChild]:
-    with BlenderChild("cpu", models.Runtime()) as running:
+def child() -> Iterator[BlenderProcess]:
+    with BlenderProcess("cpu", models.Runtime()) as running:
         yield running
 
 
-def camera(kind: str, rotation: Array = OBLIQUE) -> Camera:
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation
-    matrix[:3, 3] = rotation[:, 2] * DISTANCE
-    nested = tuple(tuple(float(value) for value in row) for row in matrix)
-    return Camera(kind, SIZE, SIZE, nested)  # type: ignore[arg-type]
-
-
-def settings(samples: int = 4, **changes: object) -> RenderSettings:
-    values: dict = {
-        "device": "cpu",
-        "threads": 2,
-        "samples": dict.fromkeys(("parallel", "point", "environment", "mixed", "shading"), samples),
-        "denoise": False,
-        "denoise_quality": "balanced",
-        "denoise_prefilter": "none",
-        "denoise_guides": "albedo-normal",
-        "max_bounces": 4,
-        "diffuse_bounces": 2,
-        "glossy_bounces": 3,
-        "transmission_bounces": 4,
-        "clamp_indirect": 0.0,
-        "filter_width": 1.5,
-        "light_tree": False,
-        "crop": True,
-    }
-    return RenderSettings(**{**values, **changes})
-
-
-def mesh_source(mesh: trimesh.Trimesh, folder: Path, crease: float) -> ObjectSource:
-    path = folder / "mesh.npz"
-    np.savez(path, vertices=mesh.vertices, faces=mesh.faces, crease_degrees=crease)
-    return ObjectSource("arrays", str(path))
-
-
 def render(
-    child: BlenderChild,
+    child: BlenderProcess,
     source: ObjectSource,
     seen_by: Camera,
     lights: tuple[Light, ...] = (),
@@ -120,7 +81,7 @@ def rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @pytest.fixture(scope="module", params=["perspective", "orthographic"])
 def sphere(
-    request: pytest.FixtureRequest, child: BlenderChild, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, child: BlenderProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Camera, RenderedView]:
     folder = tmp_path_factory.mktemp("sphere")
     mesh = trimesh.creation.uv_sphere(radius=3.0, count=[256, 256])
@@ -157,7 +118,7 @@ def test_cast_shading_is_lambert_where_nothing_is_shadowed(sphere: tuple[Camera,
 
 
 def test_sampled_white_sphere_under_a_parallel_light_is_the_cosine(
-    child: BlenderChild, tmp_path: Path
+    child: BlenderProcess, tmp_path: Path
 ) -> None:
     """Not the one-sample clay but Cycles' own path tracing, with a diffuse white material, against max(0, n.l)."""
     mesh = trimesh.creation.uv_sphere(radius=1.0, count=[256, 256])
@@ -202,7 +163,7 @@ def test_point_light_falls_off_from_its_position(sphere: tuple[Camera, RenderedV
     assert np.percentile(ratio, 90) / np.percentile(ratio, 10) < 1.25
 
 
-def test_a_lamp_before_the_camera_lights_and_is_not_seen(child: BlenderChild, tmp_path: Path) -> None:
+def test_a_lamp_before_the_camera_lights_and_is_not_seen(child: BlenderProcess, tmp_path: Path) -> None:
     mesh = trimesh.creation.uv_sphere(radius=1.0, count=[64, 64])
     # Beside the sphere as the camera sees it, and large: a disc of some 20 pixels.
     lamp = Light("image_point", "point", position=(0.24, 0.0, -0.6), strength=3.0, size=0.03)
@@ -214,7 +175,7 @@ def test_a_lamp_before_the_camera_lights_and_is_not_seen(child: BlenderChild, tm
 
 @pytest.mark.parametrize("kind", ["perspective", "orthographic"])
 @pytest.mark.parametrize("tilt_degrees", [0.0, 25.0, 60.0])
-def test_tilted_plane(child: BlenderChild, tmp_path: Path, kind: str, tilt_degrees: float) -> None:
+def test_tilted_plane(child: BlenderProcess, tmp_path: Path, kind: str, tilt_degrees: float) -> None:
     corners = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) / (2 * math.sqrt(2))
     tilt = math.radians(tilt_degrees)
     turn = np.array([[math.cos(tilt), 0, math.sin(tilt)], [0, 1, 0], [-math.sin(tilt), 0, math.cos(tilt)]])
@@ -234,7 +195,7 @@ def test_tilted_plane(child: BlenderChild, tmp_path: Path, kind: str, tilt_degre
 
 
 @pytest.mark.parametrize("kind", ["perspective", "orthographic"])
-def test_cube_has_its_six_normals(child: BlenderChild, tmp_path: Path, kind: str) -> None:
+def test_cube_has_its_six_normals(child: BlenderProcess, tmp_path: Path, kind: str) -> None:
     seen_by = camera(kind)
     rendered = render(child, mesh_source(trimesh.creation.box(), tmp_path, 0.0), seen_by)
     faces = np.concatenate([np.eye(3), -np.eye(3)]) @ OBLIQUE  # world normals in the camera's frame
@@ -248,7 +209,7 @@ def test_cube_has_its_six_normals(child: BlenderChild, tmp_path: Path, kind: str
     assert np.abs(rendered.sequence - expected).max() < 1e-4
 
 
-def test_cast_shadow_falls_where_geometry_says(child: BlenderChild, tmp_path: Path) -> None:
+def test_cast_shadow_falls_where_geometry_says(child: BlenderProcess, tmp_path: Path) -> None:
     """A small square hovers over a large one; light from the right throws its shadow to the left."""
 
     def square(half: float, height: float) -> trimesh.Trimesh:
@@ -271,7 +232,7 @@ def test_cast_shadow_falls_where_geometry_says(child: BlenderChild, tmp_path: Pa
     assert centre_y == pytest.approx(-shift[1], abs=hidden) and centre_y < 0
 
 
-def test_crop_changes_where_is_rendered_and_nothing_else(child: BlenderChild, tmp_path: Path) -> None:
+def test_crop_changes_where_is_rendered_and_nothing_else(child: BlenderProcess, tmp_path: Path) -> None:
     mesh = trimesh.creation.icosphere(subdivisions=3)
     source = mesh_source(mesh, tmp_path, 180.0)
     light = (Light("image_parallel", "parallel", direction=LIGHT, strength=3.0),)

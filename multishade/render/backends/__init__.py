@@ -1,2 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where shards are rendered: on Ray, local or on a cluster."""
+"""Ways to spread shards over processes and machines. Each backend is one module with a function `render_shards`.
+
+`render_shards(plan, shards, folder, resources, progress)` renders the shards, calls `progress` with an event for each
+that is committed or given up, and raises KeyboardInterrupt after a clean stop.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from multishade.errors import ConfigError
+from multishade.render.plan import Plan
+from multishade.render.progress import Progress
+
+BACKENDS = ("local", "ray")
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """What a run may use.
+
+    Attributes:
+        workers: Shards at once; None: as many as the CPUs (or GPUs) and the memory allow.
+        cpus_per_worker: Threads of each Blender.
+        gpus_per_worker: GPUs of each Blender; may be a fraction.
+        address: Address of a running Ray cluster, "auto" or HOST:PORT; None: this machine.
+    """
+
+    workers: int | None = None
+    cpus_per_worker: int = 1
+    gpus_per_worker: float = 0.0
+    address: str | None = None
+
+
+Backend = Callable[[Plan, Sequence[int], Path, Resources, Progress], None]
+
+
+def load_backend(name: str) -> Backend:
+    """Import a backend by its name. Raises ConfigError if there is none of this name."""
+    if name not in BACKENDS:
+        raise ConfigError(f"backend {name!r} does not exist; there are: {', '.join(BACKENDS)}")
+    return importlib.import_module(f"multishade.render.backends.{name}").render_shards
+
+
+@contextlib.contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt on SIGTERM inside the block: batch systems end a job with SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

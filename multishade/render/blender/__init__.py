@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The worker's side of the Blender child: start it, ask it, read its arrays, end it."""
+"""The worker's side of the pipe to Blender: start a process, send requests, read the arrays, end it."""
 
-from multishade.render.blender.process import BlenderChild
+from multishade.render.blender.process import BlenderProcess
 from multishade.render.blender.session import RenderedView, render_views
 
-__all__ = ["BlenderChild", "RenderedView", "render_views"]
+__all__ = ["BlenderProcess", "RenderedView", "render_views"]

@@ -2,29 +2,39 @@
 """A loaded group and weights of its light basis -> the image under all those lights at once, rendered, not composed."""
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multishade.geometry.boxes import Box
-from multishade.protocol.scene import Light, View, to_json
+from multishade.protocol.messages import Combined, Shot
+from multishade.protocol.scene import Light, View
 from multishade.render.blender.passes import read_passes
-from multishade.render.blender.process import BlenderChild
+from multishade.render.blender.process import BlenderProcess
 
 
-def render_together(
-    child: BlenderChild, view: View, weights: NDArray[np.floating], box: Box | None, seed: int
+def render_combined(
+    blender: BlenderProcess, view: View, weights: NDArray[np.floating], box: Box | None, seed: int
 ) -> tuple[NDArray[np.float32], float]:
-    """(H, W, 3) unexposed, 0 beyond `box`, and the seconds that Cycles took. weights: (M, 3), as for `relight`.
+    """Render one image under several lights of the view's basis at once.
 
-    The child must hold the view's group (the request "load"). Raises AssetError, BlenderError.
+    Args:
+        blender: A process that has loaded the view's group.
+        view: The view, with a basis of M lights.
+        weights: (M, 3), factor of each light per colour channel, as for `relight`.
+        box: Crop; None: the whole frame.
+        seed: Seed of Cycles' noise.
+
+    Returns:
+        The image (H, W, 3), linear, unexposed, 0 outside `box`; and the seconds of the render call.
+
+    Raises:
+        AssetError, BlenderError: As `BlenderProcess.request`.
     """
-    path = child.folder / "together.exr"
+    path = blender.folder / "combined.exr"
     path.unlink(missing_ok=True)
-    lights = [to_json(light) for light in weighted(view, weights)]
-    request: dict[str, Any] = {"do": "together", "view": view.key, "lights": lights, "box": box, "seed": seed}
-    seconds = child.ask({**request, "path": str(path)})["seconds"]
+    shot = Shot(str(path), box, seed)
+    seconds = blender.request(Combined(view.key, tuple(weighted(view, weights)), shot)).seconds
     pixels = read_passes(path)["Combined"][..., :3]
     if box is None:
         return pixels, seconds
@@ -34,7 +44,7 @@ def render_together(
 
 
 def weighted(view: View, weights: NDArray[np.floating]) -> list[Light]:
-    """The lights of the view's basis that are on, each `weights` (M, 3) times as strong as in the basis."""
+    """The lights of the view's basis with a weight above 0, scaled in strength and colour by `weights` (M, 3)."""
     lights = []
     for light, (red, green, blue) in zip(view.basis, np.asarray(weights, np.float64).tolist(), strict=True):
         if (most := max(red, green, blue)) > 0:

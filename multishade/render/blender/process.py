@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One Blender process: requests in, answers out, with a deadline, a memory limit and the last lines it printed.
 
-The process has a session of its own and is ended with all its descendants; it also ends by itself when the pipe
-to its stdin closes, so it cannot outlive a worker that was killed.
+The process has its own session and is killed with all its descendants. It also exits by itself when the pipe to its
+stdin closes, so that it cannot outlive a worker that was killed.
 """
 
 import contextlib
-import json
 import os
 import queue
 import re
@@ -20,19 +19,27 @@ import time
 from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, NoReturn, Self, TypeVar
 
 import psutil
 
 from multishade.config.models import Runtime
-from multishade.errors import AssetError, BlenderCrashed, BlenderError, BlenderTimeout, RenderFailed
-from multishade.protocol.messages import MARK
+from multishade.errors import (
+    AssetError,
+    BlenderCrashed,
+    BlenderMemoryExceeded,
+    BlenderTimeout,
+    RenderDeviceMissing,
+    RenderFailed,
+)
+from multishade.protocol import messages
+from multishade.protocol.codec import ProtocolError
 from multishade.render.blender import cores
 
-KEPT_LINES = 200
+KEPT_LINES = 200  # of Blender's output
 POLL_SECONDS = 0.25
 MEMORY_FOLDER = Path("/dev/shm")
-# What Cycles prints when it gives up on a device or on memory and yet lets the render "finish".
+# Printed by Cycles when a device or an allocation fails although the render call reports success.
 SILENT_FAILURE = re.compile(
     r"(?i)\bout of (gpu |device )?memory\b|failed to (allocate|create (cuda|hip|optix) context|load kernel)"
     r"|illegal address in|kernel launch failed|denois\w* (device )?error"
@@ -40,17 +47,25 @@ SILENT_FAILURE = re.compile(
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-class BlenderChild:
-    """A running Blender that answers requests. Use as a context manager."""
+A = TypeVar("A", bound=messages.Answer)
+
+
+class BlenderProcess:
+    """A running Blender that answers requests. Use it as a context manager.
+
+    Attributes:
+        folder: A memory-backed folder for the files that both sides exchange; removed by `close`.
+        info: Version and device reported by Blender.
+    """
 
     def __init__(self, device: str, runtime: Runtime, threads: int = 1) -> None:
-        """Start Blender for `threads` threads and check the device.
+        """Start Blender for `threads` threads and select the device.
 
-        Raises BlenderCrashed, BlenderTimeout, BlenderError.
+        Raises BlenderCrashed, BlenderTimeout, RenderDeviceMissing.
         """
         self._runtime = runtime
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
-        self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._answers: queue.Queue[str | None] = queue.Queue()
         self._silent_failure: str | None = None
         parent = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="multishade-", dir=parent))
@@ -63,8 +78,9 @@ class BlenderChild:
             ]
             for reader in self._readers:
                 reader.start()
-            hello = {"do": "hello", "device": device, "cores": cores.allowed()}
-            self.facts = self.ask(hello, seconds=runtime.start_seconds)
+            allowed = cores.allowed()
+            handshake = messages.Handshake(device, None if allowed is None else tuple(allowed))
+            self.info = self.request(handshake, seconds=runtime.start_seconds)
         except BaseException:
             self.close()
             raise
@@ -83,37 +99,60 @@ class BlenderChild:
 
     @property
     def output(self) -> tuple[str, ...]:
-        """The last lines Blender printed, oldest first."""
+        """The last lines that Blender printed, oldest first."""
         return tuple(self._lines)
 
-    def ask(self, request: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
+    def request(self, request: messages.Request[A], seconds: float | None = None) -> A:
         """Send one request and wait for its answer.
 
-        Raises AssetError when a file of the user's is at fault (the child stays usable), RenderFailed when the
-        request failed otherwise, BlenderTimeout after `seconds` (default: the runtime's deadline), BlenderCrashed
-        when the process ended or outgrew its memory. After any but the first, replace the child.
+        Args:
+            request: A message of `multishade.protocol.messages`.
+            seconds: Deadline; default: `runtime.request_seconds`.
+
+        Returns:
+            The answer, of the type that belongs to the request.
+
+        Raises:
+            AssetError: If one of the user's files cannot be used. The process stays usable.
+            RenderFailed: If the request failed otherwise. After this and the errors below, replace the process.
+            BlenderTimeout: If there is no answer before the deadline.
+            BlenderCrashed: If the process ended; BlenderMemoryExceeded if it exceeded its memory limit.
+            RenderDeviceMissing: If Cycles does not find the device.
         """
+        name = messages.name_of(request)
         deadline = time.monotonic() + (seconds or self._runtime.request_seconds)
         self._silent_failure = None
         stdin = self._process.stdin
         assert stdin is not None
         try:
-            stdin.write(json.dumps(request) + "\n")
+            stdin.write(messages.encode(request) + "\n")
             stdin.flush()
         except (BrokenPipeError, ValueError):
-            self._ended(request)
-        answer = self._await_answer(request, deadline)
-        if answer["ok"] and self._silent_failure is None:
-            return answer
-        if answer.get("asset"):
-            raise AssetError(answer["error"])
-        if answer.get("device"):
-            raise BlenderError(answer["error"])
-        self._lines.extend(answer.get("traceback", ()))
-        reason = answer.get("error") or f"Blender printed: {self._silent_failure}"
-        raise RenderFailed(f"Blender failed at '{request['do']}': {reason}", self.output)
+            self._ended(name)
+        line = self._await_answer(name, deadline)
+        try:
+            answer = messages.decode_answer(line)
+        except ProtocolError as error:
+            raise RenderFailed(
+                f"Blender's answer to '{name}' cannot be read: {error}", self.output
+            ) from error
+        if isinstance(answer, messages.Failed):
+            if answer.kind == "asset":
+                raise AssetError(answer.error)
+            if answer.kind == "device":
+                raise RenderDeviceMissing(answer.error)
+            self._lines.extend(answer.traceback)
+            raise RenderFailed(f"Blender failed at '{name}': {answer.error}", self.output)
+        if self._silent_failure is not None:
+            raise RenderFailed(
+                f"Blender failed at '{name}': Blender printed: {self._silent_failure}", self.output
+            )
+        if not isinstance(answer, messages.answer_type(request)):
+            raise RenderFailed(f"Blender answered '{messages.name_of(answer)}' to '{name}'", self.output)
+        return answer
 
-    def _await_answer(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+    def _await_answer(self, name: str, deadline: float) -> str:
+        """The answer to the request `name`, still encoded."""
         while True:
             try:
                 answer = self._answers.get(timeout=POLL_SECONDS)
@@ -121,22 +160,22 @@ class BlenderChild:
                 if time.monotonic() > deadline:
                     self._kill()
                     raise BlenderTimeout(
-                        f"Blender did not answer '{request['do']}' in time and was ended "
+                        f"Blender did not answer '{name}' in time and was ended "
                         "(runtime.request_seconds, runtime.start_seconds)",
                         self.output,
                     ) from None
                 self._check_memory()
                 continue
             if answer is None:
-                self._ended(request)
-            else:
-                return answer
+                self._ended(name)
+            return answer
 
-    def _ended(self, request: dict[str, Any]) -> None:
+    def _ended(self, name: str) -> NoReturn:
+        """Report that the process ended while the request `name` was waiting."""
         self._process.wait(timeout=30)
         code = self._process.returncode
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        raise BlenderCrashed(f"Blender ended with {how} at '{request['do']}'", self.output) from None
+        raise BlenderCrashed(f"Blender ended with {how} at '{name}'", self.output) from None
 
     def _check_memory(self) -> None:
         limit = self._runtime.memory_gib * 2**30
@@ -146,7 +185,7 @@ class BlenderChild:
             return  # the reader thread reports the end
         if used > limit:
             self._kill()
-            raise BlenderCrashed(
+            raise BlenderMemoryExceeded(
                 f"Blender grew to {used / 2**30:.1f} GiB and was ended (runtime.memory_gib is "
                 f"{self._runtime.memory_gib:g})",
                 self.output,
@@ -154,8 +193,8 @@ class BlenderChild:
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
-            if line.startswith(MARK):
-                self._answers.put(json.loads(line[len(MARK) :]))
+            if line.startswith(messages.MARK):
+                self._answers.put(line.removeprefix(messages.MARK))
             elif line.strip():
                 self._lines.append(line.rstrip())
                 if SILENT_FAILURE.search(line):
@@ -169,7 +208,7 @@ class BlenderChild:
         self._process.wait()
 
     def close(self) -> None:
-        """End the process and all it started, and remove its memory-backed folder."""
+        """Kill the process with its descendants, and remove its memory-backed folder."""
         process = getattr(self, "_process", None)
         if process is not None:
             self._kill()

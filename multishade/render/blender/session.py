@@ -1,37 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A group and a running child -> the arrays of each of its views.
+"""A group and a running Blender -> the arrays of each of its views.
 
-All views' geometry is rendered first (the object in clay), then all images (in its material): the object changes
-clothes twice, not twice per view.
+All views' geometry is rendered first (the object in clay), then all images (in its material), so that materials are
+swapped twice per group, not twice per view.
 """
 
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import AssetError, RenderFailed
 from multishade.geometry.boxes import Box, bounding_box
-from multishade.protocol.scene import Group, RenderSettings, View, to_json
-from multishade.render.blender.convergence import Convergence, Goal, Part, converge
+from multishade.protocol import messages
+from multishade.protocol.messages import Rendered, Request, Shot
+from multishade.protocol.scene import Group, RenderSettings, View
+from multishade.render.blender.convergence import EstimatedQuality, Part, QualityTarget, render_to_psnr
 from multishade.render.blender.passes import camera_normals, hit_mask, read_passes
-from multishade.render.blender.process import BlenderChild
+from multishade.render.blender.process import BlenderProcess
+from multishade.render.stopwatch import Stopwatch
 
 Array = NDArray[np.float32]
-Expose = Callable[[Array], float]  # (N, 3) linear pixels of the object -> the factor they will be shown with
-STAGES = {"image": "images", "photometric": "sequence", "basis": "sequence", "pilots": "pilots"}
-STREAMS = ("image", "photometric", "basis")  # of Cycles' noise; append only: the place decides the seed
-PILOTS = 8  # at most so many frames of a sequence are looked at to learn its exposure
-CROP_MARGIN = 4  # pixels; more than the pixel filter's reach, so that no edge pixel is lost
+# (N, 3) linear pixels of the object -> the exposure with which they are displayed
+Expose = Callable[[Array], float]
+ImageKind = Literal["image", "photometric", "basis"]
+
+REQUESTS = {"image": messages.Image, "photometric": messages.Photometric, "basis": messages.Basis}
+STAGES = {"image": "images", "photometric": "sequence", "basis": "sequence"}
+SEED_STREAMS = ("image", "photometric", "basis")  # append only: the position decides the seed
+MAX_PILOTS = 8  # frames of a sequence that are rendered to choose its exposure
+CROP_MARGIN = 4  # pixels; more than the pixel filter's radius, so that no edge pixel is lost
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderedView:
-    """What Cycles computed for one view; float32, linear, unexposed."""
+    """What Cycles rendered of one view; float32, linear, unexposed."""
 
     view: View
     mask: NDArray[np.bool_]  # (H, W)
@@ -42,221 +50,270 @@ class RenderedView:
     images: dict[str, Array]  # field -> (H, W, 3), background 0, premultiplied
     sequence: Array | None  # (K, H, W) for mode cast, (K, H, W, 3) for photometric
     basis: Array | None = None  # (M, H, W, 3), one light of the basis each
-    converged: dict[str, Convergence] = dataclasses.field(default_factory=dict)  # field -> where it ended
+    quality: dict[str, EstimatedQuality] = dataclasses.field(
+        default_factory=dict
+    )  # field -> the least estimated
 
 
 @dataclasses.dataclass(frozen=True)
 class RenderedImage:
-    """rgba: (H, W, 4), linear, unexposed, premultiplied; converged: where a quality is asked for."""
+    """rgba: (H, W, 4), linear, unexposed, premultiplied; quality: None if no quality is asked for."""
 
     rgba: Array
-    converged: Convergence | None
+    quality: EstimatedQuality | None
 
 
-@dataclasses.dataclass
-class Stopwatch:
-    """Seconds by stage, summed over a shard."""
+@dataclasses.dataclass(frozen=True)
+class GeometryBuffers:
+    """The fields of `RenderedView` that are rendered in clay."""
 
-    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
-
-    def add(self, stage: str, seconds: float) -> None:
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+    mask: NDArray[np.bool_]
+    normal: Array
+    normal_geometry: Array
+    depth: Array
+    sequence: Array | None  # mode cast only
 
 
 def render_views(
-    child: BlenderChild,
+    blender: BlenderProcess,
     group: Group,
     settings: RenderSettings,
     watch: Stopwatch,
     expose: Expose | None = None,
 ) -> Iterator[RenderedView]:
-    """Load the group and yield its views in order. Raises AssetError, BlenderError.
+    """Load a group and render its views.
 
-    With `expose`, noise is judged as it will be seen: by the image's first parts where a quality is asked for, by a
-    quick small pilot for adaptive sampling.
+    Args:
+        blender: A running Blender.
+        group: The object, its material and its views.
+        settings: How Cycles renders.
+        watch: Collects the seconds of each stage.
+        expose: The exposure with which pixels of the object will be displayed. If it is given, noise is judged in
+            display values: from the first parts of an image if `settings.psnr` is set, from a quick small pilot
+            for adaptive sampling. If not, the exposure is 1.
+
+    Yields:
+        The views, in order.
+
+    Raises:
+        AssetError: If a file of the group cannot be used, or no pixel's centre hits the object.
+        BlenderError: As `BlenderProcess.request`.
     """
-    loaded = child.ask({"do": "load", "group": to_json(group), "settings": to_json(settings)})
-    watch.add("import", loaded["import_seconds"])
-    watch.add("material", loaded["material_seconds"])
-    session = Session(child, settings, watch, expose)
+    loaded = blender.request(messages.Load(group, settings))
+    watch.add("import", loaded.import_seconds)
+    watch.add("material", loaded.material_seconds)
+    session = Session(blender, settings, watch, expose)
     geometry = [session.geometry(view) for view in group.views]
     for view, buffers in zip(group.views, geometry, strict=True):
         yield session.complete(view, buffers)
 
 
 class Session:
-    """The requests of one group's views, and where their files go."""
+    """Renders the views of the group that is loaded."""
 
     def __init__(
-        self, child: BlenderChild, settings: RenderSettings, watch: Stopwatch, expose: Expose | None = None
+        self,
+        blender: BlenderProcess,
+        settings: RenderSettings,
+        watch: Stopwatch,
+        expose: Expose | None = None,
     ) -> None:
-        self._child, self._settings, self._watch = child, settings, watch
+        self._blender, self._settings, self._watch = blender, settings, watch
         self._expose = expose
 
-    def geometry(self, view: View) -> dict[str, Any]:
-        passes = self._render("geometry", {"do": "geometry", "view": view.key})
+    def geometry(self, view: View) -> GeometryBuffers:
+        """Render a view's buffers in clay. Raises AssetError if no pixel's centre hits the object."""
+        path = str(self._path)
+        passes = self._render("geometry", messages.Geometry(view.key, path))
         mask = hit_mask(passes["Depth"])
         if not mask.any():
             raise AssetError(
                 f"{view.key}: no pixel's centre hits the object: it is thinner than a pixel, or all holes"
             )
-        buffers = {
-            "mask": mask,
-            "normal": camera_normals(passes["Normal"], mask, view.camera),
-            "normal_geometry": camera_normals(passes["normal_geometry"], mask, view.camera),
-            "depth": np.where(mask, passes["Depth"], np.float32(np.inf)),
-            "sequence": None,
-        }
+        sequence = None
         if view.sequence.mode == "cast":
             frames = [
-                self._render("sequence", {"do": "cast", "view": view.key, "number": number})["Combined"][
-                    ..., 0
-                ]
+                self._render("sequence", messages.Cast(view.key, number, path))["Combined"][..., 0]
                 for number in range(len(view.sequence.directions))
             ]
-            buffers["sequence"] = np.where(mask, np.stack(frames), np.float32(0))
-        return buffers
+            sequence = np.where(mask, np.stack(frames), np.float32(0))
+        return GeometryBuffers(
+            mask=mask,
+            normal=camera_normals(passes["Normal"], mask, view.camera),
+            normal_geometry=camera_normals(passes["normal_geometry"], mask, view.camera),
+            depth=np.where(mask, passes["Depth"], np.float32(np.inf)),
+            sequence=sequence,
+        )
 
-    def complete(self, view: View, buffers: dict[str, Any]) -> RenderedView:
-        mask = buffers["mask"]
+    def complete(self, view: View, buffers: GeometryBuffers) -> RenderedView:
+        """Render a view's images, of which the box of the object is enough."""
+        mask = buffers.mask
         box = bounding_box(mask, CROP_MARGIN) if self._settings.crop else None
         images: dict[str, Array] = {}
         alphas: dict[str, Array] = {}
-        converged: dict[str, Convergence] = {}
+        quality: dict[str, EstimatedQuality] = {}
         for number, light in enumerate(view.lights):
             image = self.image(view, "image", number, box, mask.shape)
             images[light.field], alphas[light.kind] = image.rgba[..., :3], image.rgba[..., 3]
-            converged |= _worst(light.field, [image])
-        sequence = buffers["sequence"]
+            quality |= _least_quality(light.field, [image])
+        sequence = buffers.sequence
         if view.sequence.mode == "photometric":
             frames = self._frames(view, "photometric", len(view.sequence.directions), box, mask.shape)
             sequence = np.stack([frame.rgba[..., :3] for frame in frames])
             alphas["shading"] = np.mean([frame.rgba[..., 3] for frame in frames], axis=0)
-            converged |= _worst("shading", frames)
+            quality |= _least_quality("shading", frames)
         basis = None
         if view.basis:
             frames = self._frames(view, "basis", len(view.basis), box, mask.shape)
             basis = np.stack([frame.rgba[..., :3] for frame in frames])
-            if not alphas:  # else a view is covered alike with a basis and without
+            if not alphas:  # otherwise the alpha is the same with a basis and without
                 alphas["basis"] = np.mean([frame.rgba[..., 3] for frame in frames], axis=0)
-            converged |= _worst("light_basis", frames)
-        # Coverage is the same under every light; the image with the most paths knows it best.
+            quality |= _least_quality("light_basis", frames)
+        # Coverage is the same under every light; it is taken from the image with the most paths.
         alphas = alphas or {"shading": mask.astype(np.float32)}
         best = max(alphas, key=lambda kind: self._settings.samples[kind])
         return RenderedView(
             view=view,
             mask=mask,
-            normal=buffers["normal"],
-            normal_geometry=buffers["normal_geometry"],
-            depth=buffers["depth"],
+            normal=buffers.normal,
+            normal_geometry=buffers.normal_geometry,
+            depth=buffers.depth,
             alpha=np.clip(alphas[best], 0, 1),
             images=images,
             sequence=sequence,
             basis=basis,
-            converged=converged,
+            quality=quality,
         )
 
     def _frames(
-        self, view: View, kind: str, count: int, box: Box | None, shape: tuple[int, ...]
+        self, view: View, kind: ImageKind, count: int, box: Box | None, shape: tuple[int, ...]
     ) -> list[RenderedImage]:
         """All frames of a sequence, which share one exposure."""
-        exposure = self._exposure(view, kind, list(range(0, count, -(-count // PILOTS))), box)
+        exposure = self._exposure(view, kind, list(range(0, count, -(-count // MAX_PILOTS))), box)
         return [self.image(view, kind, number, box, shape, exposure) for number in range(count)]
 
     def image(
         self,
         view: View,
-        kind: str,
+        kind: ImageKind,
         number: int,
         box: Box | None,
         shape: tuple[int, ...],
         exposure: float | None = None,
     ) -> RenderedImage:
-        """One image, unexposed, pasted into the whole frame. exposure: what noise is judged at; else it is found."""
-        converged = None
+        """Render one image, unexposed, and paste it into the whole frame.
+
+        Args:
+            view: A view of the loaded group.
+            kind: Which lights `number` counts: the view's, those of its sequence, those of its basis.
+            number: Of the light.
+            box: Crop; None: the whole frame.
+            shape: (H, W) of the frame.
+            exposure: The exposure at which noise is judged; None: it is found.
+
+        Returns:
+            The image, 0 outside the box.
+
+        Raises:
+            RenderFailed: If values are not finite or the crop has another size; BlenderError otherwise.
+        """
+        quality = None
         if self._settings.psnr is None:
             if exposure is None:
                 exposure = self._exposure(view, kind, [number], box)
-            request = _request(view, kind, number, box)
-            rgba = self._passes(view, kind, {**request, "exposure": exposure})["Combined"]
+            rgba = self._shot(STAGES[kind], view, kind, number, box, exposure=exposure)["Combined"]
             rgba[..., :3] /= np.float32(exposure)  # a power of two: nothing is rounded
         else:
-            most = self._settings.samples[_samples_of(view, kind, number)]
-            goal = Goal(self._settings.psnr, self._settings.first_samples, most)
+            most = self._settings.samples[_samples_name(view, kind, number)]
+            target = QualityTarget(self._settings.psnr, self._settings.first_samples, most)
 
             def part(samples: int, place: int) -> Part:
-                request = _request(view, kind, number, box, place)
-                passes = self._passes(view, kind, {**request, "samples": samples})
+                passes = self._shot(STAGES[kind], view, kind, number, box, part=place, samples=samples)
                 raw = passes["Noisy Image"][..., :3] if self._settings.denoise else None
                 return Part(samples, passes["Combined"], raw)
 
-            rgba, converged = converge(part, goal, lambda pixels: exposure or self._shown(pixels))
+            rgba, quality = render_to_psnr(part, target, lambda pixels: exposure or self._displayed(pixels))
         if box is None:
-            return RenderedImage(rgba, converged)
-        left, top, right, bottom = box
+            return RenderedImage(rgba, quality)
         frame = np.zeros((*shape, 4), dtype=np.float32)
-        if rgba.shape[:2] != (bottom - top, right - left):
+        if rgba.shape[:2] != (box.height, box.width):
             raise RenderFailed(
                 f"{view.key}: asked Cycles for the box {tuple(box)}, got {rgba.shape[1]} x {rgba.shape[0]} pixels"
             )
-        frame[top:bottom, left:right] = rgba
-        return RenderedImage(frame, converged)
+        frame[box.window] = rgba
+        return RenderedImage(frame, quality)
 
-    def _shown(self, pixels: Array) -> float:
-        """The exposure that (N, 3) pixels will be given; 1 where nobody says."""
+    def _displayed(self, pixels: Array) -> float:
+        """The exposure with which (N, 3) pixels are displayed; 1 without `expose`."""
         return self._expose(pixels) if self._expose is not None else 1.0
 
-    def _exposure(self, view: View, kind: str, numbers: list[int], box: Box | None) -> float:
-        """The power of two nearest to the exposure that these images will be given; 1 where nothing depends on it."""
+    def _exposure(self, view: View, kind: ImageKind, numbers: list[int], box: Box | None) -> float:
+        """The power of two nearest to the exposure of these images, from pilots; 1 if nothing depends on it."""
         judged = self._settings.psnr is not None or self._settings.adaptive_threshold > 0
         if self._expose is None or not judged:
             return 1.0
         pixels = []
         for number in numbers:
-            request = _request(view, kind, number, box)
-            rgba = self._passes(view, "pilots", {**request, "pilot": True})["Combined"]
-            solid = rgba[..., 3] > 0.5
-            pixels.append(rgba[solid, :3] / rgba[solid, 3:])
+            rgba = self._shot("pilots", view, kind, number, box, pilot=True)["Combined"]
+            covered = rgba[..., 3] > 0.5
+            pixels.append(rgba[covered, :3] / rgba[covered, 3:])
         seen = np.concatenate(pixels)
         return float(2.0 ** round(math.log2(self._expose(seen)))) if len(seen) else 1.0
 
-    def _passes(self, view: View, kind: str, request: dict[str, Any]) -> dict[str, Array]:
-        """Of one render call that makes an image."""
-        passes = self._render(STAGES[kind], request)
+    def _shot(
+        self,
+        stage: str,
+        view: View,
+        kind: ImageKind,
+        number: int,
+        box: Box | None,
+        part: int = 0,
+        exposure: float = 1.0,
+        pilot: bool = False,
+        samples: int | None = None,
+    ) -> dict[str, Array]:
+        """The passes of one render call for an image."""
+        shot = Shot(str(self._path), box, _seed(view, kind, number, part), exposure, pilot, samples)
+        passes = self._render(stage, REQUESTS[kind](view.key, number, shot))
         if not np.isfinite(passes["Combined"]).all():
-            raise RenderFailed(f"{view.key}: Cycles computed values that are not finite", self._child.output)
+            raise RenderFailed(
+                f"{view.key}: Cycles computed values that are not finite", self._blender.output
+            )
         return passes
 
-    def _render(self, stage: str, request: dict[str, Any]) -> dict[str, Array]:
-        path = self._child.folder / "render.exr"
-        path.unlink(missing_ok=True)
+    @property
+    def _path(self) -> Path:
+        return self._blender.folder / "render.exr"
+
+    def _render(self, stage: str, request: Request[Rendered]) -> dict[str, Array]:
+        self._path.unlink(missing_ok=True)
         started = time.perf_counter()
-        answer = self._child.ask({**request, "path": str(path)})
+        seconds = self._blender.request(request).seconds
         answered = time.perf_counter()
-        passes = read_passes(path)
-        self._watch.add(stage, answer["seconds"])
-        self._watch.add("request", answered - started - answer["seconds"])
+        passes = read_passes(self._path)
+        self._watch.add(stage, seconds)
+        self._watch.add("request", answered - started - seconds)
         self._watch.add("read", time.perf_counter() - answered)
         return passes
 
 
-def _request(view: View, kind: str, number: int, box: Box | None, part: int = 0) -> dict[str, Any]:
-    place = (STREAMS.index(kind), number, *([part] if part else []))
-    seed = int(np.random.SeedSequence(view.seed, spawn_key=place).generate_state(1)[0])
-    return {"do": kind, "view": view.key, "number": number, "box": box, "seed": seed >> 1}
+def _seed(view: View, kind: ImageKind, number: int, part: int) -> int:
+    """The seed of Cycles' noise, from the place of the image alone."""
+    place = (SEED_STREAMS.index(kind), number, *([part] if part else []))
+    return int(np.random.SeedSequence(view.seed, spawn_key=place).generate_state(1)[0]) >> 1
 
 
-def _samples_of(view: View, kind: str, number: int) -> str:
-    """The name under which the settings have an image's samples."""
+def _samples_name(view: View, kind: ImageKind, number: int) -> str:
+    """The name under which the settings hold an image's samples."""
     if kind == "image":
         return view.lights[number].kind
     return "shading" if kind == "photometric" else kind
 
 
-def _worst(field: str, images: list[RenderedImage]) -> dict[str, Convergence]:
-    """field -> the least quality and the most samples among the images; nothing where no quality is asked for."""
-    found = [image.converged for image in images if image.converged is not None]
-    if not found:
+def _least_quality(field: str, images: list[RenderedImage]) -> dict[str, EstimatedQuality]:
+    """field -> the least quality and the most samples of the images; empty if no quality is asked for."""
+    estimates = [image.quality for image in images if image.quality is not None]
+    if not estimates:
         return {}
-    most = max(found, key=lambda image: image.samples)
-    return {field: dataclasses.replace(most, psnr=min(image.psnr for image in found))}
+    most = max(estimates, key=lambda estimate: estimate.samples)
+    return {field: dataclasses.replace(most, psnr=min(estimate.psnr for estimate in estimates))}

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shards one after another in this process, with one Blender: needs no Ray, and is easy to debug."""
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from multishade.errors import ConfigError
+from multishade.render.backends import Resources, sigterm_as_interrupt
+from multishade.render.failures import shard_failure
+from multishade.render.plan import Plan
+from multishade.render.progress import Progress, SamplesRendered, ShardCommitted, ShardGivenUp, Stopping
+from multishade.render.worker import render_shard
+
+
+def render_shards(
+    plan: Plan, shards: Sequence[int], folder: Path, resources: Resources, progress: Progress
+) -> None:
+    """Render shards in order. A shard that is given up does not stop the others.
+
+    Args:
+        plan: The data set.
+        shards: Numbers of the shards.
+        folder: Where they are written.
+        resources: `cpus_per_worker` is the number of threads; one worker is all that this backend has.
+        progress: Called with each event.
+
+    Raises:
+        ConfigError: If the resources ask for several workers or a cluster.
+        KeyboardInterrupt: On Ctrl-C and SIGTERM, when Blender has ended.
+    """
+    if resources.workers not in (None, 1) or resources.address is not None:
+        raise ConfigError(
+            "backend 'local' renders one shard at a time in this process; use 'ray' for workers and clusters"
+        )
+    with sigterm_as_interrupt():
+        try:
+            for shard in shards:
+                _render(plan, shard, folder, resources.cpus_per_worker, progress)
+        except KeyboardInterrupt:
+            progress(Stopping())
+            raise
+
+
+def _render(plan: Plan, shard: int, folder: Path, threads: int, progress: Progress) -> None:
+    try:
+        report = render_shard(plan, shard, folder, threads, lambda key: progress(SamplesRendered(1)))
+    except Exception as error:  # recorded with its traceback; the other shards go on
+        progress(ShardGivenUp(shard_failure(shard, error, "".join(traceback.format_exception(error)))))
+    else:
+        progress(ShardCommitted(report))

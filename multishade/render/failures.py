@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What went wrong with groups and shards, by kind, and the file beside a shard that was given up.
+
+A group that fails is left out of its shard and recorded in the marker. A shard that is given up has no marker, so its
+failures are kept in a file of their own (`multishade-000123.failures.json`), which goes when the shard is committed.
+"""
+
+import dataclasses
+import enum
+import json
+from pathlib import Path
+from typing import Any
+
+from multishade.errors import (
+    AssetError,
+    BlenderCrashed,
+    BlenderMemoryExceeded,
+    BlenderTimeout,
+    MultiShadeError,
+    RenderDeviceMissing,
+    RenderFailed,
+    ShardError,
+)
+from multishade.storage.local import atomic_file, refusals_named
+
+SCHEMA = 1
+
+
+class FailureKind(enum.StrEnum):
+    """Who or what is at fault."""
+
+    ASSET = "asset"  # a mesh, material or environment file
+    CRASH = "crash"  # Blender ended
+    TIMEOUT = "timeout"  # Blender did not answer in time
+    MEMORY = "memory"  # Blender exceeded its memory limit
+    RENDER = "render"  # a request failed inside Blender
+    DEVICE = "device"  # the render device is missing
+    STORAGE = "storage"  # the shard cannot be written
+    WORKER_LOST = "worker lost"  # the process that rendered the shard is gone
+    UNEXPECTED = "unexpected"  # a programming error
+
+
+_KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (  # subclasses before their bases
+    (AssetError, FailureKind.ASSET),
+    (BlenderMemoryExceeded, FailureKind.MEMORY),
+    (BlenderCrashed, FailureKind.CRASH),
+    (BlenderTimeout, FailureKind.TIMEOUT),
+    (RenderDeviceMissing, FailureKind.DEVICE),
+    (RenderFailed, FailureKind.RENDER),
+    (ShardError, FailureKind.STORAGE),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupFailure:
+    """A group that could not be rendered: its key, the ids of its object and material, and why.
+
+    output: the last lines that Blender printed.
+    """
+
+    group: str
+    object: str
+    material: str
+    kind: FailureKind
+    error: str
+    attempts: int
+    output: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardFailure:
+    """A shard that was given up, and the groups that failed in it before."""
+
+    shard: int
+    kind: FailureKind
+    error: str
+    groups: tuple[GroupFailure, ...] = ()
+
+
+class ShardFailed(ShardError):
+    """A shard cannot be completed, because too many of its groups failed."""
+
+    def __init__(self, message: str, kind: FailureKind, groups: tuple[GroupFailure, ...]) -> None:
+        super().__init__(message)
+        self.kind, self.groups = kind, groups
+
+    def __reduce__(self) -> tuple[type, tuple[str, FailureKind, tuple[GroupFailure, ...]]]:
+        return type(self), (str(self), self.kind, self.groups)  # pickled on its way from worker to driver
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """Classify an exception."""
+    if isinstance(error, ShardFailed):
+        return error.kind
+    return next((kind for cls, kind in _KINDS if isinstance(error, cls)), FailureKind.UNEXPECTED)
+
+
+def shard_failure(shard: int, error: Exception, details: str | None = None) -> ShardFailure:
+    """Describe why a shard was given up.
+
+    Args:
+        shard: Its number.
+        error: The exception that ended it.
+        details: Text to record for an error that is not a MultiShadeError, with its traceback.
+
+    Returns:
+        The failure, with those of the shard's groups if the exception carries them.
+    """
+    text = str(error) if isinstance(error, MultiShadeError) or details is None else details
+    return ShardFailure(shard, kind_of(error), text, error.groups if isinstance(error, ShardFailed) else ())
+
+
+def failures_path(shard: Path) -> Path:
+    """multishade-000123.tar -> multishade-000123.failures.json"""
+    return shard.with_suffix(".failures.json")
+
+
+def write_shard_failure(shard: Path, failure: ShardFailure) -> None:
+    """Keep the failure of a shard that was given up beside it. Raises ShardError if it cannot be written."""
+    content = {"schema": SCHEMA, **dataclasses.asdict(failure)}
+    path = failures_path(shard)
+    with atomic_file(path) as stream, refusals_named(path):
+        stream.write(json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
+
+
+def read_shard_failure(shard: Path) -> ShardFailure | None:
+    """Read what `write_shard_failure` kept; None if there is nothing. Raises ShardError if it cannot be read."""
+    path = failures_path(shard)
+    try:
+        content = json.loads(path.read_bytes())
+        if content.pop("schema") != SCHEMA:
+            raise ValueError("another schema")
+        groups = tuple(_group_failure(row) for row in content.pop("groups"))
+        return ShardFailure(**{**content, "kind": FailureKind(content["kind"]), "groups": groups})
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ShardError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ShardError(f"{path}: is not a record of failures ({error}); remove it") from error
+
+
+def remove_shard_failure(shard: Path) -> None:
+    """Forget the failure of a shard that has been committed since."""
+    path = failures_path(shard)
+    with refusals_named(path):
+        path.unlink(missing_ok=True)
+
+
+def _group_failure(row: dict[str, Any]) -> GroupFailure:
+    return GroupFailure(**{**row, "kind": FailureKind(row["kind"]), "output": tuple(row["output"])})

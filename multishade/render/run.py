@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan, an output folder and shard numbers -> the shards there, and what became of each."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from multishade.errors import ConfigError, ShardError
+from multishade.render.backends import Resources, load_backend
+from multishade.render.failures import GroupFailure, ShardFailure, write_shard_failure
+from multishade.render.plan import Plan
+from multishade.render.progress import Event, Progress, ShardCommitted, ShardGivenUp, Started
+from multishade.render.worker import ShardReport, shard_path
+from multishade.shards.record import open_dataset
+from multishade.shards.tar import committed
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderResult:
+    """What became of the shards that a call of `render` was asked for.
+
+    Attributes:
+        output: The folder.
+        rendered: One report for each shard that this call committed, in order.
+        skipped: Shards that were complete before, and the groups left out of each.
+        given_up: Shards that could not be completed, and why.
+    """
+
+    output: Path
+    rendered: tuple[ShardReport, ...]
+    skipped: Mapping[int, int]
+    given_up: Mapping[int, ShardFailure]
+
+    @property
+    def samples(self) -> int:
+        """Number of samples that this call rendered into committed shards."""
+        return sum(report.samples for report in self.rendered)
+
+    @property
+    def failures(self) -> tuple[GroupFailure, ...]:
+        """The groups that failed in this call, in rendered and in given-up shards."""
+        groups = {report.shard: report.failures for report in self.rendered}
+        groups |= {shard: failure.groups for shard, failure in self.given_up.items()}
+        return tuple(failure for shard in sorted(groups) for failure in groups[shard])
+
+    @property
+    def left_out_before(self) -> int:
+        """Number of groups that are missing from skipped shards."""
+        return sum(self.skipped.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every shard that was asked for is there with all its groups."""
+        return not (self.given_up or self.failures or self.left_out_before)
+
+
+def render(
+    plan: Plan,
+    output: str | Path,
+    shards: Iterable[int] | None = None,
+    backend: str = "local",
+    *,
+    resources: Resources | None = None,
+    retry_failed: bool = False,
+    progress: Progress | None = None,
+) -> RenderResult:
+    """Render shards of a data set. Complete shards are skipped, so an interrupted run is continued by calling again.
+
+    A group that cannot be rendered is left out of its shard and recorded in the shard's marker. A shard that has to be
+    given up does not stop the others; its failures are kept beside it (`multishade.render.failures`).
+
+    Args:
+        plan: What to render, from `make_plan`.
+        output: Folder of the data set; created if it is missing.
+        shards: Numbers of the shards; None: all of them.
+        backend: "local": one after another in this process. "ray": in parallel, on this machine or a cluster.
+        resources: Workers, and what each may use; None: the defaults of `Resources`.
+        retry_failed: Render complete shards again if groups were left out of them.
+        progress: Called with an event whenever samples or shards are finished, such as a `ProgressBar`.
+
+    Returns:
+        What was rendered, skipped and given up.
+
+    Raises:
+        ConfigError: If there is no such backend or shard.
+        ShardError: If the folder belongs to another data set or cannot be written, or a Ray cluster does not answer.
+        KeyboardInterrupt: On Ctrl-C and SIGTERM, after a clean stop; committed shards stay.
+    """
+    render_shards = load_backend(backend)
+    wanted = _wanted(plan, shards)
+    folder = Path(output)
+    open_dataset(folder, plan.record())
+    markers = {shard: committed(shard_path(folder, shard)) for shard in wanted}
+    skipped = {
+        shard: len(marker.failures)
+        for shard, marker in markers.items()
+        if marker is not None and not (retry_failed and marker.failures)
+    }
+    missing = [shard for shard in wanted if shard not in skipped]
+    reports: dict[int, ShardReport] = {}
+    given_up: dict[int, ShardFailure] = {}
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, ShardCommitted):
+            reports[event.report.shard] = event.report
+        elif isinstance(event, ShardGivenUp):
+            event = ShardGivenUp(_keep(folder, event.failure))
+            given_up[event.failure.shard] = event.failure
+        if progress is not None:
+            progress(event)
+
+    on_event(Started(len(missing), len(skipped)))
+    if missing:
+        render_shards(plan, missing, folder.resolve(), resources or Resources(), on_event)
+    rendered = tuple(reports[shard] for shard in sorted(reports))
+    return RenderResult(folder, rendered, skipped, dict(sorted(given_up.items())))
+
+
+def _wanted(plan: Plan, shards: Iterable[int] | None) -> list[int]:
+    count = plan.config.shards.count
+    wanted = sorted(set(range(count) if shards is None else shards))
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < count:
+        raise ConfigError(
+            f"the data set has {count} shards, 0 to {count - 1} (shards.count); asked for {wanted}"
+        )
+    return wanted
+
+
+def _keep(folder: Path, failure: ShardFailure) -> ShardFailure:
+    """Write the failure beside its shard; if that fails, too, the failure says so."""
+    try:
+        write_shard_failure(shard_path(folder, failure.shard), failure)
+    except ShardError as error:
+        return dataclasses.replace(failure, error=f"{failure.error} (and this is not recorded: {error})")
+    return failure

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A planned group -> the scene that Blender loads; built-in meshes are built here and written beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multishade.assets.schema import family_and_seed
+from multishade.config import Config
+from multishade.procedural import objects
+from multishade.protocol.scene import Group, ObjectSource
+from multishade.render.plan import PlannedGroup
+
+
+def scene_group(group: PlannedGroup, folder: Path, config: Config) -> Group:
+    """Describe a planned group as Blender loads it.
+
+    Args:
+        group: One object in one material, with its views.
+        folder: Where a built-in mesh is written; Blender has to see the same folder.
+        config: The data set's configuration.
+
+    Returns:
+        What `multishade.protocol.messages.Load` carries.
+
+    Raises:
+        AssetError: If a built-in mesh cannot be built.
+    """
+    return Group(group.key, _object_source(group, folder, config), group.material_spec, group.views)
+
+
+def _object_source(group: PlannedGroup, folder: Path, config: Config) -> ObjectSource:
+    row, max_faces = group.object, config.objects.max_faces
+    if row.source == "blender":
+        return ObjectSource("monkey", rotation=group.rotation, max_faces=max_faces)
+    if row.source == "file":
+        return ObjectSource("file", str(row.path), group.rotation, max_faces)
+    mesh = objects.build(*family_and_seed(row.location))
+    path = folder / "object.npz"
+    arrays: dict[str, Any] = {
+        "vertices": mesh.vertices,
+        "faces": mesh.faces,
+        "crease_degrees": mesh.crease_degrees,
+    }
+    np.savez(path, **arrays, **({} if mesh.uv is None else {"uv": mesh.uv}))
+    return ObjectSource("arrays", str(path), group.rotation, max_faces)
