@@ -111,7 +111,7 @@ def sheet(path: Path, subjects: Sequence[Subject], normals: Mapping[str, Mapping
         window = bounding_window(target.mask, 3)
         mask = target.mask[window]
         panels = [
-            display.gray_to_rgb(subject.photos[0].pixels[window].mean(axis=2), mask),
+            display.grey_to_rgb(subject.photos[0].pixels[window].mean(axis=2), mask),
             display.normal_to_rgb(target.true_normal[window], mask),
         ]
         texts = ["photo", "truth"]
@@ -122,4 +122,4 @@ def sheet(path: Path, subjects: Sequence[Subject], normals: Mapping[str, Mapping
             texts.append(f"{np.nanmean(error):.0f}° {arm.name}")
         rows.append([display.fit_height(panel, PANEL) for panel in panels])
         captions.append(texts)
-    display.save(path, display.tile(rows, captions))
+    display.save(path, panels.tile(rows, captions))

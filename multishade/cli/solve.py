@@ -62,7 +62,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.method not in solvers.METHODS:
         raise SolveError(f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}")
-    solve_files.require_video(args.video)
     target = benchmark.read_folder(args.folder, args.lights, args.mask, args.srgb)
     if target.directions is None:
         raise SolveError(

@@ -39,9 +39,9 @@ def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Flo
     ]
     captions += ["predicted", "truth", f"error, mean {mean:.2f}°"]
     sized = [display.fit_height(panel, height) for panel in panels if panel is not None]
-    sized.append(display.colour_bar(height))
+    sized.append(panels.colour_bar(height))
     title = target.place if prediction.image == ALL else f"{target.place}, {prediction.image}"
-    display.save(path, display.tile([sized], [[*captions, ""]], [title]))
+    display.save(path, panels.tile([sized], [[*captions, ""]], [title]))
 
 
 def _photograph(target: BenchmarkObject, image: str) -> tuple[str, Float32] | None:

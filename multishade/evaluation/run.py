@@ -15,7 +15,7 @@ from multishade.evaluation.objects import BenchmarkObject, Float32
 from multishade.evaluation.table import Row
 from multishade.geometry import conventions, lights
 from multishade.geometry.angles import angular_error_degrees
-from multishade.imaging.read import write_normal_png
+from multishade.imaging.normal_maps import write_normal_png
 from multishade.photometry import shading
 
 # The sequence that shading metrics compare: MultiShade's own ring of nine lights at 45 degrees.

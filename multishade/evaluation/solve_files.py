@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A solved object -> the files that `multishade solve` leaves: maps, mesh, shading video, one picture of it all."""
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.errors import SolveError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Window
 from multishade.geometry import lights
 from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.depth import depth_to_points
-from multishade.imaging import display
-from multishade.imaging.read import write_exr, write_normal_png
+from multishade.imaging import clay, display, panels, video
+from multishade.imaging.codecs import write_exr_image
+from multishade.imaging.normal_maps import write_normal_png
 from multishade.photometry.shading import lambert
 from multishade.photometry.solvers.solution import Solution
 
@@ -67,23 +66,23 @@ def place(target: BenchmarkObject, window: Window, found: Solution, surface: "De
     )
 
 
-def write(out: Path, solved: Solved, video: str = "gif") -> list[Path]:
-    """Everything into `out`; the paths, in the order they were written. video: "gif", "mp4" or "none"."""
+def write(out: Path, solved: Solved, video_kind: str = "gif") -> list[Path]:
+    """Everything into `out`; the paths, in the order they were written. video_kind: "gif", "mp4" or "none"."""
     out.mkdir(parents=True, exist_ok=True)
     write_normal_png(out / "normal.png", solved.normal, solved.determined)
-    write_exr(out / "normal.exr", solved.normal)
-    write_exr(out / "albedo.exr", solved.albedo)
+    write_exr_image(out / "normal.exr", solved.normal)
+    write_exr_image(out / "albedo.exr", solved.albedo)
     display.save(out / "albedo.png", display.radiance_to_rgb(solved.albedo, solved.determined, display.BLACK))
     display.save(
-        out / "confidence.png", display.gray_to_rgb(solved.confidence, solved.determined, display.BLACK)
+        out / "confidence.png", display.grey_to_rgb(solved.confidence, solved.determined, display.BLACK)
     )
     written = [
         out / name for name in ("normal.png", "normal.exr", "albedo.exr", "albedo.png", "confidence.png")
     ]
     if solved.surface is not None:
         written += _write_mesh(out, solved, solved.surface)
-    if video != "none":
-        written.append(_write_video(out / f"shading.{video}", solved))
+    if video_kind != "none":
+        written.append(_write_video(out / f"shading.{video_kind}", solved))
     display.save(out / "overview.png", overview(solved))
     return [*written, out / "overview.png"]
 
@@ -100,11 +99,11 @@ def overview(solved: Solved) -> display.Picture:
         ),
         ("normals", display.normal_to_rgb(solved.normal[cut], mask)),
         ("albedo", display.radiance_to_rgb(solved.albedo[cut], mask)),
-        ("confidence", display.gray_to_rgb(solved.confidence[cut], mask)),
+        ("confidence", display.grey_to_rgb(solved.confidence[cut], mask)),
     ]
     second = []
     if solved.surface is not None:
-        second.append(("depth, near is bright", _depth_picture(solved.surface.depth, mask)))
+        second.append(("depth, near is bright", display.depth_to_rgb(solved.surface.depth, mask)))
         second.append(("surface, turned 35°", _turned(solved)))
     error = solved.error
     if error is not None and target.normal is not None:
@@ -117,17 +116,9 @@ def overview(solved: Solved) -> display.Picture:
     ]
     captions = [[caption for caption, _ in row] for row in (first, second) if row]
     if error is not None:
-        rows[-1].append(display.colour_bar(PANEL_HEIGHT))
+        rows[-1].append(panels.colour_bar(PANEL_HEIGHT))
         captions[-1].append("")
-    return display.tile(rows, captions)
-
-
-def _depth_picture(depth: NDArray[np.floating], mask: NDArray[np.bool_]) -> display.Picture:
-    inside = mask & np.isfinite(depth)
-    if not inside.any():
-        return display.gray_to_rgb(np.zeros(mask.shape), mask)
-    low, high = np.percentile(depth[inside], [0.5, 99.5])
-    return display.gray_to_rgb(1 - 0.9 * (depth - low) / max(high - low, 1e-12), inside)
+    return panels.tile(rows, captions)
 
 
 def _turned(solved: Solved) -> display.Picture:
@@ -140,7 +131,7 @@ def _turned(solved: Solved) -> display.Picture:
         points = depth_to_points(depth, np.eye(3), "orthographic")
     else:
         points = depth_to_points(depth, camera, "perspective")
-    return display.clay(points, solved.normal[solved.window], inside, PANEL_HEIGHT, turn_degrees=35.0)
+    return clay.render_clay(points, solved.normal[solved.window], inside, PANEL_HEIGHT, turn_degrees=35.0)
 
 
 def _write_mesh(out: Path, solved: Solved, surface: "Depth") -> list[Path]:
@@ -159,23 +150,6 @@ def _write_video(path: Path, solved: Solved) -> Path:
     """The found normals as clay under a light that goes once round the ring, at 45 degrees elevation."""
     mask = solved.determined[solved.window]
     sequence = lambert(solved.normal[solved.window], lights.ring(VIDEO_FRAMES), mask)
-    frames = [display.gray_to_rgb(frame, mask, display.BLACK) for frame in sequence]
-    if path.suffix == ".gif":
-        display.save_gif(path, frames, VIDEO_RATE)
-        return path
-    import imageio.v2 as imageio
-
-    # H.264 takes even sizes only.
-    height, width = (size - size % 2 for size in mask.shape)
-    even: list[Any] = [frame[:height, :width] for frame in frames]
-    imageio.mimwrite(path, even, format="FFMPEG", fps=VIDEO_RATE, macro_block_size=1)
+    frames = [display.grey_to_rgb(frame, mask, display.BLACK) for frame in sequence]
+    video.write_video(path, frames, VIDEO_RATE)
     return path
-
-
-def require_video(video: str) -> None:
-    """Raise SolveError when `video` needs something that is not installed; ask before the work and not after it."""
-    # Without the plugin imageio hands an .mp4 to its TIFF writer.
-    if video == "mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise SolveError(
-            "--video mp4 needs imageio's ffmpeg plugin: pip install imageio-ffmpeg, or take --video gif"
-        )

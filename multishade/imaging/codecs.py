@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PNG and EXR bytes or files -> arrays, and back; bit depths and channel names are kept as they are.
+"""PNG and EXR bytes or files -> arrays, and back; bit depths and channel names stay as they are.
 
 PNG goes through OpenCV, since Pillow reads 16-bit colour as 8 bit. EXR goes through OpenEXR's own stream
 interface: no temporary file, and no attribute that a second run would write differently.
@@ -30,7 +30,7 @@ def encode_png(image: NDArray[Any], compression: int = 6) -> bytes:
     """Write an image as PNG of its own bit depth; equal arrays give equal bytes.
 
     image: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16. compression: zlib level 0 to 9.
-    Raises ImageFileError for any other shape or type: floats are never scaled or rounded unasked.
+    Raises ImageFileError for any other shape or type: floats are never scaled or rounded implicitly.
     """
     import cv2
 
@@ -71,6 +71,23 @@ def read_png(path: str | Path) -> NDArray[Any]:
 def write_png(path: str | Path, image: NDArray[Any], compression: int = 6) -> None:
     """`encode_png` into a file. Raises ImageFileError, naming the path."""
     _write_bytes(path, encode_png(image, compression))
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Return (width, height) from the header of PNG bytes, without decoding them."""
+    width, height = struct.unpack_from(">II", data, 16)
+    return width, height
+
+
+def png_chunk(data: bytes, name: bytes) -> bytes | None:
+    """Return the content of the first chunk called `name` (such as b"eXIf") of a whole PNG, or None."""
+    offset = len(PNG_SIGNATURE)
+    while offset + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, offset)
+        if data[offset + 4 : offset + 8] == name:
+            return data[offset + 8 : offset + 8 + length]
+        offset += 12 + length
+    return None
 
 
 def encode_exr(
@@ -120,23 +137,33 @@ def decode_exr(data: bytes, source: str = "EXR image") -> dict[str, NDArray[np.f
 
     Raises ImageFileError, naming `source`, for a file that is cut short, damaged or no EXR.
     """
-    import OpenEXR
+    _, channels = _decode_exr_parts(data, source)[0]
+    return channels
 
-    if data[:4] != EXR_MAGIC:
-        raise ImageFileError(f"{source}: not an EXR file (it starts with {data[:4]!r})")
-    try:
-        with OpenEXR.File(io.BytesIO(data), separate_channels=True, num_threads=0) as file:
-            # A part whose pixels fail to decode is dropped by the library without raising.
-            if not file.parts:
-                raise ImageFileError(f"{source}: its EXR pixel data is damaged or cut short; write it again")
-            return {name: channel.pixels for name, channel in file.channels().items()}
-    except (RuntimeError, ValueError, OSError) as error:
-        raise ImageFileError(f"{source}: cannot be read as EXR ({error}); write it again") from error
+
+def decode_exr_layers(data: bytes, source: str = "EXR image") -> dict[str, dict[str, NDArray[np.floating]]]:
+    """Read an EXR of any number of parts and layers -> layer -> channel of it ("R") -> (H, W) array as stored.
+
+    A channel "Combined.R" belongs to the layer "Combined", a plain "R" to the layer "" (in a file of several parts to
+    the layer called as its part). Raises ImageFileError as `decode_exr`.
+    """
+    parts = _decode_exr_parts(data, source)
+    layers: dict[str, dict[str, NDArray[np.floating]]] = {}
+    for part, channels in parts:
+        for name, plane in channels.items():
+            layer, _, channel = name.rpartition(".")
+            layers.setdefault(layer or (part if len(parts) > 1 else ""), {})[channel] = plane
+    return layers
 
 
 def read_exr(path: str | Path) -> dict[str, NDArray[np.floating]]:
     """`decode_exr` of a file. Raises ImageFileError, naming the path."""
     return decode_exr(_read_bytes(path), str(path))
+
+
+def read_exr_layers(path: str | Path) -> dict[str, dict[str, NDArray[np.floating]]]:
+    """`decode_exr_layers` of a file. Raises ImageFileError, naming the path."""
+    return decode_exr_layers(_read_bytes(path), str(path))
 
 
 def write_exr(
@@ -148,6 +175,12 @@ def write_exr(
 ) -> None:
     """`encode_exr` into a file. Raises ImageFileError, naming the path."""
     _write_bytes(path, encode_exr(channels, compression, dwa_level, colour))
+
+
+def write_exr_image(path: str | Path, image: NDArray[np.floating]) -> None:
+    """Write (H, W) as channel Y or (H, W, 3) as R, G, B, 32-bit float. Raises ImageFileError, naming the path."""
+    pixels = image.astype(np.float32)
+    write_exr(path, {"Y": pixels} if pixels.ndim == 2 else split_channels(pixels, "RGB"))
 
 
 def split_channels(image: NDArray[np.floating], names: Sequence[str]) -> dict[str, NDArray[np.floating]]:
@@ -166,6 +199,28 @@ def stack_channels(
     for index, name in enumerate(names):
         stacked[..., index] = channels[name]
     return stacked
+
+
+def _decode_exr_parts(data: bytes, source: str) -> list[tuple[str, dict[str, NDArray[np.floating]]]]:
+    """(name, channels by their full name) of each part."""
+    import OpenEXR
+
+    if data[:4] != EXR_MAGIC:
+        raise ImageFileError(f"{source}: not an EXR file (it starts with {data[:4]!r})")
+    try:
+        with OpenEXR.File(io.BytesIO(data), separate_channels=True, num_threads=0) as file:
+            # A part whose pixels fail to decode is dropped by the library without raising.
+            if not file.parts:
+                raise ImageFileError(f"{source}: its EXR pixel data is damaged or cut short; write it again")
+            return [
+                (
+                    part.header.get("name", ""),
+                    {name: channel.pixels for name, channel in part.channels.items()},
+                )
+                for part in file.parts
+            ]
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ImageFileError(f"{source}: cannot be read as EXR ({error}); write it again") from error
 
 
 def _check_png_chunks(data: bytes, source: str) -> None:

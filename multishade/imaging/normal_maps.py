@@ -1,112 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tangent-space normal map in, its handedness out: is green up the image (OpenGL) or down (DirectX)?
+"""Normal maps: files in their many formats -> unit vectors, and vectors -> files and the colours that code them."""
 
-File names often do not say. Two tests of the pixels do, since a normal map is the gradient of a relief h(x,
-y), x to the right and y up: n ~ (-dh/dx, -dh/dy, 1) in OpenGL, the second sign turned in DirectX.
-
-- Height: where there is a height map, its gradient down the image has the sign of green in OpenGL. - Curl:
-the gradient field (p, q) = (-nx/nz, -ny/nz) of any relief has dp/dy = dq/dx; with the wrong sign of ny the
-two sides are opposite. This needs no height map.
-"""
-
-from typing import Literal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.errors import AssetError
+from multishade.errors import ImageFileError
+from multishade.imaging import codecs
+from multishade.imaging.read import ARRAY_SUFFIXES, read_stored, unit_range
 
-Convention = Literal["opengl", "directx"]
-Test = Literal["height", "curl"]
+Float32 = NDArray[np.float32]
 
-LARGEST_SIDE = 1024  # pixels looked at: more would not say more
-SMOOTHING = 1.0  # pixels: below it lies the noise of JPEG and 8 bits
-# Correlations below these are taken for noise: unrelated maps of 1024 x 1024 pixels with a grain of 10 pixels correlate
-# by some 0.01. On eight published maps of known handedness green and height gave 0.77 to 0.98, the curl 0.18 to 0.94 on
-# seven; the eighth (planks, all edges along one axis) has no curl to speak of (0.03) and is left to the height.
-LEAST_HEIGHT, LEAST_CURL = 0.3, 0.1
+# How far a stored normal may be from unit length and still count: 8-bit codes are within 1 %, half floats and
+# resampled maps within far less than this; the markers for "no normal here" ((0,0,0), (-1,-1,-1), a grey of
+# 127) are all outside.
+SHORTEST_NORMAL, LONGEST_NORMAL = 0.5, 1.5
+MATLAB_VARIABLES = ("Normal_gt", "normal_gt", "normals", "normal")
 
 
-def convention_of(
-    normal: NDArray[np.float32], height: NDArray[np.float32] | None
-) -> tuple[Convention, Test] | None:
-    """The convention of a normal map, and which test told; None where neither is sure or they disagree.
+def read_normal_map(path: Path, shape: tuple[int, int] | None = None) -> Float32:
+    """Read a normal map -> (H, W, 3) float32 unit vectors in the file's own axes; zero where it has no normal.
 
-    normal: (H, W, 3) in [0, 1] as stored. height: (H, W, 1) or None, bright is high; it is used if its size
-    is the same. Raises AssetError where `normal` is no tangent-space normal map.
+    Read: PNG and TIFF with n = 2 v / maximum - 1 (8 or 16 bit); EXR, .npy, .npz and float TIFF as they are;
+    MATLAB's `Normal_gt`; text with three numbers a line, row by row (needs `shape`, (H, W)). Raises
+    ImageFileError for anything else, and for a float file that was stored as n / 2 + 1/2.
     """
-    normal = _crop(normal)
-    vectors = normal.astype(np.float64) * 2 - 1
-    _check_tangent_space(vectors)
-    by_curl = _by_curl(vectors)
-    by_height = None
-    if height is not None and _crop(height).shape[:2] == normal.shape[:2]:
-        by_height = _by_height(vectors, _crop(height)[..., 0].astype(np.float64))
-    if by_height is not None:
-        return None if by_curl not in (None, by_height) else (by_height, "height")
-    return None if by_curl is None else (by_curl, "curl")
-
-
-def _check_tangent_space(vectors: NDArray[np.float64]) -> None:
-    if vectors.shape[2] != 3:
-        raise AssetError("its normal map has one channel: it looks like a bump map")
-    length = float(np.median(np.linalg.norm(vectors, axis=2)))
-    up = float(np.median(vectors[..., 2]))
-    if not 0.7 <= length <= 1.3 or up < 0.3:
-        raise AssetError(
-            f"its normal map is not tangent-space (median length {length:.2f}, median blue {(up + 1) / 2:.2f})"
+    suffix = path.suffix.lower()
+    if suffix == ".mat":
+        stored: NDArray[Any] = _read_matlab(path)
+    elif suffix == ".txt":
+        stored = _read_text(path, shape)
+    else:
+        stored = read_stored(path)
+        if suffix in ARRAY_SUFFIXES and stored.ndim == 3 and stored.shape[0] == 3 and stored.shape[2] != 3:
+            stored = np.moveaxis(stored, 0, 2)
+    if stored.ndim != 3 or stored.shape[2] < 3:
+        raise ImageFileError(f"{path}: shape {stored.shape}; a normal map is (H, W, 3)")
+    stored = stored[..., :3]
+    if np.issubdtype(stored.dtype, np.integer):
+        normal = unit_range(stored) * np.float32(2) - np.float32(1)
+        # A black pixel is no direction: it is how every one of these formats marks "nothing here".
+        normal[(stored == 0).all(axis=2)] = 0
+    else:
+        normal = np.nan_to_num(stored.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        _refuse_half_coded(normal, path)
+    if shape is not None and normal.shape[:2] != shape:
+        raise ImageFileError(
+            f"{path}: {normal.shape[1]} x {normal.shape[0]} pixels, expected {shape[1]} x {shape[0]}"
         )
+    length = np.linalg.norm(normal, axis=2, keepdims=True)
+    usable = (length > SHORTEST_NORMAL) & (length < LONGEST_NORMAL)
+    return np.where(usable, normal / np.where(usable, length, 1), 0).astype(np.float32)
 
 
-def _by_height(vectors: NDArray[np.float64], height: NDArray[np.float64]) -> Convention | None:
-    smooth = _smooth(height)
-    if smooth.std() == 0:
-        return None
-    right = _correlation(_smooth(vectors[..., 0]), -_step_right(smooth))
-    down = _correlation(_smooth(vectors[..., 1]), _step_down(smooth))
-    if abs(down) < LEAST_HEIGHT:
-        return None
-    # Red tells whether bright is high or low; where the relief has no slopes to the right, bright is high as usual.
-    inverted = right < -LEAST_HEIGHT
-    return "opengl" if (down > 0) != inverted else "directx"
+def write_normal_png(path: Path, normal: NDArray[np.floating], mask: NDArray[np.bool_]) -> None:
+    """Write `encode_normals` at 16 bit as RGB PNG, black outside `mask`. normal: (H, W, 3) unit vectors."""
+    codecs.write_png(path, np.where(mask[..., None], encode_normals(normal, 16), np.uint16(0)))
 
 
-def _by_curl(vectors: NDArray[np.float64]) -> Convention | None:
-    up = np.maximum(_smooth(vectors[..., 2]), 0.2)
-    p, q = -_smooth(vectors[..., 0]) / up, -_smooth(vectors[..., 1]) / up
-    agreement = _correlation(-_step_down(p), _step_right(q))
-    if abs(agreement) < LEAST_CURL:
-        return None
-    return "opengl" if agreement > 0 else "directx"
+def encode_normals(normal: NDArray[np.floating], bits: int) -> NDArray[Any]:
+    """Unit vectors (H, W, 3) -> v = (2^bits - 1) (n + 1) / 2, rounded: uint8 (bits 8) or uint16 (bits 16)."""
+    coded = np.rint((np.clip(normal, -1, 1) * 0.5 + 0.5) * (2**bits - 1))
+    return coded.astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _crop(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The middle of an image that is larger than LARGEST_SIDE; shrinking it would average slopes away."""
-    top, left = (max(0, (side - LARGEST_SIDE) // 2) for side in image.shape[:2])
-    return image[top : top + LARGEST_SIDE, left : left + LARGEST_SIDE]
+def _read_matlab(path: Path) -> NDArray[Any]:
+    import zlib
+
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        contents = loadmat(path)
+    except (MatReadError, zlib.error, ValueError, NotImplementedError, OSError, TypeError) as error:
+        raise ImageFileError(
+            f"{path}: not a MATLAB file that scipy reads, version 7.2 or older ({error})"
+        ) from error
+    for name in MATLAB_VARIABLES:
+        if name in contents:
+            return np.asarray(contents[name])
+    names = ", ".join(sorted(name for name in contents if not name.startswith("__")))
+    raise ImageFileError(f"{path}: no variable Normal_gt (it holds {names})")
 
 
-def _smooth(channel: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.ndimage import gaussian_filter
+def _read_text(path: Path, shape: tuple[int, int] | None) -> Float32:
+    if shape is None:
+        raise ImageFileError(f"{path}: a text normal map has no size of its own; a mask beside it is needed")
+    try:
+        values = np.loadtxt(path, dtype=np.float32).ravel()
+    except ValueError as error:
+        raise ImageFileError(f"{path}: not a table of numbers ({error})") from error
+    if values.size != 3 * shape[0] * shape[1]:
+        raise ImageFileError(
+            f"{path}: {values.size // 3} normals; the mask beside it has {shape[0] * shape[1]} pixels"
+        )
+    return values.reshape(*shape, 3)
 
-    return gaussian_filter(channel, SMOOTHING, mode="wrap")
 
-
-def _step_right(channel: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (channel[1:-1, 2:] - channel[1:-1, :-2]) / 2
-
-
-def _step_down(channel: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (channel[2:, 1:-1] - channel[:-2, 1:-1]) / 2
-
-
-def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Pearson's r of two fields, the larger one cut to the inner part that differences leave; 0 where one
-    is constant."""
-    first, second = (
-        field[1:-1, 1:-1] if field.shape > other.shape else field
-        for field, other in ((first, second), (second, first))
-    )
-    first, second = first - first.mean(), second - second.mean()
-    scale = float(np.sqrt((first**2).sum() * (second**2).sum()))
-    return float((first * second).sum()) / scale if scale > 0 else 0.0
+def _refuse_half_coded(normal: Float32, path: Path) -> None:
+    length = np.linalg.norm(normal, axis=2)
+    inside = length > 1e-3
+    if not inside.any() or normal.min() < 0:
+        return
+    if abs(float(np.median(length[inside])) - 1) > 0.05:
+        raise ImageFileError(
+            f"{path}: float normals without one negative number and with lengths around "
+            f"{np.median(length[inside]):.2f}: "
+            "they look stored as n / 2 + 1/2. Store the vectors themselves, or an integer PNG"
+        )

@@ -1,205 +1,321 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmark files (images, masks, normal maps in their many formats) -> arrays; and normal maps -> files.
+"""Image files of every kind and layout -> arrays: the one reader of photos, benchmark images, textures and masks.
 
-The bit depth is the file's own: 16-bit colour is read as 16 bit (`multishade.imaging.codecs`; Pillow would make
-it 8 without a word). Channels are red, green, blue everywhere in here.
+PNG, JPEG, TIFF, WebP, BMP, GIF and TGA, Radiance HDR and EXR of any layers are told apart by their first bytes. The
+bit depth is the file's own (Pillow would cut 16-bit colour to 8), channels are red, green, blue, and nothing is
+linearised: the caller decides what the numbers mean, `StoredImage.transfer` says what the file itself settles.
 """
 
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.errors import EvaluationError
+from multishade.errors import ImageFileError
 from multishade.imaging import codecs
 
 Float32 = NDArray[np.float32]
-IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".exr")
+Bool = NDArray[np.bool_]
+Transfer = Literal["linear", "unstated"]
+CheckSize = Callable[[int, int], None]
+
 ARRAY_SUFFIXES = (".npy", ".npz")
+HDR_MAGICS = (b"#?RADIANCE", b"#?RGBE")
+TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
+# An orientation of EXIF -> the array as a person sees it.
+_UPRIGHT: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+    8: lambda image: np.rot90(image),
+}
 
-# How far a stored normal may be from unit length and still count: 8-bit codes are within 1 %, half floats and
-# resampled maps within far less than this; the markers for "no normal here" ((0,0,0), (-1,-1,-1), a grey of
-# 127) are all outside.
-SHORTEST_NORMAL, LONGEST_NORMAL = 0.5, 1.5
 
+@dataclass(frozen=True)
+class StoredImage:
+    """One image with the numbers that its file holds.
 
-def read_image(path: Path) -> Float32:
-    """One image file as (H, W, 3) float32: integers divided by their type's maximum, floats as stored.
-
-    Nothing is linearised, an alpha channel is dropped, one channel is repeated to three. Raises
-    EvaluationError when the file is missing or cannot be decoded.
+    Attributes:
+        pixels: (H, W, C) in the file's own type (uint8, uint16 or floating point); C is 1 for grey, 3 for colour.
+        alpha: (H, W) of the same type, or None.
+        transfer: "linear" for formats that hold linear light (EXR, HDR, floating-point TIFF); "unstated" for
+            integers, which photographs store sRGB-encoded and benchmarks linear.
+        bits: bits of one channel.
+        channels: names of the file's channels, "R", "G", "B" in most formats.
+        source: how messages name the file.
     """
-    stored = read_stored(path)
-    if stored.ndim == 2:
-        stored = stored[..., None]
-    if stored.shape[2] in (2, 4):
-        stored = stored[..., :-1]
-    if stored.shape[2] not in (1, 3):
-        raise EvaluationError(
-            f"{path}: {stored.shape[2]} channels; expected grey or RGB, with or without alpha"
-        )
-    scaled = _unit_range(stored)
-    return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else np.ascontiguousarray(scaled)
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None
+    transfer: Transfer
+    bits: int
+    channels: tuple[str, ...]
+    source: str
+
+    @property
+    def unit(self) -> Float32:
+        """(H, W, C) float32: integers divided by their type's maximum, floats as stored."""
+        return unit_range(self.pixels)
+
+    @property
+    def rgb(self) -> Float32:
+        """(H, W, 3) float32 like `unit`, one channel repeated to three."""
+        unit = self.unit
+        return np.repeat(unit, 3, axis=2) if unit.shape[2] == 1 else np.ascontiguousarray(unit)
+
+    @property
+    def coverage(self) -> Float32 | None:
+        """(H, W) float32 alpha, scaled like `unit`; None without alpha."""
+        return None if self.alpha is None else unit_range(self.alpha)
 
 
-def read_stored(path: Path) -> NDArray[Any]:
-    """The samples as the file has them: (H, W) or (H, W, C) in RGB order, uint8, uint16 or float."""
-    if not path.is_file():
-        raise EvaluationError(f"{path}: no such file")
-    suffix = path.suffix.lower()
-    if suffix in ARRAY_SUFFIXES:
-        return read_array(path)
-    if suffix == ".exr":
-        return _read_exr(path)
-    if suffix == ".png":
-        return codecs.read_png(path)
-    import cv2
+def read_image(
+    path: str | Path, upright: bool = False, check_size: CheckSize | None = None, name: str | None = None
+) -> StoredImage:
+    """Read one image file, whatever its format.
 
-    decoded = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None:
-        raise EvaluationError(f"{path}: cannot be decoded as an image; is the file whole?")
-    if decoded.ndim == 3 and decoded.shape[2] == 3:
-        decoded = decoded[..., ::-1]
-    elif decoded.ndim == 3 and decoded.shape[2] == 4:
-        decoded = decoded[..., [2, 1, 0, 3]]
-    return decoded
+    Args:
+        path: the file.
+        upright: apply the orientation in its EXIF data (TIFF: always applied).
+        check_size: called with (width, height), where the format allows before pixels are decoded; raises to refuse.
+        name: how messages name the file; by default its path.
+
+    Raises:
+        ImageFileError: the file is missing, no image, cut short, or an EXR without red, green, blue (or x, y, z) or a
+            single channel in one layer.
+    """
+    path = Path(path)
+    source = name or str(path)
+    data = _read_bytes(path, source)
+    check_size = check_size or (lambda width, height: None)
+    kind = _kind(data, path.suffix.lower())
+    if kind == "exr":
+        image = _decode_exr(data, source)
+    elif kind == "png":
+        if data[12:16] == b"IHDR":
+            check_size(*codecs.png_size(data))
+        image = _from_array(codecs.decode_png(data, source), source)
+    elif kind == "hdr":
+        image = _decode_hdr(data, source)
+    elif kind == "tiff" and _needs_opencv(data, check_size):
+        image = _decode_with_opencv(data, source)
+    else:
+        image = _decode_with_pillow(data, source, upright or kind == "tiff", check_size)
+    if kind == "png" and upright:
+        image = _turned(image, _png_orientation(data))
+    check_size(image.pixels.shape[1], image.pixels.shape[0])
+    return image
+
+
+def read_mask(path: str | Path, check_size: CheckSize | None = None, name: str | None = None) -> Bool:
+    """Read a mask -> (H, W) bool: alpha above one half if it is not so everywhere, else bright pixels.
+
+    Bright means that the brightest channel is above half of the file's maximum, so that masks of 0 and 1 and of 0 and
+    255 are the same mask. Raises ImageFileError as `read_image`.
+    """
+    image = read_image(path, upright=True, check_size=check_size, name=name)
+    coverage = image.coverage
+    if coverage is not None and (coverage <= 0.5).any():
+        return coverage > 0.5
+    brightest = image.pixels.max(axis=2)
+    return brightest > brightest.max() / 2 if brightest.max() > 0 else np.zeros(brightest.shape, dtype=bool)
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """A .npy file, or the only array of a .npz file (or its first one named like the file)."""
+    """Read a .npy file, or the only array of a .npz file (or its one named like the file). Raises ImageFileError."""
+    if not path.is_file():
+        raise ImageFileError(f"{path}: no such file")
     try:
         loaded = np.load(path, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise EvaluationError(f"{path}: not a NumPy array file ({error})") from error
+        raise ImageFileError(f"{path}: not a NumPy array file ({error})") from error
     if isinstance(loaded, np.ndarray):
         return loaded
     with loaded:
         if path.stem in loaded.files:
             return loaded[path.stem]
         if len(loaded.files) != 1:
-            raise EvaluationError(
+            raise ImageFileError(
                 f"{path}: holds {', '.join(loaded.files)}; expected one array, or one named {path.stem}"
             )
         return loaded[loaded.files[0]]
 
 
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """(H, W) bool: where the brightest channel is above half of the file's maximum, be it 1 or 255."""
-    stored = read_stored(path)
-    if stored.ndim == 3:
-        # A fourth channel is alpha: full everywhere in most masks, so it says nothing.
-        stored = stored[..., :3].max(axis=2)
-    return stored > stored.max() / 2 if stored.max() > 0 else np.zeros(stored.shape, dtype=bool)
+def read_stored(path: Path) -> NDArray[Any]:
+    """Read the numbers of an image or array file as stored, alpha left out: (H, W) for one channel, else (H, W, C)."""
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        return read_array(path)
+    pixels = read_image(path).pixels
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
-def read_normal_map(path: Path, shape: tuple[int, int] | None = None) -> Float32:
-    """A normal map as (H, W, 3) float32 unit vectors in the file's own axes; zero where it has no normal.
-
-    Read: PNG and TIFF with n = 2 v / maximum - 1 (8 or 16 bit); EXR, .npy, .npz and float TIFF as they are;
-    MATLAB's `Normal_gt`; text with three numbers a line, row by row (needs `shape`, (H, W)). Raises
-    EvaluationError on anything else, and on a float file that was stored as n / 2 + 1/2.
-    """
-    suffix = path.suffix.lower()
-    if suffix == ".mat":
-        stored: NDArray[Any] = _read_mat_normal(path)
-    elif suffix == ".txt":
-        stored = _read_text_normal(path, shape)
-    else:
-        stored = read_stored(path)
-        if suffix in ARRAY_SUFFIXES and stored.ndim == 3 and stored.shape[0] == 3 and stored.shape[2] != 3:
-            stored = np.moveaxis(stored, 0, 2)
-    if stored.ndim != 3 or stored.shape[2] < 3:
-        raise EvaluationError(f"{path}: shape {stored.shape}; a normal map is (H, W, 3)")
-    stored = stored[..., :3]
-    if np.issubdtype(stored.dtype, np.integer):
-        normal = _unit_range(stored) * np.float32(2) - np.float32(1)
-        # A black pixel is no direction: it is how every one of these formats marks "nothing here".
-        normal[(stored == 0).all(axis=2)] = 0
-    else:
-        normal = np.nan_to_num(stored.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        _refuse_half_coded(normal, path)
-    if shape is not None and normal.shape[:2] != shape:
-        raise EvaluationError(
-            f"{path}: {normal.shape[1]} x {normal.shape[0]} pixels, expected {shape[1]} x {shape[0]}"
-        )
-    length = np.linalg.norm(normal, axis=2, keepdims=True)
-    usable = (length > SHORTEST_NORMAL) & (length < LONGEST_NORMAL)
-    return np.where(usable, normal / np.where(usable, length, 1), 0).astype(np.float32)
-
-
-def write_normal_png(path: Path, normal: NDArray[np.floating], mask: NDArray[np.bool_]) -> None:
-    """A 16-bit RGB PNG with v = 65535 (n + 1) / 2, black outside `mask`. normal: (H, W, 3) unit vectors."""
-    code = np.rint((np.clip(normal, -1, 1) * 0.5 + 0.5) * 65535).astype(np.uint16)
-    codecs.write_png(path, np.where(mask[..., None], code, np.uint16(0)))
-
-
-def write_exr(path: Path, image: NDArray[np.floating]) -> None:
-    """(H, W) as channel Y or (H, W, 3) as R, G, B, 32-bit float."""
-    pixels = image.astype(np.float32)
-    planes = {"Y": pixels} if pixels.ndim == 2 else codecs.split_channels(pixels, "RGB")
-    codecs.write_exr(path, planes)
-
-
-def _unit_range(stored: NDArray[Any]) -> Float32:
+def unit_range(stored: NDArray[Any]) -> Float32:
+    """Scale integers by their type's maximum to [0, 1] as float32; floats stay as they are."""
     if np.issubdtype(stored.dtype, np.integer):
         return stored.astype(np.float32) / np.float32(np.iinfo(stored.dtype).max)
     return stored.astype(np.float32)
 
 
-def _read_exr(path: Path) -> NDArray[Any]:
-    channels = codecs.read_exr(path)
-    for names in ("RGB", "XYZ"):
-        if all(name in channels for name in names):
-            return codecs.stack_channels(channels, names, str(path))
-    if len(channels) == 1:
-        return next(iter(channels.values()))
-    raise EvaluationError(
-        f"{path}: channels {', '.join(sorted(channels))}; expected R, G, B or X, Y, Z or one channel"
+def colour_channels(names: Mapping[str, Any], source: str) -> tuple[tuple[str, ...], str | None]:
+    """Channel names of one EXR layer -> those that make its pixels, in order, and that of its alpha.
+
+    R, G, B or X, Y, Z make three, a single channel makes one. Raises ImageFileError for anything else.
+    """
+    alpha = "A" if "A" in names and len(names) > 1 else None
+    for triple in (("R", "G", "B"), ("X", "Y", "Z")):
+        if set(triple) <= names.keys():
+            return triple, alpha
+    others = tuple(name for name in names if name != alpha)
+    if len(others) == 1:
+        return others, alpha
+    raise ImageFileError(
+        f"{source}: channels {', '.join(sorted(names))}; expected R, G, B or X, Y, Z or one channel"
     )
 
 
-def _read_mat_normal(path: Path) -> NDArray[Any]:
-    import zlib
+def _read_bytes(path: Path, source: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageFileError(f"{source}: no such file") from error
+    except OSError as error:
+        raise ImageFileError(f"{source}: cannot be read ({error.strerror})") from error
 
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
+
+def _kind(data: bytes, suffix: str) -> str:
+    """The format by the first bytes; by the suffix if these are of none that has a decoder of its own here."""
+    magics = {
+        "png": (codecs.PNG_SIGNATURE,),
+        "exr": (codecs.EXR_MAGIC,),
+        "hdr": HDR_MAGICS,
+        "tiff": TIFF_MAGICS,
+    }
+    for kind, starts in magics.items():
+        if data.startswith(starts):
+            return kind
+    return suffix[1:] if suffix in (".exr", ".hdr") else "other"
+
+
+def _from_array(
+    stored: NDArray[Any], source: str, channels: tuple[str, ...] = (), transfer: Transfer | None = None
+) -> StoredImage:
+    """(H, W), or (H, W, C) with alpha as the second or fourth channel -> StoredImage."""
+    pixels = stored[..., None] if stored.ndim == 2 else stored
+    alpha = None
+    if pixels.shape[2] in (2, 4):
+        pixels, alpha = pixels[..., :-1], pixels[..., -1]
+    if pixels.shape[2] not in (1, 3):
+        raise ImageFileError(
+            f"{source}: {pixels.shape[2]} channels; expected grey or RGB, with or without alpha"
+        )
+    names = channels or (("L",) if pixels.shape[2] == 1 else ("R", "G", "B")) + (
+        () if alpha is None else ("A",)
+    )
+    linear = np.issubdtype(pixels.dtype, np.floating)
+    return StoredImage(
+        pixels,
+        alpha,
+        transfer or ("linear" if linear else "unstated"),
+        pixels.dtype.itemsize * 8,
+        names,
+        source,
+    )
+
+
+def _decode_exr(data: bytes, source: str) -> StoredImage:
+    layers = codecs.decode_exr_layers(data, source)
+    # The plain channels if there are any; else those of the only layer.
+    layer = "" if "" in layers or len(layers) > 1 else next(iter(layers))
+    full_names = tuple(".".join(filter(None, (name, channel))) for name in layers for channel in layers[name])
+    if layer not in layers:
+        raise ImageFileError(f"{source}: several layers, channels {', '.join(full_names)}; save it with one")
+    channels = layers[layer]
+    names, alpha = colour_channels(channels, source)
+    pixels = (
+        codecs.stack_channels(channels, names, source) if len(names) > 1 else channels[names[0]][..., None]
+    )
+    bits = channels[names[0]].dtype.itemsize * 8
+    return StoredImage(pixels, None if alpha is None else channels[alpha], "linear", bits, full_names, source)
+
+
+def _decode_hdr(data: bytes, source: str) -> StoredImage:
+    import cv2
+
+    if not data.startswith(HDR_MAGICS):
+        raise ImageFileError(f"{source}: is not a Radiance HDR file (its first line says so)")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ImageFileError(f"{source}: cannot be decoded: it is cut short or damaged")
+    return _from_array(image[..., ::-1], source)
+
+
+def _needs_opencv(data: bytes, check_size: CheckSize) -> bool:
+    """Whether Pillow cannot read this TIFF at its own depth: more than 8 bits a channel, or floating point."""
+    from PIL import Image
 
     try:
-        contents = loadmat(path)
-    except (MatReadError, zlib.error, ValueError, NotImplementedError, OSError, TypeError) as error:
-        raise EvaluationError(
-            f"{path}: not a MATLAB file that scipy reads, version 7.2 or older ({error})"
-        ) from error
-    for name in ("Normal_gt", "normal_gt", "normals", "normal"):
-        if name in contents:
-            return np.asarray(contents[name])
-    names = ", ".join(sorted(name for name in contents if not name.startswith("__")))
-    raise EvaluationError(f"{path}: no variable Normal_gt (it holds {names})")
+        with Image.open(io.BytesIO(data)) as image:
+            check_size(*image.size)
+            bits = image.tag_v2.get(_TIFF_BITS, (1,))  # type: ignore[attr-defined]
+            return max(bits) > 8
+    except (OSError, ValueError, SyntaxError):
+        return True
 
 
-def _read_text_normal(path: Path, shape: tuple[int, int] | None) -> Float32:
-    if shape is None:
-        raise EvaluationError(f"{path}: a text normal map has no size of its own; a mask beside it is needed")
+def _decode_with_opencv(data: bytes, source: str) -> StoredImage:
+    import cv2
+
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise _unreadable(source, "its pixels cannot be decoded")
+    if decoded.ndim == 3 and decoded.shape[2] >= 3:
+        decoded = decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
+    return _from_array(decoded, source)
+
+
+def _decode_with_pillow(data: bytes, source: str, upright: bool, check_size: CheckSize) -> StoredImage:
+    from PIL import Image
+
     try:
-        values = np.loadtxt(path, dtype=np.float32).ravel()
-    except ValueError as error:
-        raise EvaluationError(f"{path}: not a table of numbers ({error})") from error
-    if values.size != 3 * shape[0] * shape[1]:
-        raise EvaluationError(
-            f"{path}: {values.size // 3} normals; the mask beside it has {shape[0] * shape[1]} pixels"
-        )
-    return values.reshape(*shape, 3)
+        with Image.open(io.BytesIO(data)) as image:
+            check_size(*image.size)
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1) if upright else 1
+            if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+                stored = np.asarray(image)
+            else:
+                grey = image.mode in ("1", "L", "LA")
+                transparent = "A" in image.getbands() or "transparency" in image.info
+                stored = np.asarray(image.convert(("L" if grey else "RGB") + ("A" if transparent else "")))
+    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise _unreadable(source, str(error)) from error
+    return _turned(_from_array(stored, source), orientation)
 
 
-def _refuse_half_coded(normal: Float32, path: Path) -> None:
-    length = np.linalg.norm(normal, axis=2)
-    inside = length > 1e-3
-    if not inside.any() or normal.min() < 0:
-        return
-    if abs(float(np.median(length[inside])) - 1) > 0.05:
-        raise EvaluationError(
-            f"{path}: float normals without one negative number and with lengths around "
-            f"{np.median(length[inside]):.2f}: "
-            "they look stored as n / 2 + 1/2. Store the vectors themselves, or an integer PNG"
-        )
+def _unreadable(source: str, reason: str) -> ImageFileError:
+    return ImageFileError(f"{source}: cannot be read as an image ({reason}); save it again as PNG or JPEG")
+
+
+def _png_orientation(data: bytes) -> int:
+    from PIL import Image
+
+    content = codecs.png_chunk(data, b"eXIf")
+    if content is None:
+        return 1
+    exif = Image.Exif()
+    exif.load(b"Exif\0\0" + content)
+    return int(exif.get(_EXIF_ORIENTATION, 1))
+
+
+def _turned(image: StoredImage, orientation: int) -> StoredImage:
+    turn = _UPRIGHT.get(orientation)
+    if turn is None:
+        return image
+    return replace(image, pixels=turn(image.pixels), alpha=None if image.alpha is None else turn(image.alpha))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
 from multishade.inference.framing import Framed, Window, frame, unframe
-from multishade.inference.photo import Bool, Float32, Photo, read_photo
+from multishade.inference.photo import Bool, Float32, Photo, read_photo, read_photo_mask
 from multishade.models.rose.model import RoSE
 from multishade.models.rose.settings import Sampling
 from multishade.models.rose.solve import DEFAULT_SOLVER, Solved, solve
@@ -69,9 +69,7 @@ def infer(
         photo = Photo(_checked(photo))
     if mask is not None:
         if isinstance(mask, str | Path):
-            from multishade.inference.photo import read_mask
-
-            mask = read_mask(Path(mask), photo.pixels.shape[:2])
+            mask = read_photo_mask(mask, photo.pixels.shape[:2])
         if mask.shape != photo.pixels.shape[:2]:
             raise ImageFileError(f"a mask of shape {mask.shape} for a photo of shape {photo.pixels.shape}")
         photo = Photo(photo.pixels, mask != 0, photo.name)

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.geometry.depth import depth_to_points
-from multishade.imaging import display
-from multishade.imaging.read import write_exr, write_normal_png
+from multishade.imaging import clay, display, panels
+from multishade.imaging.codecs import write_exr_image
+from multishade.imaging.normal_maps import write_normal_png
+from multishade.imaging.video import write_video
 from multishade.inference.framing import resize
 from multishade.inference.predict import Inference
 from multishade.photometry.integration import methods
@@ -39,14 +41,15 @@ def write(
     """
     out.mkdir(parents=True, exist_ok=True)
     write_normal_png(out / "normal.png", found.normal, (found.normal != 0).any(axis=2))
-    write_exr(out / "normal.exr", found.normal)
-    display.save(out / "confidence.png", display.gray_to_rgb(found.confidence, found.mask, display.BLACK))
-    display.save(out / "mask.png", display.gray_to_rgb(found.mask.astype(np.float32)))
+    write_exr_image(out / "normal.exr", found.normal)
+    display.save(out / "confidence.png", display.grey_to_rgb(found.confidence, found.mask, display.BLACK))
+    display.save(out / "mask.png", display.grey_to_rgb(found.mask.astype(np.float32)))
     paths = [out / name for name in ("normal.png", "normal.exr", "confidence.png", "mask.png")]
     if found.frames is not None and video != "none":
-        save = display.save_gif if video == "gif" else display.save_mp4
         paths.append(out / f"shading.{video}")
-        save(paths[-1], [display.gray_to_rgb(picture) for picture in shading_pictures(found)], VIDEO_RATE)
+        write_video(
+            paths[-1], [display.grey_to_rgb(picture) for picture in shading_pictures(found)], VIDEO_RATE
+        )
     surface = integrated(found, method) if mesh else None
     if surface is not None:
         shape = methods.surface(surface.depth, pixel_size=surface.pixel_size, cut_degrees=89)
@@ -110,23 +113,23 @@ def overview(found: Inference, surface: Surface | None) -> display.Picture:
     first = [
         ("photo", photo),
         ("normals", display.normal_to_rgb(found.normal[window], mask)),
-        ("confidence", display.gray_to_rgb(found.confidence[window], mask)),
+        ("confidence", display.grey_to_rgb(found.confidence[window], mask)),
     ]
     second: list[tuple[str, display.Picture]] = []
     if found.frames is not None:
         count = len(found.frames)
         for k in (0, round(count / 3), round(2 * count / 3)):
-            shown = display.gray_to_rgb(found.frame(k)[window], mask)
+            shown = display.grey_to_rgb(found.frame(k)[window], mask)
             second.append((f"shading {k + 1} of {count}", shown))
     if surface is not None:
         points = _points(surface)
         inside = np.isfinite(surface.depth)
         for caption, turn in (("surface", 0.0), ("surface, turned 35°", 35.0)):
             (second if found.frames is None else first).append(
-                (caption, display.clay(points, surface.normal, inside, PANEL, turn))
+                (caption, clay.render_clay(points, surface.normal, inside, PANEL, turn))
             )
     rows = [row for row in (first, second) if row]
-    return display.tile(
+    return panels.tile(
         [[display.fit_height(picture, PANEL) for _, picture in row] for row in rows],
         [[caption for caption, _ in row] for row in rows],
     )

@@ -17,8 +17,8 @@ from multishade.geometry.depth import depth_to_points, patch_means, points_to_no
 from multishade.imaging.color import luminance
 from multishade.inspect.findings import Outcome, count, grown, normals, numbers
 from multishade.photometry.shading import lambert
-from multishade.photometry.solvers.methods import solve
-from multishade.shards.sample import Sample, shading_of
+from multishade.shards.recovery import recovered_error
+from multishade.shards.sample import Sample
 
 LIGHT_TOLERANCE = 1e-4
 LAMBERT_TOLERANCE = 1e-3  # shading and normal each rounded to half floats
@@ -113,16 +113,6 @@ def check_least_squares(sample: Sample) -> Outcome:
         if mean > bound
         else []
     ), measures
-
-
-def recovered_error(sample: Sample) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
-    """Degrees (H, W) between the stored normal and that of least squares on the shading, and where it is determined."""
-    directions = np.asarray(sample.meta["shading"]["directions"])
-    solution = solve(shading_of(sample), directions, sample.mask, method="ols_masked")
-    determined = solution.determined & sample.mask & (sample.normal != 0).any(axis=-1)
-    error = np.zeros(sample.mask.shape)
-    error[determined] = angular_error_degrees(solution.normal[determined], sample.normal[determined])
-    return error, determined
 
 
 def check_depth(sample: Sample) -> Outcome:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
 
 from multishade.errors import MultiShadeError
+from multishade.imaging import display
 from multishade.imaging.codecs import write_png
+from multishade.imaging.text import fit_text, font
 from multishade.report.tiles import Tile, basis_tiles, image_tiles, shading_tiles
 from multishade.shards.sample import Sample, decode_sample
 from multishade.shards.tar import list_keys, read_shard
@@ -90,14 +92,14 @@ def spread(places: list[tuple[Path, str]], rows: int, first: set[str]) -> list[t
 def _draw_title(width: int, shards: Sequence[Path], count: str) -> Image.Image:
     band = Image.new("RGB", (width, 92), PAGE)
     draw = ImageDraw.Draw(band)
-    draw.text((0, 0), "MultiShade", fill=TITLE, font=_font(32))
+    draw.text((0, 0), "MultiShade", fill=TITLE, font=font(32))
     names = shards[0].name if len(shards) == 1 else f"{shards[0].name} to {shards[-1].name}"
-    draw.text((0, 44), f"{count} of {names}", fill=QUIET, font=_font(17))
+    draw.text((0, 44), f"{count} of {names}", fill=QUIET, font=font(17))
     ball = _normal_key(72)
     band.paste(ball, (width - 72, 0))
     lines = ("normals: red right, green up,", "blue toward the viewer")
     for number, line in enumerate(lines):
-        draw.text((width - 86, 26 + 19 * number), line, fill=QUIET, font=_font(14), anchor="rm")
+        draw.text((width - 86, 26 + 19 * number), line, fill=QUIET, font=font(14), anchor="rm")
     return band
 
 
@@ -111,17 +113,17 @@ def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
     draw = ImageDraw.Draw(block)
     meta = sample.meta
     name = meta["object"]["id"]
-    draw.text((0, 10), name, fill=TITLE, font=_font(20), anchor="lm")
-    left = _font(20).getlength(name) + 14
+    draw.text((0, 10), name, fill=TITLE, font=font(20), anchor="lm")
+    left = font(20).getlength(name) + 14
     camera = meta["camera"]
     facts = [
         f"material {meta['material']['id']} ({meta['material']['kind']})",
         f"{camera['type']} {camera['width']} x {camera['height']}",
     ]
     facts += [f"shading {meta['shading']['mode']}, {len(meta['shading']['directions'])} lights"]
-    room = width - left - _font(15).getlength(sample.key) - 20
-    draw.text((left, 11), _fitted("   ".join(facts), room, _font(15)), fill=TEXT, font=_font(15), anchor="lm")
-    draw.text((width, 11), sample.key, fill=QUIET, font=_font(15), anchor="rm")
+    room = width - left - font(15).getlength(sample.key) - 20
+    draw.text((left, 11), fit_text("   ".join(facts), room, font(15)), fill=TEXT, font=font(15), anchor="lm")
+    draw.text((width, 11), sample.key, fill=QUIET, font=font(15), anchor="rm")
     _draw_line(block, draw, tiles, HEADER, TILE, width)
     _draw_line(block, draw, frames, HEADER + TILE + CAPTION + GAP, side, width)
     if basis:
@@ -132,7 +134,7 @@ def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
             (0, height - 24 * (len(reasons[:3]) - number) + 10),
             reason,
             fill=ALARM,
-            font=_font(15),
+            font=font(15),
             anchor="lm",
         )
     return block
@@ -149,20 +151,26 @@ def _draw_line(
         if tile.light is not None:
             _draw_lamp(draw, left + side - 17, top + 17, tile.light)
         if tile.scale is not None:
-            block.paste(_error_bar(side), (left, top + side - 4))
+            block.paste(
+                Image.fromarray(np.repeat(display.error_ramp(side), 4, axis=0)), (left, top + side - 4)
+            )
             draw.text(
                 (left + side - 4, top + side - 14),
                 f"{tile.scale:g}°",
                 fill=QUIET,
-                font=_font(13),
+                font=font(13),
                 anchor="rm",
             )
-            draw.text((left + 4, top + side - 14), "0", fill=QUIET, font=_font(13), anchor="lm")
-        font = _font(14)
-        draw.text((left, top + side + 12), tile.name, fill=TEXT, font=font, anchor="lm")
-        room = side - font.getlength(tile.name) - 8
+            draw.text((left + 4, top + side - 14), "0", fill=QUIET, font=font(13), anchor="lm")
+        small = font(14)
+        draw.text((left, top + side + 12), tile.name, fill=TEXT, font=small, anchor="lm")
+        room = side - small.getlength(tile.name) - 8
         draw.text(
-            (left + side, top + side + 12), _fitted(tile.note, room, font), fill=QUIET, font=font, anchor="rm"
+            (left + side, top + side + 12),
+            fit_text(tile.note, room, small),
+            fill=QUIET,
+            font=small,
+            anchor="rm",
         )
 
 
@@ -170,13 +178,6 @@ def _draw_lamp(draw: ImageDraw.ImageDraw, x: int, y: int, light: tuple[float, fl
     draw.ellipse((x - 10, y - 10, x + 10, y + 10), outline=QUIET, width=1)
     dx, dy = light[0] * 10, -light[1] * 10
     draw.ellipse((x + dx - 3, y + dy - 3, x + dx + 3, y + dy + 3), fill=LAMP)
-
-
-def _error_bar(width: int) -> Image.Image:
-    import matplotlib
-
-    ramp = matplotlib.colormaps["inferno"](np.linspace(0, 1, width))[None, :, :3]
-    return Image.fromarray(np.repeat((ramp * 255).round().astype(np.uint8), 4, axis=0))
 
 
 def _resized(picture: NDArray[np.uint8], side: int) -> Image.Image:
@@ -192,19 +193,6 @@ def _normal_key(side: int) -> Image.Image:
     y, x = -(np.mgrid[0:fine, 0:fine] + 0.5 - fine / 2) / (fine / 2)
     x = -x
     z = np.sqrt(np.maximum(1 - x * x - y * y, 0))
-    colours = ((np.stack([x, y, z], axis=-1) * 0.5 + 0.5) * 255).round().astype(np.uint8)
-    page = np.array(ImageColor.getrgb(PAGE), np.uint8)
-    ball = np.where((x * x + y * y < 1)[..., None], colours, page)
+    page = ImageColor.getrgb(PAGE)[:3]
+    ball = display.normal_to_rgb(np.stack([x, y, z], axis=-1), x * x + y * y < 1, page)
     return Image.fromarray(ball).resize((side, side), Image.Resampling.LANCZOS)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)  # type: ignore[return-value]
-
-
-def _fitted(text: str, room: float, font: ImageFont.FreeTypeFont) -> str:
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(text + "...") > room:
-        text = text[:-1]
-    return text + "..." if text else ""

@@ -10,21 +10,22 @@ from numpy.typing import NDArray
 
 from multishade.errors import SolveError
 from multishade.geometry.boxes import Box, bounding_square
+from multishade.imaging import display
 from multishade.imaging.color import linear_to_png, srgb_to_linear
-from multishade.inspect.physics import recovered_error
+from multishade.imaging.display import Picture
+from multishade.shards.recovery import recovered_error
 from multishade.shards.sample import Sample, shading_of
 
-Picture = NDArray[np.uint8]
-GROUND = np.array([36, 39, 44], np.uint8)  # behind every object
-MASK_SHADE = np.array([214, 217, 221], np.uint8)
-UNDETERMINED = np.array([70, 120, 140], np.uint8)  # no three lights reach the pixel
+GROUND = (36, 39, 44)  # behind every object
+MASK_SHADE = (214, 217, 221)
+UNDETERMINED = (70, 120, 140)  # no three lights reach the pixel
 ERROR_DEGREES = {"lambert": 0.1, "cast": 5.0, "photometric": 30.0}  # white end of the error's scale
 MOST_FRAMES = 10
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A square picture, its name, what is said of it, and the (x, y) of its light's direction, if it has one."""
+    """A square picture, its name, a note, and the (x, y) of its light's direction, if it has one."""
 
     picture: Picture
     name: str
@@ -44,9 +45,9 @@ def image_tiles(sample: Sample) -> list[Tile]:
     mask = _cut(sample.mask, box)
     for name, normal in (("normal", sample.normal), ("normal, no bump", sample.normal_geometry)):
         if normal is not None:
-            tiles.append(Tile(_normal_colours(_cut(normal, box), mask), name))
-    tiles.append(Tile(_depth_colours(_cut(sample.depth, box), mask), "depth", _depth_note(sample)))
-    picture = np.where(mask[..., None], MASK_SHADE, GROUND)
+            tiles.append(Tile(display.normal_to_rgb(_cut(normal, box), mask, GROUND), name))
+    tiles.append(Tile(_depth_picture(sample, box), "depth", _depth_note(sample)))
+    picture = np.where(mask[..., None], np.uint8(MASK_SHADE), np.uint8(GROUND))
     tiles.append(Tile(picture, "mask", f"{sample.mask.mean():.0%} of the frame"))
     tiles.append(_error_tile(sample, box))
     return tiles
@@ -67,7 +68,7 @@ def basis_tiles(sample: Sample) -> list[Tile]:
 def _frame_tiles(
     sample: Sample, frames: NDArray[np.float32], directions: list[list[float]], name: str
 ) -> list[Tile]:
-    box, mask = object_square(sample.mask), None
+    box = object_square(sample.mask)
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
     tiles = []
     for k in chosen:
@@ -76,9 +77,7 @@ def _frame_tiles(
             picture = linear_to_png(_over_ground(frame, _cut(sample.alpha, box)), 8)
         else:
             # Shown as the numbers that networks see, without display encoding.
-            mask = _cut(sample.mask, box)[..., None]
-            grey = np.rint(np.clip(frame, 0, 1) * 255).astype(np.uint8)[..., None]
-            picture = np.where(mask, np.repeat(grey, 3, axis=2), GROUND)
+            picture = display.grey_to_rgb(frame, _cut(sample.mask, box), GROUND)
         note = _angles_note(directions[k])
         tiles.append(Tile(picture, f"{name} {k}", note, (directions[k][0], directions[k][1])))
     return tiles
@@ -94,50 +93,35 @@ def _cut(array: NDArray[Any], box: Box) -> NDArray[Any]:
     """The box out of (H, W, ...), 0 where it reaches beyond the image."""
     height, width = array.shape[:2]
     cut = np.zeros((box.height, box.width, *array.shape[2:]), array.dtype)
-    there = array[max(box.top, 0) : min(box.bottom, height), max(box.left, 0) : min(box.right, width)]
+    overlap = array[max(box.top, 0) : min(box.bottom, height), max(box.left, 0) : min(box.right, width)]
     row, column = max(-box.top, 0), max(-box.left, 0)
-    cut[row : row + there.shape[0], column : column + there.shape[1]] = there
+    cut[row : row + overlap.shape[0], column : column + overlap.shape[1]] = overlap
     return cut
 
 
 def _over_ground(image: NDArray[np.floating], alpha: NDArray[np.floating]) -> NDArray[np.floating]:
     """A premultiplied linear image with the sheet's grey put behind it, in linear light."""
-    ground = srgb_to_linear(GROUND / np.float32(255))
+    ground = srgb_to_linear(np.float32(GROUND) / np.float32(255))
     return np.add(np.minimum(image, 1), ground * (1 - alpha[..., None]))
 
 
-def _normal_colours(normal: NDArray[np.float32], mask: NDArray[np.bool_]) -> Picture:
-    coded = np.rint((np.clip(normal, -1, 1) * 0.5 + 0.5) * 255).astype(np.uint8)
-    return np.where(mask[..., None], coded, GROUND)
-
-
-def _depth_colours(depth: NDArray[np.float32], mask: NDArray[np.bool_]) -> Picture:
+def _depth_picture(sample: Sample, box: Box) -> Picture:
     """Near is light, far is dark, over the object's own range."""
-    import matplotlib
-
-    if not mask.any():
-        return np.broadcast_to(GROUND, (*mask.shape, 3)).copy()
-    near, far = depth[mask].min(), depth[mask].max()
-    scaled = 1 - (np.where(mask, depth, near) - near) / max(float(far - near), 1e-9)
-    colours = (matplotlib.colormaps["viridis"](0.06 + 0.9 * scaled)[..., :3] * 255).round().astype(np.uint8)
-    return np.where(mask[..., None], colours, GROUND)
+    mask = _cut(sample.mask, box)
+    depth = np.where(mask, _cut(sample.depth, box), np.nan)
+    return display.depth_to_rgb(depth, mask, GROUND, display.DEPTH_COLOURS, percentiles=(0, 100))
 
 
 def _error_tile(sample: Sample, box: Box) -> Tile:
-    import matplotlib
-
     try:
         error, determined = recovered_error(sample)
     except SolveError:
-        blank = np.broadcast_to(GROUND, (box.height, box.width, 3)).copy()
+        blank = np.full((box.height, box.width, 3), GROUND, np.uint8)
         return Tile(blank, "least squares", "not solvable")
     limit = ERROR_DEGREES[sample.meta["shading"]["mode"]]
     mean = float(error[determined].mean()) if determined.any() else math.nan
-    colours = (
-        (matplotlib.colormaps["inferno"](_cut(error, box) / limit)[..., :3] * 255).round().astype(np.uint8)
-    )
-    colours[~_cut(determined, box)] = UNDETERMINED
-    picture = np.where(_cut(sample.mask, box)[..., None], colours, GROUND)
+    shown = _cut(np.where(determined, error, np.nan), box)
+    picture = display.error_to_rgb(shown, _cut(sample.mask, box), limit, GROUND, missing=UNDETERMINED)
     return Tile(picture, "least squares", f"{mean:.2g}° off", scale=limit)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from multishade.data.batches import Batch
 from multishade.geometry.angles import angular_error_degrees
-from multishade.imaging import display
+from multishade.imaging import display, panels
 from multishade.models.rose.model import RoSE
 from multishade.models.rose.solve import solve
 
@@ -82,7 +82,7 @@ def sheet(rows: list[Row]) -> display.Picture | None:
         return None
     frames = [caption for k in (1, 2, 3) for caption in (f"shading {k}", "true")]
     captions = ["photo", *(frames if len(drawn[0].panels) > 4 else ()), "normals", "true", "error"]
-    return display.tile(
+    return panels.tile(
         [[display.fit_height(panel, PANEL) for panel in row.panels] for row in drawn],
         [captions] * len(drawn),
         labels=[f"{row.key}: mean {row.error:.1f}, median {row.median:.1f} degrees" for row in drawn],
@@ -105,11 +105,11 @@ def _row(model: RoSE, batch: Batch, place: int, key: str, made: Float32, solver:
     if shows_shading:
         shading_error = float(np.sqrt(np.mean((made - array("shading"))[:, mask] ** 2)))
     if draw:
-        panels.append(display.gray_to_rgb(array("image").mean(axis=0)))
+        panels.append(display.grey_to_rgb(array("image").mean(axis=0)))
         if shows_shading:
             count = len(made)
             for frame in (0, count // 3, 2 * count // 3):
-                panels += [display.gray_to_rgb(made[frame]), display.gray_to_rgb(array("shading")[frame])]
+                panels += [display.grey_to_rgb(made[frame]), display.grey_to_rgb(array("shading")[frame])]
         panels += [
             display.normal_to_rgb(solved.normal, mask),
             display.normal_to_rgb(truth, mask),

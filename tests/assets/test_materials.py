@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from multishade.assets.scanning.materials import check_map_set, find_map_sets, map_of
 from multishade.errors import AssetError, MultiShadeError
-from multishade.imaging.normal_maps import convention_of
+from multishade.imaging.handedness import convention_of
 
 
 def relief(seed: int, size: int = 128, grain: float = 3.0) -> np.ndarray:
@@ -179,7 +179,7 @@ def test_a_damaged_or_odd_image_is_named(tmp_path: Path) -> None:
     assert check_map_set(found).width == 64
     whole = (tmp_path / "color.jpg").read_bytes()
     (tmp_path / "color.jpg").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(MultiShadeError, match=r"color\.jpg cannot be read"):
+    with pytest.raises(MultiShadeError, match=r"color\.jpg: cannot be read"):
         check_map_set(found)
     (tmp_path / "color.jpg").write_bytes(whole)
     save(tmp_path / "roughness.png", 0.5, (32, 64))

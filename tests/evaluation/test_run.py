@@ -13,7 +13,8 @@ from multishade.evaluation.methods import named
 from multishade.evaluation.readers import benchmark
 from multishade.evaluation.run import Evaluation, Settings, evaluate
 from multishade.evaluation.table import read_csv
-from multishade.imaging import codecs, read
+from multishade.imaging import codecs
+from multishade.imaging.normal_maps import write_normal_png
 from multishade.photometry.solvers import methods as solvers
 from tests.support.synthetic import make_sample, with_meta, write_synthetic_shard
 from tests.support.synthetic_benchmarks import (
@@ -86,7 +87,7 @@ def test_one_map_an_image_gives_one_row_an_image(tmp_path: Path) -> None:
     for number in (1, 3):
         path = tmp_path / "maps" / "ball" / f"{number:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        read.write_normal_png(path, written.normal, written.mask)
+        write_normal_png(path, written.normal, written.mask)
     found = run(f"diligent:{tmp_path / 'set'}", named.from_folder(tmp_path / "maps", "x,y,z"))
     assert [(row.object, row.image) for row in found.rows] == [("ball", "001.png"), ("ball", "003.png")]
 

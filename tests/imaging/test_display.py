@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multishade.imaging import codecs, display
+from multishade.imaging import clay, codecs, display, panels, video
 from tests.support.synthetic_benchmarks import ball
 
 
@@ -38,7 +38,7 @@ def test_radiance_is_shown_through_the_srgb_curve() -> None:
 
 
 def test_colour_bar_is_as_high_as_asked_and_ends_in_the_scales_colours() -> None:
-    bar = display.colour_bar(200, 30)
+    bar = panels.colour_bar(200, 30)
     ends = display.error_to_rgb(np.array([[30.0, 0.0]]), np.ones((1, 2), bool))
     assert bar.shape[0] == 200
     assert np.abs(bar[[0, -1], 10].astype(int) - ends[0].astype(int)).max() <= 2
@@ -47,7 +47,7 @@ def test_colour_bar_is_as_high_as_asked_and_ends_in_the_scales_colours() -> None
 def test_tiles_keep_every_pixel_and_the_rows_apart() -> None:
     red = np.full((10, 20, 3), (255, 0, 0), np.uint8)
     blue = np.full((30, 15, 3), (0, 0, 255), np.uint8)
-    found = display.tile([[red, blue], [None, red]], [["a", "b"], ["", "c"]], ["first", "second"])
+    found = panels.tile([[red, blue], [None, red]], [["a", "b"], ["", "c"]], ["first", "second"])
     assert (found == (255, 0, 0)).all(axis=2).sum() == 2 * 200
     assert (found == (0, 0, 255)).all(axis=2).sum() == 450
     assert (found[: found.shape[0] // 2] < 128).all(axis=2).any()  # captions are there
@@ -55,7 +55,7 @@ def test_tiles_keep_every_pixel_and_the_rows_apart() -> None:
 
 def test_a_long_caption_is_cut_and_does_not_run_into_the_next() -> None:
     small = np.zeros((10, 40, 3), np.uint8)
-    found = display.tile([[small, small]], [["a caption much longer than its picture", ""]])
+    found = panels.tile([[small, small]], [["a caption much longer than its picture", ""]])
     assert (found[:28, 50:] == 255).all()
 
 
@@ -75,7 +75,7 @@ def test_clay_shows_the_near_side_only() -> None:
     for near, expected in (("bright", 230), ("dark", 80)):
         depth = np.where(second == (near == "dark"), 5.0, -5.0)
         points = np.stack([column % 60, -row, depth], 2)
-        found = display.clay(points, normals, mask, 64)
+        found = clay.render_clay(points, normals, mask, 64)
         middle = found[20:40, 20:40, 0]
         assert (middle >= expected).all() if near == "bright" else (middle <= expected).all()
 
@@ -85,7 +85,7 @@ def test_clay_has_no_holes_when_enlarged_and_turned() -> None:
     row, column = np.mgrid[:40, :40] + 0.5
     depth = -12 * target.normal[..., 2]
     points = np.stack([column, -row, -depth], 2)
-    found = display.clay(points, target.normal, target.mask, 200, turn_degrees=20.0)
+    found = clay.render_clay(points, target.normal, target.mask, 200, turn_degrees=20.0)
     drawn = (found < 255).all(axis=2)
     from scipy import ndimage
 
@@ -96,9 +96,9 @@ def test_clay_has_no_holes_when_enlarged_and_turned() -> None:
 def test_files_come_back(tmp_path: Path) -> None:
     from PIL import Image
 
-    frames = [display.gray_to_rgb(np.full((8, 12), level)) for level in (0.0, 0.5, 1.0)]
+    frames = [display.grey_to_rgb(np.full((8, 12), level)) for level in (0.0, 0.5, 1.0)]
     display.save(tmp_path / "a.png", frames[1])
     assert np.array_equal(codecs.read_png(tmp_path / "a.png"), frames[1])
-    display.save_gif(tmp_path / "a.gif", frames, 10)
+    video.write_video(tmp_path / "a.gif", frames, 10)
     with Image.open(tmp_path / "a.gif") as gif:
         assert (gif.n_frames, gif.size, gif.info["loop"], gif.info["duration"]) == (3, (12, 8), 0, 100)

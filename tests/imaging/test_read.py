@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Benchmark files are read at the depth they have, and what is no normal is not taken for one."""
+"""Image files are read at the depth that they have, upright if asked, and masks of every convention are one mask."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
 
-from multishade.errors import EvaluationError
-from multishade.imaging import codecs, read
-from tests.support.synthetic_benchmarks import ball, code_normal
+from multishade.errors import ImageFileError
+from multishade.imaging import codecs
+from multishade.imaging.read import read_image, read_mask
+from tests.support.synthetic_benchmarks import ball
 
 
 def test_sixteen_bit_colour_is_read_as_sixteen_bit(tmp_path: Path) -> None:
     stored = np.array([[[1, 256, 65535], [2, 257, 65534]]], np.uint16)
     codecs.write_png(tmp_path / "a.png", stored)
-    assert np.array_equal(np.rint(read.read_image(tmp_path / "a.png") * 65535), stored)
+    assert np.array_equal(np.rint(read_image(tmp_path / "a.png").rgb * 65535), stored)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
@@ -24,103 +24,110 @@ def test_eight_bit_is_scaled_to_one_and_keeps_red_first(tmp_path: Path, suffix: 
 
     path = tmp_path / f"a{suffix}"
     cv2.imwrite(str(path), np.array([[[0, 51, 255]]], np.uint8))  # OpenCV takes blue first
-    assert read.read_image(path)[0, 0] == pytest.approx([1.0, 0.2, 0.0])
+    assert read_image(path).rgb[0, 0] == pytest.approx([1.0, 0.2, 0.0])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_of_exif_is_applied_at_every_depth(tmp_path: Path, orientation: int) -> None:
+    from PIL import Image, ImageOps
+
+    stored = np.arange(24, dtype=np.uint8).reshape(2, 4, 3) * 10
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(read_image(tmp_path / "a.png", upright=True).pixels, expected)
+    assert np.array_equal(read_image(tmp_path / "a.png").pixels, stored)
+    Image.fromarray(stored).save(tmp_path / "a.webp", exif=exif, lossless=True)
+    assert np.array_equal(read_image(tmp_path / "a.webp", upright=True).pixels, expected)
+
+
+def test_the_file_tells_what_its_numbers_are(tmp_path: Path) -> None:
+    import cv2
+
+    codecs.write_png(tmp_path / "deep.png", np.zeros((2, 3, 4), np.uint16))
+    flags = [cv2.IMWRITE_TIFF_COMPRESSION, 1]  # else OpenCV takes a lossy one
+    cv2.imwrite(str(tmp_path / "float.tif"), np.full((2, 3, 3), 7.5, np.float32), flags)
+    codecs.write_exr(tmp_path / "half.exr", {"Y": np.ones((2, 3), np.float16)})
+    cv2.imwrite(str(tmp_path / "light.hdr"), np.full((2, 3, 3), 2.0, np.float32))
+    described = {
+        name: (image.pixels.shape, image.alpha is not None, image.transfer, image.bits, image.channels)
+        for name in ("deep.png", "float.tif", "half.exr", "light.hdr")
+        for image in [read_image(tmp_path / name)]
+    }
+    rgb = ("R", "G", "B")
+    assert described == {
+        "deep.png": ((2, 3, 3), True, "unstated", 16, (*rgb, "A")),
+        "float.tif": ((2, 3, 3), False, "linear", 32, rgb),
+        "half.exr": ((2, 3, 1), False, "linear", 16, ("Y",)),
+        "light.hdr": ((2, 3, 3), False, "linear", 32, rgb),
+    }
+    assert read_image(tmp_path / "float.tif").rgb.max() == 7.5
+
+
+def test_a_file_is_read_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+    codecs.write_png(tmp_path / "photo.jpg", np.full((2, 3, 3), 9, np.uint8))
+    assert (read_image(tmp_path / "photo.jpg").pixels == 9).all()
+
+
+def test_a_named_layer_of_an_exr_is_read_if_it_is_the_only_one(tmp_path: Path) -> None:
+    planes = {f"ViewLayer.{name}": np.full((2, 3), k, np.float32) for k, name in enumerate("RGBA")}
+    codecs.write_exr(tmp_path / "one.exr", planes)
+    image = read_image(tmp_path / "one.exr")
+    assert image.pixels[0, 0].tolist() == [0, 1, 2] and image.alpha is not None and image.alpha[0, 0] == 3
+    codecs.write_exr(tmp_path / "two.exr", planes | {"Other.R": planes["ViewLayer.R"]})
+    with pytest.raises(ImageFileError, match=r"several layers, channels .*ViewLayer\.R"):
+        read_image(tmp_path / "two.exr")
+    codecs.write_exr(tmp_path / "plain.exr", {"AO.Y": planes["ViewLayer.A"], "Y": planes["ViewLayer.G"]})
+    assert read_image(tmp_path / "plain.exr").rgb[0, 0].tolist() == [1, 1, 1]
+
+
+def test_an_image_is_refused_before_its_pixels_are_decoded(tmp_path: Path) -> None:
+    codecs.write_png(tmp_path / "a.png", np.zeros((2, 3), np.uint8))
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[:40])  # no pixels left
+
+    def refuse(width: int, height: int) -> None:
+        raise ImageFileError(f"{width} x {height}")
+
+    with pytest.raises(ImageFileError, match="^3 x 2$"):
+        read_image(tmp_path / "a.png", check_size=refuse)
 
 
 def test_grey_and_alpha_become_three_channels(tmp_path: Path) -> None:
     codecs.write_png(tmp_path / "grey.png", np.full((2, 3), 128, np.uint8))
     codecs.write_png(tmp_path / "rgba.png", np.full((2, 3, 4), 128, np.uint8))
     for name in ("grey.png", "rgba.png"):
-        assert read.read_image(tmp_path / name).shape == (2, 3, 3)
+        assert read_image(tmp_path / name).rgb.shape == (2, 3, 3)
 
 
 @pytest.mark.parametrize("top", [1, 255])
 def test_masks_of_0_1_and_0_255_are_the_same_mask(tmp_path: Path, top: int) -> None:
     stored = np.array([[0, top], [top, 0]], np.uint8)
     codecs.write_png(tmp_path / "mask.png", stored)
-    assert np.array_equal(read.read_mask(tmp_path / "mask.png"), stored > 0)
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), stored > 0)
+
+
+def test_a_mask_may_be_in_the_alpha_channel(tmp_path: Path) -> None:
+    inside = np.array([[True, False, False], [True, True, False]])
+    white = np.full((2, 3, 4), 255, np.uint8)
+    white[..., 3] = np.where(inside, 255, 0)
+    codecs.write_png(tmp_path / "mask.png", white)
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), inside)
+    opaque = np.dstack([np.where(inside[..., None], 255, 0).repeat(3, 2), np.full((2, 3), 255)]).astype(
+        np.uint8
+    )
+    codecs.write_png(tmp_path / "mask.png", opaque)
+    assert np.array_equal(read_mask(tmp_path / "mask.png"), inside)
 
 
 def test_an_empty_mask_stays_empty(tmp_path: Path) -> None:
     codecs.write_png(tmp_path / "mask.png", np.zeros((2, 2), np.uint8))
-    assert not read.read_mask(tmp_path / "mask.png").any()
-
-
-@pytest.mark.parametrize(("bits", "degrees"), [(16, 0.003), (8, 0.5)])
-def test_a_written_normal_map_comes_back(tmp_path: Path, bits: int, degrees: float) -> None:
-    target = ball()
-    path = tmp_path / "normal.png"
-    if bits == 16:
-        read.write_normal_png(path, target.normal, target.mask)
-    else:
-        codecs.write_png(path, code_normal(target.normal, 8))
-    found = read.read_normal_map(path)
-    assert not found[~target.mask].any()
-    cosine = (found * target.normal).sum(2)[target.mask].clip(-1, 1)
-    assert np.degrees(np.arccos(cosine)).max() < degrees + 0.03  # float32 arccos near 1 adds 0.03
-
-
-def test_markers_for_no_normal_are_not_normals(tmp_path: Path) -> None:
-    stored = np.array([[[0, 0, 1], [-1, -1, -1], [0, 0, 0], [np.nan, 0, 1], [0, -0.6, 0.8]]], np.float32)
-    np.save(tmp_path / "n.npy", stored)
-    found = read.read_normal_map(tmp_path / "n.npy")
-    assert (found[0] != 0).any(axis=1).tolist() == [True, False, False, True, True]
-    grey = np.full((1, 1, 3), 127, np.uint8)
-    codecs.write_png(tmp_path / "grey.png", grey)
-    assert not read.read_normal_map(tmp_path / "grey.png").any()
-
-
-def test_normals_stored_as_half_n_plus_half_in_floats_are_named(tmp_path: Path) -> None:
-    target = ball()
-    np.save(tmp_path / "n.npy", target.normal * 0.5 + 0.5)
-    with pytest.raises(EvaluationError, match="stored as n / 2"):
-        read.read_normal_map(tmp_path / "n.npy")
-
-
-def test_channels_first_arrays_are_understood(tmp_path: Path) -> None:
-    target = ball()
-    np.save(tmp_path / "n.npy", np.moveaxis(target.normal, 2, 0))
-    assert read.read_normal_map(tmp_path / "n.npy") == pytest.approx(target.normal, abs=1e-6)
-
-
-def test_matlab_and_text_truth_are_the_same_map(tmp_path: Path) -> None:
-    target = ball()
-    savemat(tmp_path / "Normal_gt.mat", {"Normal_gt": target.normal})
-    np.savetxt(tmp_path / "normal.txt", target.normal.reshape(-1, 3))
-    from_mat = read.read_normal_map(tmp_path / "Normal_gt.mat")
-    from_text = read.read_normal_map(tmp_path / "normal.txt", target.mask.shape)
-    assert from_mat == pytest.approx(from_text, abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("gone.png", None, "no such file"),
-        ("torn.tif", b"II*\x00nonsense", "cannot be decoded"),
-        ("torn.npy", b"\x93NUMPY", "not a NumPy array"),
-        ("torn.mat", b"not matlab", "not a MATLAB file"),
-        ("torn.txt", b"1 2 three", "not a table of numbers"),
-    ],
-)
-def test_damaged_files_are_named(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(EvaluationError, match=message) as caught:
-        read.read_normal_map(tmp_path / name, (2, 2))
-    assert name in str(caught.value)
-
-
-@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
-def test_a_matlab_file_cut_short_is_named(tmp_path: Path, kept: float) -> None:
-    path = tmp_path / "Normal_gt.mat"
-    savemat(path, {"Normal_gt": ball().normal}, do_compression=True)
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * kept)])
-    with pytest.raises(EvaluationError, match="Normal_gt.mat"):
-        read.read_normal_map(path)
+    assert not read_mask(tmp_path / "mask.png").any()
 
 
 def test_exr_comes_back_bit_for_bit(tmp_path: Path) -> None:
     target = ball()
-    read.write_exr(tmp_path / "n.exr", target.normal)
-    assert np.array_equal(read.read_image(tmp_path / "n.exr"), target.normal)
+    codecs.write_exr_image(tmp_path / "n.exr", target.normal)
+    assert np.array_equal(read_image(tmp_path / "n.exr").rgb, target.normal)

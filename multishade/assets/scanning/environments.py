@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.errors import AssetError
+from multishade.errors import AssetError, ImageFileError
 
 ENVIRONMENT_SUFFIXES = (".hdr", ".exr")
 NEGATIVE = 0.01  # of the brightest pixel: lossy EXR compression leaves negative values smaller than this
@@ -27,7 +27,7 @@ def check_environment(path: str) -> EnvironmentFacts:
     Decoders of EXR can be made to crash or to take any amount of memory: run it through `assets.guard`.
     """
     file = Path(path)
-    image = _read_hdr(file) if file.suffix.lower() == ".hdr" else _read_exr(file)
+    image = _read_radiance(file)
     height, width = image.shape[:2]
     if abs(width - 2 * height) > 0.01 * width:
         raise AssetError(f"is {width} x {height}; an equirectangular map is twice as wide as high")
@@ -42,23 +42,15 @@ def check_environment(path: str) -> EnvironmentFacts:
     return EnvironmentFacts(width, height, ("clipped",) if brightest <= 1.0 else ())
 
 
-def _read_hdr(file: Path) -> NDArray[Any]:
-    import cv2
+def _read_radiance(file: Path) -> NDArray[Any]:
+    """The colour channels as stored, (H, W, 3)."""
+    from multishade.imaging.read import read_image
 
-    with file.open("rb") as stream:
-        if not stream.read(10).startswith((b"#?RADIANCE", b"#?RGBE")):
-            raise AssetError("is not a Radiance HDR file (its first line says so)")
-    image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise AssetError("cannot be decoded: it is cut short or damaged")
-    return image
-
-
-def _read_exr(file: Path) -> NDArray[Any]:
-    from multishade.imaging.codecs import read_exr
-
-    channels = read_exr(file)
-    missing = [name for name in ("R", "G", "B") if name not in channels]
+    try:
+        image = read_image(file, name=file.name)
+    except ImageFileError as error:
+        raise AssetError(str(error).removeprefix(f"{file.name}: ")) from error
+    missing = [name for name in ("R", "G", "B") if name not in image.channels]
     if missing:
-        raise AssetError(f"has no channel {missing[0]} (it has {', '.join(sorted(channels)[:8])})")
-    return np.stack([channels[name] for name in ("R", "G", "B")], axis=-1)
+        raise AssetError(f"has no channel {missing[0]} (it has {', '.join(sorted(image.channels)[:8])})")
+    return image.pixels

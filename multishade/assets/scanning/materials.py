@@ -15,7 +15,7 @@ import numpy as np
 
 from multishade.assets.scanning.map_images import MAP_SUFFIXES, read_map
 from multishade.errors import AssetError
-from multishade.imaging.normal_maps import Convention, Test, convention_of
+from multishade.imaging.handedness import Convention, Test, convention_of
 
 # The words (joined, lower case) that name a map; of several files for one map the earliest name here is taken.
 SUFFIXES: dict[str, tuple[str, ...]] = {

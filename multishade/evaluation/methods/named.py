@@ -16,7 +16,7 @@ from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32
 from multishade.geometry import conventions
 from multishade.geometry.boxes import bounding_window
-from multishade.imaging import read
+from multishade.imaging.normal_maps import read_normal_map
 from multishade.photometry.solvers import methods
 
 ALL = "all"
@@ -115,7 +115,7 @@ def from_folder(folder: Path, declared: str) -> Method:
 
     def predict(target: BenchmarkObject) -> Iterator[Prediction]:
         for image, path in _predictions_of(target, folder):
-            stored = read.read_normal_map(path)
+            stored = read_normal_map(path)
             if stored.shape[:2] != target.mask.shape:
                 raise EvaluationError(
                     f"{path}: {stored.shape[1]} x {stored.shape[0]} pixels, the truth of {target.name} has "

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32
 from multishade.geometry import lights
-from multishade.imaging import read as images
+from multishade.imaging.normal_maps import read_normal_map
+from multishade.imaging.read import read_image, read_mask
 
 NAME = "cyclesps"
 LIGHTS, TRUTH = "light.txt", "gt_normal.tif"
@@ -58,13 +59,13 @@ def _read_object(folder: Path, name: str, shape: str, kind: str, paths: list[Pat
         raise EvaluationError(
             f"{folder}: {len(paths)} images of kind {kind}, {len(directions)} rows in {LIGHTS}"
         )
-    normal = images.read_normal_map(folder / TRUTH) if (folder / TRUTH).is_file() else None
+    normal = read_normal_map(folder / TRUTH) if (folder / TRUTH).is_file() else None
     return BenchmarkObject(
         name=name,
         benchmark=NAME,
         mask=_mask(folder, normal),
         image_names=tuple(path.name for path in paths),
-        load_image=lambda index: images.read_image(paths[index]),
+        load_image=lambda index: read_image(paths[index]).rgb,
         directions=directions,
         normal=normal,
         tags={"family": shape, "material": kind},
@@ -75,7 +76,7 @@ def _mask(folder: Path, normal: Float32 | None) -> NDArray[np.bool_]:
     """The pixels inside and on the object's outline; without those files, where the truth has a normal."""
     parts = [folder / name for name in ("inboundary.png", "onboundary.png") if (folder / name).is_file()]
     if parts:
-        return np.logical_or.reduce([images.read_mask(part) for part in parts])
+        return np.logical_or.reduce([read_mask(part) for part in parts])
     if normal is None:
         raise EvaluationError(
             f"{folder}: neither inboundary.png nor {TRUTH}: nothing says where the object is"

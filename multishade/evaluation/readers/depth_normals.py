@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.geometry import conventions
-from multishade.imaging import read as images
 from multishade.imaging.color import srgb_to_linear
+from multishade.imaging.normal_maps import read_normal_map
+from multishade.imaging.read import read_array, read_image, read_mask, read_stored
 
 NAME = "nyu"
 
@@ -66,11 +67,11 @@ def _read_image(
     photograph = _first(folder, stem + layout.image, (".png", ".jpg", ".jpeg"))
     if photograph is None:
         raise EvaluationError(f"{normal_file}: no image {stem}{layout.image}.png or .jpg beside it")
-    normal = conventions.to_camera_frame(images.read_normal_map(normal_file), layout.convention)
+    normal = conventions.to_camera_frame(read_normal_map(normal_file), layout.convention)
     mask = (normal != 0).any(axis=2)
     mask_file = folder / f"{stem}{layout.mask}.png"
     if mask_file.is_file():
-        mask &= images.read_mask(mask_file)
+        mask &= read_mask(mask_file)
     camera = _camera(folder, stem)
     depth = _depth(folder, stem, layout)
     if truth is not None and (truth / f"{stem}.mat").is_file():
@@ -84,7 +85,7 @@ def _read_image(
         depth=depth,
         camera=camera,
         input_names=(photograph.name,),
-        load_input=lambda index: srgb_to_linear(images.read_image(photograph)),
+        load_input=lambda index: srgb_to_linear(read_image(photograph).rgb),
         tags={"family": folder.name},
     )
 
@@ -107,7 +108,7 @@ def read_ibims(path: Path) -> tuple[Float32, Float64]:
 def _camera(folder: Path, stem: str) -> Float64 | None:
     path = folder / f"{stem}_intrins.npy"
     if path.is_file():
-        return _to_corner(np.asarray(images.read_array(path), dtype=np.float64))
+        return _to_corner(np.asarray(read_array(path), dtype=np.float64))
     listing = folder / "camera_intrinsics.yaml"
     if not listing.is_file():
         return None
@@ -134,7 +135,7 @@ def _depth(folder: Path, stem: str, layout: Layout) -> Float32 | None:
     path = _first(folder, stem + layout.depth, (".npy", ".exr", ".png"))
     if path is None:
         return None
-    stored = images.read_stored(path)
+    stored = read_stored(path)
     if stored.ndim == 3:
         stored = stored[..., 0]
     if np.issubdtype(stored.dtype, np.integer):

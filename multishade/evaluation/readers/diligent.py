@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.geometry import lights
-from multishade.imaging import read as images
+from multishade.imaging.normal_maps import read_normal_map
+from multishade.imaging.read import read_image, read_mask
 
 NAME = "diligent"
 DIRECTIONS, INTENSITIES, FILENAMES, MASK = (
@@ -89,7 +90,7 @@ def read_object(
                 f"{len(kept)} of {len(names)} are used."
             )
         names, directions, intensities = [names[k] for k in kept], directions[kept], intensities[kept]
-    mask = images.read_mask(folder / MASK)
+    mask = read_mask(folder / MASK)
     normal, remarks = _truth(folder, name, truth, mask)
     notes += remarks
     paths = [folder / image for image in names]
@@ -98,7 +99,7 @@ def read_object(
         benchmark=benchmark,
         mask=mask,
         image_names=tuple(names),
-        load_image=lambda index: images.read_image(paths[index]),
+        load_image=lambda index: read_image(paths[index]).rgb,
         directions=directions,
         light_intensities=intensities,
         normal=normal,
@@ -150,12 +151,10 @@ def _truth(
         found = [place / file for file in TRUTH_FILES if (place / file).is_file()]
         if not found:
             continue
-        normal = images.read_normal_map(found[0], shape=(mask.shape[0], mask.shape[1]))
+        normal = read_normal_map(found[0], shape=(mask.shape[0], mask.shape[1]))
         notes = _remarks(normal, mask)
         if found[0].suffix == ".mat" and len(found) > 1 and found[1].suffix == ".txt":
-            notes += _compare_copies(
-                normal, images.read_normal_map(found[1], (mask.shape[0], mask.shape[1])), mask
-            )
+            notes += _compare_copies(normal, read_normal_map(found[1], (mask.shape[0], mask.shape[1])), mask)
         if found[0].suffix == ".txt" and _support(normal[::-1], mask) > _support(normal, mask):
             raise EvaluationError(
                 f"{found[0]}: upside down: turned over, its normals cover the mask better. Some "

@@ -17,10 +17,12 @@ from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.evaluation.readers import diligent
 from multishade.geometry import conventions, lights
-from multishade.imaging import read as images
 from multishade.imaging.color import srgb_to_linear
+from multishade.imaging.normal_maps import read_normal_map
+from multishade.imaging.read import read_image, read_mask, read_stored
 
 NAME = "folder"
+IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".exr")
 LIGHT_FILES = ("light_directions.txt", "lights.txt", "light.txt")
 INTENSITIES = "light_intensities.txt"
 TRUTH_STEMS = ("Normal_gt", "normal_gt", "gt_normal", "normals", "normal_map", "normal")
@@ -62,7 +64,7 @@ def read_object(
     normal_file = truth_file(folder if truth is None else truth / folder.name)
     mask_path = mask_file or folder / "mask.png"
     if mask_path.is_file():
-        mask = images.read_mask(mask_path)
+        mask = read_mask(mask_path)
     elif mask_file is not None:
         raise EvaluationError(f"{mask_file}: no such file")
     else:
@@ -71,10 +73,10 @@ def read_object(
     normal = None
     if normal_file is not None:
         shape = (mask.shape[0], mask.shape[1])
-        normal = conventions.to_camera_frame(images.read_normal_map(normal_file, shape), truth_convention)
+        normal = conventions.to_camera_frame(read_normal_map(normal_file, shape), truth_convention)
 
     def load_image(index: int) -> Float32:
-        stored = images.read_image(paths[index])
+        stored = read_image(paths[index]).rgb
         return srgb_to_linear(stored) if srgb else stored
 
     return BenchmarkObject(
@@ -105,7 +107,7 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in images.IMAGE_SUFFIXES and not path.stem.lower().startswith(_reserved())
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.stem.lower().startswith(_reserved())
     )
 
 
@@ -136,9 +138,9 @@ def _lights(
 
 def _size(paths: list[Path], normal_file: Path | None, folder: Path) -> tuple[int, int]:
     if paths:
-        height, width = images.read_image(paths[0]).shape[:2]
+        height, width = read_image(paths[0]).pixels.shape[:2]
     elif normal_file is not None:
-        height, width = images.read_normal_map(normal_file).shape[:2]
+        height, width = read_normal_map(normal_file).shape[:2]
     else:
         raise EvaluationError(f"{folder}: no images and no normal map")
     return height, width
@@ -149,7 +151,7 @@ def _depth(folder: Path) -> Float32 | None:
     path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         return None
-    stored = images.read_stored(path)
+    stored = read_stored(path)
     return np.nan_to_num(np.squeeze(stored).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 

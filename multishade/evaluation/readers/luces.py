@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64, NearLights
 from multishade.geometry.depth import depth_to_points
-from multishade.imaging import read as images
+from multishade.imaging.normal_maps import read_normal_map
+from multishade.imaging.read import read_array, read_image, read_mask
 
 NAME = "luces"
 SETUP = "led_params.txt"
@@ -51,7 +52,7 @@ def read_object(folder: Path, truth: Path | None = None) -> BenchmarkObject:
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise EvaluationError(f"{folder}: {SETUP} lists {count} lights, but {missing[0]} is not there")
-    mask = images.read_mask(folder / "mask.png")
+    mask = read_mask(folder / "mask.png")
     if mask.shape != (setup.rows, setup.columns):
         raise EvaluationError(
             f"{folder}: mask.png is {mask.shape[1]} x {mask.shape[0]}, {SETUP} says {setup.columns} x {setup.rows}"
@@ -62,7 +63,7 @@ def read_object(folder: Path, truth: Path | None = None) -> BenchmarkObject:
     toward = setup.leds.positions - centre
 
     def load_image(index: int) -> Float32:
-        return images.read_image(paths[index]) / falloff(setup.leds, index, points, centre)[..., None]
+        return read_image(paths[index]).rgb / falloff(setup.leds, index, points, centre)[..., None]
 
     place = folder if truth is None else truth / folder.name
     normal_file = place / "normals.png"
@@ -74,12 +75,12 @@ def read_object(folder: Path, truth: Path | None = None) -> BenchmarkObject:
         load_image=load_image,
         directions=toward / np.linalg.norm(toward, axis=1, keepdims=True),
         light_intensities=setup.leds.power,
-        normal=images.read_normal_map(normal_file, mask.shape) if normal_file.is_file() else None,
+        normal=read_normal_map(normal_file, mask.shape) if normal_file.is_file() else None,
         depth=_depth(place / "zgt.npz"),
         camera=setup.camera,
         near_lights=setup.leds,
         input_names=tuple(path.name for path in paths),
-        load_input=lambda index: images.read_image(paths[index]),
+        load_input=lambda index: read_image(paths[index]).rgb,
         tags={"family": folder.name.lower()},
         notes=(
             f"Near LEDs taken as distant: fall-off removed on the plane at {setup.mean_distance:g} "
@@ -155,9 +156,4 @@ def _object_folders(root: Path) -> list[Path]:
 
 
 def _depth(path: Path) -> Float32 | None:
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as stored:
-        if "zgt" not in stored.files:
-            raise EvaluationError(f"{path}: holds {', '.join(stored.files)}; expected zgt")
-        return stored["zgt"].astype(np.float32)
+    return read_array(path).astype(np.float32) if path.is_file() else None

@@ -4,9 +4,10 @@
 from pathlib import Path
 
 import numpy as np
-import OpenEXR
 from numpy.typing import NDArray
 
+from multishade.imaging.codecs import read_exr_layers, stack_channels
+from multishade.imaging.read import colour_channels
 from multishade.protocol.scene import Camera
 
 BACKGROUND_DEPTH = 1e9  # Cycles writes 1e10 where a ray hits nothing
@@ -15,12 +16,10 @@ BACKGROUND_DEPTH = 1e9  # Cycles writes 1e10 where a ray hits nothing
 def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
     """All passes of Blender's one layer: "Combined" and AOVs (H, W, 4), "Depth" (H, W), "Normal" (H, W, 3)."""
     passes: dict[str, NDArray[np.float32]] = {}
-    with OpenEXR.File(str(path), separate_channels=True) as file:
-        for part in file.parts:
-            channels = {name.rsplit(".", 1)[1]: channel.pixels for name, channel in part.channels.items()}
-            order = next(order for order in ("RGB", "XYZ", "Z", "V") if set(order) <= set(channels))
-            planes = [channels[name] for name in (order + "A" if "A" in channels else order)]
-            passes[part.name().split(".", 1)[1]] = np.stack(planes, axis=-1) if len(planes) > 1 else planes[0]
+    for layer, channels in read_exr_layers(path).items():
+        names, alpha = colour_channels(channels, str(path))
+        stacked = stack_channels(channels, names if alpha is None else (*names, alpha), str(path))
+        passes[layer.split(".", 1)[1]] = stacked if stacked.shape[2] > 1 else stacked[..., 0]
     return passes
 
 
