@@ -8,7 +8,7 @@ import numpy as np
 from multishade.evaluation.methods.named import ALL, Prediction
 from multishade.evaluation.objects import BenchmarkObject, Float32
 from multishade.geometry.boxes import bounding_window
-from multishade.imaging import display
+from multishade.imaging import display, panels
 
 # Photographs of DiLiGenT's size are shown as they are; small crops are enlarged to this, large frames shrunk
 # to it.
@@ -23,22 +23,22 @@ def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Flo
     scored = target.scored[window]
     height = int(np.clip(scored.shape[0], *HEIGHT_RANGE))
     height = min(height, round(WIDEST_PANEL * scored.shape[0] / scored.shape[1]))
-    panels: list[display.Picture | None] = []
+    pictures: list[display.Picture] = []
     captions = []
     photograph = _photograph(target, prediction.image)
     if photograph is not None:
         name, image = photograph
-        panels.append(display.radiance_to_rgb(image[window], target.mask[window]))
+        pictures.append(display.radiance_to_rgb(image[window], target.mask[window]))
         captions.append(name)
     values = error[window][scored]
     mean = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-    panels += [
+    pictures += [
         display.normal_to_rgb(prediction.normal[window], scored),
         display.normal_to_rgb(target.true_normal[window], scored),
         display.error_to_rgb(error[window], scored),
     ]
     captions += ["predicted", "truth", f"error, mean {mean:.2f}°"]
-    sized = [display.fit_height(panel, height) for panel in panels if panel is not None]
+    sized = [display.fit_height(picture, height) for picture in pictures]
     sized.append(panels.colour_bar(height))
     title = target.place if prediction.image == ALL else f"{target.place}, {prediction.image}"
     display.save(path, panels.tile([sized], [[*captions, ""]], [title]))

@@ -47,7 +47,7 @@ def image_tiles(sample: Sample) -> list[Tile]:
         if normal is not None:
             tiles.append(Tile(display.normal_to_rgb(_cut(normal, box), mask, GROUND), name))
     tiles.append(Tile(_depth_picture(sample, box), "depth", _depth_note(sample)))
-    picture = np.where(mask[..., None], np.uint8(MASK_SHADE), np.uint8(GROUND))
+    picture = np.where(mask[..., None], np.array(MASK_SHADE, np.uint8), np.array(GROUND, np.uint8))
     tiles.append(Tile(picture, "mask", f"{sample.mask.mean():.0%} of the frame"))
     tiles.append(_error_tile(sample, box))
     return tiles
@@ -101,7 +101,7 @@ def _cut(array: NDArray[Any], box: Box) -> NDArray[Any]:
 
 def _over_ground(image: NDArray[np.floating], alpha: NDArray[np.floating]) -> NDArray[np.floating]:
     """A premultiplied linear image with the sheet's grey put behind it, in linear light."""
-    ground = srgb_to_linear(np.float32(GROUND) / np.float32(255))
+    ground = srgb_to_linear(np.array(GROUND, np.float32) / np.float32(255))
     return np.add(np.minimum(image, 1), ground * (1 - alpha[..., None]))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sample -> how far the normals that least squares recovers from its own shading sequence are from the stored ones."""
+"""A sample -> how far the normals that its shading sequence gives by least squares are from the stored ones."""
 
 import numpy as np
 from numpy.typing import NDArray
