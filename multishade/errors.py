@@ -54,6 +54,10 @@ class ShardError(MultiShadeError):
     """A shard cannot be written or read, or belongs to another data set."""
 
 
+class FileMissing(ShardError):
+    """A file of a data set is not there."""
+
+
 class DataError(MultiShadeError):
     """A data set cannot serve for what is asked of it: the shards, or the settings that read them, must change."""
 

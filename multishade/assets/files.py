@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from multishade.errors import ManifestError, MultiShadeError
-from multishade.storage.local import atomic_file
+from multishade.errors import ManifestError
+from multishade.storage import local
 
 
 def write_text(path: Path, text: str) -> None:
@@ -17,16 +17,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         ManifestError: If it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as file:
-            file.write(text.encode("utf-8"))
-    except OSError as error:
-        raise ManifestError(
-            f"{path}: cannot be written ({error.strerror}); choose another path with -o"
-        ) from error
-    except MultiShadeError as error:
-        raise ManifestError(str(error)) from error
+    local.write_text(path, text, ManifestError, "choose another path with -o")
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

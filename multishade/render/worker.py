@@ -21,7 +21,7 @@ from multishade.render.settings import render_settings
 from multishade.render.stopwatch import Stopwatch
 from multishade.shards.sample import Sample, encode_sample
 from multishade.shards.tar import commit_marker, write_shard
-from multishade.storage.local import remove_partials
+from multishade.storage.store import open_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def render_shard(
     watch, started = Stopwatch(), time.perf_counter()
     with GroupRenderer(plan.config, threads, watch) as renderer:
         path = shard_path(folder, shard)
-        remove_partials(path)
+        open_file(path).remove_partials()
         digest = write_shard(path, _files(plan, shard, renderer, watch, progress))
         watch.add("total", time.perf_counter() - started)
         failures = tuple(renderer.failures)

@@ -7,7 +7,6 @@ training/state.json          step, batches taken, processes, seed, loss scale, t
 """
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from multishade.errors import TrainingError
 from multishade.models.rose.model import RoSE
+from multishade.storage.local import atomic_folder
 from multishade.training.config import TrainConfig
 from multishade.training.parameters import Parameters, RunningMean, merged
 
@@ -51,28 +51,25 @@ def save(
 
     checkpoints = folder / "checkpoints"
     final = checkpoints / f"step-{progress.step:07d}"
-    partial = checkpoints / f".{final.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    save_model(partial, model, parameters, mean)
-    (partial / "training").mkdir()
     tensors: dict[str, Tensor] = {f"weights/{name}": value for name, value in parameters.items()}
     if mean is not None:
         tensors |= {f"mean/{name}": value for name, value in mean.mean.items()}
     for name, value in parameters.items():
         for kind, moment in optimizer.state[value].items():
             tensors[f"{kind}/{name}"] = torch.as_tensor(moment)
-    save_file(
-        {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-        partial / "training" / "state.safetensors",
-    )
     state = {
         **asdict(progress),
         "scaler": scaler.state_dict() if scaler is not None else None,
         "config": config.model_dump(mode="json"),
     }
-    (partial / "training" / "state.json").write_text(json.dumps(state, indent=2) + "\n")
-    shutil.rmtree(final, ignore_errors=True)
-    os.replace(partial, final)
+    with atomic_folder(final, TrainingError, "free space or choose another output folder") as partial:
+        save_model(partial, model, parameters, mean)
+        (partial / "training").mkdir()
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+            partial / "training" / "state.safetensors",
+        )
+        (partial / "training" / "state.json").write_text(json.dumps(state, indent=2) + "\n")
     for old in listed(folder)[: -config.checkpoints.keep]:
         shutil.rmtree(old)
     return final

@@ -27,7 +27,8 @@ from multishade.shards.tar import (
     read_shard,
     write_shard,
 )
-from multishade.storage.local import atomic_file, remove_partials
+from multishade.storage.local import atomic_file
+from multishade.storage.store import open_file
 from tests.support.synthetic import make_sample, write_synthetic_shard
 
 KEYS = ["s000000-g0000-v0", "s000000-g0000-v1", "s000000-g0001-v0"]
@@ -86,7 +87,7 @@ def test_a_killed_writer_leaves_no_tar_and_its_remains_can_be_removed(tmp_path: 
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.tar")]).returncode == -9
     assert not (tmp_path / "a.tar").exists()
     assert list_shards_or_none(tmp_path) is None, "the remains do not look like a shard"
-    assert len(remove_partials(tmp_path / "a.tar")) == 1 and names_in(tmp_path) == []
+    assert len(open_file(tmp_path / "a.tar").remove_partials()) == 1 and names_in(tmp_path) == []
 
 
 def list_shards_or_none(folder: Path) -> list[Path] | None:

@@ -15,9 +15,11 @@ from multishade.shards.locate import open_shards
 from multishade.shards.tar import marker_path
 from multishade.storage import http
 from multishade.storage.http import open_http
+from multishade.storage.retry import RetryPolicy
 from tests.support.data_shards import COUNTS, data, write_shards
 from tests.support.loopback import Loopback, loopback
 
+FAST = RetryPolicy(first_wait=0.001)
 CONTENT = np.random.default_rng(1).bytes(300_000)
 
 
@@ -34,7 +36,7 @@ def tars(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def read(url: str) -> bytes:
-    with open_http(url, first_wait=0.001) as stream:
+    with open_http(url, policy=FAST) as stream:
         return stream.read()
 
 
@@ -75,7 +77,7 @@ def test_what_cannot_be_had_is_named(server: Loopback, monkeypatch: pytest.Monke
 
 def test_a_file_that_is_replaced_meanwhile_is_not_mixed(server: Loopback) -> None:
     server.cut["/a.bin"] = [100_000]
-    with open_http(f"{server.url}/a.bin", first_wait=0.001) as stream:
+    with open_http(f"{server.url}/a.bin", policy=FAST) as stream:
         stream.read(10)
         server.files["/a.bin"] = CONTENT[::-1]
         with pytest.raises(ShardError, match="was replaced on the server"):
@@ -125,7 +127,7 @@ def test_remote_shards_without_markers_are_counted_by_reading(server: Loopback, 
 def test_a_remote_shard_that_vanishes_is_replaced_and_counted(
     server: Loopback, tars: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "ATTEMPTS", 1)
+    monkeypatch.setattr(http, "RETRY", RetryPolicy(attempts=1))
     loader = Loader(data(serve(server, tars), streams=1, buffer=16), ring(9), batch_size=3, seed=1)
     del server.files["/demo-000000.tar"]
     with pytest.warns(DamagedDataWarning, match="demo-000000.tar: the server answers 404"):

@@ -9,9 +9,7 @@ shrunk to `max_size`.
 import hashlib
 import itertools
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +37,7 @@ from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.rows import row_of_map_set, split_of
 from multishade.assets.schema import Row
 from multishade.errors import AssetError
+from multishade.storage.local import atomic_folder
 
 REPOSITORY = "gvecchio/MatSynth"
 METALLIC_CATEGORIES = ("metal",)
@@ -202,27 +201,23 @@ def _save(
     record["physical_size"] = record["physical_size"] if np.isfinite(record["physical_size"]) else 0.0
     if _refusal(record, options) is not None:
         return record  # recorded, but its maps are not stored
-    partial, final = folder / f".{name}.part", folder / name
-    shutil.rmtree(partial, ignore_errors=True)
+    final = folder / name
     try:
-        partial.mkdir(parents=True)
-        for column, map_name in COLUMNS.items():
-            data = (example.get(column) or {}).get("bytes")
-            if data:
-                record["maps"][map_name] = write_map(data, partial, column, options.max_size)
-        if "base_color" not in record["maps"]:
-            record["problem"] = "has no base colour"
-            return record
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(partial, final)
+        with atomic_folder(final, FetchStopped, "free space and run again") as partial:
+            for column, map_name in COLUMNS.items():
+                data = (example.get(column) or {}).get("bytes")
+                if data:
+                    record["maps"][map_name] = write_map(data, partial, column, options.max_size)
+            if "base_color" not in record["maps"]:
+                raise AssetError("has no base colour")
+    except FetchStopped:
+        raise
     except AssetError as error:
         record["problem"] = str(error)
     except OSError as error:
         raise FetchStopped(
             f"{final}: cannot be written ({error.strerror}); free space and run again"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return record
 
 
