@@ -110,7 +110,7 @@ def sheet(path: Path, subjects: Sequence[Subject], normals: Mapping[str, Mapping
         target = subject.target
         window = bounding_window(target.mask, 3)
         mask = target.mask[window]
-        panels = [
+        pictures = [
             display.grey_to_rgb(subject.photos[0].pixels[window].mean(axis=2), mask),
             display.normal_to_rgb(target.true_normal[window], mask),
         ]
@@ -118,8 +118,8 @@ def sheet(path: Path, subjects: Sequence[Subject], normals: Mapping[str, Mapping
         for arm in arms:
             made = normals[arm.name][target.place]
             error = angular_error_degrees(made[target.scored], target.true_normal[target.scored])
-            panels.append(display.normal_to_rgb(made[window], mask))
+            pictures.append(display.normal_to_rgb(made[window], mask))
             texts.append(f"{np.nanmean(error):.0f}° {arm.name}")
-        rows.append([display.fit_height(panel, PANEL) for panel in panels])
+        rows.append([display.fit_height(picture, PANEL) for picture in pictures])
         captions.append(texts)
     display.save(path, panels.tile(rows, captions))
