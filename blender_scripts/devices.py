@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A device name ("cpu", "optix", ...) -> Cycles set up to render on it, or an error that lists what there is."""
+"""A device name ("cpu", "optix", ...) -> Cycles set up to render on it, or an error that lists the devices."""
 
 import bpy
 
@@ -7,7 +7,7 @@ GPU_KINDS = ("cuda", "optix", "hip", "oneapi", "metal")
 
 
 class DeviceMissing(Exception):
-    """The device that was asked for is not here."""
+    """Cycles does not find the requested device."""
 
 
 def select(device: str) -> str:
@@ -16,22 +16,22 @@ def select(device: str) -> str:
     if device == "cpu":
         preferences.compute_device_type = "NONE"
         return "CPU"
-    found = {}
+    devices = {}
     for kind in GPU_KINDS:
         try:
-            found[kind] = [entry.name for entry in _devices(preferences, kind)]
+            devices[kind] = [entry.name for entry in _devices(preferences, kind)]
         except (TypeError, ValueError):
-            continue  # this build of Blender does not know the kind
-    if not found.get(device):
-        here = [f"{kind} ({', '.join(names)})" for kind, names in found.items() if names]
+            continue  # this build of Blender does not support the kind
+    if not devices.get(device):
+        available = [f"{kind} ({', '.join(names)})" for kind, names in devices.items() if names]
         raise DeviceMissing(
             f"render.device is {device!r}, but Cycles finds no such device here; "
-            f"available: {', '.join(['cpu', *here])}"
+            f"available: {', '.join(['cpu', *available])}"
         )
     preferences.compute_device_type = device.upper()
     for entry in preferences.devices:
         entry.use = entry.type == device.upper()
-    return ", ".join(found[device])
+    return ", ".join(devices[device])
 
 
 def _devices(preferences: bpy.types.AddonPreferences, kind: str) -> list:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A set of PBR maps (files) -> nodes that feed the Principled shader, by the object's UVs or by box projection.
 
-Box projection needs no UVs: each of the six sides of a box around the object shows the maps unmirrored, blended where
-the surface turns from one side to the next. Cycles has it for colours; for normals it is built here. A tangent-space
+Box projection needs no UVs: each of the six sides of a box around the object shows the maps unmirrored, blended between
+neighbouring sides. Cycles has it for colours; for normals it is built here. A tangent-space
 normal (x, y, z) is read as slopes: going along the map's u the height falls by x/z, going along v by y/z. The slopes
 of the three projections, turned into object space and blended, tilt the surface's own normal as a bump of the height
 would (surface gradients: Mikkelsen, "Surface Gradient-Based Bump Mapping Framework", JCGT 2020).
@@ -21,27 +21,29 @@ FINEST_TEXEL = (
     0.0015  # scene units, about half a pixel at 576 x 576: finer detail would only alias in the ground truth
 )
 FLATTEST_Z = 0.1  # a tangent-space normal with less z than this is compression noise, not a slope
-OCCLUSION = 0.5  # how much of the occlusion map darkens the colour; light transport makes part of it anyway
-SMOOTHEST = 0.05  # least roughness: a perfect mirror shows a point light nowhere
+OCCLUSION = (
+    0.5  # share of the occlusion map that darkens the colour; light transport computes part of it anyway
+)
+SMOOTHEST = 0.05  # least roughness: a point light is invisible in a perfect mirror
 SCENE_LINEAR_FILES = (".exr", ".hdr")
 WEIGHTS = "box projection weights"
 MAPS = ("base_color", "roughness", "metallic", "normal", "height", "ao", "opacity")
 
 
 class MapUnusable(ValueError):
-    """A map's file is missing or no image."""
+    """The file of a map is missing or not an image."""
 
 
 def build_map_set(tree: bpy.types.NodeTree, shader: bpy.types.Node, spec: dict[str, Any]) -> None:
     """Feed `shader` from `spec`:
 
-    `kind` "metallic" or "non-metallic": what holds where there is no metallic map; `maps` name -> absolute path, of
-    which only `base_color` must be there; `normal_convention` "opengl" (green points up the map) or "directx" (down);
+    `kind` "metallic" or "non-metallic": used if there is no metallic map; `maps` name -> absolute path, of
+    which only `base_color` is required; `normal_convention` "opengl" (green points up the map) or "directx" (down);
     `projection` "box" or "uv"; `repeats` of the map's longer side per scene unit (box), or of the map per unit of UV;
-    `height_scale` from black to white, scene units. A normal map says all that a height map would, so the height map is
-    read only where there is none.
+    `height_scale` from black to white, scene units. A normal map contains what a height map would, so the height map is
+    read only if there is none.
 
-    Raises MapUnusable for a file that is missing or no image, ValueError for a spec that makes no sense.
+    Raises MapUnusable if a file is missing or not an image, ValueError if the spec is wrong.
     """
     _check(spec)
     maps, metal = spec["maps"], spec["kind"] == "metallic"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A material's description (plain data) -> a Blender material.
 
-Every material has one Principled shader on its output. All that tilts the normal goes through that shader's `Normal`
-input (`Coat Normal` gets the same link), opacity through `Alpha`; there is no displacement. So the shading normal that
-the ground truth needs is what feeds `Normal`.
+Every material has one Principled shader on its output. Everything that tilts the normal is linked to that shader's
+`Normal` input (and to `Coat Normal`), opacity to `Alpha`; there is no displacement. So the shading normal of the ground
+truth is the input of `Normal`.
 """
 
 from collections.abc import Callable
@@ -44,9 +44,8 @@ def build_material(spec: dict[str, Any], name: str) -> bpy.types.Material:
     if spec["source"] not in ("builtin", "maps"):
         raise ValueError(f"material {name!r}: source {spec['source']!r} is neither 'builtin' nor 'maps'")
     material = bpy.data.materials.new(name)
-    material.use_nodes = (
-        True  # older Blenders ask for it: BlenderProc, which we are measured against, runs in 4.2
-    )
+    # Blender before 5.0 needs this: BlenderProc, which the benchmark compares with, runs in 4.2.
+    material.use_nodes = True
     tree = material.node_tree
     tree.nodes.clear()
     shader = tree.nodes.new("ShaderNodeBsdfPrincipled")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An object source (a file, arrays, the monkey) -> mesh objects in the scene, normalised: bounding sphere radius 0.5.
 
-Whatever a file brings (hierarchies, instances, modifiers, armatures at frame 0, several meshes) is baked into meshes
-in world coordinates, so that an object's own coordinates are the scene's and nothing moves afterwards.
+Hierarchies, instances, modifiers, armatures (at frame 0) and several meshes of a file are baked into meshes in world
+coordinates, so that an object's coordinates are the scene's and nothing moves afterwards.
 """
 
 import math
@@ -20,11 +20,11 @@ MESH_TYPES = {"MESH", "CURVE", "SURFACE", "META", "FONT"}
 
 
 class ObjectUnusable(Exception):
-    """The source holds nothing that can be rendered; the message says what and why."""
+    """The source holds nothing that can be rendered; the message names it and the reason."""
 
 
 def load(source: ObjectSource) -> list[bpy.types.Object]:
-    """Bring the object into the (empty) scene. Raises ObjectUnusable."""
+    """Load the object into the (empty) scene. Raises ObjectUnusable."""
     if source.kind == "arrays":
         objects = [_from_arrays(Path(source.path))]
     else:
@@ -102,7 +102,7 @@ def _import_file(path: Path) -> None:
         raise ObjectUnusable(f"{path}: Blender cannot import it: {_first_line(error)}") from error
     except ObjectUnusable:
         raise
-    except Exception as error:  # importers written in Python raise anything at all on a malformed file
+    except Exception as error:  # importers written in Python raise any exception on a malformed file
         raise ObjectUnusable(
             f"{path}: Blender cannot import it: {type(error).__name__}: {_first_line(error)}"
         ) from error
@@ -114,7 +114,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _append_blend(path: Path) -> None:
-    """Link what the file's own scene shows: a .blend holds more than one scene, and scraps that none shows."""
+    """Link the objects of the file's first scene; a .blend may hold others, and objects that no scene contains."""
     with bpy.data.libraries.load(str(path)) as (source, target):
         target.scenes = source.scenes[:1]
         if not source.scenes:
@@ -129,7 +129,7 @@ def _bake_scene() -> list[bpy.types.Object]:
     """Replace everything in the scene by plain meshes in world coordinates."""
     scene = bpy.context.scene
     scene.frame_set(0)
-    # The glTF importer draws bones with a mesh that is no part of the object.
+    # The glTF importer adds a mesh for drawing bones, which is not part of the object.
     shapes = {bone.custom_shape for item in bpy.data.objects if item.pose for bone in item.pose.bones}
     for shape in shapes - {None}:
         bpy.data.objects.remove(shape)
@@ -159,7 +159,7 @@ def _link(mesh: bpy.types.Mesh) -> bpy.types.Object:
 
 
 def _normalise(objects: list[bpy.types.Object], rotation: tuple, name: str) -> None:
-    """Turn, centre and scale the meshes so that the sphere about their box's centre that holds them has radius 0.5."""
+    """Rotate, centre and scale the meshes so that their bounding sphere about the box's centre has radius 0.5."""
     if not objects:
         raise ObjectUnusable(f"{name}: holds no faces (points, lines or nothing at all)")
     turn = np.asarray(rotation, dtype=np.float64)
@@ -185,7 +185,7 @@ def _vertices(mesh: bpy.types.Mesh) -> np.ndarray:
 
 
 def _simplify(objects: list[bpy.types.Object], max_faces: int) -> None:
-    """Collapse edges until the whole object has about `max_faces` triangles; each mesh keeps its share."""
+    """Collapse edges until the object has about `max_faces` triangles; every mesh is reduced by the same factor."""
     total = sum(len(item.data.polygons) for item in objects)
     if total <= max_faces:
         return

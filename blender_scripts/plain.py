@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mesh that came without a material -> a plain one: its vertex colours if it has any, else mid grey."""
+"""A mesh without a material -> a plain material: its vertex colours if it has any, else mid grey."""
 
 import bpy
 
@@ -7,6 +7,7 @@ GREY = (0.5, 0.5, 0.5, 1.0)
 
 
 def build_plain(mesh: bpy.types.Mesh) -> bpy.types.Material:
+    """Build a material of roughness 0.6 in the mesh's vertex colours, or mid grey."""
     material = bpy.data.materials.new("plain")
     material.use_nodes = True
     tree = material.node_tree

@@ -40,7 +40,7 @@ class Server:
         self._views: dict[str, scene.View] = {}
 
     def answer(self, request: messages.Request) -> messages.Answer:
-        """Do what the request says. Raises what the scene raises, RuntimeError if no group is loaded."""
+        """Execute a request. Raises RuntimeError if no group is loaded, and any error of the scene."""
         match request:
             case messages.Handshake(device, cores):
                 return _handshake(device, cores)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The meshes of an object -> whether their UVs can carry a material, and at what scale; else box projection serves."""
+"""The meshes of an object -> the scale of their UVs, if these are usable for a material (else box projection is)."""
 
 import bpy
 import numpy as np
 
-LARGEST_EMPTY_SHARE = 0.02  # of the surface, whose UVs cover no area
+LARGEST_EMPTY_SHARE = 0.02  # of the surface: faces whose UVs have no area
 LARGEST_SPREAD = (
     3.0  # between the 95th and the 5th percentile of the scale: beyond it tiles differ visibly in size
 )
@@ -12,7 +12,7 @@ LARGEST_STRETCH = 2.5  # median ratio of the scales along and across: beyond it 
 
 
 def density(objects: list[bpy.types.Object]) -> float | None:
-    """UV units per scene unit (the median over the surface), or None where the UVs are missing or bad."""
+    """UV units per scene unit (the median over the surface), or None if the UVs are missing or unusable."""
     areas: list[np.ndarray] = []
     scales: list[np.ndarray] = []
     stretches: list[np.ndarray] = []
@@ -41,20 +41,20 @@ def _measure(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray] 
     loops, corners = (np.empty(len(mesh.loop_triangles) * 3, dtype=np.int32) for _ in range(2))
     mesh.loop_triangles.foreach_get("loops", loops)
     mesh.loop_triangles.foreach_get("vertices", corners)
-    places = np.empty(len(mesh.vertices) * 3, dtype=np.float32)
-    mesh.vertices.foreach_get("co", places)
+    positions = np.empty(len(mesh.vertices) * 3, dtype=np.float32)
+    mesh.vertices.foreach_get("co", positions)
     flat = np.empty(len(mesh.loops) * 2, dtype=np.float32)
     layer.uv.foreach_get("vector", flat)
     if not np.isfinite(flat).all():
         return None
-    points = places.reshape(-1, 3)[corners].reshape(-1, 3, 3).astype(np.float64)
+    points = positions.reshape(-1, 3)[corners].reshape(-1, 3, 3).astype(np.float64)
     uv = flat.reshape(-1, 2)[loops].reshape(-1, 3, 2).astype(np.float64)
     first, second = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
     normal = np.cross(first, second)
     area = np.linalg.norm(normal, axis=1) / 2
     keep = area > 1e-14
     first, second, uv, area = first[keep], second[keep], uv[keep], area[keep]
-    # The triangle in a frame of its own, and the linear map from there to its UVs.
+    # Each triangle in its own frame, and the linear map from there to its UVs.
     along = first / np.linalg.norm(first, axis=1, keepdims=True)
     across = np.cross(normal[keep] / (2 * area)[:, None], along)
     flat_points = np.stack([_dots(first, along, across), _dots(second, along, across)], axis=-1)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How others render the same images: what `make bench-render` measures us against."""
+"""Other ways to render the same images, with which `make bench-render` compares."""

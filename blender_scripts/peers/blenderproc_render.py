@@ -16,7 +16,7 @@ from typing import Any
 REQUEST = json.loads(Path(sys.argv[1]).read_text())
 sys.path.insert(0, REQUEST["blenderproc"])
 os.environ["PYTHONPATH"] = REQUEST["blenderproc"]
-import blenderproc as bproc  # noqa: E402  # it must come first, and reads its own path from the environment
+import blenderproc as bproc  # noqa: E402  # has to be imported first; reads its own path from the environment
 import numpy as np  # noqa: E402
 from mathutils import Vector  # noqa: E402
 
@@ -33,13 +33,13 @@ def main() -> None:
     bproc.init()
     bproc.renderer.set_cpu_threads(REQUEST["threads"])
     bproc.renderer.set_output_format("OPEN_EXR", 32, enable_transparency=True)
-    # As many samples as were asked for, and the light paths of Blender's defaults: its own stop at no glossy bounce.
+    # Exactly the requested samples, and Blender's default light paths: BlenderProc's own have no glossy bounce.
     bproc.renderer.set_noise_threshold(0)
     bproc.renderer.set_light_bounces(
         diffuse_bounces=4, glossy_bounces=4, max_bounces=12, transmission_bounces=12, ao_bounces_render=0
     )
     loaded = bproc.loader.load_obj(REQUEST["mesh"])
-    _dress(loaded, group)
+    _assign_material(loaded, group)
     camera = view.camera
     scale = camera.focal_mm / camera.sensor_mm * max(camera.width, camera.height)
     matrix = np.array([[scale, 0, camera.width / 2 - 0.5], [0, scale, camera.height / 2 - 0.5], [0, 0, 1]])
@@ -71,12 +71,12 @@ def main() -> None:
         bproc.renderer.render()
         lamp.delete()
         shading.append(time.process_time() - began)
-    found = {"cpu": time.process_time() - cpu, "images": images, "shading": shading}
-    print("\n" + json.dumps(found), flush=True)
-    os._exit(0)  # bpy 4.2 does not always survive its own end
+    result = {"cpu": time.process_time() - cpu, "images": images, "shading": shading}
+    print("\n" + json.dumps(result), flush=True)
+    os._exit(0)  # bpy 4.2 sometimes crashes at exit
 
 
-def _dress(loaded: list[Any], group: scene.Group) -> None:
+def _assign_material(loaded: list[Any], group: scene.Group) -> None:
     if group.material["source"] == "own":
         glass = bproc.material.create("glass")
         for name, value in REQUEST["own"].items():

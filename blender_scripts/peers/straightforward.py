@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The script that a person writes first: one `bpy.ops.render.render` per image and per light.
+"""A straightforward script: one `bpy.ops.render.render` per image and per light.
 
 The whole frame each time, Blender's default denoiser, nothing kept between renders, the scene rebuilt for each object.
 `python -m blender_scripts.peers.straightforward REQUEST.json`; `benchmarks.rendering.methods` writes the request.
-Objects, materials and environments are built by our own modules, so that the images are the same.
+Objects, materials and environments are built by our own modules, so that the images show the same.
 """
 
 import json
@@ -38,7 +38,7 @@ def main() -> None:
 def _render_images(
     group: scene.Group, view: scene.View, request: dict[str, Any], folder: Path
 ) -> dict[str, float]:
-    """Four images; normal and depth come with the first. Returns CPU seconds by image."""
+    """Render four images, normal and depth with the first. Returns CPU seconds by image."""
     seconds = {}
     current = _build(group, request["threads"])
     if group.material["source"] != "own":
@@ -65,7 +65,7 @@ def _render_images(
 def _render_shading(
     group: scene.Group, view: scene.View, request: dict[str, Any], folder: Path
 ) -> list[float]:
-    """The object in white under the lights of the sequence that are asked for. Returns CPU seconds by light."""
+    """Render the object in white under the first lights of the sequence. Returns CPU seconds by light."""
     if not request["shadings"]:
         return []
     current = _build(group, request["threads"])
@@ -104,7 +104,7 @@ def _build(group: scene.Group, threads: int) -> bpy.types.Scene:
 
 
 def _automatic_importance_map(current: bpy.types.Scene) -> None:
-    """Our worlds have their importance map set by hand; here it is as Blender has it."""
+    """Undo the importance map that our worlds set: Blender's default is automatic."""
     if current.world is not None:
         current.world.cycles.sampling_method = "AUTOMATIC"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is cast, glazed or painted: plastic, ceramic, painted metal."""
+"""Moulded, glazed and painted materials: plastic, ceramic, painted metal."""
 
 from statistics import NormalDist
 from typing import Any
@@ -64,8 +64,8 @@ def painted(g: Graph, p: dict[str, Any]) -> Surface:
     film = flakes.ramp(edge + 0.025, edge - 0.025, smooth=False)
     peel = g.relief(g.position, p["peel_size"], p["peel_slope"])
     steel = p["substrate"] == "steel"
-    worn = g.noise(g.position, 0.04, 1).ramp(0.3, 0.7, 0.7, 1.1)
-    bare = g.constant(p["substrate_color"]) * worn
+    shade = g.noise(g.position, 0.04, 1).ramp(0.3, 0.7, 0.7, 1.1)
+    substrate = g.constant(p["substrate_color"]) * shade
     intact: Scalar = 1.0 - chipped
     metal: dict[str, Value] = {}
     if steel:
@@ -74,7 +74,7 @@ def painted(g: Graph, p: dict[str, Any]) -> Surface:
     return Surface(
         metal
         | {
-            "Base Color": g.mix_colour(chipped, p["base_color"], bare),
+            "Base Color": g.mix_colour(chipped, p["base_color"], substrate),
             "Roughness": g.mix(chipped, p["roughness"], 0.38 if steel else 0.75),
             "Coat Weight": intact * p["coat"],
             "Coat Roughness": p["coat_roughness"],

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cloth: plain weave, twill and felt.
 
-Threads need two directions on the surface, which an object without UVs does not have. The weave is worked out in
-the three coordinate planes at once (each vector node carries the planes across x, y and z in its three components)
-and blended by the normal.
+Threads need two directions on the surface, which an object without UVs does not have. The weave is computed in the
+three coordinate planes at once (the three components of each vector node are the planes across x, y and z) and blended
+by the normal.
 """
 
 import math
@@ -24,7 +24,9 @@ def fabric(g: Graph, p: dict[str, Any]) -> Surface:
         height = top * (p["relief"] * p["thread_width"])
         colour = g.mix_colour(warp_on_top, p["weft_color"], p["warp_color"])
         slub = g.noise(g.position, 3 * p["thread_width"], 1).ramp(0.3, 0.7, 0.78, 1.05, smooth=False)
-        shade = top.ramp(0.2, 1.0, 0.45, 1.0) * slub  # threads darken where they dive under each other
+        shade = (
+            top.ramp(0.2, 1.0, 0.45, 1.0) * slub
+        )  # threads are darker at crossings, below the other thread
     return Surface(
         {
             "Base Color": colour * shade,

@@ -19,7 +19,8 @@ Triple = Sequence[float]
 # Root mean square slope of `noise` in a plane for size 1, measured; it varies by 6 % over 0 to 3 octaves of detail.
 NOISE_SLOPE = 0.48
 
-# Where the hollows of `bowls` become level, in cells; and their root mean square slope for height and size 1, measured.
+# The distance from the centre at which the hollows of `bowls` become level, in cells; and their root mean square slope
+# for height and size 1, measured.
 LEVEL = 0.75
 BOWL_SLOPE = 1.2
 
@@ -56,7 +57,7 @@ class Scalar:
         return self._math("MULTIPLY", other)
 
     def above(self, threshold: Number) -> Scalar:
-        """1 where the value exceeds the threshold, else 0."""
+        """1 if the value exceeds the threshold, else 0."""
         return self._math("GREATER_THAN", threshold)
 
     def absolute(self) -> Scalar:
@@ -173,7 +174,7 @@ class Graph:
 
     @cached_property
     def rotated(self) -> Vector:
-        # Half the cost of a Mapping node, which works its matrix out anew at every point.
+        # Half the cost of a Mapping node, which computes its matrix at every point.
         return self.combine(*(self.object_position.dot(axis) for axis in self.axes))
 
     def node(self, kind: str, **properties: Any) -> bpy.types.Node:
@@ -183,7 +184,7 @@ class Graph:
         return node
 
     def feed(self, socket: bpy.types.NodeSocket, value: Value) -> None:
-        """Link the value to the input, or set it there where it is a constant."""
+        """Link the value to the input, or set it there if it is a constant."""
         if isinstance(value, (Scalar, Vector)):
             self.tree.links.new(value.socket, socket)
         elif isinstance(value, (float, int)):
@@ -220,14 +221,14 @@ class Graph:
         return Vector(self, node.outputs[0])
 
     def mix(self, factor: Scalar | Number, a: Scalar | Number, b: Scalar | Number) -> Scalar:
-        """a where the factor is 0, b where it is 1; the factor is clamped to that range, here and below."""
+        """a for a factor of 0, b for 1; the factor is clamped to that range, here and below."""
         return Scalar(self, self._mix("FLOAT", "Float", factor, a, b))
 
     def mix_colour(self, factor: Scalar | Number, a: Vector | Triple, b: Vector | Triple) -> Vector:
         return Vector(self, self._mix("RGBA", "Color", factor, a, b))
 
     def mix_vector(self, factor: Scalar | Number, a: Vector | Triple, b: Vector | Triple) -> Vector:
-        """For directions: a colour's constant would lose its negative parts."""
+        """As `mix_colour`, for directions: a colour's constant would lose its negative components."""
         return Vector(self, self._mix("VECTOR", "Vector", factor, a, b))
 
     def _mix(self, data_type: str, name: str, factor: Value, a: Value, b: Value) -> bpy.types.NodeSocket:
@@ -272,7 +273,7 @@ class Graph:
         return node
 
     def bowls(self, size: Number, slope: Number) -> tuple[Vector, Scalar, Vector]:
-        """Round hollows (domes where `slope` is negative) beside one another, levelling off where they meet.
+        """Round hollows (domes if `slope` is negative) side by side, level at their borders.
 
         Returns how fast the height falls (for `tilted`), the height from 0 in the middle to 1 where it is level, and
         a colour per hollow. With s the smooth step from 0 to LEVEL cells and d the distance to the middle m, the height

@@ -11,8 +11,8 @@ from blender_scripts.procedural.surface import Surface
 def brushed(g: Graph, p: dict[str, Any]) -> Surface:
     """Fine scratches, straight or turned on a lathe, with the highlight drawn out across them.
 
-    A scratch is where the surface cuts a plane across z, so it runs on over any shape. Where the surface itself
-    faces z those cuts are no lines: there scratches follow planes across x (straight) or circles about z (turned).
+    Scratches are the intersections of the surface with planes across z, so they continue over any shape. If the
+    surface itself faces z, these are no lines: scratches follow planes across x (straight) or circles about z (turned).
     """
     width, length = p["streak_width"], p["streak_length"]
     fine, coarse = 1 / width, 1 / length
@@ -35,9 +35,9 @@ def brushed(g: Graph, p: dict[str, Any]) -> Surface:
             "Specular Tint": p["edge_color"],
             "Metallic": 1.0,
             "Roughness": streaks.ramp(0.25, 0.75, p["roughness"] * 0.8, p["roughness"] * 1.25, smooth=False),
-            # None where the two directions meet, or the turning tangent would draw a bright line there.
+            # Zero between the two directions; otherwise the rotating tangent would show as a bright line.
             "Anisotropic": facing.times_plus(-2.0, 1.0).absolute() * p["anisotropy"],
-            # Across the scratches, where the highlight is wide.
+            # Across the scratches, the direction in which the highlight is wide.
             "Tangent": g.mix_vector(facing, g.axes[2], aside),
         },
         height=streaks * (p["streak_slope"] * width / NOISE_SLOPE),
@@ -45,7 +45,7 @@ def brushed(g: Graph, p: dict[str, Any]) -> Surface:
 
 
 def hammered(g: Graph, p: dict[str, Any]) -> Surface:
-    """Overlapping round dimples; tarnish stays in the hollows, the ridges are rubbed bright."""
+    """Overlapping round dimples, tarnished in the hollows, bright on the ridges."""
     fall, level, shade = g.bowls(p["dimple_size"], p["dimple_slope"])
     patches = g.noise(g.position, 0.25)
     tarnish = (level.ramp(0.9, 0.2, smooth=False) * patches.ramp(0.3, 0.65)) * p["tarnish"]
@@ -64,7 +64,7 @@ def oxidised(g: Graph, p: dict[str, Any]) -> Surface:
     """Bare metal under a crust (rust, verdigris, tarnish) that covers it in patches; one shader, its inputs mixed."""
     patches = g.noise(g.position, p["patch_size"], 3, 0.62)
     grain = g.noise(g.position, p["grain_size"], 1)
-    spread = NormalDist(0.5, 0.085)  # how `noise` with so many octaves is distributed
+    spread = NormalDist(0.5, 0.085)  # the distribution of `noise` with this many octaves
     edge = spread.inv_cdf(1 - p["coverage"])
     # The grain eats into the border of the patches, as corrosion creeps along it.
     mask = grain.times_plus(0.10, patches).ramp(edge + 0.05 - 0.02, edge + 0.05 + 0.03)
@@ -85,7 +85,7 @@ def oxidised(g: Graph, p: dict[str, Any]) -> Surface:
 
 
 def polished(g: Graph, p: dict[str, Any]) -> Surface:
-    """A mirror that hands have touched, with the faint undulation of buffing."""
+    """A mirror with fingerprints and the faint undulation of buffing."""
     smudge = g.noise(g.position, 0.16, 2, 0.6).ramp(0.45, 0.62)
     return Surface(
         {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What grew: wood and skin."""
+"""Organic materials: wood and skin."""
 
 from typing import Any
 

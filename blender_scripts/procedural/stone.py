@@ -12,7 +12,7 @@ def stone(g: Graph, p: dict[str, Any]) -> Surface:
 
 
 def _marble(g: Graph, p: dict[str, Any]) -> Surface:
-    """Veins where a warped noise crosses its middle: broad soft ones, and fine sharp ones."""
+    """Veins where a warped noise crosses its mean: broad soft ones, and fine sharp ones."""
     ground, vein = p["colors"]
     size = p["feature_size"]
     warped = g.position + g.noise_vector(g.position, 0.8 * size, 1) * (1.1 * size)
@@ -43,7 +43,7 @@ def _granite(g: Graph, p: dict[str, Any]) -> Surface:
 
 
 def _sandstone(g: Graph, p: dict[str, Any]) -> Surface:
-    """Sand laid down in beds, weathered: the softer beds lie back, the grains stand out."""
+    """Weathered layers of sand: the softer layers recede, the grains protrude."""
     light, dark = p["colors"]
     size = p["feature_size"]
     sway = g.noise(g.position, 0.4)

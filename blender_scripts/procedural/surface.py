@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a family hands back: the inputs of the Principled shader by name, and the relief that tilts the normal."""
+"""The result of a material family: inputs of the Principled shader by name, and the relief that tilts the normal."""
 
 from dataclasses import dataclass
 

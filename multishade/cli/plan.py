@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade plan CONFIG`: what would be rendered, how large it is, how long it takes at the last measured speed."""
+"""`multishade plan CONFIG`: print what would be rendered, its size, and the time it takes at the measured speed."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from multishade.cli.options import add_config
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
-        "plan", help="say what a configuration would render, and what it would cost"
+        "plan", help="show what a configuration would render, and what it would cost"
     )
     add_config(parser)
     parser.add_argument(

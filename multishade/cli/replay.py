@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade replay DIR KEY`: one sample made again, its bytes compared with the shard's; or its scene saved."""
+"""`multishade replay DIR KEY`: render one sample again and compare its bytes with the shard's, or save its scene."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "replay",
-        help="make one sample again and compare it with its shard",
+        help="render one sample again and compare it with its shard",
         description="Render one sample again, alone, and compare every file of it with the shard's. "
         "Exit code 0: the same bytes; 1: they differ.",
     )

@@ -73,7 +73,7 @@ class Request(Generic[A]):
 
 @dataclass(frozen=True)
 class Handshake(Request[RendererInfo]):
-    """The first request: select the render device, and let all threads run on `cores` (None: where they may now)."""
+    """The first request: select the render device, and allow all threads to run on `cores` (None: no change)."""
 
     device: str
     cores: tuple[int, ...] | None = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan and a folder of rendered shards -> how long and how large the whole would be, at the speed measured there."""
+"""A plan and a folder of rendered shards -> time and size of the whole data set, extrapolated from them."""
 
 from pathlib import Path
 
@@ -11,7 +11,16 @@ from multishade.shards.tar import Marker, committed
 
 
 def estimate(plan: Plan, folder: Path) -> str:
-    """A few lines for a person. Cost is scaled by camera paths, size by pixels and images, from what was measured."""
+    """Estimate time and size of a data set from shards that are rendered already.
+
+    Args:
+        plan: The data set.
+        folder: Shards of this or a similar data set. Their time is scaled by the number of camera paths, their size by
+            pixels and images.
+
+    Returns:
+        Two lines of text; one that says why, if nothing is known.
+    """
     try:
         measured = plan_of(folder)
         markers = [marker for path in list_shards([folder]) if (marker := committed(path)) is not None]
@@ -31,7 +40,7 @@ def estimate(plan: Plan, folder: Path) -> str:
 
 
 def per_sample(markers: list[Marker]) -> tuple[float, float]:
-    """Mean seconds of one worker, and bytes, per sample. Raises ShardError where the markers hold no timing."""
+    """Mean seconds of one worker, and bytes, per sample. Raises ShardError if the markers hold no timings."""
     samples = sum(marker.samples for marker in markers)
     seconds = sum(marker.timings.get("total", 0.0) for marker in markers)
     if seconds <= 0:

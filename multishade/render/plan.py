@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A config and its manifests -> what each shard holds: groups of one object in one material, seen from several views.
+"""A config and its manifests -> the content of each shard: groups of one object in one material, with several views.
 
 Every random choice derives from the data set's seed and the place (shard, group, view) alone, so that any sample can be
-made again by itself, in any order, by any worker.
+rendered again on its own, in any order, by any worker.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from multishade.protocol import scene
 from multishade.render import sampling
 from multishade.shards.record import DatasetRecord
 
-# The first element of a spawn key says what is drawn; what follows says for which place.
+# The first element of a spawn key is what is sampled; the others are the place it is sampled for.
 ORDER, GROUP, VIEW = 0, 1, 2
 MATERIAL_KINDS = ("own", "metallic", "non-metallic")
 
@@ -34,7 +34,7 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 
 @dataclasses.dataclass(frozen=True)
 class Assets:
-    """The rows that this data set draws from: those of its split."""
+    """The rows of the manifests that belong to the data set's split."""
 
     objects: tuple[ObjectRow, ...]
     materials: tuple[MaterialRow, ...]
@@ -65,12 +65,14 @@ class PlannedGroup:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
+    """What a data set holds. Groups are computed from their place, so a plan of any size is small."""
+
     config: Config
     assets: Assets
     manifests: dict[str, str]  # "objects/0", ... -> sha256 of the rows of that manifest
 
     def record(self) -> DatasetRecord:
-        """What a folder of these shards says about itself; its fingerprint is the plan's."""
+        """The content of dataset.json; its fingerprint is the plan's."""
         config, views = self.config, self.config.views.count
         samples = config.shards.count * config.shards.groups * views
         sizes = {
@@ -78,7 +80,7 @@ class Plan:
             "samples": samples,
             "images": samples * self.images_per_view(),
         }
-        # Where the manifests lay, so that a sample can be made again from the folder alone.
+        # The paths of the manifests, so that a sample can be rendered again from the folder alone.
         sources = config.sources.model_dump(mode="json")
         return DatasetRecord(fingerprint_fields(config), self.manifests, {**sizes, "sources": sources})
 
@@ -119,14 +121,14 @@ class Plan:
         return (per_pixel + 1) * self.config.camera.width * self.config.camera.height
 
     def _object(self, ordinal: int) -> ObjectRow:
-        """Objects come in shuffled rounds: each is used once before any is used again."""
+        """Choose an object: in shuffled rounds, so that each is used once before any is used again."""
         objects = self.assets.objects
         turn, place = divmod(ordinal, len(objects))
         return objects[_order(self.config.seed, turn, len(objects))[place]]
 
     def _material(self, chosen: ObjectRow, variant: int, rng: np.random.Generator) -> MaterialRow | None:
-        bare = chosen.source != "file" and bool(self.assets.materials)
-        kind = MATERIAL_KINDS[rng.choice(3, p=kind_weights(self.config.materials, variant, bare))]
+        has_none = chosen.source != "file" and bool(self.assets.materials)
+        kind = MATERIAL_KINDS[rng.choice(3, p=kind_weights(self.config.materials, variant, has_none))]
         rows = self.assets.of_kind(kind)
         return rows[rng.integers(len(rows))] if kind != "own" else None
 
@@ -148,29 +150,48 @@ class Plan:
 
 
 def make_plan(config: Config) -> Plan:
-    """Read the manifests. Raises ManifestError, and ConfigError where the split leaves nothing to draw from."""
+    """Read the manifests of a configuration and plan its data set.
+
+    Args:
+        config: The data set's configuration.
+
+    Returns:
+        The plan; its groups are computed when they are asked for.
+
+    Raises:
+        ManifestError: If a manifest is missing or wrong.
+        ConfigError: If the split has no assets of a kind that the configuration needs.
+    """
     manifests: dict[str, str] = {}
-    known = _rows("objects", config.sources.objects, read_objects, manifests)
-    worn = _rows("materials", config.sources.materials, read_materials, manifests)
-    skies = _rows("environments", config.sources.environments, read_environments, manifests)
-    assets = Assets(_of_split(known, config), _of_split(worn, config), _of_split(skies, config))
+    objects = _rows("objects", config.sources.objects, read_objects, manifests)
+    material_rows = _rows("materials", config.sources.materials, read_materials, manifests)
+    environments = _rows("environments", config.sources.environments, read_environments, manifests)
+    assets = Assets(
+        _of_split(objects, config), _of_split(material_rows, config), _of_split(environments, config)
+    )
     _require(config, assets)
     return Plan(config, assets, manifests)
 
 
-def kind_weights(settings: models.Materials, variant: int, bare: bool) -> NDArray[np.float64]:
-    """Probabilities (3,) of MATERIAL_KINDS for a group.
+def kind_weights(settings: models.Materials, variant: int, has_none: bool) -> NDArray[np.float64]:
+    """Compute the probabilities of MATERIAL_KINDS for a group.
 
-    With several variants of each object the first keeps its own material and the others do not. bare: built-in objects
-    have none of their own, so they always wear one of the manifest's.
+    Args:
+        settings: With several variants of each object, the first keeps its own material and the others do not.
+        variant: Number of the variant.
+        has_none: Whether the object has no material of its own (built-in objects); it always gets one of the
+            manifest's then.
+
+    Returns:
+        (3,), with sum 1.
     """
     weights = np.array([settings.own, settings.metallic, settings.non_metallic])
     if settings.variants > 1:
         weights[0] = weights[0] if variant == 0 else 0.0
         weights[1:] = weights[1:] if variant > 0 or weights[0] == 0 else 0.0
-    if bare:
-        worn = [settings.metallic, settings.non_metallic] if settings.own < 1 else [1.0, 1.0]
-        weights = np.array([0.0, *worn])
+    if has_none:
+        replaced = [settings.metallic, settings.non_metallic] if settings.own < 1 else [1.0, 1.0]
+        weights = np.array([0.0, *replaced])
     return weights / weights.sum()
 
 
@@ -184,13 +205,13 @@ def _rows(
     read: Callable[[str | Path], tuple[AnyRow, ...]],
     manifests: dict[str, str],
 ) -> tuple[AnyRow, ...]:
-    """The rows of all manifests of one kind, and in `manifests` the hash of each."""
+    """Read all manifests of one kind; adds the hash of each to `manifests`."""
     rows: list[AnyRow] = []
     for number, path in enumerate(paths):
-        found = read(path)
-        text = json.dumps([row_as_json(row) for row in found], sort_keys=True, separators=(",", ":"))
+        read_rows = read(path)
+        text = json.dumps([row_as_json(row) for row in read_rows], sort_keys=True, separators=(",", ":"))
         manifests[f"{what}/{number}"] = hashlib.sha256(text.encode()).hexdigest()
-        rows += found
+        rows += read_rows
     return tuple(rows)
 
 
@@ -199,7 +220,7 @@ def _of_split(rows: tuple[AnyRow, ...], config: Config) -> tuple[AnyRow, ...]:
 
 
 def _require(config: Config, assets: Assets) -> None:
-    """The split has something of every kind that the config draws from."""
+    """Raise ConfigError if the split has no assets of a kind that the config needs."""
     needed = {"objects": (bool(assets.objects), config.sources.objects)}
     if config.sources.environments:
         needed["environments"] = (bool(assets.environments), config.sources.environments)
@@ -209,13 +230,13 @@ def _require(config: Config, assets: Assets) -> None:
     ):
         if weight > 0:
             needed[f"{kind} materials"] = (bool(assets.of_kind(kind)), config.sources.materials)
-    for what, (found, paths) in needed.items():
-        if not found:
+    for what, (present, paths) in needed.items():
+        if not present:
             raise ConfigError(f"no {what} of split {config.split!r} in {', '.join(paths) or 'any manifest'}")
 
 
 def _material_spec(row: MaterialRow | None, config: Config, rng: np.random.Generator) -> dict[str, Any]:
-    """What `blender_scripts.materials` builds from."""
+    """The input of `blender_scripts.materials`, with its parameters sampled."""
     if row is None:
         return {"source": "own"}
     if row.source == "builtin":

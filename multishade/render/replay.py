@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set's folder and a key -> the same sample made again by itself, or its scene as a .blend."""
+"""A data set's folder and a key -> the same sample rendered again on its own, or its scene as a .blend."""
 
 import dataclasses
 import re
@@ -21,9 +21,19 @@ KEY = re.compile(r"s(\d{6,})-g(\d{4,})-v(\d+)")
 
 
 def compare(folder: Path, key: str, threads: int) -> list[str]:
-    """Render the sample `key` again; one line for each file whose bytes differ from the shard's.
+    """Render one sample again and compare it with its shard.
 
-    Raises ShardError where the folder has no such sample, or its manifests are not what they were.
+    Args:
+        folder: A rendered data set.
+        key: The sample's key, such as s000000-g0001-v0.
+        threads: Threads of Blender.
+
+    Returns:
+        One line for each file whose bytes differ; empty if the sample is the same.
+
+    Raises:
+        ShardError: If the folder has no such sample, or its manifests have changed.
+        AssetError, BlenderError: If the sample cannot be rendered.
     """
     plan = plan_of(folder)
     shard, group = planned_view(plan, folder, key)
@@ -32,13 +42,24 @@ def compare(folder: Path, key: str, threads: int) -> list[str]:
         raise ShardError(f"{shard_path(folder, shard)}: has no sample {key}")
     with GroupRenderer(plan.config, threads, Stopwatch()) as renderer:
         (sample,) = renderer.render(group)
-    made = dict(encode_sample(sample, field_format(plan.config)))
-    names = dict.fromkeys([*stored, *made])
-    return [f"{key}.{name}: differs" for name in names if stored.get(name) != made.get(name)]
+    rendered = dict(encode_sample(sample, field_format(plan.config)))
+    names = dict.fromkeys([*stored, *rendered])
+    return [f"{key}.{name}: differs" for name in names if stored.get(name) != rendered.get(name)]
 
 
 def save_scene(folder: Path, key: str, path: Path, field: str | None) -> None:
-    """Save a sample's scene, lit as for the image `field` (default: its first), as a .blend with packed textures."""
+    """Save the scene of one sample as a .blend with packed textures.
+
+    Args:
+        folder: A rendered data set.
+        key: The sample's key.
+        path: Of the .blend file.
+        field: The image whose light is set up; None: the first one.
+
+    Raises:
+        ShardError: If the folder has no such sample, or the sample no such image.
+        AssetError, BlenderError: If the scene cannot be built.
+    """
     plan = plan_of(folder)
     _, group = planned_view(plan, folder, key)
     (view,) = group.views
@@ -53,7 +74,7 @@ def save_scene(folder: Path, key: str, path: Path, field: str | None) -> None:
 
 
 def plan_of(folder: Path) -> Plan:
-    """The plan that a folder was rendered from, from its dataset.json alone."""
+    """Rebuild the plan of a data set from its dataset.json. Raises ShardError if its manifests have changed."""
     record = read_dataset(folder)
     settings = {**record.config, "sources": record.plan["sources"]}
     settings["shards"] = {**settings["shards"], "count": record.plan["shards"]}
@@ -65,7 +86,7 @@ def plan_of(folder: Path) -> Plan:
 
 
 def planned_view(plan: Plan, folder: Path, key: str) -> tuple[int, PlannedGroup]:
-    """The shard and the group of a key, the group reduced to the one view."""
+    """Find the shard and the group of a key; the group has this one view. Raises ShardError if there is none."""
     match = KEY.fullmatch(key)
     if match is None:
         raise ShardError(f"{key!r} is not a sample's key, such as s000000-g0001-v0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan, an output folder and shard numbers -> the shards there, and what became of each."""
+"""A plan, an output folder and shard numbers -> committed shards there, and a report on each."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from multishade.shards.tar import committed
 
 @dataclasses.dataclass(frozen=True)
 class RenderResult:
-    """What became of the shards that a call of `render` was asked for.
+    """The outcome of one call of `render`, by shard.
 
     Attributes:
         output: The folder.
@@ -50,7 +50,7 @@ class RenderResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every shard that was asked for is there with all its groups."""
+        """Whether every requested shard is committed with all its groups."""
         return not (self.given_up or self.failures or self.left_out_before)
 
 
@@ -121,13 +121,13 @@ def _wanted(plan: Plan, shards: Iterable[int] | None) -> list[int]:
     wanted = sorted(set(range(count) if shards is None else shards))
     if wanted and not 0 <= wanted[0] <= wanted[-1] < count:
         raise ConfigError(
-            f"the data set has {count} shards, 0 to {count - 1} (shards.count); asked for {wanted}"
+            f"the data set has {count} shards, 0 to {count - 1} (shards.count); requested: {wanted}"
         )
     return wanted
 
 
 def _keep(folder: Path, failure: ShardFailure) -> ShardFailure:
-    """Write the failure beside its shard; if that fails, too, the failure says so."""
+    """Write the failure beside its shard; if it cannot be written, add that to its text."""
     try:
         write_shard_failure(shard_path(folder, failure.shard), failure)
     except ShardError as error:

@@ -6,7 +6,7 @@ from multishade.protocol.scene import RenderSettings
 
 
 def render_settings(config: Config, threads: int) -> RenderSettings:
-    """Collect what Cycles has to be told.
+    """Collect the settings of Cycles from a configuration.
 
     Args:
         config: The data set's configuration.

@@ -56,8 +56,8 @@ def render_shard(
         What was committed.
 
     Raises:
-        ShardFailed: If so many groups fail in a row that the assets cannot be the cause, or all of them; nothing is
-            committed then.
+        ShardFailed: If all groups fail, or `runtime.consecutive_failures` in a row fail for another reason than their
+            assets. Nothing is committed then.
         ShardError: If the shard cannot be written.
     """
     watch, started = Stopwatch(), time.perf_counter()

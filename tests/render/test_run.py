@@ -183,7 +183,7 @@ def test_bad_arguments_are_refused_before_anything_is_written(plan: Plan, tmp_pa
     with pytest.raises(ConfigError, match="backend 'slurm' does not exist; there are: local, ray"):
         render(plan, folder, backend="slurm")
     with pytest.raises(
-        ConfigError, match=r"the data set has 3 shards, 0 to 2 \(shards.count\); asked for \[1, 3\]"
+        ConfigError, match=r"the data set has 3 shards, 0 to 2 \(shards.count\); requested: \[1, 3\]"
     ):
         render(plan, folder, [3, 1])
     assert not folder.exists()

@@ -26,7 +26,7 @@ def render_shards(
         progress: Called with each event.
 
     Raises:
-        ConfigError: If the resources ask for several workers or a cluster.
+        ConfigError: If the resources name several workers or a cluster.
         KeyboardInterrupt: On Ctrl-C and SIGTERM, when Blender has ended.
     """
     if resources.workers not in (None, 1) or resources.address is not None:

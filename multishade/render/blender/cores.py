@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many processor cores a Blender child sees while it starts.
+"""The number of processor cores that a Blender process may use while it starts.
 
-TBB, on which Cycles runs, counts the cores once. When Cycles then holds it to one thread on a machine with several, a
-worker of TBB's that finds no place spins beside the thread that renders: half of the child's processor time is lost
-(`make bench-cores`). A child that starts on as many cores as it has threads has no such worker. Once it runs, it may go
-where its owner may.
+TBB, on which Cycles runs, counts the cores once. If Cycles then limits it to one thread on a machine with several
+cores, an idle TBB worker spins beside the thread that renders, and half of the CPU time is lost (`make bench-cores`).
+A process that starts on as many cores as it has threads has no such worker. Once it runs, it may use all cores that its
+parent may use.
 """
 
 import contextlib
@@ -13,18 +13,18 @@ from collections.abc import Iterator
 
 
 def allowed() -> list[int] | None:
-    """The cores that this thread may run on; None where the system does not say (macOS)."""
+    """The cores that this thread may run on; None if the system does not report them (macOS)."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 @contextlib.contextmanager
 def held_to(count: int) -> Iterator[None]:
-    """Within, this thread and the processes that it starts run on at most `count` of the cores allowed."""
+    """Limit this thread, and the processes that it starts inside the block, to `count` of the allowed cores."""
     cores = allowed()
     if cores is None or count >= len(cores):
         yield
         return
-    first = os.getpid() % len(cores)  # children of several workers should not crowd on one core
+    first = os.getpid() % len(cores)  # spreads the processes of several workers over the cores
     os.sched_setaffinity(0, (cores + cores)[first : first + count])
     try:
         yield

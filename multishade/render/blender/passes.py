@@ -10,11 +10,18 @@ from multishade.imaging.codecs import read_exr_layers, stack_channels
 from multishade.imaging.read import colour_channels
 from multishade.protocol.scene import Camera
 
-BACKGROUND_DEPTH = 1e9  # Cycles writes 1e10 where a ray hits nothing
+BACKGROUND_DEPTH = 1e9  # Cycles writes 1e10 if a ray hits nothing
 
 
 def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
-    """All passes of Blender's one layer: "Combined" and AOVs (H, W, 4), "Depth" (H, W), "Normal" (H, W, 3)."""
+    """Read all passes of Blender's one layer.
+
+    Args:
+        path: A multi-layer EXR file.
+
+    Returns:
+        Pass -> float32 array: "Combined" and AOVs (H, W, 4), "Depth" (H, W), "Normal" (H, W, 3).
+    """
     passes: dict[str, NDArray[np.float32]] = {}
     for layer, channels in read_exr_layers(path).items():
         names, alpha = colour_channels(channels, str(path))
@@ -24,14 +31,23 @@ def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def hit_mask(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(H, W) depth as Cycles writes it -> where the pixel's centre hits the object."""
+    """Find the pixels whose centres hit the object. depth: (H, W) as Cycles writes it; returns (H, W)."""
     return depth < BACKGROUND_DEPTH
 
 
 def camera_normals(
     world: NDArray[np.float32], mask: NDArray[np.bool_], camera: Camera
 ) -> NDArray[np.float32]:
-    """(H, W, 3 or more) world-frame normals -> unit normals in the camera's frame, 0 off the mask."""
+    """Rotate normals into the camera's frame.
+
+    Args:
+        world: (H, W, 3 or more), the first three channels are normals in the world's frame.
+        mask: (H, W), where the normals are valid.
+        camera: Whose frame is wanted.
+
+    Returns:
+        (H, W, 3) float32, unit length on the mask, 0 off it.
+    """
     rotation = np.asarray(camera.camera_to_world, dtype=np.float64)[:3, :3]
     normal = np.zeros((*mask.shape, 3), dtype=np.float32)
     turned = world[mask][:, :3].astype(np.float64) @ rotation

@@ -57,7 +57,7 @@ class RenderedView:
 
 @dataclasses.dataclass(frozen=True)
 class RenderedImage:
-    """rgba: (H, W, 4), linear, unexposed, premultiplied; quality: None if no quality is asked for."""
+    """rgba: (H, W, 4), linear, unexposed, premultiplied; quality: None if `psnr` is not set."""
 
     rgba: Array
     quality: EstimatedQuality | None
@@ -209,13 +209,14 @@ class Session:
             number: Of the light.
             box: Crop; None: the whole frame.
             shape: (H, W) of the frame.
-            exposure: The exposure at which noise is judged; None: it is found.
+            exposure: The exposure at which noise is judged; None: chosen from the image.
 
         Returns:
             The image, 0 outside the box.
 
         Raises:
-            RenderFailed: If values are not finite or the crop has another size; BlenderError otherwise.
+            RenderFailed: If values are not finite or the crop has another size.
+            BlenderError: As `BlenderProcess.request`.
         """
         quality = None
         if self._settings.psnr is None:
@@ -238,7 +239,7 @@ class Session:
         frame = np.zeros((*shape, 4), dtype=np.float32)
         if rgba.shape[:2] != (box.height, box.width):
             raise RenderFailed(
-                f"{view.key}: asked Cycles for the box {tuple(box)}, got {rgba.shape[1]} x {rgba.shape[0]} pixels"
+                f"{view.key}: requested the box {tuple(box)} from Cycles, got {rgba.shape[1]} x {rgba.shape[0]} pixels"
             )
         frame[box.window] = rgba
         return RenderedImage(frame, quality)
@@ -311,7 +312,7 @@ def _samples_name(view: View, kind: ImageKind, number: int) -> str:
 
 
 def _least_quality(field: str, images: list[RenderedImage]) -> dict[str, EstimatedQuality]:
-    """field -> the least quality and the most samples of the images; empty if no quality is asked for."""
+    """field -> the least quality and the most samples of the images; empty if `psnr` is not set."""
     estimates = [image.quality for image in images if image.quality is not None]
     if not estimates:
         return {}
