@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One Blender child with all cores, or one child a core: `make bench-cores`.
+"""One Blender process with all cores, or one process per core: `make bench-cores`.
 
-Renders the same groups of a config three ways, in turn: one child with as many threads as there are cores; as many
-children with one thread each, started as a worker starts them (`multishade.render.blender.cores`); and the same
-children started on all cores, where a thread of the pool spins beside each that renders. Prints samples a minute and
-the CPU seconds of a sample.
+Renders the same groups of a config in three layouts, in turn: one process with as many threads as there are cores; as
+many processes with one thread each, started as a worker starts them (`multishade.render.blender.cores`); and the same
+processes started on all cores, where an idle thread spins beside each that renders. Prints samples per minute and CPU
+seconds per sample.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from multishade.render.worker import GroupRenderer
 @dataclasses.dataclass(frozen=True)
 class Layout:
     name: str
-    children: int
+    processes: int
     threads: int
     held: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """What one child did: samples, from when to when, CPU seconds of Blender."""
+    """The work of one process: samples, start and end, CPU seconds of Blender."""
 
     samples: int
     began: float
@@ -54,21 +54,21 @@ def main() -> None:
     args = parser.parse_args()
     count = len(cores.allowed() or ()) or psutil.cpu_count() or 1
     layouts = [
-        Layout(f"1 child, {count} threads", 1, count),
-        Layout(f"{count} children, 1 thread", count, 1),
-        Layout(f"{count} children, 1 thread, started on all cores", count, 1, held=False),
+        Layout(f"1 process, {count} threads", 1, count),
+        Layout(f"{count} processes, 1 thread", count, 1),
+        Layout(f"{count} processes, 1 thread, started on all cores", count, 1, held=False),
     ]
     rounds = [[measure(layout, args) for layout in layouts] for _ in range(args.rounds)]
     print(f"{args.config}, {args.groups} groups, {count} cores, median of {args.rounds} rounds")
     for layout, found in zip(layouts, zip(*rounds, strict=True), strict=True):
         pace, cpu = (statistics.median(values) for values in zip(*found, strict=True))
-        print(f"  {layout.name:<48} {pace:6.1f} samples a minute   {cpu:5.2f} CPU s a sample")
+        print(f"  {layout.name:<48} {pace:6.1f} samples per minute   {cpu:5.2f} CPU s per sample")
 
 
 def measure(layout: Layout, args: argparse.Namespace) -> tuple[float, float]:
-    """Samples a minute, and CPU seconds of a sample."""
-    shares = [list(range(args.groups))[child :: layout.children] for child in range(layout.children)]
-    with ProcessPoolExecutor(layout.children) as pool:
+    """Samples per minute, and CPU seconds per sample."""
+    shares = [list(range(args.groups))[place :: layout.processes] for place in range(layout.processes)]
+    with ProcessPoolExecutor(layout.processes) as pool:
         parts = list(
             pool.map(
                 _part, *zip(*[(layout, share, args.config, args.overrides) for share in shares], strict=True)
@@ -86,11 +86,11 @@ def _part(layout: Layout, groups: list[int], config: Path, overrides: list[str])
         contextlib.nullcontext() if layout.held else unheld,
         GroupRenderer(plan.config, layout.threads, Stopwatch()) as renderer,
     ):
-        child = psutil.Process(renderer.blender().pid)
-        renderer.render(plan.group(1, 0))  # what is loaded late is loaded now
-        before, began = sum(child.cpu_times()[:2]), time.perf_counter()
+        process = psutil.Process(renderer.blender().pid)
+        renderer.render(plan.group(1, 0))  # loads what is loaded lazily
+        before, began = sum(process.cpu_times()[:2]), time.perf_counter()
         samples = sum(len(renderer.render(plan.group(0, number))) for number in groups)
-        return Part(samples, began, time.perf_counter(), sum(child.cpu_times()[:2]) - before)
+        return Part(samples, began, time.perf_counter(), sum(process.cpu_times()[:2]) - before)
 
 
 if __name__ == "__main__":

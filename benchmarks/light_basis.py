@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a light basis costs and saves: `make bench-light-basis` writes the tables of docs/light-basis.md.
+"""Cost and benefit of a light basis: `make bench-light-basis` writes the tables of docs/light-basis.md.
 
 For a few objects, images under each of M lights are rendered once, and images under random combinations of them are
-both composed and rendered. The two take turns, and what counts is the processor time of the Blender process, so that
-other work on the machine touches neither more than the other. Quality is PSNR of display values inside the mask against
+both composed and rendered. The two alternate, and the CPU time of the Blender process is measured, so that other work
+on the machine affects both alike. Quality is PSNR of display values inside the mask against
 a reference with many paths and no denoiser.
 """
 
@@ -17,6 +17,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.pages import replace_measured
 from multishade.config import Config, load_config
 from multishade.data.relight import sample_weights
 from multishade.geometry.boxes import bounding_box
@@ -36,7 +37,6 @@ from multishade.shards.fields import FieldFormat, encode_basis, encode_image
 from multishade.shards.light_basis import LightBasis
 
 DEMO, PAGE = Path("configs/demo.yaml"), Path("docs/light-basis.md")
-BEGIN, END = "<!-- measured by make bench-light-basis -->", "<!-- end -->"
 MEDIAN = 0.2  # luminance to which images are exposed before they are compared
 COMPRESSIONS = ("zip", "piz", "dwab")
 Image = NDArray[np.float32]
@@ -44,7 +44,7 @@ Image = NDArray[np.float32]
 
 @dataclass
 class Tally:
-    """Processor seconds and PSNR of one way to make images, over all objects."""
+    """CPU seconds and PSNR of one way to render images, over all objects."""
 
     seconds: list[float] = field(default_factory=list)
     psnr: list[float] = field(default_factory=list)
@@ -99,13 +99,11 @@ def main() -> None:
             print(f"{results.names[-1]}: {time.perf_counter() - started:.0f} s so far", flush=True)
     report = write_report(results, args, config)
     print(report)
-    page = args.output.read_text(encoding="utf-8")
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    args.output.write_text(f"{before}{BEGIN}\n\n{report}\n\n{END}{after}", encoding="utf-8")
+    replace_measured(args.output, "bench-light-basis", report)
 
 
 class Trial:
-    """One object in the blender: its basis and combinations of it, at several sample counts."""
+    """One object in Blender: its basis and combinations of it, at several sample counts."""
 
     def __init__(
         self, blender: BlenderProcess, config: Config, group: PlannedGroup, results: Results, number: int
@@ -157,7 +155,7 @@ class Trial:
         return np.stack(frames), seconds
 
     def _storage(self, basis: Image, weights: list[NDArray[np.float32]], exposures: list[float]) -> None:
-        """Bytes of the basis in each compression, and what composing loses by it."""
+        """Measure the bytes of the basis in each compression, and the error that it adds to composed images."""
         for compression in COMPRESSIONS:
             stored, one = self._stored(basis, compression)
             for weight, exposed in zip(weights, exposures, strict=True):
@@ -185,7 +183,7 @@ class Trial:
         return image
 
     def _direct(self, weights: NDArray[np.floating], seed: int) -> tuple[Image, float]:
-        """The image under all lights at once, and processor seconds."""
+        """The image under all lights at once, and CPU seconds."""
         before = self.process.cpu_times()
         image, _ = render_combined(self.blender, self.view, weights, self.box, seed)
         after = self.process.cpu_times()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a sample's time goes, and what the pipeline costs beyond Cycles itself: `make bench`.
+"""Seconds per sample by stage, and the overhead of the pipeline over Cycles: `make bench`.
 
 Renders groups of a config in this process, without Ray, and prints seconds per sample by stage. Groups are rendered
-with the denoiser and without it in turn, so that a machine whose speed drifts treats both alike; the difference is what
-denoising costs. The overhead is all that is not spent inside Blender's render calls, in relation to those.
+with the denoiser and without it in turn, so that a machine whose speed drifts affects both alike; the difference is the
+cost of denoising. The overhead is the time outside Blender's render calls, in relation to the time inside.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from multishade.shards.tar import write_shard
 CYCLES = ("geometry", "images", "sequence")
 STAGES = {
     "object": "building the mesh, or checking its hash",
-    "import": "bringing it into Blender",
+    "import": "importing it into Blender",
     "material": "building the material",
     "geometry": "Cycles: normal, depth, mask",
-    "pilots": "Cycles: small images that tell an exposure (adaptive sampling)",
+    "pilots": "Cycles: small images for the exposure (adaptive sampling)",
     "images": "Cycles: input images",
     "sequence": "Cycles: shading sequence (cast, photometric)",
     "request": "Blender outside Cycles, and the pipe",
@@ -69,7 +69,7 @@ class Run:
     def __init__(self, plan: Plan, threads: int) -> None:
         self.plan, self.watch = plan, Stopwatch()
         self.renderer = GroupRenderer(plan.config, threads, self.watch)
-        self.renderer.blender()  # starting Blender happens once per shard, and is printed apart
+        self.renderer.blender()  # Blender starts once per shard; this is printed separately
         self.start = self.watch.seconds.pop("start")
         self.overheads: list[float] = []
         self.total, self.samples = 0.0, 0

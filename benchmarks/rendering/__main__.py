@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench-render`: seconds per view at equal quality, in one run; docs/performance.md and its plot.
+"""`make bench-render`: seconds per view at equal quality, in one run; the tables of docs/performance.md and its plot.
 
 Ours and the straightforward script are measured on the whole panel, the script with two numbers of samples, from which
-its seconds at another quality follow. BlenderProc is measured on one item. It is left out, and the page says so, unless
-MULTISHADE_BLENDERPROC names its source folder (and MULTISHADE_BLENDERPROC_PYTHON a Python with bpy 4.2 and
-BlenderProc's requirements).
+its seconds at another quality are interpolated. BlenderProc is measured on one item if MULTISHADE_BLENDERPROC names its
+source folder (and MULTISHADE_BLENDERPROC_PYTHON a Python with bpy 4.2 and BlenderProc's requirements); otherwise the
+page reports that it is missing.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SCALING_ITEM = 1
 QUALITY_ITEMS = (4, 5)  # a weave, a cloth
 SHADINGS_RENDERED = 3  # of nine, by the peers
 VIEWS, LIGHTS = 3, (1, 2)  # of one item: how cost grows
-QUALITY = [  # asked for, instead of adaptive sampling
+QUALITY = [  # a target of PSNR instead of adaptive sampling
     "render.adaptive.threshold=0",
     f"render.quality.psnr={quality.TARGET_DB}",
     "render.denoise.quality=high",
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def measure(workers: int) -> dict[str, Any]:
-    """All that the page says. Each task is one process with one rendering thread, `workers` at a time."""
+    """Measure everything on the page. Each task is one process with one rendering thread, `workers` at a time."""
     first = [("reference", number, 0) for number in range(len(PANEL))]
     numbers = list(reversed(range(len(PANEL))))  # glass, which takes longest, first
     tasks = [("ours", number, 0) for number in numbers]
@@ -71,7 +71,7 @@ def measure(workers: int) -> dict[str, Any]:
 
 
 def _task(task: tuple[str, int, int]) -> dict[str, Any]:
-    """`place`: which of the two settings."""
+    """Run one measurement; `place`: which of the two settings."""
     what, number, place = task
     item = PANEL[number]
     if what == "reference":
@@ -97,7 +97,7 @@ def _ours(number: int, overrides: list[str], views: range = range(1)) -> methods
 
 
 def _scaling(number: int) -> dict[str, Any]:
-    """Seconds of views together and each alone; of one and two lights of a kind, without environments."""
+    """Seconds of views in one group and each in its own; of one and two lights of a kind, without environments."""
     alone = sum(_ours(number, [], range(view, view + 1)).total for view in range(VIEWS))
     together = _ours(number, [], range(VIEWS)).total
     lights = {}

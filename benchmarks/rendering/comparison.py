@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of a run -> seconds at equal quality: ours, and those of a script that knows nothing of its images."""
+"""Results of a run -> seconds at equal quality: ours, and those of a script with the same samples for all images."""
 
 import statistics
 from collections.abc import Mapping
@@ -8,23 +8,23 @@ from typing import Any
 from benchmarks.rendering import schedule
 from benchmarks.rendering.panel import PANEL
 
-MOST_SECONDS = 5000  # of a view; what is beyond was extrapolated too far to mean anything
+MOST_SECONDS = 5000  # of a view; beyond that the extrapolation is meaningless
 
 
 def comparison(results: Mapping[str, Any]) -> str:
-    """Seconds at equal quality of each item, ours and the script's, and the ratios."""
+    """Write the table of seconds at equal quality, ours and the script's, and the ratios."""
     least, wanted = worst(results), script_samples(results)
-    said = ", ".join(
+    lamps = ", ".join(
         f"{samples:.0f} for a {kind} light" for kind, samples in wanted.items() if kind != "environment"
     )
     lines = [
-        f"CPU seconds of a view at equal quality. No image of ours has less than {least:.1f} dB. A script knows "
-        "nothing of its images beforehand, and has to give each the samples with which the worst is as good: "
-        f"{said}, {wanted['environment']:.0f} for an environment, from its two measured settings "
-        f"({results['samples'][0]} and {results['samples'][1]} samples). In the last columns it is as if it knew of "
-        "each image what gives the dB that ours has.",
+        f"CPU seconds of a view at equal quality. The lowest PSNR of our images is {least:.1f} dB. The script has no "
+        "information about its images beforehand, so all images of a kind get the samples with which the worst one "
+        f"reaches this: {lamps}, {wanted['environment']:.0f} for an environment, interpolated from its two measured "
+        f"settings ({results['samples'][0]} and {results['samples'][1]} samples). In the last two columns every image "
+        "of the script gets exactly the samples with which it has the PSNR of ours.",
         "",
-        "| object, material | shows | ours | script | times ours | script, if it knew | times ours |",
+        "| object, material | shows | ours | script | times ours | script, ideal samples | times ours |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     ours, alike, own = (
@@ -37,8 +37,8 @@ def comparison(results: Mapping[str, Any]) -> str:
     limit = statistics.mean(found["limit"] for (found,) in results["ours"].values())
     lines += [
         "",
-        f"Of ours, {limit:.1f} s are inside the render calls of its images and buffers, the limit: all else is "
-        f"{means[0] / limit - 1:.1%} of that.",
+        f"Of our seconds, {limit:.1f} are spent inside the render calls for images and buffers, which is the limit; "
+        f"everything else adds {means[0] / limit - 1:.1%}.",
     ]
     if "blenderproc" in results:
         ((number, pair),) = results["blenderproc"].items()
@@ -52,22 +52,22 @@ def comparison(results: Mapping[str, Any]) -> str:
             "",
             f"BlenderProc 2.8 with its documented calls, on {PANEL[int(number)].name}: its four images take "
             f"{ratios[0]:.2f} and {ratios[1]:.2f} times the script's seconds at {results['samples'][0]} and "
-            f"{results['samples'][1]} samples, all else (nine shadings, mostly) {theirs[0]:.0f} s, the "
-            f"script's {rest:.0f} s. It runs Blender 4.2, whose bump node differs, so that its images cannot be held "
-            "against the same reference; with as many samples they are taken to be as good as the script's.",
+            f"{results['samples'][1]} samples, everything else (mostly nine shadings) {theirs[0]:.0f} s, "
+            f"the script's {rest:.0f} s. It runs Blender 4.2, whose bump node differs, so its images cannot be "
+            "compared with the same references; at equal samples they are assumed to be as good as the script's.",
         ]
     else:
-        lines += ["", "BlenderProc was not there in this run (MULTISHADE_BLENDERPROC)."]
+        lines += ["", "BlenderProc was not available in this run (MULTISHADE_BLENDERPROC)."]
     return "\n".join(lines)
 
 
 def worst(results: Mapping[str, Any]) -> float:
-    """The least dB of any image of ours."""
+    """The lowest PSNR of our images, dB."""
     return min(value for (found,) in results["ours"].values() for value in found["psnr"].values())
 
 
 def script_samples(results: Mapping[str, Any]) -> dict[str, float]:
-    """Kind of light -> the samples with which all of the script's images have the dB of our worst."""
+    """Kind of light -> the samples with which all of the script's images have the PSNR of our worst."""
     few, many = results["samples"]
     wanted: dict[str, float] = {}
     for cheap, dear in results["straightforward"].values():
@@ -79,12 +79,12 @@ def script_samples(results: Mapping[str, Any]) -> dict[str, float]:
 
 
 def seconds(results: Mapping[str, Any], number: int) -> float:
-    """Ours, of a whole view."""
+    """Our seconds of a whole view."""
     return results["ours"][str(number)][0]["total"]
 
 
 def alike_seconds(results: Mapping[str, Any], number: int) -> float:
-    """The script's, where all images of a kind have the samples of `script_samples`."""
+    """The script's seconds if all images of a kind have the samples of `script_samples`."""
     few, many = results["samples"]
     cheap, dear = results["straightforward"][str(number)]
     total = cheap["total"] - sum(cheap["images"].values())
@@ -95,7 +95,7 @@ def alike_seconds(results: Mapping[str, Any], number: int) -> float:
 
 
 def own_seconds(results: Mapping[str, Any], number: int) -> float:
-    """The script's, where each image has the samples that give it our image's dB."""
+    """The script's seconds if each image has the samples that give it our image's PSNR."""
     cheap, dear = results["straightforward"][str(number)]
     mine = results["ours"][str(number)][0]["psnr"]
     total = cheap["total"] - sum(cheap["images"].values())
@@ -118,5 +118,5 @@ def _times(seconds: float, ours: float) -> str:
 
 
 def shown_seconds(value: float) -> str:
-    """CPU seconds in words."""
+    """CPU seconds as text."""
     return f"{value:.0f}" if value <= MOST_SECONDS else f"over {MOST_SECONDS:,}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One item of the panel through one way of rendering: CPU seconds by part, and the quality of each image.
+"""One item of the panel, rendered by one method: CPU seconds by part, and the quality of each image.
 
-Seconds are those of the processor, user and system, of all processes that took part, each render on one thread: they
-mean the same on a machine that has other things to do.
+Seconds are CPU seconds, user and system, of all processes that take part, with one thread per render: other work on the
+machine changes them little.
 """
 
 import dataclasses
@@ -46,8 +46,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Measured:
     """One view. total: CPU seconds of everything, images: of each image among them, psnr: dB of each.
 
-    Ours only: estimated, dB of each image as the renderer told them, if it did; limit, the part inside Cycles' render
-    calls, without pilots; memory, Blender's resident size in bytes.
+    Ours only: estimated, dB of each image as estimated while rendering; limit, the part inside Cycles' render calls,
+    without pilots; memory, Blender's resident size in bytes.
     """
 
     total: float
@@ -59,11 +59,11 @@ class Measured:
 
 
 class PeerFailed(Exception):
-    """The other program did not do it; the message holds what it printed last."""
+    """The other program failed; the message holds the last lines it printed."""
 
 
 class Clock(Stopwatch):
-    """A stopwatch that notes what the processor spent until each stage ended: (stage, CPU seconds)."""
+    """A stopwatch that also records the CPU seconds of each stage: (stage, CPU seconds)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Clock(Stopwatch):
 
 
 class Ours:
-    """The pipeline, from the built-in mesh to the tar, in one Blender child as a worker has it."""
+    """The pipeline, from the built-in mesh to the tar, with one Blender process as in a worker."""
 
     def __init__(self, settings: Config) -> None:
         self._config, self._clock = settings, Clock()
@@ -93,7 +93,7 @@ class Ours:
         self._renderer.blender()
 
     def measure(self, item: Item, views: range = range(1)) -> Measured:
-        """The item from the built-in mesh to the tar. An image's seconds are those of all its parts."""
+        """Render the item, from the built-in mesh to the tar. An image's seconds are those of all its parts."""
         with tempfile.TemporaryDirectory() as folder:
             group = planned(item, self._config, Path(folder), views)
             child = psutil.Process(self._renderer.blender().pid)
@@ -103,7 +103,7 @@ class Ours:
             files = [(s.key, encode_sample(s, field_format(self._config))) for s in samples]
             write_shard(shard_path(Path(folder), 0), files)
             total, elapsed = _cpu(child) - before, time.perf_counter() - wall
-        # The share is taken of elapsed time, which both parts had on the same terms.
+        # The share inside Cycles is measured in elapsed time, since stages have no CPU time of their own.
         limit = total * sum(self._clock.seconds.get(stage, 0.0) for stage in CYCLES) / elapsed
         known, view = references.of(item), samples[0]
         psnr = {
@@ -111,9 +111,9 @@ class Ours:
             for field, image in view.images.items()
             if field in known
         }
-        told = view.meta.get("quality", {})
-        images = self._by_image({field: told[field]["parts"] if told else 1 for field in view.images})
-        estimated = {field: quality["psnr"] for field, quality in told.items() if field in view.images}
+        quality = view.meta.get("quality", {})
+        images = self._by_image({field: quality[field]["parts"] if quality else 1 for field in view.images})
+        estimated = {field: reached["psnr"] for field, reached in quality.items() if field in view.images}
         return Measured(total, images, psnr, estimated, limit, child.memory_info().rss)
 
     def close(self) -> None:
@@ -139,7 +139,7 @@ def _cpu(child: psutil.Process) -> float:
 
 
 def straightforward(item: Item, samples: int, shadings: int) -> Measured:
-    """A process of its own for each object; importing Blender is not counted. `shadings`: how many to render."""
+    """Run the script in its own process; importing Blender is not counted. `shadings`: how many to render."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         request = _request(item, samples, shadings, folder)
@@ -157,10 +157,10 @@ def blenderproc_is_there() -> bool:
 
 
 def blenderproc(item: Item, samples: int, shadings: int) -> Measured:
-    """BlenderProc from the source folder that MULTISHADE_BLENDERPROC names, run by MULTISHADE_BLENDERPROC_PYTHON."""
+    """Run BlenderProc from the source folder MULTISHADE_BLENDERPROC with the Python MULTISHADE_BLENDERPROC_PYTHON."""
     source = Path(os.environ[SOURCE])
     if not (source / "blenderproc" / "version.py").is_file():
-        raise PeerFailed(f"{SOURCE}={source}: no BlenderProc lies there (its source folder is meant)")
+        raise PeerFailed(f"{SOURCE}={source}: is not BlenderProc's source folder")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         request = _request(item, samples, shadings, folder)
@@ -198,9 +198,11 @@ def _request(item: Item, samples: int, shadings: int, folder: Path) -> dict[str,
 def _run(
     item: Item, command: list[str], request: dict[str, Any], folder: Path, environment: dict[str, str]
 ) -> Measured:
-    """The peer's process. All shadings are counted at the mean of those that were rendered."""
+    """Run the peer's process. All shadings are counted at the mean of those that were rendered."""
     (folder / "request.json").write_text(json.dumps(request))
-    with held_to(1):  # as ours is: held to one thread on several cores, Cycles would waste half of the time
+    with held_to(
+        1
+    ):  # as for ours: limited to one thread on several cores, Cycles would waste half of the time
         done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
     lines = [line for line in done.stdout.splitlines() if line.startswith('{"cpu"')]
     if not lines:
@@ -223,7 +225,7 @@ def _qualities(item: Item, folder: Path) -> dict[str, float]:
 
 
 def _write_mesh(item: Item, folder: Path) -> Path:
-    """The built-in mesh as an OBJ, centred and of radius 0.5, as our loader lays it into the scene."""
+    """Write the built-in mesh as an OBJ, centred and of radius 0.5, as our loader normalises it."""
     import trimesh
 
     mesh = objects.build(*family_and_seed(item.object))

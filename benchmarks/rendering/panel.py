@@ -23,7 +23,7 @@ LICENCE = "CC0-1.0"
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One line of the panel. `material` None: the object's file brings glass of its own."""
+    """One line of the panel. `material` None: the glass in the object's file."""
 
     object: str
     material: str | None
@@ -35,8 +35,8 @@ class Item:
 
     @property
     def name(self) -> str:
-        worn = self.material.split("/")[0].replace("_", " ") if self.material else "glass"
-        return f"{self.object.split('/')[0]}, {worn}"
+        material = self.material.split("/")[0].replace("_", " ") if self.material else "glass"
+        return f"{self.object.split('/')[0]}, {material}"
 
 
 PANEL = (
@@ -61,9 +61,11 @@ def config(overrides: list[str] | None = None) -> Config:
 
 
 def planned(item: Item, config: Config, folder: Path, views: range = range(1)) -> PlannedGroup:
-    """The item as a group of a plan; glass goes to `folder`. Cameras and lights depend on the place in the panel."""
-    skies = tuple(row for row in read_environments(config.sources.environments[0]) if row.split == "train")
-    paths = [environment_path(row) for row in skies]
+    """Plan the item as a group; glass is written to `folder`. Cameras and lights depend on the place in the panel."""
+    environments = tuple(
+        row for row in read_environments(config.sources.environments[0]) if row.split == "train"
+    )
+    paths = [environment_path(row) for row in environments]
     towards = config.views.model_copy(update={"canonical": ("front",) * views.stop, "jitter_degrees": 40.0})
     key = f"panel-{item.number:02d}"
     seen = []
@@ -77,7 +79,9 @@ def planned(item: Item, config: Config, folder: Path, views: range = range(1)) -
         seen.append(scene.View(f"{key}-v{number}", seed, camera, lights, sequence))
     material, spec = _material(item)
     still = scene.ObjectSource("monkey").rotation
-    return PlannedGroup(key, 0, item.number, _object(item, folder), material, spec, still, tuple(seen), skies)
+    return PlannedGroup(
+        key, 0, item.number, _object(item, folder), material, spec, still, tuple(seen), environments
+    )
 
 
 def _material(item: Item) -> tuple[MaterialRow | None, dict[str, Any]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image is compared with, where, and how: windows, the reference of 2,048 samples, PSNR."""
+"""How images are compared: windows of a reference with 2,048 samples, and PSNR."""
 
 import dataclasses
 from pathlib import Path
@@ -20,8 +20,8 @@ TARGET_DB = 38.0
 WINDOW, WINDOWS = (
     4,
     100,
-)  # a whole image of 2,048 samples takes minutes; these pixels, all over it, stand for it
-UNKNOWN = 0.2  # of the display's range: halves of the reference that differ by more do not tell the truth
+)  # a whole image of 2,048 samples takes minutes; these pixels are spread over it
+UNKNOWN = 0.2  # of the display's range: a pixel in which the reference's halves differ by more is left out
 SETTINGS = (SAMPLES, WINDOW, WINDOWS, UNKNOWN)
 MEDIAN = 0.2  # luminance of the middle pixel after exposure: the middle of the recipe's band
 
@@ -60,9 +60,9 @@ class Reference:
 def reference(
     boxes: tuple[Box, ...], halves: tuple[Image, Image], inside: NDArray[np.bool_], exposure: float
 ) -> Reference:
-    """The mean of two renders with half of the samples each and noise of their own: (N, 4, 4, 3), linear.
+    """Average two renders (N, 4, 4, 3), linear, with half of the samples each and independent noise.
 
-    Their difference tells the noise of the mean. A pixel in which only one of them has a firefly is not known.
+    Their difference measures the noise of the mean. A pixel in which only one of them has a firefly is left out.
     """
     one, other = (linear_to_srgb(np.clip(half * exposure, 0, 1)) for half in halves)
     known = inside & (np.abs(one - other).max(axis=-1) < UNKNOWN)
@@ -95,7 +95,7 @@ def _split(tiles: list[Box], count: int) -> list[list[Box]]:
 
 
 def exposure_of(image: Image, mask: NDArray[np.bool_]) -> float:
-    """The factor at which images are compared, from a quick whole image of it."""
+    """The exposure at which images are compared, from a quick whole image."""
     return exposure_to_median(luminance(image[mask]), MEDIAN, limit=Exposure().limit)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference of every image of the panel: rendered once (a quarter of an hour), kept here, made where missing."""
+"""The references of the panel's images: kept in `references/`, rendered if they are missing (15 minutes)."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from multishade.protocol.codec import to_json
 FOLDER = Path("benchmarks/rendering/references")
 SCRATCH = Path("data/bench-render")
 SEEDS = 77_000, 78_000  # of the two halves
-# Blender's own defaults, as a person finds them: what an image would be if nobody had tuned anything.
+# Blender's defaults.
 DEFAULTS = {
     "psnr": None,
     "denoise": False,
@@ -32,7 +32,7 @@ DEFAULTS = {
 
 
 def path_of(item: Item) -> Path:
-    """Named after what is seen and how: a panel that changed finds no reference of an earlier one."""
+    """The path contains a hash of what is rendered and how, so that a changed panel does not use old references."""
     SCRATCH.mkdir(parents=True, exist_ok=True)
     views = planned(item, config(), SCRATCH).views
     what = [to_json(view) for view in views], item.object, item.material, DEFAULTS, quality.SETTINGS
@@ -41,12 +41,12 @@ def path_of(item: Item) -> Path:
 
 
 def of(item: Item) -> dict[str, quality.Reference]:
-    """Field -> reference. Raises FileNotFoundError where `make` has not been run."""
+    """Read the references of an item, by field. Raises FileNotFoundError if they have not been rendered."""
     return quality.load(path_of(item))
 
 
 def make(bench: Bench, item: Item) -> float:
-    """Render the item's references; seconds, 0 where they are there."""
+    """Render the item's references if they are missing; returns seconds."""
     path = path_of(item)
     if path.is_file():
         return 0.0
@@ -73,7 +73,7 @@ def make(bench: Bench, item: Item) -> float:
 
 
 def make_all(items: tuple[Item, ...] = PANEL) -> float:
-    """Seconds in all."""
+    """Render the missing references of all items; returns seconds."""
     with Bench() as bench:
         total = 0.0
         for item in items:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of a run -> docs/performance.md and its plot. Every figure on the page comes from the results."""
+"""Results of a run -> the measured section of docs/performance.md and its plot."""
 
 import json
 import statistics
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages import replace_measured
 from benchmarks.rendering import quality, schedule
 from benchmarks.rendering.comparison import comparison, shown_seconds
 from benchmarks.rendering.panel import PANEL, config
@@ -17,40 +18,41 @@ PAPER_VIEWS = 133_278 * 6  # groups and views of the paper's set: 3.2 million im
 
 
 def write(results: Mapping[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace the measured section of the page, and draw the plot beside it."""
     (path.parent / "images").mkdir(exist_ok=True)
     plot(results, path.parent / "images" / PICTURE.name)
-    path.write_text("\n\n".join(sections(results)) + "\n")
+    replace_measured(path, "bench-render", "\n\n".join(sections(results)))
     print(f"wrote {path}")
 
 
 def sections(results: Mapping[str, Any]) -> list[str]:
+    """The paragraphs and tables of the measured section."""
     return [
-        "# Rendering performance",
+        "## Measurements",
         _run(results),
         _method(results),
-        "## Seconds per view",
+        "### Seconds per view",
         comparison(results),
         f"![PSNR against CPU seconds of each image](images/{PICTURE.name})",
         "Each image of four items: circles under a parallel light, squares under a point light, pentagons and diamonds "
         "under environments. The script has two settings, joined by a line.",
-        "## Quality",
+        "### Quality",
         panel_table(results),
-        "## More views, more lights",
+        "### More views, more lights",
         scaling(results),
-        "## The whole data set",
+        "### The whole data set",
         projection(results),
-        "## How the schedule was found",
+        "### Search for the sampling settings",
         search_table(),
     ]
 
 
 def _run(results: Mapping[str, Any]) -> str:
-    made = sum(found["seconds"] for (found,) in results["reference"].values())
-    references = "with the references" if made else "with the references that come with the harness"
+    seconds = sum(found["seconds"] for (found,) in results["reference"].values())
+    references = "rendered in the same run" if seconds else "that come with the harness"
     return (
-        f"Written by `make bench-render` (a run of {results['minutes']:.0f} minutes, {references}); edit the harness, "
-        "not this page."
+        f"This section is written by `make bench-render` (a run of {results['minutes']:.0f} minutes, with the "
+        f"references {references}); edit `benchmarks/rendering`, not this section."
     )
 
 
@@ -60,14 +62,14 @@ def _method(results: Mapping[str, Any]) -> str:
     return (
         "A view is four images (parallel light, point light, two environments), buffers and nine shadings at "
         f"{camera.width} x {camera.height}. Seconds are CPU seconds of all threads and processes: "
-        "a busy machine gives about the same. Quality is PSNR against Cycles with "
+        "other work on the machine changes them little. Quality is the PSNR against Cycles with "
         f"{quality.SAMPLES:,} samples and Blender's default light paths, display-encoded, inside the mask, in "
-        f"{quality.WINDOWS} windows of {quality.WINDOW} x {quality.WINDOW} pixels of each image, with the "
-        "reference's own noise taken out (its two halves tell it). Ours is `configs/multishade.yaml`: adaptive "
-        f"sampling to a noise of {render.adaptive.threshold:g}, at most {render.samples.environment} samples, the "
-        f"denoiser at {render.denoise.quality}, its guides cleaned ({render.denoise.prefilter}), only "
-        "the object's box. The script makes one render call for each image and each of nine white frames, the whole "
-        "frame, with Blender's default denoiser."
+        f"{quality.WINDOWS} windows of {quality.WINDOW} x {quality.WINDOW} pixels of each image; the reference's own "
+        "noise, estimated from its two halves, is subtracted. Ours is `configs/multishade.yaml`: adaptive sampling "
+        f"with a noise threshold of {render.adaptive.threshold:g}, at most {render.samples.environment} samples, "
+        f"denoiser quality {render.denoise.quality} with prefiltered guides ({render.denoise.prefilter}), only the "
+        "object's box. The script makes one render call for each image and each of nine white frames, the whole frame, "
+        "with Blender's default denoiser."
     )
 
 
@@ -82,8 +84,8 @@ def panel_table(results: Mapping[str, Any]) -> str:
     reached = sum(v >= quality.TARGET_DB for v in values)
     lines += [
         "",
-        f"dB of ours against the references. {reached} of {len(values)} images reach {quality.TARGET_DB:g} dB, the "
-        f"median has {statistics.median(values):.1f}, the least {min(values):.1f}.",
+        f"PSNR of our images against the references, in dB. {reached} of {len(values)} images reach "
+        f"{quality.TARGET_DB:g} dB; the median is {statistics.median(values):.1f}, the minimum {min(values):.1f}.",
     ]
     if "quality" in results:
         lines += ["", asked_for(results)]
@@ -91,33 +93,37 @@ def panel_table(results: Mapping[str, Any]) -> str:
 
 
 def asked_for(results: Mapping[str, Any]) -> str:
-    """What `render.quality.psnr` gives, and how well it knows."""
+    """The quality with `render.quality.psnr`, and the error of its estimate."""
     found = {int(number): runs[0] for number, runs in results["quality"].items()}
-    off = [told - run["psnr"][field] for run in found.values() for field, told in run["estimated"].items()]
+    off = [
+        estimate - run["psnr"][field]
+        for run in found.values()
+        for field, estimate in run["estimated"].items()
+    ]
     recipes = {number: results["ours"][str(number)][0]["total"] for number in found}
     seconds = ", ".join(
-        f"{run['total']:.0f} s for {PANEL[number].name} (as the recipe is: {recipes[number]:.0f})"
+        f"{run['total']:.0f} s for {PANEL[number].name} (the recipe: {recipes[number]:.0f})"
         for number, run in found.items()
     )
     values = [value for run in found.values() for value in run["psnr"].values()]
     return (
-        f"With `render.quality.psnr={quality.TARGET_DB:g}` instead of adaptive sampling, of {len(values)} images "
-        f"{sum(value >= quality.TARGET_DB for value in values)} reach that, the least has {min(values):.1f} dB; the "
-        f"estimate while rendering is off by {statistics.mean(off):+.1f} dB on average, {statistics.stdev(off):.1f} "
-        f"standard deviation. {seconds}."
+        f"With `render.quality.psnr={quality.TARGET_DB:g}` instead of adaptive sampling, "
+        f"{sum(value >= quality.TARGET_DB for value in values)} of {len(values)} images reach this; the minimum is "
+        f"{min(values):.1f} dB. The estimate while rendering is off by {statistics.mean(off):+.1f} dB on average, with "
+        f"a standard deviation of {statistics.stdev(off):.1f} dB. The time is {seconds}."
     )
 
 
 def scaling(results: Mapping[str, Any]) -> str:
-    """What views and lights of one object cost together, against each alone."""
+    """The cost of several views or lights of one object, in relation to each alone."""
     lines = []
     for number, (found,) in results["scaling"].items():
         (few, cheap), (many, dear) = found["lights"].items()
         together, alone = found["together"], found["alone"]
         lines.append(
-            f"{PANEL[int(number)].name}: {found['views']} views in one group take {together:.1f} CPU s, each "
-            f"in its own {alone:.1f} ({together / alone:.2f} of it). A view with {few} lamps takes {cheap:.1f}, with "
-            f"{many} {dear:.1f} ({dear / cheap * int(few) / int(many):.2f} a lamp, against the first)."
+            f"{PANEL[int(number)].name}: {found['views']} views in one group take {together:.1f} CPU s, in "
+            f"groups of their own {alone:.1f} (ratio {together / alone:.2f}). A view with {few} lamps takes "
+            f"{cheap:.1f}, with {many} lamps {dear:.1f} (ratio per lamp {dear / cheap * int(few) / int(many):.2f})."
         )
     return "\n".join(lines)
 
@@ -130,15 +136,15 @@ def projection(results: Mapping[str, Any]) -> str:
     return (
         f"{PAPER_VIEWS:,} views ({4 * PAPER_VIEWS:,} images) at {per_view:.1f} s are {hours:,.0f} core-hours, "
         f"{hours / 24 / 1000:.1f} days on 1,000 cores, if objects cost what the panel's do and cores are as fast as "
-        "this machine's. A group of six views shares one import, which this counts six times. Blender held at most "
-        f"{memory:.2f} GiB; real meshes and textures need more (`runtime.memory_gib` is the limit)."
+        "this machine's. The six views of a group share one import, which is counted six times here. Blender used at "
+        f"most {memory:.2f} GiB; real meshes and textures need more (`runtime.memory_gib` is the limit)."
     )
 
 
 def search_table() -> str:
     """The candidates of the search at equal quality, cheapest first."""
     if not schedule.RESULTS.is_file():
-        return "Not run: `make search-render`."
+        return "Not measured yet: run `make search-render`."
     trials = [schedule.Trial(**line) for line in json.loads(schedule.RESULTS.read_text())]
     rows = []
     for candidate in {trial.candidate: None for trial in trials}:
@@ -149,11 +155,11 @@ def search_table() -> str:
     items = ", ".join(PANEL[number].name for number in sorted({trial.item for trial in trials}))
     lines = [
         f"`make search-render`: CPU seconds of the images of a view at {quality.TARGET_DB:g} dB, mean over items "
-        f"({items}), from two measured settings of each image: where all images have one setting, and where each "
-        "image has what it needs. If not said otherwise: light paths of at most 4 bounces, an importance map of "
-        "1,024. Measured against earlier references of 12 windows of 10 x 10 pixels.",
+        f"({items}), interpolated from two measured settings of each image: with one setting for all images, and "
+        "with the setting that each image needs. Unless stated otherwise: light paths of at most 4 bounces, an "
+        "importance map of 1,024. Measured against earlier references of 12 windows of 10 x 10 pixels.",
         "",
-        "| what | one setting | it is | each its own |",
+        "| candidate | one setting for all | the setting | one per image |",
         "| --- | --- | --- | --- |",
     ]
     for alike, own, candidate, wanted in sorted(rows, key=lambda row: row[0]):
@@ -162,16 +168,16 @@ def search_table() -> str:
 
 
 def _setting(wanted: Mapping[str, float]) -> str:
-    """What `schedule.for_all` found, in words."""
+    """The settings of `schedule.for_all` as text."""
     if "dB" in wanted:
-        return f"{wanted['dB']:.1f} dB asked for"
+        return f"{wanted['dB']:.1f} dB as the target"
     if "threshold" in wanted:
         return f"threshold {wanted['threshold']:.3f}"
     return ", ".join(f"{_count(samples)} ({kind})" for kind, samples in wanted.items())
 
 
 def plot(results: Mapping[str, Any], path: Path) -> None:
-    """Seconds against dB: every image of every method, its two settings joined by a line."""
+    """Plot seconds against dB: every image of every method, its two settings joined by a line."""
     import matplotlib
 
     matplotlib.use("Agg")

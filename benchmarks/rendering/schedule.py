@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the schedule was found: `make search-render`.
+"""The search for the recipe's sampling: `make search-render`.
 
-Each candidate renders every image of some items with two settings, a cheap and a dear one: two numbers of samples, two
-thresholds of adaptive sampling, or two qualities. From those follow the seconds at which an image reaches 38 dB, and
-the one setting at which all images do, as a real run has to choose it. The cheapest is the best.
+Each candidate renders every image of some items with two settings, a cheap and an expensive one: two numbers of
+samples, two thresholds of adaptive sampling, or two target qualities. From these are interpolated the seconds at which
+an image reaches 38 dB, and the one setting with which all images do, which a real run has to use. The cheapest one
+is chosen.
 """
 
 import argparse
@@ -59,7 +60,7 @@ CANDIDATES: Mapping[str, Mapping[str, Any]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """One image with one setting (samples, a threshold, or dB that were asked for): CPU seconds and dB."""
+    """One image with one setting (samples, a threshold, or target dB): CPU seconds and dB."""
 
     candidate: str
     item: int
@@ -71,7 +72,7 @@ class Trial:
 
 
 def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
-    """All images of the item, with each of the two settings."""
+    """Render all images of the item with each of the two settings."""
     known, child = references.of(item), psutil.Process(bench.blender.pid)
     found = []
     dial = dial_of(candidate)
@@ -84,7 +85,7 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
         view = bench.load(item, samples=dict.fromkeys(bench.settings.samples, count), **changes)
         box = object_box(bench.mask(view)) if crop else (0, 0, bench.shape[1], bench.shape[0])
         corner = (box[0], box[1], box[0] + 8, box[1] + 8)
-        bench.image(view, 0, corner, 0)  # from here on the mesh is in Cycles
+        bench.image(view, 0, corner, 0)  # loads the mesh into Cycles
         for number, light in enumerate(view.lights):
             before = sum(child.cpu_times()[:2])
             image = bench.whole(view, number, box)
@@ -95,13 +96,13 @@ def trials(bench: Bench, item: Item, candidate: str) -> list[Trial]:
 
 
 def dial_of(candidate: str) -> str:
-    """What decides how good its images are: "samples", by kind of light, or one "threshold" or "dB" for all."""
+    """The setting that decides the quality: "samples" by kind of light, or one "threshold" or "dB" for all."""
     dials = {"adaptive": "threshold", "quality": "dB"}
     return dials.get(candidate.split(",")[0], "samples")
 
 
 def by_image(found: Sequence[Trial]) -> dict[tuple[int, str], tuple[Trial, Trial]]:
-    """(item, field) -> its cheap and its dear trial."""
+    """(item, field) -> its cheap and its expensive trial."""
     pairs: dict[tuple[int, str], list[Trial]] = {}
     for trial in found:
         pairs.setdefault((trial.item, trial.field), []).append(trial)
@@ -111,8 +112,8 @@ def by_image(found: Sequence[Trial]) -> dict[tuple[int, str], tuple[Trial, Trial
 def seconds_at(target: float, few: tuple[float, float], many: tuple[float, float]) -> float:
     """CPU seconds (or samples) at which an image reaches `target` dB, from (seconds, dB) with two settings.
 
-    dB grow with the logarithm of the seconds. Never less than the cheaper setting took; infinite where the dearer
-    one is not better.
+    dB grow with the logarithm of the seconds. Never less than the cheaper setting took; infinite if the more
+    expensive one is not better.
     """
     (cheap, low), (dear, high) = few, many
     if low >= target:
@@ -123,7 +124,7 @@ def seconds_at(target: float, few: tuple[float, float], many: tuple[float, float
 
 
 def each_its_own(found: Sequence[Trial]) -> float:
-    """CPU seconds of a view, mean over items, where every image gets what it needs for 38 dB."""
+    """CPU seconds of a view, mean over items, if every image has the setting that it needs for 38 dB."""
     totals: dict[int, float] = {}
     for (item, _), (few, many) in by_image(found).items():
         spent = seconds_at(quality.TARGET_DB, (few.seconds, few.psnr), (many.seconds, many.psnr))
@@ -160,7 +161,7 @@ def all_alike(found: Sequence[Trial]) -> float:
 
 
 def _work(trial: Trial) -> float:
-    """What a pixel's samples are in proportion to: themselves, one over the threshold's square, or what dB need."""
+    """The number to which a pixel's samples are proportional, from samples, a threshold or dB."""
     dial = dial_of(trial.candidate)
     if dial == "dB":
         return float(10 ** (trial.setting / 10 / PLANNING_EXPONENT))
@@ -184,7 +185,7 @@ def main() -> None:
         for (candidate, number), new in zip(tasks, pool.map(_task, tasks), strict=True):
             found.setdefault(candidate, []).extend(new)
             if number == args.items[-1]:
-                print(f"{candidate:<36} {each_its_own(found[candidate]):7.1f} CPU s a view", flush=True)
+                print(f"{candidate:<36} {each_its_own(found[candidate]):7.1f} CPU s per view", flush=True)
     kept += [dataclasses.asdict(trial) for new in found.values() for trial in new]
     RESULTS.write_text(json.dumps(kept, indent=0))
 
