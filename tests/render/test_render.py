@@ -15,6 +15,10 @@ import pytest
 import trimesh
 
 from multishade.cli import main
+from multishade.config import load_config
+from multishade.render.failures import FailureKind, read_shard_failure
+from multishade.render.plan import make_plan
+from multishade.render.run import render
 from multishade.shards.tar import read_shard
 
 pytestmark = pytest.mark.blender
@@ -86,6 +90,13 @@ def test_two_workers_and_more_threads_give_the_same_bytes(
     assert main(arguments(objects, tmp_path / "workers", "--workers", "2")) == 0
     assert main(arguments(objects, tmp_path / "threads", "--workers", "1", "--cpus-per-worker", "2")) == 0
     assert hashes(tmp_path / "workers") == hashes(reference) == hashes(tmp_path / "threads")
+
+
+def test_one_process_without_ray_gives_the_same_bytes(objects: Path, reference: Path, tmp_path: Path) -> None:
+    plan = make_plan(load_config(DEMO, [*SMALL, f"sources.objects={objects}"]))
+    result = render(plan, tmp_path)
+    assert result.complete and [report.samples for report in result.rendered] == [4, 4]
+    assert hashes(tmp_path) == hashes(reference)
 
 
 def test_a_running_cluster_is_joined(objects: Path, reference: Path, tmp_path: Path) -> None:
@@ -219,6 +230,7 @@ def test_bad_assets_are_left_out_by_name_and_the_rest_is_rendered(
     assert len(list(read_shard(out / "multishade-000000.tar"))) == 2  # two views of the one good object
     marker = json.loads((out / "multishade-000000.json").read_text())
     assert {failure["object"] for failure in marker["failures"]} == {"empty", "torn", "changed"}
+    assert {failure["kind"] for failure in marker["failures"]} == {"asset"}
     # A rerun does not pretend that all is well.
     assert main(run) == 1
     assert "3 groups were left out" in capsys.readouterr().out
@@ -244,6 +256,9 @@ def test_missing_device_is_one_clear_error(
         in capsys.readouterr().out
     )
     assert not list(tmp_path.glob("*.tar"))
+    kept = read_shard_failure(tmp_path / "multishade-000000.tar")
+    assert kept is not None and kept.kind is FailureKind.DEVICE
+    assert {group.kind for group in kept.groups} == {FailureKind.DEVICE}
 
 
 @pytest.mark.parametrize(
