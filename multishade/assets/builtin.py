@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers of seeds in, manifest rows of the built-in objects, materials and environments out: they need no
-file."""
+"""Numbers of seeds in, manifest rows of the built-in objects, materials and environments out."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow
 from multishade.errors import ManifestError
 
-LICENCE = (
-    "CC0-1.0"  # what a family and a seed give is nobody's; the studio lights are CC0 by their own licence.txt
-)
+LICENCE = "CC0-1.0"  # of generated assets; Blender's studio lights are CC0 by their own licence.txt
 
-# Split by content, as far apart as eight allow: each split has one by day and one by artificial or low light.
+# Split by content: each split has one map by day and one by artificial or low light.
 STUDIO_LIGHTS: dict[str, Literal["train", "val", "test"]] = {
     "city": "train",
     "courtyard": "val",
@@ -25,20 +22,17 @@ STUDIO_LIGHTS: dict[str, Literal["train", "val", "test"]] = {
 
 
 def builtin_objects(per_family: int = 32) -> list[ObjectRow]:
-    """Seeds 0 .. per_family - 1 of every family, and Blender's monkey. Of eight seeds six are for training,
-    one for validation, one for testing. Raises ManifestError for a number below 1."""
+    """List seeds 0 .. per_family - 1 of every object family, and Blender's monkey.
+
+    Of eight seeds six are for training, one is for validation and one for testing.
+
+    Raises:
+        ManifestError: If the number is below 1.
+    """
     from multishade.procedural.objects import FAMILIES
 
     rows = [
-        ObjectRow(
-            id=f"{family.replace('_', '-')}-{seed:05d}",
-            source="builtin",
-            location=f"{family}/{seed}",
-            licence=LICENCE,
-            split=split_of_seed(seed, 8),
-            tags=("builtin",),
-            family=family,
-        )
+        ObjectRow(**_common(family, seed, 8), family=family)
         for family in FAMILIES
         for seed in _seeds(per_family, "--objects-per-family")
     ]
@@ -55,27 +49,24 @@ def builtin_objects(per_family: int = 32) -> list[ObjectRow]:
 
 
 def builtin_materials(per_family: int = 18) -> list[MaterialRow]:
-    """Seeds 0 .. per_family - 1 of every family. Of six seeds four are for training, one for validation,
-    one for testing. Raises ManifestError for a number below 1."""
+    """List seeds 0 .. per_family - 1 of every material family.
+
+    Of six seeds four are for training, one is for validation and one for testing.
+
+    Raises:
+        ManifestError: If the number is below 1.
+    """
     from multishade.procedural.materials import FAMILIES
 
     return [
-        MaterialRow(
-            id=f"{family.replace('_', '-')}-{seed:05d}",
-            source="builtin",
-            location=f"{family}/{seed}",
-            licence=LICENCE,
-            split=split_of_seed(seed, 6),
-            tags=("builtin",),
-            kind=kind,
-        )
+        MaterialRow(**_common(family, seed, 6), kind=kind)
         for family, kind in FAMILIES.items()
         for seed in _seeds(per_family, "--materials-per-family")
     ]
 
 
 def builtin_environments() -> list[EnvironmentRow]:
-    """The eight environment maps that Blender carries, 1,024 x 512."""
+    """List the eight environment maps that Blender contains, 1,024 x 512 pixels."""
     return [
         EnvironmentRow(
             id=name,
@@ -92,13 +83,25 @@ def builtin_environments() -> list[EnvironmentRow]:
 
 
 def split_of_seed(seed: int, every: int) -> Literal["train", "val", "test"]:
-    """The last of `every` seeds is for testing, the one before it for validation.
+    """Return the split of a seed: of `every` consecutive seeds, the last is for testing, the one before for validation.
 
-    A seed's split depends on the seed alone, so a larger manifest never moves a tested object into training.
+    It depends on the seed alone, so that a larger manifest never moves an object from testing into training.
     """
     if seed % every == every - 1:
         return "test"
     return "val" if seed % every == every - 2 else "train"
+
+
+def _common(family: str, seed: int, every: int) -> dict[str, Any]:
+    """The fields of a row of a family and a seed; `every` as for `split_of_seed`."""
+    return {
+        "id": f"{family.replace('_', '-')}-{seed:05d}",
+        "source": "builtin",
+        "location": f"{family}/{seed}",
+        "licence": LICENCE,
+        "split": split_of_seed(seed, every),
+        "tags": ("builtin",),
+    }
 
 
 def _seeds(count: int, option: str) -> range:

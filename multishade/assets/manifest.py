@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSONL manifests in, checked rows out, and back: which objects, materials and environments there are.
+"""A JSONL manifest of objects, materials or environments in, checked rows out, and back.
 
-One row is one line; `multishade.assets.schema` says what a row holds. A reader finds every mistake of a file in one
-go.
+One row is one line; `multishade.assets.schema` defines its fields. A reader reports all mistakes of a file at once.
 """
 
 import json
@@ -16,43 +15,51 @@ from multishade.assets.files import write_json_lines
 from multishade.assets.schema import EnvironmentRow, Maps, MaterialRow, ObjectRow, Row, RowType, row_as_json
 from multishade.errors import ManifestError
 
-__all__ = [
-    "EnvironmentRow",
-    "Maps",
-    "MaterialRow",
-    "ObjectRow",
-    "Row",
-    "read_environments",
-    "read_materials",
-    "read_objects",
-    "row_as_json",
-    "write_rows",
-]
-
-MOST_ERRORS = 20  # enough to see a pattern, few enough to read
+MAX_ERRORS = 20  # enough to see a pattern, few enough to read
 
 
 def read_objects(path: str | Path) -> tuple[ObjectRow, ...]:
-    """Rows of an objects manifest, in the file's order. Raises ManifestError naming file, line, field and
-    value."""
+    """Read an objects manifest.
+
+    Args:
+        path: A JSONL file.
+
+    Returns:
+        Its rows in the file's order, resolved against its folder.
+
+    Raises:
+        ManifestError: If the file cannot be read, has no rows, or has a mistake; it names file, line, field and value.
+    """
     return _read(path, ObjectRow)
 
 
 def read_materials(path: str | Path) -> tuple[MaterialRow, ...]:
-    """Rows of a materials manifest, in the file's order. Raises ManifestError as `read_objects` does."""
+    """Read a materials manifest, as `read_objects` does.
+
+    Raises:
+        ManifestError: As `read_objects`.
+    """
     return _read(path, MaterialRow)
 
 
 def read_environments(path: str | Path) -> tuple[EnvironmentRow, ...]:
-    """Rows of an environments manifest, in the file's order. Raises ManifestError as `read_objects` does."""
+    """Read an environments manifest, as `read_objects` does.
+
+    Raises:
+        ManifestError: As `read_objects`.
+    """
     return _read(path, EnvironmentRow)
 
 
 def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
-    """Write rows as JSONL, sorted by id, atomically: the same rows give the same bytes, and a reader never
-    sees half.
+    """Write rows as JSONL, sorted by id, atomically: the same rows give the same bytes, and a reader never sees half.
 
-    Raises ManifestError for duplicate ids and where the folder cannot be written.
+    Args:
+        path: The manifest.
+        rows: Rows of one kind, with unique ids.
+
+    Raises:
+        ManifestError: If two rows have the same id, or if the file cannot be written.
     """
     path = Path(path)
     ordered = sorted(rows, key=lambda row: row.id)
@@ -87,10 +94,8 @@ def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:
             rows[number] = row.with_folder(path.parent.absolute())
     problems += [f"{path.name}:{message}" for message in _conflicts(rows)]
     if problems:
-        more = len(problems) - MOST_ERRORS
-        raise ManifestError(
-            "\n".join(problems[:MOST_ERRORS]) + (f"\n... and {more} more" if more > 0 else "")
-        )
+        more = len(problems) - MAX_ERRORS
+        raise ManifestError("\n".join(problems[:MAX_ERRORS]) + (f"\n... and {more} more" if more > 0 else ""))
     if not rows:
         raise ManifestError(f"{path}: holds no rows; make some with `multishade assets`")
     return tuple(rows.values())
@@ -99,13 +104,13 @@ def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:
 def _object_of(line: str) -> dict[str, Any]:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in items]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"field {twice!r} stands twice in the row")
+        duplicate = next((name for name in names if names.count(name) > 1), None)
+        if duplicate is not None:
+            raise ValueError(f"field {duplicate!r} occurs twice in the row")
         return dict(items)
 
     def constant(name: str) -> float:
-        raise ValueError(f"{name} is not a number that JSON knows")
+        raise ValueError(f"{name} is not a number in JSON")
 
     try:
         data = json.loads(line, object_pairs_hook=pairs, parse_constant=constant)
@@ -117,29 +122,29 @@ def _object_of(line: str) -> dict[str, Any]:
 
 
 def _messages(error: ValidationError, model: type[Row]) -> list[str]:
-    """pydantic's findings in our words: field, value, what is allowed."""
+    """One message per error of pydantic: field, value, what is allowed."""
     messages = []
-    for found in error.errors(include_url=False):
-        field = ".".join(str(part) for part in found["loc"] if not str(part).startswith("function-"))
-        value, kind = found["input"], found["type"]
+    for detail in error.errors(include_url=False):
+        field = ".".join(str(part) for part in detail["loc"] if not str(part).startswith("function-"))
+        value, kind = detail["input"], detail["type"]
         if kind == "value_error":
-            text = str(found["ctx"]["error"])
+            text = str(detail["ctx"]["error"])
             messages.append(f"field {field!r}: {text}" if field else text)
         elif kind == "missing":
             messages.append(f"field {field!r} is missing")
         elif kind == "extra_forbidden":
-            known = Maps.model_fields if field.startswith("maps.") else model.model_fields
-            messages.append(f"field {field!r} is unknown; allowed are {', '.join(known)}")
+            allowed = Maps.model_fields if field.startswith("maps.") else model.model_fields
+            messages.append(f"field {field!r} is unknown; allowed are {', '.join(allowed)}")
         elif kind == "literal_error":
-            messages.append(f"field {field!r}: {value!r} is not {found['ctx']['expected']}")
+            messages.append(f"field {field!r}: {value!r} is not {detail['ctx']['expected']}")
         else:
-            reason = found["msg"].removeprefix("Input ").replace("should be", "has to be")
+            reason = detail["msg"].removeprefix("Input ").replace("should be", "has to be")
             messages.append(f"field {field!r}: {value!r} {reason}")
     return messages
 
 
 def _conflicts(rows: dict[int, RowType]) -> Sequence[str]:
-    """Ids that stand twice, and one asset in two splits: what is tested on must never be trained on."""
+    """Messages on duplicate ids and on one asset in two splits: no asset may be in training and in testing."""
     messages = []
     by_id: dict[str, int] = {}
     by_content: dict[str, tuple[int, RowType]] = {}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of manifests: frozen, strict models of one object, one material, one environment.
 
-A row's `location` is kept as it is written, since fingerprints are made of it; `row.path` resolves it
-against the folder of the manifest that the row came from.
+A row keeps `location` as it is written, since fingerprints include it; `row.path` resolves it against the folder of the
+row's manifest.
 """
 
 import os
@@ -44,9 +44,19 @@ Corner = tuple[float, float, float]
 
 
 class Row(BaseModel):
-    """What every row has. `id` names it in shards, so it has no dots; `files` are the further files of one
-    asset (buffers, textures, material libraries), relative to the folder of its main file, and are hashed
-    with it."""
+    """The fields of every row.
+
+    Attributes:
+        id: Name in shards, without dots.
+        source: Where the asset comes from: a file, the program or Blender.
+        location: Depends on the source; see the subclasses.
+        sha256: Hash of the files (see `hashing.sha256_of_files`); None for an asset without files.
+        files: Further files of the asset (buffers, textures, material libraries), relative to the folder of its main
+            file; they are hashed with it.
+        licence: SPDX identifier, or a statement.
+        split: Training, validation or testing.
+        tags: Properties, for selection.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -62,31 +72,34 @@ class Row(BaseModel):
 
     @property
     def in_files(self) -> bool:
-        """Whether the asset lies in files of its own, and not in the program or in Blender."""
+        """Whether the asset has files of its own, rather than being part of the program or of Blender."""
         return self.source in ("file", "maps")
 
     @property
     def path(self) -> Path:
-        """Absolute path of the main file, or of the folder of maps. Raises ManifestError for a built-in
-        asset."""
+        """Absolute path of the main file, or of the folder of maps.
+
+        Raises:
+            ManifestError: If the asset is built in and has no file.
+        """
         if not self.in_files:
             raise ManifestError(f"{self.id}: a row of source {self.source!r} has no file of its own")
         return Path(os.path.abspath(self._folder / self.location))
 
     def with_folder(self: "RowType", folder: Path) -> "RowType":
-        """The same row, its location resolved against `folder`."""
+        """Return the same row, its location resolved against `folder`."""
         row = self.model_copy()
         row._folder = folder
         return row
 
     def members(self) -> tuple[Path, tuple[str, ...]]:
-        """The folder that `sha256` covers, and the names of the files in it, the main file first."""
+        """Return the folder that `sha256` covers and the names of the files in it, the main file first."""
         return self.path.parent, (self.path.name, *self.files)
 
     @model_validator(mode="after")
     def _file_is_hashed(self) -> "Row":
         if self.in_files and self.sha256 is None:
-            raise ValueError("field 'sha256' is missing: a row that stands for a file states its hash")
+            raise ValueError("field 'sha256' is missing: a row of a file must state its hash")
         if not self.in_files and (self.sha256 is not None or self.files):
             raise ValueError(f"fields 'sha256' and 'files' belong to files; source {self.source!r} has none")
         return self
@@ -96,9 +109,15 @@ RowType = TypeVar("RowType", bound=Row)
 
 
 class ObjectRow(Row):
-    """`location` is "family/seed" (builtin), "monkey" (blender) or a path (file). Bounds are in the file's
-    own units and axes; counts are of triangles and of vertices as trimesh reads them, null where it
-    cannot."""
+    """One object.
+
+    Attributes:
+        location: "family/seed" (builtin), "monkey" (blender) or a path (file).
+        family: Family of a built-in object, or the class that a collection gives it.
+        vertices: Number of vertices as trimesh reads them, None if it cannot.
+        faces: Number of triangles, likewise.
+        bounds: Low and high corner of the bounding box, in the file's own units and axes.
+    """
 
     source: Literal["builtin", "blender", "file"]
     family: Identifier
@@ -133,17 +152,22 @@ class Maps(BaseModel):
     opacity: RelativeFile | None = None
 
     def present(self) -> dict[str, str]:
-        """Map name -> relative path, of those that exist, in the order of MAPS."""
+        """Return the relative path of each map that exists, by map name, in the order of `MAPS`."""
         return {name: getattr(self, name) for name in MAPS if getattr(self, name) is not None}
 
 
 class MaterialRow(Row):
-    """`location` is "family/seed" (builtin) or the folder that `maps` are relative to (maps).
+    """One material.
 
-    normal_convention: "opengl" (green is up the image), "directx" (green is down), null where nothing told;
-    a reader takes null as "opengl", as glTF does. normal_convention_from: how it was found: the file's
-    "name", the gradient of the "height" map, the normal map's own "curl", or "given" by a person. scale:
-    metres along one edge of the texture.
+    Attributes:
+        location: "family/seed" (builtin) or the folder that `maps` are relative to (maps).
+        kind: Whether it is a metal.
+        maps: Its files (maps), None if built in.
+        normal_convention: "opengl" (green is up the image), "directx" (green is down), None if undetermined; a reader
+            takes None as "opengl", as glTF does.
+        normal_convention_from: How the convention was determined: the file's "name", the gradient of the "height" map,
+            the normal map's own "curl", or "given" by a person.
+        scale: Metres along one edge of the texture.
     """
 
     source: Literal["builtin", "maps"]
@@ -172,8 +196,13 @@ class MaterialRow(Row):
 
 
 class EnvironmentRow(Row):
-    """`location` is a file name among Blender's studio lights (builtin) or a path (file); all are
-    equirectangular."""
+    """One environment map, equirectangular.
+
+    Attributes:
+        location: A file name among Blender's studio lights (builtin) or a path (file).
+        width: Pixels.
+        height: Pixels.
+    """
 
     source: Literal["builtin", "file"]
     width: Annotated[int, Field(ge=2)] | None = None
@@ -187,7 +216,11 @@ class EnvironmentRow(Row):
 
 
 def family_and_seed(location: str) -> tuple[str, int]:
-    """ "superquadric/17" -> ("superquadric", 17). Raises ValueError for anything else."""
+    """Split the location of a built-in asset: "superquadric/17" -> ("superquadric", 17).
+
+    Raises:
+        ValueError: If it has another form.
+    """
     family, _, seed = location.partition("/")
     if not family.isidentifier() or not (seed.isascii() and seed.isdigit()):
         raise ValueError(f"field 'location': {location!r} is not 'family/seed', such as 'superquadric/17'")
@@ -195,7 +228,6 @@ def family_and_seed(location: str) -> tuple[str, int]:
 
 
 def row_as_json(row: Row) -> dict[str, Any]:
-    """A row as plain data, as it stands in its file: nulls and empty lists left out. For fingerprints and
-    for writing."""
+    """Return a row as plain data, without nulls and empty lists (except `tags`): for fingerprints and for writing."""
     data = row.model_dump(mode="json", exclude_none=True)
     return {name: value for name, value in data.items() if value != [] or name == "tags"}

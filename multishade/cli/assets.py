@@ -32,7 +32,8 @@ def _add_builtin(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run_builtin(args: argparse.Namespace) -> int:
     from multishade.assets.builtin import builtin_environments, builtin_materials, builtin_objects
-    from multishade.assets.manifest import Row, write_rows
+    from multishade.assets.manifest import write_rows
+    from multishade.assets.schema import Row
 
     manifests: dict[str, list[Row]] = {
         "objects": [*builtin_objects(args.objects_per_family)],

@@ -91,16 +91,18 @@ def run_objaverse(args: argparse.Namespace) -> int:
     def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
         from dataclasses import replace
 
-        from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse, read_uids
+        from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse
+        from multishade.assets.fetch.uid_list import local_copy, read_uids
         from multishade.assets.scanning.triage import TriageRules
 
         given = {"max_megabytes": args.max_mb, "min_faces": args.min_faces, "max_faces": args.max_faces}
-        lists = [
-            read_uids(path) for path in (args.uids, _filter_list(args.filter_list, cache, policy)) if path
-        ]
+        lists = [read_uids(args.uids)] if args.uids else []
+        if args.filter_list:
+            lists.append(read_uids(local_copy(args.filter_list, cache, policy)))
         uids = None
         if lists:
-            uids = tuple(uid for uid in lists[0] if all(uid in set(other) for other in lists[1:]))
+            others = [set(other) for other in lists[1:]]
+            uids = tuple(uid for uid in lists[0] if all(uid in other for other in others))
         options = ObjaverseOptions(
             uids=uids,
             categories=tuple(args.lvis),
@@ -239,19 +241,3 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
 
 def _codes(text: str) -> tuple[str, ...]:
     return () if text == "any" else tuple(code.strip() for code in text.split(",") if code.strip())
-
-
-def _filter_list(given: str | None, cache: Path, policy: "FetchPolicy") -> Path | None:
-    """The file of a filter list; one that lies at a URL is fetched once, so that a later run goes on with the same."""
-    if not given:
-        return None
-    if not given.startswith(("http://", "https://")):
-        return Path(given)
-    import hashlib
-
-    from multishade.assets.fetch.download import download
-    from multishade.assets.fetch.transfer import Download
-
-    name = hashlib.sha256(given.encode()).hexdigest()[:16]
-    path = cache / "lists" / f"{name}-{Path(given.split('?')[0]).name}"
-    return download(Download(given, path), policy).path

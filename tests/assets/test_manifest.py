@@ -12,15 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multishade.assets.builtin import builtin_environments, builtin_materials, builtin_objects, split_of_seed
-from multishade.assets.manifest import (
-    EnvironmentRow,
-    ObjectRow,
-    read_environments,
-    read_materials,
-    read_objects,
-    row_as_json,
-    write_rows,
-)
+from multishade.assets.manifest import read_environments, read_materials, read_objects, write_rows
+from multishade.assets.schema import EnvironmentRow, ObjectRow, row_as_json
 from multishade.errors import ManifestError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -93,8 +86,8 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
     [
         ('{"id": 1', "objects.jsonl:1: is not JSON"),
         ("[]", "objects.jsonl:1: is list, not a JSON object"),
-        ('{"id": "a", "id": "b"}', "objects.jsonl:1: field 'id' stands twice"),
-        ('{"bounds": NaN}', "objects.jsonl:1: NaN is not a number that JSON knows"),
+        ('{"id": "a", "id": "b"}', "objects.jsonl:1: field 'id' occurs twice"),
+        ('{"bounds": NaN}', "objects.jsonl:1: NaN is not a number in JSON"),
     ],
 )
 def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str, message: str) -> None:

@@ -253,7 +253,7 @@ def test_shrinking_keeps_depth_mean_and_unit_normals(tmp_path: Path, dtype: type
     np.testing.assert_allclose(length, 1, atol=0.02)
     write_map(encode_png(grey), tmp_path, "roughness", 64)
     assert (tmp_path / "roughness.png").read_bytes() == encode_png(grey)
-    with pytest.raises(AssetError, match="its basecolor is in no image format"):
+    with pytest.raises(AssetError, match="its basecolor is not in a supported image format"):
         write_map(b"nothing", tmp_path, "basecolor", None)
 
 

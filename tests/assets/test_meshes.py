@@ -20,7 +20,7 @@ NO_FACES = "has no faces"
 REFUSED = {
     "infinite or NaN": ["BoxWithInfinites.glb", "inf_nan.obj"],
     "vertex index|index .* is out of range": ["IndexOutOfRange.gltf", "AllIndicesOutOfRange.gltf"],
-    "are no tree": ["RecursiveNodes.gltf", "cube_att.gltf"],
+    "are not a tree": ["RecursiveNodes.gltf", "cube_att.gltf"],
     "has no scene": ["NoScene.gltf", "min_version_invalid.gltf", "invalid_data_uri.gltf"],
     "no faces in its scene": [
         "SceneWithoutNodes.gltf",
@@ -33,7 +33,7 @@ REFUSED = {
         "BoxTextured_meshopt.glb",
     ],
     r"is 2\.15e\+09 units across": ["ZeroLengthBufferView.gltf"],
-    "glTF wants": [
+    "glTF requires": [
         "badArray.gltf",
         "badObject.gltf",
         "badString.gltf",
@@ -199,8 +199,8 @@ def test_a_triangle_is_flat_and_its_own_transform_counts(tmp_path: Path) -> None
         ({"asset": {"version": "1.0"}}, "is glTF '1.0'; only '2.0'"),
         ({"scene": 3}, r"the default scene points to scenes\[3\], but there are 1"),
         ({"nodes": [{"mesh": 1}]}, r"a node points to meshes\[1\], but there are 1"),
-        ({"nodes": [{"children": [0], "mesh": 0}]}, "its nodes are no tree"),
-        ({"nodes": [{"mesh": 0, "scale": [1, 1]}]}, "scale has 2 numbers, glTF wants 3"),
+        ({"nodes": [{"children": [0], "mesh": 0}]}, "its nodes are not a tree"),
+        ({"nodes": [{"mesh": 0, "scale": [1, 1]}]}, "scale has 2 numbers, glTF requires 3"),
         ({"nodes": [{"mesh": 0, "scale": [1e9, 1, 1]}]}, "is 1e.09 units across"),
         ({"nodes": [{"mesh": 0, "translation": [1e7, 0, 0]}]}, "lies 1e.07 units from its origin"),
         (
@@ -210,14 +210,14 @@ def test_a_triangle_is_flat_and_its_own_transform_counts(tmp_path: Path) -> None
         ({"images": [{"uri": "no.png"}]}, "needs 'no.png', which is missing"),
         ({"images": [{"uri": "http://a.b/c.png"}]}, "only files beside it"),
         ({"images": [{"uri": "/etc/hostname"}]}, "only files beside it"),
-        ({"images": [{"bufferView": 0, "mimeType": "image/png"}]}, "no image that can be read"),
-        ({"buffers": [{"byteLength": 42}]}, "has no uri, and the file no binary chunk"),
+        ({"images": [{"bufferView": 0, "mimeType": "image/png"}]}, "cannot be read as an image"),
+        ({"buffers": [{"byteLength": 42}]}, "has no uri, and the file has no binary chunk"),
         (
             {"buffers": [{"byteLength": 42, "uri": "data:x;base64,AAAA"}]},
             "is cut short: 42 bytes stated, 3 there",
         ),
         ({"buffers": [{"byteLength": 42, "uri": "data:x;base64,A"}]}, "is not base64"),
-        ({"scenes": [{"nodes": [True]}]}, "is True, glTF wants int"),
+        ({"scenes": [{"nodes": [True]}]}, "is True, glTF requires int"),
     ],
 )
 def test_broken_gltf_structure_is_named(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:

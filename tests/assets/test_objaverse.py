@@ -16,9 +16,11 @@ import trimesh
 
 from multishade.assets.fetch.client import FetchError
 from multishade.assets.fetch.ingest import FetchResult, write_result
-from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse, read_uids
+from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse
+from multishade.assets.fetch.uid_list import read_uids
 from multishade.assets.hashing import sha256_of_file
-from multishade.assets.manifest import ObjectRow, read_objects
+from multishade.assets.manifest import read_objects
+from multishade.assets.schema import ObjectRow
 from multishade.assets.verify import verify_file
 from multishade.errors import AssetError
 from tests.support.asset_samples import LIMITS, QUICK, ball, glb, reasons
@@ -199,7 +201,7 @@ def test_published_lists_are_read_in_their_many_forms(tmp_path: Path, text: str)
 
 def test_a_list_without_uids_is_named(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("chair\ntable\n")
-    with pytest.raises(AssetError, match="holds no uid of Objaverse"):
+    with pytest.raises(AssetError, match="contains no uid of Objaverse"):
         read_uids(tmp_path / "list")
     (tmp_path / "list").write_text("[1, ")
     with pytest.raises(AssetError, match="is not JSON"):

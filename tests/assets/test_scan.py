@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from multishade.assets.manifest import ObjectRow, read_environments, read_materials, read_objects
+from multishade.assets.manifest import read_environments, read_materials, read_objects
 from multishade.assets.sandbox import Limits, run_sandboxed
 from multishade.assets.scanning.environments import check_environment
 from multishade.assets.scanning.licences import licence_of, licences_in, normalise
 from multishade.assets.scanning.names import slug, unique_ids
 from multishade.assets.scanning.scan import ScanOptions, scan, write_scan
+from multishade.assets.schema import ObjectRow
 from multishade.assets.verify import verify_file
 from multishade.errors import AssetError
 from multishade.imaging.codecs import write_exr
@@ -75,7 +76,7 @@ def test_a_folder_of_meshes_becomes_a_manifest_and_a_list_of_reasons(
     assert reasons == {
         "copy.ply": "is the same, byte for byte, as ../in/chairs/a.ply",
         "points.ply": "has no faces (only points or lines, or nothing at all)",
-        "half.glb": f"is cut short or padded: its header says {size} bytes, it has 100",
+        "half.glb": f"is cut short or padded: its header states {size} bytes, it has 100",
         "old.dae": "is a .dae file, which is not read; convert it to glTF",
     }
     printed = capsys.readouterr().out

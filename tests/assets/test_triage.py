@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multishade.assets.scanning.triage import TriageRules, judge_parts, triage_object
+from multishade.assets.scanning.triage import TriageRules, parts_problem, triage_object
 from multishade.errors import AssetError
 
 
@@ -17,23 +17,23 @@ def boxes(*parts: tuple[tuple[float, float, float], tuple[float, float, float]])
 def test_a_table_is_an_object_and_a_chair_on_a_floor_is_a_scene() -> None:
     top, leg = ((-1.0, 0.95, -1.0), (1.0, 1.0, 1.0)), ((-0.9, 0.0, -0.9), (-0.8, 0.95, -0.8))
     floor = ((-9.0, 0.0, -9.0), (9.0, 0.01, 9.0))
-    assert judge_parts(boxes(top, leg), TriageRules()) is None
+    assert parts_problem(boxes(top, leg), TriageRules()) is None
     assert (
-        judge_parts(boxes(top, leg, ((-1.1, 0.0, -1.1), (1.1, 0.01, 1.1))), TriageRules()) is None
+        parts_problem(boxes(top, leg, ((-1.1, 0.0, -1.1), (1.1, 0.01, 1.1))), TriageRules()) is None
     )  # on a rug
-    assert "a scene" in (judge_parts(boxes(top, leg, floor), TriageRules()) or "")
-    assert judge_parts(boxes(floor), TriageRules()) is None  # flatness is judged by itself
+    assert "a scene" in (parts_problem(boxes(top, leg, floor), TriageRules()) or "")
+    assert parts_problem(boxes(floor), TriageRules()) is None  # flatness is a rule of its own
 
 
 def test_many_or_scattered_parts_are_a_scene(rng: np.random.Generator) -> None:
     low = rng.uniform(-50, 50, (20, 3))
     scattered = np.stack([low, low + 1], axis=1)
-    assert "small parts far apart" in (judge_parts(scattered, TriageRules()) or "")
-    assert judge_parts(scattered[:5], TriageRules()) is None
+    assert "small parts far apart" in (parts_problem(scattered, TriageRules()) or "")
+    assert parts_problem(scattered[:5], TriageRules()) is None
     together = np.stack([low / 100, low / 100 + 1], axis=1)
-    assert judge_parts(together, TriageRules()) is None
+    assert parts_problem(together, TriageRules()) is None
     many = np.tile(together, (20, 1, 1))
-    assert "has 400 parts, more than 256" in (judge_parts(many, TriageRules()) or "")
+    assert "has 400 parts, more than 256" in (parts_problem(many, TriageRules()) or "")
 
 
 def test_real_models_pass_the_triage(shared_dir: Path) -> None:

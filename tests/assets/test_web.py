@@ -17,13 +17,9 @@ from multishade.assets.fetch.client import FetchError
 from multishade.assets.fetch.ingest import FetchResult, write_result
 from multishade.assets.fetch.polyhaven import PolyHavenOptions, fetch_polyhaven
 from multishade.assets.fetch.url_list import fetch_url_list, read_list
-from multishade.assets.manifest import (
-    EnvironmentRow,
-    MaterialRow,
-    read_environments,
-    read_objects,
-)
+from multishade.assets.manifest import read_environments, read_objects
 from multishade.assets.scanning.scan import ScanOptions
+from multishade.assets.schema import EnvironmentRow, MaterialRow
 from multishade.assets.verify import verify_file
 from multishade.errors import ManifestError
 from tests.support.asset_samples import LIMITS, QUICK, ball, glb, reasons
@@ -172,7 +168,7 @@ def test_an_archive_is_unpacked_and_its_licence_reaches_its_files(server: Loopba
     (row,) = result.rows
     assert isinstance(row, MaterialRow) and row.maps is not None
     assert (row.licence, row.maps.roughness) == ("CC0-1.0", "Bricks_1K_Roughness.png")
-    assert "is no zip archive" in reasons(result)["bad.zip"]
+    assert "cannot be unpacked as a zip archive" in reasons(result)["bad.zip"]
     inside = tmp_path / "cache" / "http"
     assert all(inside in path.parents for path in tmp_path.rglob("escape.png"))
 
@@ -196,7 +192,9 @@ def test_a_wrong_line_of_a_list_is_named(tmp_path: Path, line: str, message: str
 
 def test_a_list_of_which_nothing_comes_says_why(server: Loopback, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(f"{server.url}/a.glb\n")
-    with pytest.raises(FetchError, match=r"nothing of .*list\.txt came; the first reason: .*HTTP 404"):
+    with pytest.raises(
+        FetchError, match=r"no file of .*list\.txt could be fetched; the first reason: .*HTTP 404"
+    ):
         http(tmp_path / "list.txt", tmp_path)
     with pytest.raises(ManifestError, match="cannot be read"):
         http(tmp_path / "none.txt", tmp_path)

@@ -3,12 +3,15 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multishade.assets.fetch.client import FetchError, FetchPolicy
+from multishade.assets.fetch.download import download_all
 from multishade.assets.fetch.ledger import Entry, Ledger
+from multishade.assets.fetch.transfer import Download, Fetched
 from multishade.assets.files import write_rejections, write_text
 from multishade.assets.hashing import sha256_of_files
 from multishade.assets.manifest import write_rows
@@ -69,6 +72,36 @@ class CachedAsset:
     item: Any
     folder: Path
     files: tuple[str, ...]
+
+
+def download_named(
+    downloads: Mapping[str, Download],
+    policy: FetchPolicy,
+    rejected: list[Rejected],
+    progress: Progress | None = None,
+) -> Iterator[tuple[str, Fetched]]:
+    """Download the files of a source's assets.
+
+    Args:
+        downloads: The file of each asset, by the asset's name.
+        policy: Attempts, waits and downloads at once.
+        rejected: Receives the assets whose file cannot be fetched.
+        progress: Called after each file.
+
+    Yields:
+        (name, file), in the order in which they finish.
+
+    Raises:
+        FetchStopped: If the disk is full or the network is gone.
+    """
+    names = list(downloads)
+    for done, (index, result) in enumerate(download_all(list(downloads.values()), policy), 1):
+        if isinstance(result, FetchError):
+            rejected.append(Rejected(names[index], str(result)))
+        else:
+            yield names[index], result
+        if progress:
+            progress("downloading", done, len(names))
 
 
 def check_cached(

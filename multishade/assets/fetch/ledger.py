@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cache knows about its files: path in, hash and verdict out, as long as the file has not changed.
+"""The path of a cached file in, its hash and verdict out, unless the file has changed.
 
-A run over ninety thousand objects is interrupted sooner or later; the next one neither hashes nor reads
-again what is in the ledger. It is a JSONL file that is only ever appended to, so that a crash costs its
-last line at most.
+A run over ninety thousand objects will be interrupted; the next one neither hashes nor reads again what is in the
+ledger. It is a JSONL file to which lines are only appended, so that a crash costs its last line at most.
 """
 
 import json
@@ -24,7 +23,14 @@ _KINDS: Mapping[str, type[Any]] = {each.__name__: each for each in (MeshFacts, M
 
 @dataclass(frozen=True)
 class Entry:
-    """`rules` is the wording of the checks that gave the verdict: other checks, another verdict."""
+    """The verdict on a file.
+
+    Attributes:
+        sha256: Hash of its files.
+        rules: Names the checks; a verdict by other checks does not count.
+        facts: The facts of the asset, None if it is refused.
+        reason: Why it is refused, None if it is not.
+    """
 
     sha256: str
     rules: str
@@ -33,7 +39,7 @@ class Entry:
 
 
 class Ledger:
-    """The ledger of one cache folder. One process writes to it; close it, or use it in a `with` statement."""
+    """The ledger of one cache folder, a context manager; only one process may write to it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -62,8 +68,7 @@ class Ledger:
         self._file.close()
 
     def find(self, path: Path, rules: str) -> Entry | None:
-        """What is known of a file or folder, None where it is unknown, was changed, or was held against
-        other rules."""
+        """Return the verdict on a file or folder, None if there is none, if it has changed, or by other rules."""
         record = self._entries.get(self._key(path))
         if record is None or record["rules"] != rules or record["stamp"] != _stamp(path):
             return None
@@ -71,7 +76,7 @@ class Ledger:
         return Entry(record["sha256"], rules, facts, record["reason"])
 
     def add(self, path: Path, entry: Entry) -> None:
-        """Remember a verdict; it is on its way to the disk when this returns."""
+        """Append a verdict; it has been handed to the operating system when this returns."""
         record = {
             "path": self._key(path),
             "stamp": _stamp(path),
@@ -91,7 +96,7 @@ class Ledger:
 
 
 def _stamp(path: Path) -> list[int] | None:
-    """Size and time of change of a file, or of the files in a folder; None where there is none."""
+    """Size and time of change of a file, or of the files in a folder; None if there is none."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     stamps = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     return [number for stamp in stamps for number in stamp] or None

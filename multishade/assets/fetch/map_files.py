@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of a texture in, a file of at most a given size out, at the same bit depth."""
+"""The bytes of a texture in, an image file of at most a given size out, at the same bit depth."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,25 @@ _MAGIC = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"II*\0": ".tif", b"MM\0*
 
 
 def write_map(data: bytes, folder: Path, column: str, max_size: int | None) -> str:
-    """Store an image as it was uploaded, or as PNG of the same depth if it had to be shrunk; returns the
-    file's name."""
+    """Store an image as it was uploaded, or as PNG of the same depth if it has to be shrunk.
+
+    Args:
+        data: The image file's bytes.
+        folder: Where the file goes.
+        column: Its stem, and the image's name in messages; "normal" is normalised after shrinking.
+        max_size: Longest side in pixels, None for any.
+
+    Returns:
+        The file's name.
+
+    Raises:
+        AssetError: If the image cannot be decoded or stored.
+    """
     import cv2
 
     suffix = next((suffix for magic, suffix in _MAGIC.items() if data.startswith(magic)), None)
     if suffix is None:
-        raise AssetError(f"its {column} is in no image format that is known")
+        raise AssetError(f"its {column} is not in a supported image format")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
         raise AssetError(f"its {column} cannot be decoded")
@@ -39,7 +51,7 @@ def write_map(data: bytes, folder: Path, column: str, max_size: int | None) -> s
 
 
 def _unit_normals(image: NDArray[Any]) -> NDArray[Any]:
-    """Normals averaged by shrinking, (H, W, 3 or 4) as stored, made unit length again."""
+    """Normals that were averaged by shrinking, (H, W, 3 or 4) as stored, scaled to unit length."""
     top = float(np.iinfo(image.dtype).max)
     vectors = image[..., :3].astype(np.float32) / top * 2 - 1
     vectors /= np.maximum(np.linalg.norm(vectors, axis=2, keepdims=True), 1e-6)

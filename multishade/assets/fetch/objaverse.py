@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objaverse 1.0 in, single solid objects in the cache and object rows out, each refusal with its reason.
+"""Objaverse 1.0 in, single solid objects in the cache and object rows out, each rejection with its reason.
 
-The `objaverse` package knows which uid lies where, and reads annotations and LVIS categories; it is pointed
-at this cache, where its files are put first. The downloads are our own, since the package's neither resume,
-retry nor check: the Hugging Face Hub promises each file's sha256, and that is verified.
+The `objaverse` package finds the path of each uid and reads annotations and LVIS categories, from this cache, into
+which its files are downloaded first. The downloads are our own, since the package's neither continue, retry nor
+verify: the Hugging Face Hub states each file's sha256.
 """
 
 import gzip
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped
-from multishade.assets.fetch.download import download, download_all
+from multishade.assets.fetch.download import download
 from multishade.assets.fetch.ingest import (
     CachedAsset,
     Credit,
@@ -24,6 +24,7 @@ from multishade.assets.fetch.ingest import (
     Progress,
     Rejected,
     check_cached,
+    download_named,
     without_duplicates,
 )
 from multishade.assets.fetch.ledger import Ledger
@@ -33,7 +34,7 @@ from multishade.assets.scanning.licences import UNKNOWN, normalise, require_know
 from multishade.assets.scanning.meshes import MeshFacts
 from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.rows import Split, row_of_mesh, split_of
-from multishade.assets.scanning.triage import TriageRules, judge_size, triage_object
+from multishade.assets.scanning.triage import TriageRules, size_problem, triage_object
 from multishade.assets.schema import Row
 from multishade.errors import AssetError
 
@@ -43,9 +44,17 @@ BATCH = 256  # objects downloaded before they are read; bounds what a stopped ru
 
 @dataclass(frozen=True)
 class ObjaverseOptions:
-    """Which objects: `uids` (None for all), of the LVIS `categories` if any, in the order given; at most
-    `limit` that pass. licences: Sketchfab's codes ("by", "cc0", ...), empty for any. endpoint: of the
-    Hugging Face Hub."""
+    """Which objects to fetch.
+
+    Attributes:
+        uids: Uids in order, None for all.
+        categories: LVIS categories, empty for any.
+        limit: Number of objects that pass, None for all.
+        licences: Sketchfab's codes ("by", "cc0", ...), empty for any.
+        split: Split of all, or "auto": by content.
+        rules: Limits of a single solid object.
+        endpoint: Address of the Hugging Face Hub; empty for $HF_ENDPOINT or the default.
+    """
 
     uids: tuple[str, ...] | None = None
     categories: tuple[str, ...] = ()
@@ -56,29 +65,6 @@ class ObjaverseOptions:
     endpoint: str = ""
 
 
-def read_uids(path: Path) -> tuple[str, ...]:
-    """Uids of a published list: JSON (a list, or an object whose keys or values they are), CSV (its first
-    column that looks like uids), or text with one per line; paths and `.glb` around a uid are dropped.
-    Raises AssetError."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AssetError(f"{path}: cannot be read ({error})") from error
-    if text.lstrip().startswith(("[", "{")):
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise AssetError(f"{path}: is not JSON ({error})") from error
-        names = _flat(data)
-    else:
-        names = [cell for line in text.split("\n") for cell in line.split(",")]
-    uids = [Path(name.strip().strip("\"'")).name.removesuffix(".glb") for name in names]
-    found = tuple(dict.fromkeys(uid for uid in uids if _looks_like_uid(uid)))
-    if not found:
-        raise AssetError(f"{path}: holds no uid of Objaverse (20 to 40 letters and digits)")
-    return found
-
-
 def fetch_objaverse(
     options: ObjaverseOptions,
     cache: Path,
@@ -87,8 +73,12 @@ def fetch_objaverse(
     limits: Limits,
     progress: Progress | None = None,
 ) -> FetchResult:
-    """Objects that keep the licence and the triage rules. Raises FetchError where the catalogue cannot be
-    had, AssetError for a category or a licence that does not exist."""
+    """Fetch objects that pass the licence and the triage rules; arguments and result as for `fetch_matsynth`.
+
+    Raises:
+        FetchError: If the catalogue cannot be fetched.
+        AssetError: If a category or a licence code does not exist.
+    """
     package = _package(cache)
     hub = _Hub(options, policy)
     rejected: list[Rejected] = []
@@ -127,14 +117,14 @@ def fetch_objaverse(
                     )
         except FetchStopped as error:
             stopped = str(error)
-    kept, duplicates = without_duplicates(rows)
-    kept = kept[: options.limit]
-    named = tuple(credits[row.id] for row in kept)
-    return FetchResult(kept, (*rejected, *duplicates), named, stopped)
+    unique, duplicates = without_duplicates(rows)
+    unique = unique[: options.limit]
+    attributions = tuple(credits[row.id] for row in unique)
+    return FetchResult(unique, (*rejected, *duplicates), attributions, stopped)
 
 
 class _Hub:
-    """The files of the Objaverse repository on the Hub, put where the package looks for them."""
+    """The files of the Objaverse repository on the Hub, at the paths at which the package reads them."""
 
     def __init__(self, options: ObjaverseOptions, policy: FetchPolicy) -> None:
         endpoint = options.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
@@ -145,7 +135,7 @@ class _Hub:
         return Download(f"{self.base}/{name}", folder / name)
 
     def catalogue(self, name: str, folder: Path) -> None:
-        """A gzipped JSON file of the catalogue, whole or not at all."""
+        """Fetch a gzipped JSON file of the catalogue, complete or not at all."""
         path = folder / name
         if not path.is_file():
             download(self.file(name, folder), self.policy)
@@ -159,7 +149,7 @@ class _Hub:
 
 
 def _package(cache: Path) -> Any:
-    """The objaverse package, with this cache as the place of its files."""
+    """The objaverse package, with this cache as the folder of its files."""
     try:
         package: Any = importlib.import_module("objaverse")
     except ImportError as error:
@@ -203,7 +193,7 @@ def _candidates(
 def _batches(
     candidates: Sequence[tuple[str, str]], limit: int | None, rows: Sequence[Row]
 ) -> Iterator[list[tuple[str, str]]]:
-    """The next candidates, as many as are still wanted, until `rows` has grown to the limit."""
+    """The next candidates, as many as are still needed, until `rows` has grown to the limit."""
     start = 0
     while start < len(candidates) and (limit is None or len(rows) < limit):
         size = BATCH if limit is None else min(BATCH, limit - len(rows))
@@ -218,7 +208,7 @@ def _allowed(
     hub: _Hub,
     rejected: list[Rejected],
 ) -> dict[str, dict[str, Any]]:
-    """Annotations of the objects of a batch whose licence and stated size pass."""
+    """Annotations of the objects of a batch whose licence and stated size pass, by uid."""
     for shard in sorted({path.split("/")[1] for _, path in batch}):
         hub.catalogue(f"metadata/{shard}.json.gz", _folder(package))
     annotations = package.load_annotations([uid for uid, _ in batch])
@@ -236,7 +226,7 @@ def _allowed(
             continue
         archive = (annotation.get("archives") or {}).get("glb") or {}
         size = archive.get("size")
-        reason = judge_size(size / 1e6 if size else None, annotation.get("faceCount"), options.rules)
+        reason = size_problem(size / 1e6 if size else None, annotation.get("faceCount"), options.rules)
         if reason is not None:
             rejected.append(Rejected(uid, reason + " (by its annotation)"))
             continue
@@ -251,17 +241,14 @@ def _download(
     rejected: list[Rejected],
     progress: Progress | None,
 ) -> dict[str, Path]:
-    """Paths of the objects that are there or came, by uid."""
+    """Paths of the objects that are in the cache now, by uid."""
     folder = _folder(package)
     paths = {uid: folder / annotation["path"] for uid, annotation in wanted.items()}
-    missing = [uid for uid, path in paths.items() if not path.is_file()]
-    for done, (index, result) in enumerate(
-        download_all([hub.file(wanted[uid]["path"], folder) for uid in missing], hub.policy), 1
-    ):
-        if isinstance(result, FetchError):
-            rejected.append(Rejected(missing[index], str(result)))
-        if progress:
-            progress("downloading", done, len(missing))
+    missing = {
+        uid: hub.file(wanted[uid]["path"], folder) for uid, path in paths.items() if not path.is_file()
+    }
+    for _ in download_named(missing, hub.policy, rejected, progress):
+        pass
     return {uid: path for uid, path in paths.items() if path.is_file()}
 
 
@@ -274,15 +261,3 @@ def _credit(uid: str, annotation: dict[str, Any]) -> Credit:
         link=str(annotation.get("viewerUrl", "")),
         licence=normalise(str(annotation.get("license") or UNKNOWN)),
     )
-
-
-def _flat(data: Any) -> list[str]:
-    if isinstance(data, dict):
-        return [name for each in (*data.keys(), *data.values()) for name in _flat(each)]
-    if isinstance(data, list):
-        return [name for each in data for name in _flat(each)]
-    return [data] if isinstance(data, str) else []
-
-
-def _looks_like_uid(name: str) -> bool:
-    return name.isalnum() and name.isascii() and 20 <= len(name) <= 40

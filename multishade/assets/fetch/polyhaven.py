@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poly Haven's public API in, HDRIs in the cache and environment rows out; all of them are CC0.
 
-The API (https://api.polyhaven.com, OpenAPI description in Poly-Haven/Public-API) answers
-`/assets?type=hdris` with every HDRI by its id, and `/files/ID` with url, md5 and size by resolution and
-format. Its terms ask for a user agent of one's own and for the credit "Powered by Poly Haven".
+The API (https://api.polyhaven.com, OpenAPI description in Poly-Haven/Public-API) lists every HDRI by its id at
+`/assets?type=hdris`, and url, md5 and size by resolution and format at `/files/ID`. Its terms require a user agent of
+one's own and the credit "Powered by Poly Haven".
 """
 
 import hashlib
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped, fetch_json
-from multishade.assets.fetch.download import download_all
 from multishade.assets.fetch.ingest import (
     CachedAsset,
     FetchResult,
     Progress,
     Rejected,
     check_cached,
+    download_named,
     without_duplicates,
 )
 from multishade.assets.fetch.ledger import Ledger
@@ -32,13 +32,21 @@ from multishade.assets.scanning.rows import Split, row_of_environment, split_of
 from multishade.assets.schema import Row
 
 API = "https://api.polyhaven.com"
-RULES = "environment 1"  # what the ledger calls the checks of `check_environment`; raise it when they change
+RULES = "environment 1"  # the ledger's name for `check_environment`; raise the number when the checks change
 
 
 @dataclass(frozen=True)
 class PolyHavenOptions:
-    """count: how many HDRIs at most, None for all. resolution: "1k", "2k", ... up to what there is.
-    categories: all of them have to fit (Poly Haven's own names, such as "outdoor", "night", "studio")."""
+    """Which HDRIs to fetch.
+
+    Attributes:
+        resolution: "1k", "2k", ..., as published.
+        format: File format.
+        count: Number of HDRIs, None for all.
+        categories: Poly Haven's names, such as "outdoor", "night", "studio"; an HDRI must have all of them.
+        split: Split of all, or "auto": by id.
+        api: Address of the API.
+    """
 
     resolution: str = "2k"
     format: Literal["hdr", "exr"] = "hdr"
@@ -56,8 +64,11 @@ def fetch_polyhaven(
     limits: Limits,
     progress: Progress | None = None,
 ) -> FetchResult:
-    """HDRIs that Poly Haven publishes, as far as they can be had and read. Raises FetchError where the API
-    cannot be reached or answers in another form than it states."""
+    """Fetch HDRIs of Poly Haven; arguments and result as for `fetch_matsynth`.
+
+    Raises:
+        FetchError: If the API cannot be reached or its answers have another form than documented.
+    """
     chosen = choose(options, policy)
     folder = cache / "polyhaven" / "hdris" / options.resolution
     rejected: list[Rejected] = []
@@ -66,22 +77,19 @@ def fetch_polyhaven(
         if isinstance(answer, FetchError):
             rejected.append(Rejected(name, str(answer)))
             continue
-        file = _file_of(answer, options)
-        if isinstance(file, str):
-            rejected.append(Rejected(name, file))
+        published = _file_of(answer, options)
+        if isinstance(published, str):
+            rejected.append(Rejected(name, published))
         else:
             path = folder / f"{slug(name)}_{options.resolution}.{options.format}"
-            downloads[name] = Download(file["url"], path, md5=file.get("md5"), size=file.get("size"))
-    names = list(downloads)
-    fetched, stopped = {}, None
+            downloads[name] = Download(
+                published["url"], path, md5=published.get("md5"), size=published.get("size")
+            )
+    fetched: dict[str, Path] = {}
+    stopped = None
     try:
-        for done, (index, result) in enumerate(download_all([downloads[name] for name in names], policy), 1):
-            if isinstance(result, FetchError):
-                rejected.append(Rejected(names[index], str(result)))
-            else:
-                fetched[names[index]] = result.path
-            if progress:
-                progress("downloading", done, len(names))
+        for name, file in download_named(downloads, policy, rejected, progress):
+            fetched[name] = file.path
     except FetchStopped as error:
         stopped = str(error)
     assets = {
@@ -107,13 +115,22 @@ def fetch_polyhaven(
                 split=split_of(hashlib.sha256(name.encode()).hexdigest(), options.split),
             )
         )
-    kept, duplicates = without_duplicates(rows)
-    return FetchResult(kept, (*rejected, *duplicates), stopped=stopped)
+    unique, duplicates = without_duplicates(rows)
+    return FetchResult(unique, (*rejected, *duplicates), stopped=stopped)
 
 
 def choose(options: PolyHavenOptions, policy: FetchPolicy) -> dict[str, dict[str, Any]]:
-    """Ids and descriptions of the HDRIs to have, in an order that says nothing (by the hash of the id), so
-    that the first few are a fair sample and stay the same when others are published."""
+    """Choose the HDRIs to fetch.
+
+    They are ordered by the hash of the id, so that the first few are a fair sample and stay the same when others are
+    published.
+
+    Returns:
+        Poly Haven's description of each HDRI, by id.
+
+    Raises:
+        FetchError: If the API cannot be reached or its answer has another form, or if no HDRI has the categories.
+    """
     url = f"{options.api.rstrip('/')}/assets"
     parameters = {"type": "hdris"}
     if options.categories:
@@ -130,10 +147,9 @@ def choose(options: PolyHavenOptions, policy: FetchPolicy) -> dict[str, dict[str
 def _file_lists(
     names: list[str], options: PolyHavenOptions, policy: FetchPolicy
 ) -> Iterator[tuple[str, Any]]:
-    """(id, the answer of /files/ID or the FetchError), in order. Raises FetchStopped when the network is
-    gone."""
+    """(id, the answer of /files/ID or the FetchError), in order. Raises FetchStopped if the network is gone."""
 
-    def ask(name: str) -> Any:
+    def files_of(name: str) -> Any:
         try:
             return fetch_json(f"{options.api.rstrip('/')}/files/{name}", policy)
         except FetchError as error:
@@ -141,7 +157,7 @@ def _file_lists(
 
     failures = 0
     with ThreadPoolExecutor(max(1, policy.workers)) as pool:
-        for name, answer in zip(names, pool.map(ask, names), strict=True):
+        for name, answer in zip(names, pool.map(files_of, names), strict=True):
             failures = failures + 1 if isinstance(answer, FetchError) and answer.network else 0
             if failures >= policy.failures_in_a_row:
                 raise FetchStopped(f"stopped after {failures} failures in a row; the last: {answer}")
@@ -149,15 +165,15 @@ def _file_lists(
 
 
 def _file_of(answer: Any, options: PolyHavenOptions) -> dict[str, Any] | str:
-    """The wanted file's {url, md5, size}, or why there is none."""
+    """The file's {url, md5, size}, or why there is none."""
     sizes = answer.get("hdri") if isinstance(answer, dict) else None
     if not isinstance(sizes, dict):
         return "its list of files has no 'hdri'"
     formats = sizes.get(options.resolution)
     if not isinstance(formats, dict) or options.format not in formats:
-        there = ", ".join(sorted(f"{size} {'/'.join(sorted(each))}" for size, each in sizes.items()))
-        return f"is not published as {options.resolution} {options.format}; there is {there}"
+        published = ", ".join(sorted(f"{size} {'/'.join(sorted(each))}" for size, each in sizes.items()))
+        return f"is not published as {options.resolution} {options.format}; there is {published}"
     file = formats[options.format]
     if not isinstance(file, dict) or not isinstance(file.get("url"), str):
-        return "its list of files names no url"
+        return "its list of files has no url"
     return file

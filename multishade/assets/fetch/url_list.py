@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A list of URLs with hashes in, checked files in the cache and manifest rows out.
 
-One line is one file. Either `URL SHA256 [LICENCE [PATH]]`, parted by blanks, a `-` standing for what is not
-known; or a JSON object with `url` and, if known, `sha256`, `md5`, `size`, `licence`, `path`. PATH is where
-the file goes below the list's folder in the cache: files of one asset (a glTF and its textures, the maps of
-a material) share a folder. A zip archive is unpacked into a folder of its own name.
+One line is one file: either `URL SHA256 [LICENCE [PATH]]`, separated by blanks, with `-` for an unknown value; or a
+JSON object with `url` and, if known, `sha256`, `md5`, `size`, `licence`, `path`. PATH is relative to the list's
+folder in the cache: files of one asset (a glTF and its textures, the maps of a material) share a folder. A zip
+archive is unpacked into a folder of its own name.
 """
 
 import hashlib
@@ -17,20 +17,19 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped
-from multishade.assets.fetch.download import download_all
-from multishade.assets.fetch.ingest import FetchResult, Progress, Rejected
-from multishade.assets.fetch.transfer import Download, Fetched
+from multishade.assets.fetch.ingest import FetchResult, Progress, Rejected, download_named
+from multishade.assets.fetch.transfer import Download
 from multishade.assets.files import write_text
 from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.scan import ScanOptions, scan
 from multishade.errors import AssetError, ManifestError
 
-UNPACKED_BYTES = 4 << 30  # of one archive: more is taken for a bomb
+MAX_UNPACKED_BYTES = 4 << 30  # of one archive; a larger one is taken for a decompression bomb
 _FIELDS = ("url", "sha256", "md5", "size", "licence", "path")
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedFile:
     """One line of a list; `path` is relative to the list's folder in the cache."""
 
     url: str
@@ -41,13 +40,20 @@ class Listed:
     licence: str | None = None
 
 
-def read_list(path: Path) -> list[Listed]:
-    """The lines of a list. Raises ManifestError naming the file, the line and what is wrong with it."""
+def read_list(path: Path) -> dict[str, ListedFile]:
+    """Read a list of URLs.
+
+    Returns:
+        The files by their paths below the list's folder in the cache.
+
+    Raises:
+        ManifestError: If the file cannot be read, has no URL, or has a mistake; it names file and line.
+    """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path}: cannot be read ({error})") from error
-    listed: dict[str, Listed] = {}
+    listed: dict[str, ListedFile] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -61,8 +67,8 @@ def read_list(path: Path) -> list[Listed]:
             )
         listed[each.path] = each
     if not listed:
-        raise ManifestError(f"{path}: lists no URL")
-    return list(listed.values())
+        raise ManifestError(f"{path}: contains no URL")
+    return listed
 
 
 def fetch_url_list(
@@ -73,51 +79,61 @@ def fetch_url_list(
     options: ScanOptions,
     progress: Progress | None = None,
 ) -> FetchResult:
-    """Have every file of a list, then scan what came as `multishade assets scan` does.
+    """Fetch every file of a list, then scan them as `multishade assets scan` does.
 
-    Raises AssetError where nothing came at all, or where the list holds several kinds of assets and none is
-    chosen.
+    Args:
+        list_path: The list.
+        cache: The folder that files go to, below `http/`.
+        manifest: The manifest that the rows are for; nothing is written to it.
+        policy: Attempts, waits and downloads at once.
+        options: How the files are scanned.
+        progress: Called as files come and are checked.
+
+    Returns:
+        Rows and rejections.
+
+    Raises:
+        ManifestError: If the list has a mistake.
+        AssetError: If no file could be fetched, or if the list has several kinds of assets and none is chosen.
     """
     listed = read_list(list_path)
     name = f"{slug(list_path.stem)}-{hashlib.sha256(list_path.read_bytes()).hexdigest()[:8]}"
     folder, archives = cache / "http" / name, cache / "http" / f"{name}.archives"
-    downloads = [
-        Download(
+    downloads = {
+        path: Download(
             each.url,
-            (archives if _is_archive(each.path) else folder) / each.path,
+            (archives if _is_archive(path) else folder) / path,
             each.sha256,
             each.md5,
             each.size,
         )
-        for each in listed
-    ]
+        for path, each in listed.items()
+    }
     rejected: list[Rejected] = []
     stopped = None
     licences: dict[str, str] = {}
     try:
-        for done, (index, result) in enumerate(download_all(downloads, policy), 1):
-            each = listed[index]
-            problem = str(result) if isinstance(result, FetchError) else _unpacked(each, result, folder)
+        for path, file in download_named(downloads, policy, rejected, progress):
+            problem = _unpack(file.path, folder / _stem(path)) if _is_archive(path) else None
+            licence = listed[path].licence
             if problem is not None:
-                rejected.append(Rejected(each.path, problem))
-            elif each.licence:
-                licences[_stem(each.path) if _is_archive(each.path) else each.path] = each.licence
-            if progress:
-                progress("downloading", done, len(listed))
+                rejected.append(Rejected(path, problem))
+            elif licence:
+                licences[_stem(path) if _is_archive(path) else path] = licence
     except FetchStopped as error:
         stopped = str(error)
     if not folder.is_dir() or not any(folder.iterdir()):
-        raise FetchError(stopped or f"nothing of {list_path} came; the first reason: {rejected[0].reason}")
+        raise FetchError(
+            stopped or f"no file of {list_path} could be fetched; the first reason: {rejected[0].reason}"
+        )
     _write_licences(folder, licences)
-    show = (lambda done, total: progress("reading", done, total)) if progress else None
-    result_of_scan = scan(folder, manifest, options, show)
-    rejected += [Rejected(each.location, each.reason) for each in result_of_scan.rejections]
-    return FetchResult(
-        result_of_scan.rows, tuple(sorted(rejected, key=lambda each: each.name)), stopped=stopped
-    )
+    on_read = (lambda done, total: progress("reading", done, total)) if progress else None
+    scanned = scan(folder, manifest, options, on_read)
+    rejected += [Rejected(each.location, each.reason) for each in scanned.rejections]
+    return FetchResult(scanned.rows, tuple(sorted(rejected, key=lambda each: each.name)), stopped=stopped)
 
 
-def _parse(line: str) -> Listed:
+def _parse(line: str) -> ListedFile:
     if line.lstrip().startswith("{"):
         data: Any = json.loads(line)
         unknown = sorted(set(data) - set(_FIELDS))
@@ -141,7 +157,7 @@ def _parse(line: str) -> Listed:
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or "\\" in path or any(part in ("..", ".") for part in parts):
         raise ValueError(f"field 'path': {path!r} is not a relative path below the cache; give one")
-    return Listed(url, path, data.get("sha256"), data.get("md5"), data.get("size"), data.get("licence"))
+    return ListedFile(url, path, data.get("sha256"), data.get("md5"), data.get("size"), data.get("licence"))
 
 
 def _is_archive(path: str) -> bool:
@@ -152,29 +168,26 @@ def _stem(path: str) -> str:
     return PurePosixPath(path).with_suffix("").as_posix()
 
 
-def _unpacked(each: Listed, fetched: Fetched | FetchError, folder: Path) -> str | None:
-    """Unpack an archive beside the other files, once; the reason if that fails, None for a plain file."""
-    if not _is_archive(each.path) or isinstance(fetched, FetchError):
-        return None
-    target = folder / _stem(each.path)
+def _unpack(archive_path: Path, target: Path) -> str | None:
+    """Unpack an archive, once. The reason if that fails, else None."""
     if target.is_dir():
         return None
     partial = target.with_name(f".{target.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        with zipfile.ZipFile(fetched.path) as archive:
+        with zipfile.ZipFile(archive_path) as archive:
             members = [info for info in archive.infolist() if not info.is_dir()]
-            if sum(info.file_size for info in members) > UNPACKED_BYTES:
-                return f"unpacks to more than {UNPACKED_BYTES >> 30} GiB"
+            if sum(info.file_size for info in members) > MAX_UNPACKED_BYTES:
+                return f"unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB"
             partial.mkdir(parents=True)
             for info in members:
                 archive.extract(info, partial)  # drops drive letters, leading slashes and '..'
         partial.rename(target)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        return f"is no zip archive that can be unpacked ({error})"
+        return f"cannot be unpacked as a zip archive ({error})"
     except OSError as error:
         raise FetchStopped(
-            f"{target}: cannot be unpacked ({error.strerror}); make room and run again"
+            f"{target}: cannot be unpacked ({error.strerror}); free space and run again"
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -182,7 +195,7 @@ def _unpacked(each: Listed, fetched: Fetched | FetchError, folder: Path) -> str 
 
 
 def _write_licences(folder: Path, licences: dict[str, str]) -> None:
-    """A SOURCES.tsv, which is where a scan looks for the licence of a file."""
+    """Write a SOURCES.tsv, from which a scan reads the licence of a file."""
     lines = ["path\tlicence"]
     for path, licence in sorted(licences.items()):
         inside = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An HDR or EXR file in, its size out, if it can light a scene: equirectangular, finite, in colour, not black."""
+"""An HDR or EXR file in, its size out if it can light a scene: equirectangular, finite, in colour, not black."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,26 @@ NEGATIVE = 0.01  # of the brightest pixel: lossy EXR compression leaves negative
 
 @dataclass(frozen=True)
 class EnvironmentFacts:
+    """Size in pixels, and "clipped" among the tags if the brightest pixel is white."""
+
     width: int
     height: int
     tags: tuple[str, ...] = ()
 
 
 def check_environment(path: str) -> EnvironmentFacts:
-    """Read and judge one environment map. Raises AssetError with the reason for refusing it.
+    """Read and check one environment map.
 
-    Decoders of EXR can be made to crash or to take any amount of memory: run it through `assets.guard`.
+    A malformed EXR can make decoders crash or take any amount of memory: call this through `sandbox.run_sandboxed`.
+
+    Args:
+        path: A .hdr or .exr file.
+
+    Returns:
+        Its size and tags.
+
+    Raises:
+        AssetError: If the map cannot be used, with the reason.
     """
     file = Path(path)
     image = _read_radiance(file)
@@ -38,7 +49,7 @@ def check_environment(path: str) -> EnvironmentFacts:
         raise AssetError(f"has negative radiance (down to {darkest:.3g}, the brightest is {brightest:.3g})")
     if brightest == 0:
         raise AssetError("is black")
-    # Tone-mapped photographs saved as HDR stop at white: they light a scene flatly, but they can be used.
+    # Tone-mapped photographs saved as HDR end at white: they can be used, but light a scene without contrast.
     return EnvironmentFacts(width, height, ("clipped",) if brightest <= 1.0 else ())
 
 

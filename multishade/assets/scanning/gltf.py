@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A glTF or GLB file in, its checked JSON, the files it needs and the entries of its accessors out.
 
-What is checked is what decides whether Blender can import it; the numbers follow the glTF 2.0 specification.
+The checks decide whether Blender can import the file; the numbers follow the glTF 2.0 specification.
 """
 
 import base64
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from multishade.assets.scanning.gltf_types import check_types
 from multishade.errors import AssetError
 
-# What Blender 5.0's importer takes in `extensionsRequired`; it refuses a file that requires any other.
+# Extensions that Blender 5.0's importer accepts in `extensionsRequired`; it refuses a file that requires any other.
 BLENDER_EXTENSIONS = frozenset(
     {
         "EXT_mesh_gpu_instancing",
@@ -48,7 +48,14 @@ WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "M
 
 @dataclass
 class Gltf:
-    """A parsed file: its JSON, and the bytes of each buffer once loaded."""
+    """A parsed file.
+
+    Attributes:
+        path: The file.
+        json: Its JSON, types checked.
+        buffers: Bytes by buffer index, of those that have been loaded.
+        binary: The binary chunk of a GLB, or None.
+    """
 
     path: Path
     json: dict[str, Any]
@@ -56,10 +63,15 @@ class Gltf:
     binary: bytes | None = None
 
     def items(self, name: str) -> list[dict[str, Any]]:
+        """Return a list of the JSON, such as "meshes"; empty if there is none."""
         return self.json.get(name, [])
 
     def item(self, name: str, index: int, user: str) -> dict[str, Any]:
-        """Entry `index` of a list; AssetError where a `user` points past its end."""
+        """Return entry `index` of a list.
+
+        Raises:
+            AssetError: If `user` points past its end.
+        """
         items = self.items(name)
         if not 0 <= index < len(items):
             raise AssetError(f"{user} points to {name}[{index}], but there are {len(items)}")
@@ -67,7 +79,11 @@ class Gltf:
 
 
 def read_gltf(path: Path) -> Gltf:
-    """Parse a .gltf or .glb file. Raises AssetError where the container, the JSON or its types are wrong."""
+    """Parse a .gltf or .glb file.
+
+    Raises:
+        AssetError: If the container, the JSON or its types are wrong, or if Blender cannot import it.
+    """
     data = path.read_bytes()
     binary = None
     if data[:4] == b"glTF" or path.suffix.lower() == ".glb":
@@ -91,9 +107,10 @@ def read_gltf(path: Path) -> Gltf:
 
 
 def referenced_files(gltf: Gltf) -> tuple[str, ...]:
-    """Names of the further files it needs (buffers, images), relative to its folder, sorted.
+    """Return the names of the buffers and images that a file needs, relative to its folder, sorted.
 
-    Raises AssetError for one that is missing, absolute or remote.
+    Raises:
+        AssetError: If one is missing, absolute or remote.
     """
     names = set()
     for kind in ("buffers", "images"):
@@ -103,7 +120,7 @@ def referenced_files(gltf: Gltf) -> tuple[str, ...]:
                 continue
             name = unquote(uri)
             if "://" in name or name.startswith("/") or "\\" in name:
-                raise AssetError(f"{kind}[{index}] lies at {uri!r}; only files beside it can be read")
+                raise AssetError(f"{kind}[{index}] is at {uri!r}; only files beside it can be read")
             if not (gltf.path.parent / name).is_file():
                 raise AssetError(f"needs {name!r}, which is missing")
             names.add(name)
@@ -117,14 +134,14 @@ def _split_glb(data: bytes) -> tuple[bytes, bytes | None]:
     if version != 2:
         raise AssetError(f"is glTF {version}; only 2.0 can be read, convert it")
     if length != len(data):
-        raise AssetError(f"is cut short or padded: its header says {length} bytes, it has {len(data)}")
+        raise AssetError(f"is cut short or padded: its header states {length} bytes, it has {len(data)}")
     chunks: list[tuple[bytes, bytes]] = []
     offset = 12
     while offset + 8 <= len(data):
         size, kind = struct.unpack_from("<I4s", data, offset)
         chunk = data[offset + 8 : offset + 8 + size]
         if len(chunk) != size:
-            raise AssetError(f"its chunk {len(chunks)} says {size} bytes, {len(chunk)} are there")
+            raise AssetError(f"its chunk {len(chunks)} states {size} bytes, {len(chunk)} are there")
         chunks.append((kind, chunk))
         offset += 8 + size
     if not chunks or chunks[0][0] != b"JSON":
@@ -138,13 +155,19 @@ def _no_constant(name: str) -> float:
 
 
 def accessor_values(gltf: Gltf, index: int, name: str) -> NDArray[Any]:
-    """An accessor's entries as stored, (count, width), sparse replacements applied.
+    """Return an accessor's entries as stored, (count, width), sparse replacements applied.
 
-    Raises AssetError, naming `name`, where its bytes are missing or its type is none of glTF's.
+    Args:
+        gltf: The file.
+        index: The accessor.
+        name: What uses it, for messages.
+
+    Raises:
+        AssetError: If its bytes are missing or its type is not one of glTF's.
     """
     accessor = gltf.item("accessors", index, name)
     if accessor["componentType"] not in COMPONENTS or accessor["type"] not in WIDTHS:
-        raise AssetError(f"{name}: {accessor['componentType']} {accessor['type']} is no type of entries")
+        raise AssetError(f"{name}: {accessor['componentType']} {accessor['type']} is not a type of entries")
     dtype = np.dtype(COMPONENTS[accessor["componentType"]])
     width, count = WIDTHS[accessor["type"]], accessor["count"]
     if "bufferView" in accessor:
@@ -157,14 +180,16 @@ def accessor_values(gltf: Gltf, index: int, name: str) -> NDArray[Any]:
         raise AssetError(f"{name}: its entries have no bytes behind them")
     if "sparse" in accessor:
         sparse = accessor["sparse"]
-        places = _sparse_part(
+        positions = _sparse_part(
             gltf, sparse["indices"], sparse["indices"]["componentType"], sparse["count"], 1, name
         )
-        given = _sparse_part(gltf, sparse["values"], accessor["componentType"], sparse["count"], width, name)
-        if len(places) and int(places.max()) >= count:
-            raise AssetError(f"{name}: a sparse entry replaces number {int(places.max())} of {count}")
+        replacements = _sparse_part(
+            gltf, sparse["values"], accessor["componentType"], sparse["count"], width, name
+        )
+        if len(positions) and int(positions.max()) >= count:
+            raise AssetError(f"{name}: a sparse entry replaces number {int(positions.max())} of {count}")
         values = values.copy()
-        values[places[:, 0]] = given
+        values[positions[:, 0]] = replacements
     return values
 
 
@@ -172,7 +197,7 @@ def _sparse_part(
     gltf: Gltf, part: dict[str, Any], component: int, count: int, width: int, name: str
 ) -> NDArray[Any]:
     if component not in COMPONENTS:
-        raise AssetError(f"{name}: {component} is no type of sparse entries")
+        raise AssetError(f"{name}: {component} is not a type of sparse entries")
     dtype = np.dtype(COMPONENTS[component])
     return _strided(gltf, part["bufferView"], part.get("byteOffset", 0), dtype, count, width, name)
 
@@ -193,7 +218,11 @@ def _strided(
 
 
 def view_bytes(gltf: Gltf, index: int, name: str) -> memoryview:
-    """The bytes of a buffer view. Raises AssetError where the file does not have them."""
+    """Return the bytes of a buffer view.
+
+    Raises:
+        AssetError: If the file does not have them.
+    """
     view = gltf.item("bufferViews", index, name)
     data = memoryview(_buffer_bytes(gltf, view["buffer"], f"bufferViews[{index}]"))
     start = view.get("byteOffset", 0)
@@ -211,7 +240,7 @@ def _buffer_bytes(gltf: Gltf, index: int, name: str) -> bytes:
         uri = buffer.get("uri")
         if uri is None:
             if index != 0 or gltf.binary is None:
-                raise AssetError(f"buffers[{index}] has no uri, and the file no binary chunk")
+                raise AssetError(f"buffers[{index}] has no uri, and the file has no binary chunk")
             data = gltf.binary
         elif uri.startswith("data:"):
             try:

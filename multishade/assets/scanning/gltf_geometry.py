@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A parsed glTF in, the triangles that its scene draws out: counts and bounds, every index on the way
-checked."""
+"""A parsed glTF in, counts and bounds of the triangles in its scene out; every index is checked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +13,21 @@ from multishade.errors import AssetError
 from multishade.geometry.rotations import matrix_from_quaternion
 
 DRACO = "KHR_draco_mesh_compression"
-TRIANGLES, FAN = 4, 6  # modes of drawing; 5 is a strip
+TRIANGLES, FAN = 4, 6  # modes of a primitive; 5 is a strip
 
 
 @dataclass(frozen=True)
 class Declared:
-    """Geometry as the file declares it, over every instance in the scene. Bounds are (2, 3) float64, in the
-    file's axes. `compressed`: some of it is Draco, so indices and positions themselves were not looked at.
-    `exact`: trimesh reads all of it (no Draco, no triangle fans, no instancing extension)."""
+    """Geometry as the file declares it, over every instance in the scene.
+
+    Attributes:
+        vertices: Number of vertices.
+        faces: Number of triangles.
+        bounds: (2, 3) float64 low and high corner, in the file's axes.
+        compressed: Whether some of it is Draco, whose indices and positions were not checked.
+        exact: Whether trimesh reads all of it (no Draco, no triangle fans, no instancing extension).
+        parts: (P, 2, 3) low and high corner of each instance.
+    """
 
     vertices: int
     faces: int
@@ -32,10 +38,11 @@ class Declared:
 
 
 def declared_geometry(gltf: Gltf) -> Declared:
-    """Counts and bounds of the triangles in the scene, each primitive's bytes and indices checked.
+    """Count and bound the triangles in the scene, and check each primitive's bytes and indices.
 
-    Raises AssetError naming the mesh for out-of-range indices, dangling references, missing bytes, cyclic
-    nodes.
+    Raises:
+        AssetError: If an index is out of range, a reference points nowhere, bytes are missing or nodes form a cycle;
+            it names the mesh.
     """
     for index in range(len(gltf.items("bufferViews"))):
         view_bytes(gltf, index, "the file")
@@ -83,7 +90,7 @@ def _mesh_instances(gltf: Gltf) -> Iterator[tuple[int, NDArray[np.float64]]]:
     while stack:
         index, parent = stack.pop()
         if index in seen:
-            raise AssetError(f"its nodes are no tree: nodes[{index}] is reached twice")
+            raise AssetError(f"its nodes are not a tree: nodes[{index}] is reached twice")
         seen.add(index)
         node = gltf.item("nodes", index, "the scene or a node")
         world = parent @ _local_matrix(node)
@@ -109,16 +116,16 @@ def _primitive(
     """(vertices, triangles, the eight corners of its box (8, 3)), or None for points and lines."""
     mode = primitive.get("mode", TRIANGLES)
     if mode not in range(7):
-        raise AssetError(f"{name}: {mode} is not a mode of drawing (0 to 6)")
+        raise AssetError(f"{name}: {mode} is not a mode of a primitive (0 to 6)")
     if mode < TRIANGLES or "POSITION" not in primitive["attributes"]:
         return None
     accessor = gltf.item("accessors", primitive["attributes"]["POSITION"], f"{name}: POSITION")
     count = accessor["count"]
-    drawn = count
+    corners = count
     if DRACO in primitive.get("extensions", {}):
         _check_draco(gltf, primitive["extensions"][DRACO], name)
         if "indices" in primitive:
-            drawn = gltf.item("accessors", primitive["indices"], f"{name}: indices")["count"]
+            corners = gltf.item("accessors", primitive["indices"], f"{name}: indices")["count"]
         low, high = accessor.get("min"), accessor.get("max")
         if not (low and high and len(low) == len(high) == 3):
             raise AssetError(f"{name}: POSITION states no min and max")
@@ -128,8 +135,8 @@ def _primitive(
             raise AssetError(f"{name}: POSITION is {accessor['type']}, not VEC3")
         if "indices" in primitive:
             indices = accessor_values(gltf, primitive["indices"], f"{name}: indices")
-            drawn = len(indices)
-            if drawn and int(indices.max()) >= count:
+            corners = len(indices)
+            if corners and int(indices.max()) >= count:
                 raise AssetError(
                     f"{name}: index {int(indices.max())} is out of range, there are {count} vertices"
                 )
@@ -141,7 +148,7 @@ def _primitive(
             return None
         with np.errstate(invalid="ignore"):
             low, high = positions.min(axis=0), positions.max(axis=0)
-    triangles = drawn // 3 if mode == TRIANGLES else max(0, drawn - 2)
+    triangles = corners // 3 if mode == TRIANGLES else max(0, corners - 2)
     if not triangles:
         return None
     normalised = accessor.get("normalized", False) and accessor["componentType"] in (5120, 5121, 5122, 5123)

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""glTF JSON in, nothing out: AssetError where a field that an importer reads has another type than glTF 2.0
-says.
+"""glTF JSON in, nothing out: an error if a field that an importer reads has another type than glTF 2.0 specifies.
 
-Only types are checked, and only of fields that matter for meshes and materials; unknown fields are ignored,
-as the specification asks. Importers assume these types, and fall over in many ways where they are wrong.
+Only types are checked, and only of fields that matter for meshes and materials; unknown fields are ignored, as the
+specification requires. Importers assume these types and fail in many ways if they are wrong.
 """
 
 from typing import Any
 
 from multishade.errors import AssetError
 
-# A name stands for one value, [name] for a list, {field: ...} for an object, "*" for any field of
-# one, "?" after it: it may be absent.
+# A name is the type of one value, [name] of a list, {field: ...} of an object; "*" is any field of it, and a field with
+# "?" may be absent.
 _TEXTURE: dict[str, Any] = {"index": "int", "texCoord?": "int", "scale?": "number", "strength?": "number"}
 _TEXTURE |= {"extensions?": {"*": {}}}
 _SCHEMA: dict[str, Any] = {
@@ -94,37 +93,41 @@ _SCHEMA: dict[str, Any] = {
 
 
 def check_types(data: Any) -> None:
-    """Raise AssetError naming the first field of a glTF's JSON that is missing or of a wrong type."""
+    """Check the types of a glTF's JSON.
+
+    Raises:
+        AssetError: If a field is missing or has a wrong type; it names the first.
+    """
     _check(data, _SCHEMA, "")
 
 
-def _check(value: Any, schema: Any, place: str) -> None:
+def _check(value: Any, schema: Any, field_path: str) -> None:
     if isinstance(schema, dict):
         if not isinstance(value, dict):
-            raise AssetError(f"{place or 'its JSON'} is {_what(value)}, glTF wants an object")
+            raise AssetError(f"{field_path or 'its JSON'} is {_what(value)}, glTF requires an object")
         for name, inner in schema.items():
             field = name.removesuffix("?")
             if name == "*":
                 for key, item in value.items():
-                    _check(item, inner, f"{place}.{key}")
+                    _check(item, inner, f"{field_path}.{key}")
             elif field in value:
-                _check(value[field], inner, f"{place}.{field}" if place else field)
+                _check(value[field], inner, f"{field_path}.{field}" if field_path else field)
             elif field == name:
-                raise AssetError(f"{place or 'its JSON'} has no {field!r}")
+                raise AssetError(f"{field_path or 'its JSON'} has no {field!r}")
     elif isinstance(schema, list):
         if not isinstance(value, list):
-            raise AssetError(f"{place} is {_what(value)}, glTF wants a list")
+            raise AssetError(f"{field_path} is {_what(value)}, glTF requires a list")
         for index, item in enumerate(value):
-            _check(item, schema[0], f"{place}[{index}]")
+            _check(item, schema[0], f"{field_path}[{index}]")
     elif schema.endswith("numbers"):
         count = int(schema.split()[0])
-        _check(value, ["number"], place)
+        _check(value, ["number"], field_path)
         if len(value) != count:
-            raise AssetError(f"{place} has {len(value)} numbers, glTF wants {count}")
+            raise AssetError(f"{field_path} has {len(value)} numbers, glTF requires {count}")
     else:
         allowed = {"int": int, "number": int | float, "str": str, "bool": bool}[schema]
         if not isinstance(value, allowed) or (isinstance(value, bool) and schema != "bool"):
-            raise AssetError(f"{place} is {_what(value)}, glTF wants {schema}")
+            raise AssetError(f"{field_path} is {_what(value)}, glTF requires {schema}")
 
 
 def _what(value: Any) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file in, the licence that it or a text beside it states out, as an SPDX identifier where one fits."""
+"""A file in, the licence that it or a text beside it states out, as an SPDX identifier if there is one."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from multishade.errors import AssetError
 
 UNKNOWN = "unknown"
-MOST_TEXT = 200_000  # bytes of a README that are searched
+MAX_TEXT_BYTES = 200_000  # of a README that are searched
 PARENTS_OF_SOURCES = 4  # folders above a file in which SOURCES.tsv is looked for
 
 _TEXT_NAMES = re.compile(r"(licen[cs]e|copying|readme|credits|attribution|source)[^/]*", re.IGNORECASE)
@@ -34,7 +34,7 @@ _OTHERS = (
     (re.compile(r"permission is hereby granted, free of charge", re.IGNORECASE), "MIT"),
     (re.compile(r"\bodc-by\b", re.IGNORECASE), "ODC-By-1.0"),
 )
-# Codes that Sketchfab, and Objaverse after it, write; Sketchfab's Creative Commons licences are version 4.0.
+# Codes of Sketchfab and Objaverse; Sketchfab's Creative Commons licences are version 4.0.
 SKETCHFAB = {
     "by": "CC-BY-4.0",
     "by-sa": "CC-BY-SA-4.0",
@@ -58,11 +58,13 @@ def require_known_codes(codes: Iterable[str]) -> None:
 
 
 def licences_in(text: str) -> tuple[str, ...]:
-    """SPDX identifiers of the licences that a text names, sorted. A licence without its version is given the text's
-    only other version of the same licence, or "CC-BY" alone."""
-    found = set()
+    """Return the SPDX identifiers of the licences that a text names, sorted.
+
+    A licence without a version ("CC-BY") is left out if the text also names it with one.
+    """
+    names = set()
     if _CC0.search(text):
-        found.add("CC0-1.0")
+        names.add("CC0-1.0")
     for match in _CC.finditer(text):
         kind = match["kind"].lower()
         marks = [
@@ -71,42 +73,53 @@ def licences_in(text: str) -> tuple[str, ...]:
             if re.search(word, kind)
         ]
         name = "-".join(["CC-BY", *marks])
-        found.add(f"{name}-{match['version']}" if match["version"] else name)
+        names.add(f"{name}-{match['version']}" if match["version"] else name)
     for pattern, name in _OTHERS:
         if pattern.search(text):
-            found.add(name)
-    versioned = {name for name in found if re.search(r"\d$", name)}
+            names.add(name)
+    versioned = {name for name in names if re.search(r"\d$", name)}
     return tuple(
         sorted(
             name
-            for name in found
+            for name in names
             if name in versioned or not any(v.startswith(f"{name}-") for v in versioned)
         )
     )
 
 
 def normalise(statement: str) -> str:
-    """A licence as someone stated it -> its SPDX identifier, or the statement in one line where none is recognised."""
+    """Return the SPDX identifier of a licence statement, or the statement in one line if it is not recognised."""
     code = SKETCHFAB.get(statement.strip().lower())
     if code:
         return code
-    found = licences_in(statement)
-    return found[0] if len(found) == 1 else " ".join(statement.split())[:200] or UNKNOWN
+    names = licences_in(statement)
+    return names[0] if len(names) == 1 else " ".join(statement.split())[:200] or UNKNOWN
 
 
 def licence_of(file: Path, stated: str | None, root: Path, otherwise: str | None) -> str:
-    """The licence of an asset, by the first of: what the file itself states; its line in a SOURCES.tsv beside or above
-    it; a licence, readme or like-named text beside it, or above it up to `root`, that names exactly one licence;
-    `otherwise`; "unknown"."""
+    """Determine the licence of an asset from the first source that states one.
+
+    The sources are: the file itself; its line in a SOURCES.tsv beside or above it; a licence, readme or like-named text
+    beside it, or above it up to `root`, that names exactly one licence; `otherwise`.
+
+    Args:
+        file: The asset's main file.
+        stated: The licence that the file states, or None.
+        root: The highest folder in which texts are read.
+        otherwise: The licence if no source states one, or None.
+
+    Returns:
+        An SPDX identifier, a statement, or "unknown".
+    """
     if stated and licences_in(stated):
         return normalise(stated)
     listed = _from_sources(file)
     if listed:
         return normalise(listed)
     for folder in _folders_up(file.parent, root):
-        found = _from_texts(folder, file.stem)
-        if found:
-            return found
+        from_text = _from_texts(folder, file.stem)
+        if from_text:
+            return from_text
     return otherwise or (normalise(stated) if stated else UNKNOWN)
 
 
@@ -119,12 +132,12 @@ def _folders_up(folder: Path, root: Path) -> Iterator[Path]:
 
 def _from_texts(folder: Path, stem: str) -> str | None:
     """The only licence that the texts of a folder name; None for none or for several."""
-    found: set[str] = set()
+    names: set[str] = set()
     for text in _texts(folder, folder.stat().st_mtime_ns):
         own_name = text.stem.lower() == stem.lower()
         if own_name or _TEXT_NAMES.fullmatch(text.name):
-            found.update(licences_in(_beginning(text, text.stat().st_mtime_ns)))
-    return next(iter(found)) if len(found) == 1 else None
+            names.update(licences_in(_beginning(text, text.stat().st_mtime_ns)))
+    return next(iter(names)) if len(names) == 1 else None
 
 
 @lru_cache(maxsize=4096)  # `changed` is part of the key, so that an edited text is read again
@@ -137,7 +150,7 @@ def _texts(folder: Path, changed: int) -> tuple[Path, ...]:
 @lru_cache(maxsize=256)
 def _beginning(path: Path, changed: int) -> str:
     with path.open("rb") as file:
-        text = file.read(MOST_TEXT).decode("utf-8", "replace")
+        text = file.read(MAX_TEXT_BYTES).decode("utf-8", "replace")
     if path.suffix.lower() != ".json":
         return text
     try:

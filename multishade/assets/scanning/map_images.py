@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A texture file in, its pixels out, whatever its format: a file that is cut short is refused, not read in
-part."""
+"""A texture file of any supported format in, its pixels out; a truncated file is an error."""
 
 from pathlib import Path
 
@@ -13,8 +12,15 @@ MAP_SUFFIXES = (".png", ".exr", ".tif", ".tiff", ".webp", ".tga", ".bmp", ".jpg"
 
 
 def read_map(path: Path) -> NDArray[np.float32]:
-    """Read a texture at its own bit depth -> (H, W, C) float32, integers scaled to [0, 1], no gamma undone.
+    """Read a texture at its own bit depth.
 
-    C is 1 for grey, else 3; alpha is left out. Raises ImageFileError, naming the file, if it cannot be read whole.
+    Args:
+        path: A file whose suffix is one of `MAP_SUFFIXES`.
+
+    Returns:
+        (H, W, C) float32, integers scaled to [0, 1], not decoded from sRGB; C is 1 for grey, else 3; without alpha.
+
+    Raises:
+        ImageFileError: If the file cannot be read completely; it names the file.
     """
     return read_image(path, name=path.name).unit

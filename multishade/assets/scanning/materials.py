@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of image files in, PBR map sets out, by the suffixes that ambientCG, Poly Haven, MatSynth and others use.
 
-A name is taken apart into words; the words at its end say which map it is, what is left names the set. Files of one
-folder with the same rest, at the same resolution, are one set.
+A name is split into words; the words at its end name the map, the others name the set. Files of one folder with the
+same set name, at the same resolution, are one set.
 """
 
 import re
@@ -17,7 +17,7 @@ from multishade.assets.scanning.map_images import MAP_SUFFIXES, read_map
 from multishade.errors import AssetError
 from multishade.imaging.handedness import Convention, Test, convention_of
 
-# The words (joined, lower case) that name a map; of several files for one map the earliest name here is taken.
+# The words (joined, lower case) that name a map; of several files for one map the earliest name here is used.
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "base_color": ("basecolor", "basecolour", "albedo", "color", "colour", "col", "diffuse", "diff", "base"),
     "roughness": ("roughness", "rough", "rgh"),
@@ -28,7 +28,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "opacity": ("opacity", "alpha"),
 }
 OPENGL, DIRECTX = ("gl", "opengl", "ogl"), ("dx", "directx", "d3d")
-# Maps that carry roughness in a way that a material cannot use as it is.
+# Maps that contain roughness in a form that a material cannot use.
 PACKED = {
     "arm": "packed with others",
     "orm": "packed with others",
@@ -48,7 +48,15 @@ _FORMATS = ("jpg", "png", "exr", "tif", "tiff", "webp", "8bit", "16bit", "4ch")
 
 @dataclass(frozen=True)
 class MapSet:
-    """One material's files in one folder; `maps` are file names by map. `problem`: why it cannot be used."""
+    """One material's files in one folder.
+
+    Attributes:
+        folder: The folder.
+        name: Name of the set.
+        maps: File names by map.
+        convention: Handedness of the normal map by its name, None if the name does not state it.
+        problem: Why the set cannot be used, None if it can.
+    """
 
     folder: Path
     name: str
@@ -59,12 +67,21 @@ class MapSet:
 
 @dataclass(frozen=True)
 class MapSetFacts:
-    """What reading a set's images tells. `convention_from` is the test that told, None where nothing did."""
+    """Facts of a set's images.
+
+    Attributes:
+        kind: Whether it is a metal.
+        convention: Handedness of the normal map, None if undetermined.
+        convention_from: The test that determined it.
+        disputed: Whether the file's name states one convention and its pixels show the other.
+        width: Pixels of the base colour.
+        height: Pixels of the base colour.
+    """
 
     kind: Literal["metallic", "non-metallic"]
     convention: Convention | None
     convention_from: Literal["name"] | Test | None
-    disputed: bool  # the file's name says one convention, its pixels the other
+    disputed: bool
     width: int
     height: int
 
@@ -80,10 +97,16 @@ class _Draft:
 
 
 def find_map_sets(files: Iterable[Path]) -> list[MapSet]:
-    """Group image files into map sets, sorted by folder and name; files whose names say nothing are left out.
+    """Group image files into map sets.
 
-    Where both handednesses of a normal map are there, OpenGL's is taken. A set without a base colour, or with its
-    roughness in a form that no material reads, comes with a `problem`; a lone texture with a map's name does, too.
+    If a normal map exists in both conventions, OpenGL's is used. A set without a base colour, with its roughness in a
+    form that a material cannot use, or with a base colour only, has a `problem`.
+
+    Args:
+        files: Any files; those whose names name no map are left out.
+
+    Returns:
+        The sets, sorted by folder and name.
     """
     drafts: dict[tuple[Path, str, str], _Draft] = {}  # by folder, name in lower case, resolution
     for file in sorted(files):
@@ -108,34 +131,34 @@ def find_map_sets(files: Iterable[Path]) -> list[MapSet]:
 
 
 def map_of(stem: str) -> tuple[str, str, str, str, Convention | None] | None:
-    """(name of the set, resolution, map, the word that said so, convention) of a file's stem; None if it is no map.
+    """Split a file's stem into (name of the set, resolution, map, the word that names the map, convention).
 
-    "Bricks102_1K-JPG_NormalDX" -> ("Bricks102", "1k", "normal", "normal", "directx"). The map is "packed" for maps that
-    cannot be used as they are.
+    "Bricks102_1K-JPG_NormalDX" -> ("Bricks102", "1k", "normal", "normal", "directx"). The map is "packed" if it is one
+    of `PACKED`. Returns None if the stem names no map.
     """
     pieces = [piece for piece in re.split(r"[\s_.\-]+", stem) if piece]
     resolution = ""
-    kept = []
+    remaining = []
     for position, piece in enumerate(pieces):
         if position and _RESOLUTION.fullmatch(piece):
             resolution = piece.lower()
         elif not (position and piece.lower() in _FORMATS):
-            kept.append(piece)
-    words = [(index, word) for index, piece in enumerate(kept) for word in _WORD.findall(piece)]
+            remaining.append(piece)
+    words = [(index, word) for index, piece in enumerate(remaining) for word in _WORD.findall(piece)]
     if words and words[-1][1].lower() in ("map", "tex", "texture"):
         words.pop()
-    for take in (4, 3, 2, 1):  # "ambient occlusion", "normal gl": the longest ending that means something
+    for take in (4, 3, 2, 1):  # the longest ending with a meaning: "ambient occlusion", "normal gl"
         if take > len(words):
             continue
         ending = "".join(word for _, word in words[-take:]).lower()
-        found = _meaning(ending)
-        if found is None:
+        meaning = _meaning(ending)
+        if meaning is None:
             continue
         first = words[-take][0]
         # Words of a piece in front of the ending ("RustyMetal" in "RustyMetalNormal") still belong to the name.
         inside = "".join(word for index, word in words[:-take] if index == first)
-        name = "_".join([*kept[:first], *([inside] if inside else [])])
-        return (name, resolution, *found)
+        name = "_".join([*remaining[:first], *([inside] if inside else [])])
+        return (name, resolution, *meaning)
     return None
 
 
@@ -157,8 +180,8 @@ def _finish(folder: Path, draft: _Draft) -> MapSet:
     maps = {kind: min(choices)[2] for kind, choices in draft.maps.items()}
     problem = None
     if "base_color" not in maps:
-        found = ", ".join(sorted(maps)) or ", ".join(sorted(draft.packed))
-        problem = f"has no base colour map (found: {found}); its name has to end in 'basecolor', 'albedo' or 'color'"
+        present = ", ".join(sorted(maps)) or ", ".join(sorted(draft.packed))
+        problem = f"has no base colour map (found: {present}); its name has to end in 'basecolor', 'albedo' or 'color'"
     elif "roughness" not in maps and draft.packed:
         word, file = sorted(draft.packed.items())[0]
         problem = f"has its roughness {PACKED[word]} in {file}; add a map of roughness alone"
@@ -168,26 +191,36 @@ def _finish(folder: Path, draft: _Draft) -> MapSet:
     return MapSet(folder, draft.name or folder.name, maps, convention, problem)
 
 
-def check_map_set(found: MapSet) -> MapSetFacts:
-    """Read every image of a set. Raises AssetError with the reason for refusing it; run it through `assets.guard`."""
-    images = {kind: read_map(found.folder / name) for kind, name in found.maps.items()}
+def check_map_set(map_set: MapSet) -> MapSetFacts:
+    """Read and check every image of a set; call this through `sandbox.run_sandboxed`.
+
+    Args:
+        map_set: The set.
+
+    Returns:
+        Kind, convention of the normal map and size.
+
+    Raises:
+        AssetError: If the set cannot be used, with the reason.
+    """
+    images = {kind: read_map(map_set.folder / name) for kind, name in map_set.maps.items()}
     height, width = images["base_color"].shape[:2]
     for kind, image in images.items():
+        file, base = map_set.maps[kind], map_set.maps["base_color"]
         if not np.isfinite(image).all():
-            raise AssetError(f"{found.maps[kind]} has infinite or NaN values")
+            raise AssetError(f"{file} has infinite or NaN values")
         if abs(image.shape[1] * height - image.shape[0] * width) > 0.01 * image.shape[1] * height:
             raise AssetError(
-                f"{found.maps[kind]} is {image.shape[1]} x {image.shape[0]}, {found.maps['base_color']} is {width} x "
-                f"{height}: another shape"
+                f"{file} is {image.shape[1]} x {image.shape[0]}, {base} is {width} x {height}: another shape"
             )
     metallic = "metallic" in images and float(images["metallic"].mean()) >= METALLIC_FROM
     measured = convention_of(images["normal"], images.get("height")) if "normal" in images else None
-    told: Literal["name"] | Test | None
-    convention, told = (found.convention, "name") if found.convention else measured or (None, None)
+    source: Literal["name"] | Test | None
+    convention, source = (map_set.convention, "name") if map_set.convention else measured or (None, None)
     return MapSetFacts(
         kind="metallic" if metallic else "non-metallic",
         convention=convention,
-        convention_from=told,
+        convention_from=source,
         disputed=measured is not None and measured[0] != convention,
         width=width,
         height=height,
@@ -195,5 +228,5 @@ def check_map_set(found: MapSet) -> MapSetFacts:
 
 
 def map_set_files(sets: Sequence[MapSet]) -> set[Path]:
-    """Every file that belongs to one of the sets."""
+    """Return every file that belongs to one of the sets."""
     return {each.folder / PurePosixPath(name) for each in sets for name in each.maps.values()}

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A mesh file in, what a manifest states about it out; a file that cannot give an image is refused, with
-the reason.
+"""A mesh file in, the facts that a manifest states about it out; a file that cannot be rendered is an error.
 
-glTF, GLB, OBJ, PLY and STL are read with trimesh; glTF's structure is checked before. FBX, USD and BLEND
-can be read by Blender alone: only their first bytes are looked at here, and they are tagged `unchecked`.
+glTF, GLB, OBJ, PLY and STL are read with trimesh; glTF's structure is checked before. Only Blender reads FBX, USD and
+BLEND: of these the first bytes are checked, and they are tagged `unchecked`.
 """
 
 import shlex
@@ -37,10 +36,7 @@ OTHER_MESH_SUFFIXES = (
     ".wrl",
 )
 
-SMALLEST, LARGEST = (
-    1e-6,
-    1e8,
-)  # of the box's diagonal, in the file's units: outside, float32 geometry falls apart
+SMALLEST, LARGEST = 1e-6, 1e8  # diagonal of the box in the file's units: float32 geometry fails outside
 FARTHEST = 1e5  # distance from the origin over the diagonal: beyond, float32 positions are coarser than 0.6 %
 FLAT = 1e-3  # thinnest over longest side of the box
 
@@ -56,9 +52,16 @@ _MAGIC = {
 
 @dataclass(frozen=True)
 class MeshFacts:
-    """Triangles and vertices over all parts in the scene, bounds as (low, high) corners; null where only
-    Blender can tell. `files`: the further files of the asset, relative to its folder. `licence`: what the
-    file itself says."""
+    """Facts of a mesh file; None if only Blender can read them.
+
+    Attributes:
+        vertices: Number of vertices over all parts in the scene.
+        faces: Number of triangles, likewise.
+        bounds: (low, high) corners, in the file's units and axes.
+        files: Further files of the asset, relative to its folder.
+        tags: Properties; `docs/assets.md` lists them.
+        licence: The licence that the file itself states.
+    """
 
     vertices: int | None
     faces: int | None
@@ -69,9 +72,18 @@ class MeshFacts:
 
 
 def check_mesh(path: str) -> MeshFacts:
-    """Read and judge one mesh file. Raises AssetError with the reason for refusing it.
+    """Read and check one mesh file.
 
-    May raise anything that a parser raises, hang, or use any amount of memory: run it through `assets.guard`.
+    Parsers may raise any exception, hang, or use any amount of memory: call this through `sandbox.run_sandboxed`.
+
+    Args:
+        path: A file whose suffix is one of `MESH_SUFFIXES`.
+
+    Returns:
+        The facts of the mesh.
+
+    Raises:
+        AssetError: If the mesh cannot be rendered, with the reason.
     """
     file = Path(path)
     suffix = file.suffix.lower()
@@ -98,19 +110,18 @@ def _check_gltf(file: Path) -> MeshFacts:
     declared = declared_geometry(gltf)
     _check_images(gltf)
     vertices, faces, bounds = declared.vertices, declared.faces, declared.bounds
-    _judge_size(bounds)
+    _require_usable_size(bounds)
     tags: tuple[str, ...] = ("draco",) if declared.compressed else ()
     tags += tuple(tag for tag, key in (("skinned", "skins"), ("animated", "animations")) if gltf.items(key))
     if declared.exact:
         vertices, faces, bounds = _measure(file)
     else:
-        tags += ("unchecked",)  # trimesh would read zeros, or a part of it: Blender will tell on import
+        tags += ("unchecked",)  # trimesh would read zeros, or a part of it; Blender checks it on import
     return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds), _licence_of(gltf))
 
 
 def _measure(file: Path) -> tuple[int, int, NDArray[np.float64]]:
-    """(vertices, triangles, bounds (2, 3)) of every mesh in the scene, as trimesh reads them, each of them
-    judged."""
+    """(vertices, triangles, bounds (2, 3)) over every mesh in the scene, as trimesh reads them, each checked."""
     import trimesh
 
     with np.errstate(all="ignore"):
@@ -129,19 +140,19 @@ def _measure(file: Path) -> tuple[int, int, NDArray[np.float64]]:
                 raise AssetError(f"has infinite or NaN coordinates (in {name!r})")
             vertices += len(mesh.vertices)
             faces += len(mesh.faces)
-            placed = used @ transform[:3, :3].T + transform[:3, 3]
-            corners += [placed.min(axis=0), placed.max(axis=0)]
+            in_scene = used @ transform[:3, :3].T + transform[:3, 3]
+            corners += [in_scene.min(axis=0), in_scene.max(axis=0)]
             area += float(mesh.area) * abs(float(np.linalg.det(transform[:3, :3]))) ** (2 / 3)
     if not faces:
         raise AssetError("has no faces (only points or lines, or nothing at all)")
     bounds = np.stack([np.min(corners, axis=0), np.max(corners, axis=0)])
-    _judge_size(bounds)
+    _require_usable_size(bounds)
     if not area > 1e-12 * float(np.linalg.norm(bounds[1] - bounds[0])) ** 2:
         raise AssetError("has faces, but none with an area")
     return vertices, faces, bounds
 
 
-def _judge_size(bounds: NDArray[np.float64]) -> None:
+def _require_usable_size(bounds: NDArray[np.float64]) -> None:
     if not np.isfinite(bounds).all():
         raise AssetError("has infinite or NaN coordinates")
     diagonal = float(np.linalg.norm(bounds[1] - bounds[0]))
@@ -170,8 +181,7 @@ def _corners(bounds: NDArray[np.float64]) -> tuple[tuple[float, float, float], t
 
 
 def _resolver(folder: Path) -> Any:
-    """Gives trimesh the files beside a mesh, also those whose URIs are percent-encoded, which its own does
-    not."""
+    """A resolver of the files beside a mesh, also of percent-encoded URIs, which trimesh's own does not resolve."""
     from urllib.parse import unquote
 
     from trimesh.resolvers import FilePathResolver
@@ -185,7 +195,7 @@ def _resolver(folder: Path) -> Any:
 
 
 def _check_images(gltf: Gltf) -> None:
-    """Every image of a glTF opens: Blender would show a missing one in magenta."""
+    """Require that every image of a glTF opens: Blender would show a missing one in magenta."""
     import io
 
     from PIL import Image, UnidentifiedImageError
@@ -203,7 +213,7 @@ def _check_images(gltf: Gltf) -> None:
         try:
             Image.open(io.BytesIO(data))
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise AssetError(f"its {name} ({uri or 'embedded'}) is no image that can be read") from error
+            raise AssetError(f"its {name} ({uri or 'embedded'}) cannot be read as an image") from error
 
 
 def _licence_of(gltf: Gltf) -> str | None:
@@ -214,25 +224,25 @@ def _licence_of(gltf: Gltf) -> str | None:
 
 
 def _files_of_obj(file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(material libraries and textures that an OBJ needs, tags)."""
+    """(names of the material libraries and textures that an OBJ needs, tags)."""
     with file.open("rb") as stream:
         if b"\0" in stream.read(512):
             raise AssetError("is not text in UTF-8 (it has zero bytes); Blender reads no other")
-    found: set[str] = set()
+    names: set[str] = set()
     tags: tuple[str, ...] = ()
     for words in _statements(file, ("mtllib",)):
         library = _beside(file.parent, words[1:])
         if library is None:
             tags = ("no-material",)
             continue
-        found.add(library)
-        place = (file.parent / library).parent
+        names.add(library)
+        texture_folder = (file.parent / library).parent
         for texture in _statements(file.parent / library, ("map_", "bump", "disp", "norm", "refl", "decal")):
-            name = _beside(place, texture[1:])
+            name = _beside(texture_folder, texture[1:])
             if name is None:
                 raise AssetError(f"needs the texture {texture[-1]!r} (named in {library}), which is missing")
-            found.add((Path(library).parent / name).as_posix())
-    return tuple(sorted(found)), tags
+            names.add((Path(library).parent / name).as_posix())
+    return tuple(sorted(names)), tags
 
 
 def _statements(file: Path, keywords: tuple[str, ...]) -> Iterator[list[str]]:
@@ -248,9 +258,9 @@ def _statements(file: Path, keywords: tuple[str, ...]) -> Iterator[list[str]]:
 
 
 def _beside(folder: Path, words: list[str]) -> str | None:
-    """The file that the words name, relative to `folder`: names may hold spaces, options may stand before them.
+    """The file that the words name, relative to `folder`: names may contain spaces, options may precede them.
 
-    A path of the author's own disk is sought by its last part, as Blender does.
+    A path on the author's own disk is looked up by its last part, as Blender does.
     """
     for first in range(len(words)):
         name = " ".join(words[first:]).strip("\"'").replace("\\", "/")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-# File names that say nothing about the asset; its folder's name is the better id.
+# File names without information on the asset; its folder's name is the better id.
 GENERIC = (
     "asset",
     "material",
@@ -22,15 +22,21 @@ GENERIC = (
 
 
 def slug(text: str) -> str:
-    """Any text -> letters, digits, '_' and '-': "Café No. 5" -> "Cafe-No-5". Empty where nothing is left."""
+    """Reduce a text to letters, digits, '_' and '-': "Café No. 5" -> "Cafe-No-5". The result may be empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"-{2,}", "-", re.sub(r"[^A-Za-z0-9_-]+", "-", plain)).strip("-")
 
 
 def unique_ids(paths: Sequence[str]) -> list[str]:
-    """One id for each path (relative, forward slashes, without suffix), in order; they differ even in case only.
+    """Choose an id for each path, unique even if case is ignored.
 
-    The last part of the path is taken, with as many folders in front as are needed to tell it from the others.
+    An id is the last part of the path, preceded by as many folders as are needed to distinguish it from the others.
+
+    Args:
+        paths: Relative, with forward slashes, without suffix.
+
+    Returns:
+        One id per path, in their order.
     """
     parts = [[slug(part) for part in PurePosixPath(path).parts if slug(part)] or ["asset"] for path in paths]
     parts = [part[:-1] if len(part) > 1 and part[-1].lower() in GENERIC else part for part in parts]

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What reading an asset's files told in, its manifest row out: the same for scanned folders and for fetched
-files."""
+"""The facts of an asset's files in, its manifest row out, for scanned folders and for fetched files alike."""
 
 import os
 from pathlib import Path
@@ -12,13 +11,13 @@ from multishade.assets.scanning.meshes import MeshFacts
 from multishade.assets.schema import EnvironmentRow, Maps, MaterialRow, ObjectRow
 
 Split = Literal["train", "val", "test"]
-# Of twenty parts of the range of hashes one is for validation, one for testing. By content, so that a file keeps its
-# split wherever it lies and whatever lies beside it.
+# Of twenty parts of the range of hashes one is for validation and one for testing: by content, so that a file keeps its
+# split in any folder and beside any other files.
 SPLIT_PARTS = 20
 
 
 def split_of(sha256: str, split: Split | Literal["auto"]) -> Split:
-    """The split of an asset: `split`, or for "auto" one that its content decides."""
+    """Return the split of an asset: `split`, or for "auto" one that follows from its hash."""
     if split != "auto":
         return split
     part = int(sha256[:8], 16) % SPLIT_PARTS
@@ -26,7 +25,7 @@ def split_of(sha256: str, split: Split | Literal["auto"]) -> Split:
 
 
 def location_of(path: Path, base: Path) -> str:
-    """A path as a manifest in the folder `base` writes it: relative, with forward slashes."""
+    """Return a path as a manifest in the folder `base` states it: relative, with forward slashes."""
     try:
         return Path(os.path.relpath(path, base)).as_posix()
     except ValueError:  # another drive on Windows
@@ -36,7 +35,16 @@ def location_of(path: Path, base: Path) -> str:
 def row_of_mesh(
     path: Path, base: Path, facts: MeshFacts, family: str, tags: tuple[str, ...] = (), **common: Any
 ) -> ObjectRow:
-    """`common`: id, sha256, licence, split. `base`: the folder of the manifest."""
+    """Make the row of a mesh file.
+
+    Args:
+        path: The file.
+        base: The folder of the manifest.
+        facts: From `check_mesh`.
+        family: The object's class.
+        tags: Further tags, before those of the facts.
+        **common: id, sha256, licence and split.
+    """
     return ObjectRow(
         **common,
         source="file",
@@ -51,28 +59,36 @@ def row_of_mesh(
 
 
 def row_of_map_set(
-    found: MapSet, base: Path, facts: MapSetFacts, tags: tuple[str, ...] = (), **common: Any
+    map_set: MapSet, base: Path, facts: MapSetFacts, tags: tuple[str, ...] = (), **common: Any
 ) -> MaterialRow:
-    """`common`: id, sha256, licence, split, and what is known better than `facts` tell (kind, normal_convention
-    and normal_convention_from, scale)."""
-    told = {
+    """Make the row of a map set.
+
+    Args:
+        map_set: The set.
+        base: The folder of the manifest.
+        facts: From `check_map_set`.
+        tags: Further tags.
+        **common: id, sha256, licence and split, and fields that replace those of the facts (kind, normal_convention,
+            normal_convention_from) or that facts do not have (scale).
+    """
+    fields = {
         "kind": facts.kind,
         "normal_convention": facts.convention,
         "normal_convention_from": facts.convention_from,
     }
     return MaterialRow(
-        **(told | common),
+        **(fields | common),
         source="maps",
-        location=location_of(found.folder, base),
+        location=location_of(map_set.folder, base),
         tags=(*tags, "normal-disputed") if facts.disputed else tags,
-        maps=Maps(**found.maps),
+        maps=Maps(**map_set.maps),
     )
 
 
 def row_of_environment(
     path: Path, base: Path, facts: EnvironmentFacts, tags: tuple[str, ...] = (), **common: Any
 ) -> EnvironmentRow:
-    """`common`: id, sha256, licence, split."""
+    """Make the row of an environment map; arguments as for `row_of_mesh`."""
     return EnvironmentRow(
         **common,
         source="file",

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of files from anywhere in, manifest rows and rejections out: every file is read before it is
-believed."""
+"""A folder of files in, manifest rows and rejections out; every file is read and checked in a sandbox."""
 
 import os
 from collections import Counter
@@ -41,7 +40,7 @@ Progress = Callable[[int, int], None]  # (done, of how many)
 
 @dataclass(frozen=True)
 class Rejection:
-    """A file, relative to the manifest's folder, that was not taken, and why."""
+    """A file, relative to the manifest's folder, that is not in the manifest, and why."""
 
     location: str
     reason: str
@@ -49,6 +48,8 @@ class Rejection:
 
 @dataclass(frozen=True)
 class ScanResult:
+    """The kind of a folder, the rows of its manifest, and the files that are not in it."""
+
     kind: Kind
     rows: tuple[Row, ...]
     rejections: tuple[Rejection, ...]
@@ -56,8 +57,14 @@ class ScanResult:
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """licence: of files for which none is stated anywhere. split: of all files, or "auto": nine tenths for
-    training, by content. limits: what the reading of one file may take."""
+    """How a folder is scanned.
+
+    Attributes:
+        kind: Kind of assets, or "auto" if the folder contains one kind only.
+        licence: Licence of files for which none is stated.
+        split: Split of all files, or "auto": nine tenths for training, by content.
+        limits: Limits of reading one file.
+    """
 
     kind: Kind | Literal["auto"] = "auto"
     licence: str | None = None
@@ -67,7 +74,7 @@ class ScanOptions:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Something that may become a row: the path that names it, the files it has, and what reads it."""
+    """A possible row: the path that names it, the function that reads it and its argument, or why it cannot be read."""
 
     path: Path  # of the main file, or folder / name of a map set
     checker: Callable[[Any], Any]
@@ -76,9 +83,20 @@ class _Candidate:
 
 
 def scan(folder: Path, manifest: Path, options: ScanOptions, progress: Progress | None = None) -> ScanResult:
-    """Look through a folder and everything below it; nothing is written. Locations are relative to the
-    folder of `manifest`. Raises AssetError where there is no such folder, or where it holds several kinds
-    and none is chosen."""
+    """Check every asset in a folder and below; nothing is written.
+
+    Args:
+        folder: The folder.
+        manifest: The manifest that the rows are for; locations are relative to its folder.
+        options: Kind, licence, split and limits.
+        progress: Called after each asset with (done, total).
+
+    Returns:
+        Rows and rejections.
+
+    Raises:
+        AssetError: If the folder does not exist, has no assets, or has several kinds and none is chosen.
+    """
     folder = Path(os.path.abspath(folder))
     files = list(_files(folder))
     kind, candidates = _candidates(folder, files, options.kind)
@@ -111,10 +129,13 @@ def scan(folder: Path, manifest: Path, options: ScanOptions, progress: Progress 
 
 
 def write_scan(result: ScanResult, manifest: Path) -> Path | None:
-    """Write the rows to `manifest` and the rejections to `<manifest>.rejected.jsonl`; the latter's path, if
-    there are any.
+    """Write the rows to `manifest`, unless there are none, and the rejections to `<manifest>.rejected.jsonl`.
 
-    A manifest without rows is not written. Raises ManifestError where the folder cannot be written.
+    Returns:
+        The path of the rejections, None if there are none.
+
+    Raises:
+        ManifestError: If a file cannot be written.
     """
     if result.rows:
         write_rows(manifest, result.rows)
@@ -122,8 +143,7 @@ def write_scan(result: ScanResult, manifest: Path) -> Path | None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Files below a folder in a fixed order; hidden ones, and what macOS leaves in archives, are passed
-    over."""
+    """Files below a folder in a fixed order, without hidden ones and those that macOS leaves in archives."""
     if not folder.is_dir():
         raise AssetError(f"{folder}: there is no such folder to scan")
 
@@ -131,14 +151,14 @@ def _files(folder: Path) -> Iterator[Path]:
         raise AssetError(f"{error.filename}: cannot be listed ({error.strerror})") from error
 
     seen: set[str] = set()
-    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back, or to a folder that is walked anyway
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:  # a link to a folder that has been visited or will be
             folders.clear()
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        yield from (Path(place) / name for name in sorted(names) if not name.startswith("."))
+        yield from (Path(parent) / name for name in sorted(names) if not name.startswith("."))
 
 
 def _candidates(
@@ -147,35 +167,34 @@ def _candidates(
     meshes = [file for file in files if file.suffix.lower() in MESH_SUFFIXES]
     sets = find_map_sets(files)
     in_sets = map_set_files([each for each in sets if each.problem is None])
-    lights = [file for file in files if file.suffix.lower() in ENVIRONMENT_SUFFIXES and file not in in_sets]
-    found: dict[Kind, list[_Candidate]] = {
+    maps = [file for file in files if file.suffix.lower() in ENVIRONMENT_SUFFIXES and file not in in_sets]
+    candidates: dict[Kind, list[_Candidate]] = {
         "objects": [_Candidate(file, check_mesh, str(file)) for file in meshes],
         "materials": [_Candidate(_path_of_set(each), check_map_set, each, each.problem) for each in sets],
-        "environments": [_Candidate(file, check_environment, str(file)) for file in lights],
+        "environments": [_Candidate(file, check_environment, str(file)) for file in maps],
     }
     if kind == "auto":
-        kind = _kind_of(folder, found)
-    if not found[kind]:
+        kind = _kind_of(folder, candidates)
+    if not candidates[kind]:
         wanted = {
             "objects": "mesh files (" + " ".join(MESH_SUFFIXES) + ")",
             "materials": "map sets (image files whose names end in basecolor, roughness, normal, ...)",
             "environments": "environment maps (" + " ".join(ENVIRONMENT_SUFFIXES) + ")",
         }[kind]
         raise AssetError(f"{folder}: holds no {wanted}")
-    return kind, found[kind]
+    return kind, candidates[kind]
 
 
-def _kind_of(folder: Path, found: dict[Kind, list[_Candidate]]) -> Kind:
-    """The kind that a folder is of. Images beside or below a mesh are taken for its textures, not for
-    materials."""
-    of_meshes = {mesh.path.parent for mesh in found["objects"]}
+def _kind_of(folder: Path, candidates: dict[Kind, list[_Candidate]]) -> Kind:
+    """The kind of a folder's assets. Images beside or below a mesh count as its textures, not as materials."""
+    mesh_folders = {mesh.path.parent for mesh in candidates["objects"]}
     usable: dict[Kind, int] = {
-        "objects": len(found["objects"]),
+        "objects": len(candidates["objects"]),
         "materials": sum(
-            not each.problem and not any(place in of_meshes for place in each.path.parents)
-            for each in found["materials"]
+            not each.problem and not any(parent in mesh_folders for parent in each.path.parents)
+            for each in candidates["materials"]
         ),
-        "environments": len(found["environments"]),
+        "environments": len(candidates["environments"]),
     }
     kinds = [kind for kind, count in usable.items() if count]
     if len(kinds) > 1:
@@ -183,17 +202,18 @@ def _kind_of(folder: Path, found: dict[Kind, list[_Candidate]]) -> Kind:
         raise AssetError(f"{folder}: holds {counts}; say which with --kind, one manifest is of one kind")
     if kinds:
         return kinds[0]
-    if found["materials"]:
-        return "materials"  # none of them usable: the reasons are worth more than "nothing found"
+    if candidates["materials"]:
+        return "materials"  # none of them is usable: the reasons help more than "nothing found"
     raise AssetError(
         f"{folder}: holds no mesh file, no map set and no environment map; see `multishade assets scan --help`"
     )
 
 
-def _path_of_set(found: MapSet) -> Path:
-    """What stands for a set where a path is wanted: its folder, or folder / name where the files carry a
-    name."""
-    return found.folder if found.name == found.folder.name else found.folder / found.name
+def _path_of_set(map_set: MapSet) -> Path:
+    """The path that names a set: its folder, or folder / name if the files have a name of their own."""
+    if map_set.name == map_set.folder.name:
+        return map_set.folder
+    return map_set.folder / map_set.name
 
 
 def _rows(
@@ -204,8 +224,7 @@ def _rows(
     reasons: dict[int, str],
     options: ScanOptions,
 ) -> list[Row]:
-    """Rows of the candidates that were read well; what has the same bytes as an earlier one goes to
-    `reasons`."""
+    """Rows of the accepted candidates; one with the same bytes as an earlier one goes to `reasons`."""
     hashes: dict[int, str] = {}
     first: dict[str, Path] = {}
     for index, each in accepted.items():
@@ -216,21 +235,21 @@ def _rows(
             hashes[index] = digest
             first[digest] = each.path
     names = {index: _name(accepted[index].path, folder) for index in hashes}
-    crowd = Counter(name.split("/")[0] for name in names.values() if "/" in name)
+    folder_sizes = Counter(name.split("/")[0] for name in names.values() if "/" in name)
     rows: list[Row] = []
     for index, identifier in zip(names, unique_ids(list(names.values())), strict=True):
         each, fact = accepted[index], facts[index]
-        place, files = _members(each, fact)
+        parent, files = _members(each, fact)
         common: dict[str, Any] = {
             "id": identifier,
             "sha256": hashes[index],
-            "licence": licence_of(place / files[0], getattr(fact, "licence", None), folder, options.licence),
+            "licence": licence_of(parent / files[0], getattr(fact, "licence", None), folder, options.licence),
             "split": split_of(hashes[index], options.split),
         }
         if isinstance(fact, MeshFacts):
-            # A folder of several objects is a class of them, or a collection; a folder of one is just its own.
+            # A folder of several objects is a class or a collection, a folder of one object is not.
             top = names[index].split("/")[0]
-            family = slug(top) if crowd[top] > 1 else ""
+            family = slug(top) if folder_sizes[top] > 1 else ""
             rows.append(row_of_mesh(each.path, base, fact, family or "file", **common))
         elif isinstance(fact, MapSetFacts):
             rows.append(row_of_map_set(each.item, base, fact, **common))

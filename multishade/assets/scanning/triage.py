@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An object file and rules in, its facts out, or the reason why it is no single solid object worth rendering.
+"""An object file and rules in, its facts out, or the reason why it is not a single solid object worth rendering.
 
-Collections from the web hold scans of floors, whole streets and single triangles. These rules find them without a
-render, from what the file says about itself; `docs/assets.md` lists them.
+Collections from the web contain scans of floors, whole streets and single triangles. These rules find them without
+rendering, from the file's geometry; `docs/assets.md` lists them.
 """
 
 from dataclasses import dataclass
@@ -19,13 +19,19 @@ from multishade.errors import AssetError
 
 @dataclass(frozen=True)
 class TriageRules:
-    """Limits that an object has to keep.
+    """Limits of a single solid object.
 
-    max_megabytes: of its file. min_faces, max_faces: triangles. thinnest: shortest over longest side of its
-    box; below it is a flat scan. max_parts: mesh instances; above it is a scene. ground: a flat part at the
-    bottom is the ground of a scene where its footprint is more than so many times that of everything else.
-    apart: where the largest part is smaller than this share of the whole (by box diagonals) and there are
-    `apart_parts` or more, separate things lie about.
+    Attributes:
+        max_megabytes: Size of its file.
+        min_faces: Triangles.
+        max_faces: Triangles.
+        thinnest: Shortest over longest side of the bounding box; an object below it is a flat scan.
+        max_parts: Mesh instances; more than these are a scene.
+        ground: Ratio of footprints: a flat part at the bottom that is larger than this many times everything else is
+            the ground of a scene.
+        apart: Ratio of box diagonals, largest part over whole: below it, with `apart_parts` or more parts, the file
+            is a scene of separate objects.
+        apart_parts: See `apart`.
     """
 
     max_megabytes: float = 100.0
@@ -38,8 +44,8 @@ class TriageRules:
     apart_parts: int = 8
 
 
-def judge_size(megabytes: float | None, faces: int | None, rules: TriageRules) -> str | None:
-    """Why an object of this size is refused, None where it is not; unknown numbers are no reason."""
+def size_problem(megabytes: float | None, faces: int | None, rules: TriageRules) -> str | None:
+    """Return the reason for refusing an object of this size, None if there is none; None as a number passes."""
     if megabytes is not None and megabytes > rules.max_megabytes:
         return f"is {megabytes:.0f} MB, more than {rules.max_megabytes:g}"
     if faces is not None and faces < rules.min_faces:
@@ -50,24 +56,36 @@ def judge_size(megabytes: float | None, faces: int | None, rules: TriageRules) -
 
 
 def triage_object(item: tuple[str, TriageRules]) -> MeshFacts:
-    """Read an object file as `check_mesh` does, and hold it against the rules. Raises AssetError with the reason.
+    """Read an object file as `check_mesh` does and apply the rules.
 
-    One argument, so that it can be run through `assets.guard`.
+    Args:
+        item: (path, rules), in one argument for `sandbox.run_sandboxed`.
+
+    Returns:
+        The facts of the object.
+
+    Raises:
+        AssetError: If the object is refused, with the reason.
     """
     path, rules = item
     facts = check_mesh(path)
-    reason = judge_size(Path(path).stat().st_size / 1e6, facts.faces, rules)
+    reason = size_problem(Path(path).stat().st_size / 1e6, facts.faces, rules)
     if reason is None and facts.bounds is not None:
-        reason = _judge_shape(np.array(facts.bounds), rules)
+        reason = _shape_problem(np.array(facts.bounds), rules)
     if reason is None and Path(path).suffix.lower() in (".glb", ".gltf"):
-        reason = judge_parts(declared_geometry(read_gltf(Path(path))).parts, rules)
+        reason = parts_problem(declared_geometry(read_gltf(Path(path))).parts, rules)
     if reason is not None:
         raise AssetError(reason)
     return facts
 
 
-def judge_parts(parts: NDArray[np.float64], rules: TriageRules) -> str | None:
-    """Why mesh instances with these boxes, (P, 2, 3) low and high corners in glTF's axes (y is up), are a scene."""
+def parts_problem(parts: NDArray[np.float64], rules: TriageRules) -> str | None:
+    """Return the reason why mesh instances are a scene, None if they are not.
+
+    Args:
+        parts: (P, 2, 3) low and high corners of the instances' boxes, in glTF's axes (y is up).
+        rules: The limits.
+    """
     if len(parts) > rules.max_parts:
         return f"has {len(parts)} parts, more than {rules.max_parts}: a scene"
     sides = parts[:, 1] - parts[:, 0]
@@ -76,8 +94,8 @@ def judge_parts(parts: NDArray[np.float64], rules: TriageRules) -> str | None:
     lowest = parts[:, 1, 1] < low[1] + 0.1 * (high - low)[1]
     ground = flat & lowest
     if ground.any() and not ground.all():
-        things = parts[~ground]
-        width, depth = (things[:, 1].max(axis=0) - things[:, 0].min(axis=0))[[0, 2]]
+        others = parts[~ground]
+        width, depth = (others[:, 1].max(axis=0) - others[:, 0].min(axis=0))[[0, 2]]
         if (sides[ground, 0] * sides[ground, 2]).max() > rules.ground * width * depth:
             return "stands on a ground that is much wider than it: a scene"
     diagonals = np.linalg.norm(sides, axis=1)
@@ -86,7 +104,7 @@ def judge_parts(parts: NDArray[np.float64], rules: TriageRules) -> str | None:
     return None
 
 
-def _judge_shape(bounds: NDArray[np.float64], rules: TriageRules) -> str | None:
+def _shape_problem(bounds: NDArray[np.float64], rules: TriageRules) -> str | None:
     sides = bounds[1] - bounds[0]
     if sides.min() < rules.thinnest * sides.max():
         return f"is flat: its thinnest side is {sides.min() / sides.max():.1%} of its longest"
