@@ -16,7 +16,7 @@ from multishade.imaging.exposure import exposure_to_median
 from multishade.photometry.shading import lambert
 from multishade.protocol import scene
 from multishade.protocol.messages import RendererInfo
-from multishade.render.blender.session import RenderedView
+from multishade.render.blender.views import RenderedView
 from multishade.render.plan import PlannedGroup
 from multishade.shards.fields import FieldFormat
 from multishade.shards.sample import SCHEMA, Sample

@@ -8,7 +8,6 @@ failures are kept in a file of their own (`multishade-000123.failures.json`), wh
 import dataclasses
 import enum
 import json
-from pathlib import Path
 from typing import Any
 
 from multishade.errors import (
@@ -16,12 +15,13 @@ from multishade.errors import (
     BlenderCrashed,
     BlenderMemoryExceeded,
     BlenderTimeout,
+    FileMissing,
     MultiShadeError,
     RenderDeviceMissing,
     RenderFailed,
     ShardError,
 )
-from multishade.storage.local import atomic_file, refusals_named
+from multishade.storage.store import FilePlace, StoredFile, open_file
 
 SCHEMA = 1
 
@@ -110,41 +110,46 @@ def shard_failure(shard: int, error: Exception, details: str | None = None) -> S
     return ShardFailure(shard, kind_of(error), text, error.groups if isinstance(error, ShardFailed) else ())
 
 
-def failures_path(shard: Path) -> Path:
-    """multishade-000123.tar -> multishade-000123.failures.json"""
-    return shard.with_suffix(".failures.json")
+def failures_file(shard: FilePlace) -> StoredFile:
+    """The file beside a shard that keeps its failures: multishade-000123.tar -> multishade-000123.failures.json"""
+    file = open_file(shard)
+    return file.sibling(f"{file.name.removesuffix('.tar')}.failures.json")
 
 
-def write_shard_failure(shard: Path, failure: ShardFailure) -> None:
+def write_shard_failure(shard: FilePlace, failure: ShardFailure) -> None:
     """Keep the failure of a shard that was given up beside it. Raises ShardError if it cannot be written."""
     content = {"schema": SCHEMA, **dataclasses.asdict(failure)}
-    path = failures_path(shard)
-    with atomic_file(path) as stream, refusals_named(path):
-        stream.write(json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
+    failures_file(shard).write_bytes(json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
 
 
-def read_shard_failure(shard: Path) -> ShardFailure | None:
-    """Read what `write_shard_failure` kept; None if there is nothing. Raises ShardError if it cannot be read."""
-    path = failures_path(shard)
+def read_shard_failure(shard: FilePlace) -> ShardFailure | None:
+    """Read what `write_shard_failure` kept.
+
+    Args:
+        shard: The shard's tar, which need not exist.
+
+    Returns:
+        The failure; None if there is no record of one.
+
+    Raises:
+        ShardError: If the record cannot be read.
+    """
+    file = failures_file(shard)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(file.read_bytes())
         if content.pop("schema") != SCHEMA:
             raise ValueError("another schema")
         groups = tuple(_group_failure(row) for row in content.pop("groups"))
         return ShardFailure(**{**content, "kind": FailureKind(content["kind"]), "groups": groups})
-    except FileNotFoundError:
+    except FileMissing:
         return None
-    except OSError as error:
-        raise ShardError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ShardError(f"{path}: is not a record of failures ({error}); remove it") from error
+        raise ShardError(f"{file}: is not a record of failures ({error}); remove it") from error
 
 
-def remove_shard_failure(shard: Path) -> None:
-    """Forget the failure of a shard that has been committed since."""
-    path = failures_path(shard)
-    with refusals_named(path):
-        path.unlink(missing_ok=True)
+def remove_shard_failure(shard: FilePlace) -> None:
+    """Remove the record of a shard that has been committed since."""
+    failures_file(shard).remove()
 
 
 def _group_failure(row: dict[str, Any]) -> GroupFailure:

@@ -16,7 +16,7 @@ from multishade.protocol.scene import Group, Light, ObjectSource, RenderSettings
 from multishade.render.assemble import exposure, usual_exposure
 from multishade.render.blender import BlenderProcess, render_views
 from multishade.render.blender.passes import read_passes
-from multishade.render.blender.session import RenderedView
+from multishade.render.blender.views import RenderedView
 from multishade.render.stopwatch import Stopwatch
 from tests.support.scenes import camera, settings
 

@@ -19,9 +19,10 @@ from multishade.render.failures import (
     GroupFailure,
     ShardFailed,
     ShardFailure,
-    failures_path,
+    failures_file,
     kind_of,
     read_shard_failure,
+    remove_shard_failure,
     shard_failure,
     write_shard_failure,
 )
@@ -30,6 +31,7 @@ from multishade.render.progress import Event, Progress, SamplesRendered, ShardCo
 from multishade.render.run import render
 from multishade.render.worker import ShardReport, shard_path
 from multishade.shards.tar import commit_marker, read_marker, write_shard
+from multishade.storage.store import open_store
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 SMALL = (
@@ -98,7 +100,7 @@ def test_the_failures_of_a_shard_that_was_given_up_are_kept_beside_it(
 ) -> None:
     render(plan, tmp_path)
     path = tmp_path / "multishade-000000.failures.json"
-    assert failures_path(shard_path(tmp_path, 0)) == path and path.is_file()
+    assert failures_file(shard_path(tmp_path, 0)).url == str(path) and path.is_file()
     kept = read_shard_failure(shard_path(tmp_path, 0))
     assert kept == ShardFailure(0, FailureKind.CRASH, "too many failed", (FAILURE,))
     assert json.loads(path.read_text())["groups"][0]["output"] == ["line", "last line"]
@@ -123,7 +125,7 @@ def test_the_kept_failures_go_when_the_shard_is_committed(plan: Plan, tmp_path: 
 def test_a_failure_that_cannot_be_kept_is_still_reported(
     plan: Plan, dummy: DummyBackend, tmp_path: Path
 ) -> None:
-    failures_path(shard_path(tmp_path, 0)).mkdir(parents=True)  # nothing can be renamed onto a folder
+    (tmp_path / "multishade-000000.failures.json").mkdir()  # nothing can be renamed onto a folder
     result = render(plan, tmp_path)
     assert result.given_up[0].error.startswith("too many failed (and this is not recorded: ")
 
@@ -131,7 +133,7 @@ def test_a_failure_that_cannot_be_kept_is_still_reported(
 def test_a_damaged_record_of_failures_is_named(tmp_path: Path) -> None:
     shard = shard_path(tmp_path, 0)
     write_shard_failure(shard, ShardFailure(0, FailureKind.STORAGE, "disk full"))
-    failures_path(shard).write_text('{"schema": 1, "groups": [{}]}')
+    (tmp_path / "multishade-000000.failures.json").write_text('{"schema": 1, "groups": [{}]}')
     with pytest.raises(ShardError, match=r"multishade-000000\.failures\.json: is not a record of failures"):
         read_shard_failure(shard)
 
@@ -194,3 +196,12 @@ def test_bad_arguments_are_refused_before_anything_is_written(plan: Plan, tmp_pa
 
 def test_every_backend_can_be_loaded() -> None:
     assert all(callable(backends.load_backend(name)) for name in backends.BACKENDS)
+
+
+def test_failures_are_kept_in_any_store() -> None:
+    shard = open_store("memory://failures").file("multishade-000004.tar")
+    failure = ShardFailure(4, FailureKind.WORKER_LOST, "the worker was lost", (FAILURE,))
+    write_shard_failure(shard, failure)
+    assert read_shard_failure(shard) == failure
+    remove_shard_failure(shard)
+    assert read_shard_failure(shard) is None

@@ -17,7 +17,7 @@ from multishade.errors import ShardError
 from multishade.geometry.lights import hemisphere
 from multishade.protocol.messages import RendererInfo
 from multishade.render.assemble import assemble, field_format
-from multishade.render.blender.session import RenderedView
+from multishade.render.blender.views import RenderedView
 from multishade.render.plan import Plan, PlannedGroup, make_plan
 from multishade.render.sampling import CANONICAL
 from multishade.shards.fields import encode_depth, encode_image, encode_mask, encode_normal

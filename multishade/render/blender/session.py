@@ -23,6 +23,7 @@ from multishade.protocol.scene import Group, RenderSettings, View
 from multishade.render.blender.convergence import EstimatedQuality, Part, QualityTarget, render_to_psnr
 from multishade.render.blender.passes import camera_normals, hit_mask, read_passes
 from multishade.render.blender.process import BlenderProcess
+from multishade.render.blender.views import GeometryBuffers, RenderedImage, RenderedView
 from multishade.render.stopwatch import Stopwatch
 
 Array = NDArray[np.float32]
@@ -35,43 +36,6 @@ STAGES = {"image": "images", "photometric": "sequence", "basis": "sequence"}
 SEED_STREAMS = ("image", "photometric", "basis")  # append only: the position decides the seed
 MAX_PILOTS = 8  # frames of a sequence that are rendered to choose its exposure
 CROP_MARGIN = 4  # pixels; more than the pixel filter's radius, so that no edge pixel is lost
-
-
-@dataclasses.dataclass(frozen=True)
-class RenderedView:
-    """What Cycles rendered of one view; float32, linear, unexposed."""
-
-    view: View
-    mask: NDArray[np.bool_]  # (H, W)
-    normal: Array  # (H, W, 3), camera frame, 0 off the mask
-    normal_geometry: Array  # (H, W, 3), likewise, without bump
-    depth: Array  # (H, W), along the camera's z axis, +inf off the mask
-    alpha: Array  # (H, W), coverage
-    images: dict[str, Array]  # field -> (H, W, 3), background 0, premultiplied
-    sequence: Array | None  # (K, H, W) for mode cast, (K, H, W, 3) for photometric
-    basis: Array | None = None  # (M, H, W, 3), one light of the basis each
-    quality: dict[str, EstimatedQuality] = dataclasses.field(
-        default_factory=dict
-    )  # field -> the least estimated
-
-
-@dataclasses.dataclass(frozen=True)
-class RenderedImage:
-    """rgba: (H, W, 4), linear, unexposed, premultiplied; quality: None if `psnr` is not set."""
-
-    rgba: Array
-    quality: EstimatedQuality | None
-
-
-@dataclasses.dataclass(frozen=True)
-class GeometryBuffers:
-    """The fields of `RenderedView` that are rendered in clay."""
-
-    mask: NDArray[np.bool_]
-    normal: Array
-    normal_geometry: Array
-    depth: Array
-    sequence: Array | None  # mode cast only
 
 
 def render_views(
