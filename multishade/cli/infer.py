@@ -102,9 +102,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from multishade.errors import ModelError
+    from multishade.extras import require
+
+    require("torch", extra="train")
     import torch
 
-    from multishade.errors import ModelError
     from multishade.models.bundled import bundled_model
     from multishade.models.rose import RoSE
 

@@ -4,3 +4,7 @@
 places -> `shards` -> `schedule` (who reads what, when) -> `reader` (bytes) -> `view` (arrays) -> `geometric`,
 `photometric` -> `batches`; `loader` runs it in worker processes, `torch_dataset` without batches.
 """
+
+from multishade.extras import require
+
+require("torch", extra="train")

@@ -4,6 +4,10 @@
 from multishade.inference import infer, read_photo
 """
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 from multishade.inference.photo import Photo, read_photo
 from multishade.inference.predict import Inference, infer, infer_all
 

@@ -7,6 +7,10 @@ model = load_model()  # the bundled one
 prediction = model.predict(Inputs(image=photos))  # multishade.models.base
 """
 
+from multishade.extras import require
+
+require("torch", "diffusers", "huggingface_hub", "safetensors", "transformers", extra="train")
+
 from multishade.models.registry import load_model
 
 __all__ = ["load_model"]

@@ -8,6 +8,10 @@ a small change of the images does not change the choice. Pixels that are not det
 0, never NaN.
 """
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 import torch
 from torch import Tensor
 

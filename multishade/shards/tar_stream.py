@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from multishade.errors import ShardError
+from multishade.extras import require
 
 # (number of the sample in the tar, file name without the key) -> whether to keep the file.
 Wanted = Callable[[int, str], bool]
@@ -17,6 +18,7 @@ def tar_samples(url: str, stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[in
     Raises ShardError, naming `url`, where the tar is cut short or damaged; the sample that is then incomplete is not
     handed out.
     """
+    require("webdataset", extra="train")
     from webdataset.tariterators import tar_file_iterator
 
     number, passing = -1, ""

@@ -9,6 +9,7 @@ from typing import Any
 
 from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped
 from multishade.errors import AssetError
+from multishade.extras import MissingPackageError, require
 from multishade.storage.retry import RetriesExhausted, Retryable, call_with_retries
 
 COLUMNS = {  # of the data set -> map of a material row
@@ -43,7 +44,7 @@ def stream_materials(
     Raises:
         FetchError: If the data set does not exist or has another layout.
         FetchStopped: If it cannot be reached.
-        AssetError: If the package `datasets` is not installed.
+        MissingPackageError: If the package `datasets` is not installed.
     """
     stream = _Stream(repository, part, state)
     while True:
@@ -82,7 +83,7 @@ class _Stream:
             self._state = self._data.state_dict()
             assert self._state is not None
             return example, self._state
-        except AssetError:
+        except (AssetError, MissingPackageError):
             raise
         except Exception as error:
             self._data = None
@@ -102,15 +103,11 @@ def open_data_set(repository: str, part: str) -> tuple[Any, list[str]]:
     """Open the stream of the columns that are used, images as bytes, and return it with the names of the categories.
 
     Raises:
-        AssetError: If the package `datasets` is not installed.
+        MissingPackageError: If the package `datasets` is not installed.
         ValueError: If a needed column is missing.
     """
-    try:
-        import datasets
-    except ImportError as error:
-        raise AssetError(
-            "MatSynth is streamed with the package `datasets`: pip install 'multishade[fetch]'"
-        ) from error
+    require("datasets", extra="fetch")
+    import datasets
 
     columns = ["name", "category", "metadata", *COLUMNS]
     data = datasets.load_dataset(repository, split=part, streaming=True, columns=columns)

@@ -37,6 +37,7 @@ from multishade.assets.scanning.rows import Split, row_of_mesh, split_of
 from multishade.assets.scanning.triage import TriageRules, size_problem, triage_object
 from multishade.assets.schema import Row
 from multishade.errors import AssetError
+from multishade.extras import require
 
 REPOSITORY = "datasets/allenai/objaverse/resolve/main"
 BATCH = 256  # objects downloaded before they are read; bounds what a stopped run has to read again
@@ -150,12 +151,8 @@ class _Hub:
 
 def _package(cache: Path) -> Any:
     """The objaverse package, with this cache as the folder of its files."""
-    try:
-        package: Any = importlib.import_module("objaverse")
-    except ImportError as error:
-        raise AssetError(
-            "Objaverse is read with the package `objaverse`: pip install 'multishade[fetch]'"
-        ) from error
+    require("objaverse", extra="fetch")
+    package: Any = importlib.import_module("objaverse")
     package.BASE_PATH = str(cache / "objaverse")
     package._VERSIONED_PATH = str(cache / "objaverse" / "hf-objaverse-v1")
     return package
