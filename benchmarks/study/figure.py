@@ -13,7 +13,7 @@ from benchmarks.study.findings import Cell, Findings
 from benchmarks.study.measure import Subject
 from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.boxes import bounding_window
-from multishade.imaging import display
+from multishade.imaging import display, panels
 
 INK, FAINT, SHOWN, OPEN = "#20242a", "#8a929c", "#1f6fb2", "#9aa3ad"
 PANEL = 112  # pixels, height of one picture of the sheet
