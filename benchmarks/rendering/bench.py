@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.rendering.panel import Item, config, planned
 from multishade.geometry.boxes import Box, bounding_box
 from multishade.protocol import messages, scene
-from multishade.render.assemble import usual_exposure
+from multishade.render.assemble import middle_exposure
 from multishade.render.blender import BlenderProcess
 from multishade.render.blender.passes import hit_mask, read_passes
 from multishade.render.blender.session import CROP_MARGIN, Session
@@ -51,7 +51,7 @@ class Bench:
         return view
 
     def _expose(self, pixels: Image) -> float:
-        return usual_exposure(pixels, self.config.exposure)
+        return middle_exposure(pixels, self.config.exposure)
 
     def mask(self, view: scene.View) -> NDArray[np.bool_]:
         path = self.blender.folder / "bench.exr"

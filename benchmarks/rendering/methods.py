@@ -107,13 +107,13 @@ class Ours:
         limit = total * sum(self._clock.seconds.get(stage, 0.0) for stage in CYCLES) / elapsed
         known, view = references.of(item), samples[0]
         psnr = {
-            field: known[field].psnr(image / view.meta["exposure"][field])
+            field: known[field].psnr(image / view.info.exposure[field])
             for field, image in view.images.items()
             if field in known
         }
-        quality = view.meta.get("quality", {})
-        images = self._by_image({field: quality[field]["parts"] if quality else 1 for field in view.images})
-        estimated = {field: reached["psnr"] for field, reached in quality.items() if field in view.images}
+        quality = view.info.quality
+        images = self._by_image({field: quality[field].parts if quality else 1 for field in view.images})
+        estimated = {field: reached.psnr for field, reached in quality.items() if field in view.images}
         return Measured(total, images, psnr, estimated, limit, child.memory_info().rss)
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Light directions (K, 3), made or read: unit vectors from surface to light, +x right, +y up, +z to the camera."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,21 +97,6 @@ def read_intensities(path: str | Path) -> Float64:
             )
     intensities = np.asarray(rows, dtype=np.float64)
     return intensities[:, 0] if intensities.shape[1] == 1 else intensities
-
-
-def from_meta(meta: Mapping[str, Any]) -> Float64:
-    """The lights of a shard's shading sequence, out of its meta.json: meta["shading"]["directions"], (K, 3) float64."""
-    try:
-        stored = meta["shading"]["directions"]
-    except (KeyError, TypeError) as error:
-        raise SolveError(
-            "meta: no shading.directions in it; is this the meta.json of a shard's sample?"
-        ) from error
-    try:
-        directions = np.asarray(stored, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SolveError(f"meta: shading.directions is not numbers in rows of three ({error})") from error
-    return unit_directions(directions, "meta: shading.directions")
 
 
 def unit_directions(directions: NDArray[Any], name: str = "directions") -> Float64:

@@ -18,10 +18,10 @@ MISTAKE_MARGIN = 0.1
 
 def check_basis(sample: Sample) -> Outcome:
     """Each image is lit by its own light, from where meta says (where there is a light basis)."""
-    images, meta = sample.light_basis, sample.meta.get("light_basis")
-    if images is None or meta is None:
-        return ([], {}) if images is None else (["light basis: meta says nothing about its lights"], {})
-    directions = np.asarray(meta["directions"], np.float64)
+    images, info = sample.light_basis, sample.info
+    if images is None or info.light_basis is None:
+        return ([], {}) if images is None else (["light basis: its lights are missing from meta"], {})
+    directions = np.asarray(info.light_basis.directions, np.float64)
     length = np.linalg.norm(directions, axis=1)
     messages = []
     if len(wrong := np.flatnonzero(np.abs(length - 1) > UNIT_TOLERANCE)):
@@ -30,7 +30,7 @@ def check_basis(sample: Sample) -> Outcome:
         )
     if len(behind := np.flatnonzero(directions[:, 2] <= 0)):
         messages.append(f"light basis: light {numbers(behind)} shines from behind the object")
-    if "light_basis" not in sample.meta["exposure"]:
+    if "light_basis" not in info.exposure:
         messages.append("exposure: light_basis has none")
     light = luminance(images[:, sample.mask])
     means = light.mean(axis=1)

@@ -17,6 +17,7 @@ from multishade.geometry.depth import depth_to_points, patch_means, points_to_no
 from multishade.imaging.color import luminance
 from multishade.inspect.findings import Outcome, count, grown, normals, numbers
 from multishade.photometry.shading import lambert
+from multishade.shards.meta import CameraMeta, MixedMeta, ParallelMeta, PointMeta, Vector
 from multishade.shards.recovery import recovered_error
 from multishade.shards.sample import Sample
 
@@ -38,31 +39,33 @@ BACKGROUND_LUMINANCE = 0.01  # mean off the object; DWAB's ringing stays below 1
 
 def check_lights(sample: Sample) -> Outcome:
     """Each image has its light, of the kind that its name says; directions are unit and in front of the object."""
-    lights, meta = sample.meta["lights"], sample.meta["shading"]
+    info = sample.info
+    lights = info.lights
     messages = [f"lights: {name} has no entry" for name in sample.images if name not in lights]
     messages += [f"lights: {name} is no image of this sample" for name in lights if name not in sample.images]
     for name, light in lights.items():
         kind = name.removeprefix("image_").rstrip("0123456789")
-        if {"env": "environment"}.get(kind, kind) != light["type"]:
-            messages.append(f"lights: {name} is lit by a light of type {light['type']}")
-        if "direction" in light:
-            messages += _unit(f"lights: {name}", [light["direction"]])
-        if "position" in light and (reason := _misplaced(sample, light["position"])):
+        if {"env": "environment"}.get(kind, kind) != light.type:
+            messages.append(f"lights: {name} is lit by a light of type {light.type}")
+        if isinstance(light, PointMeta) and (reason := _misplaced(info.camera, light.position)):
             messages.append(f"lights: {name} {reason}")
-        if "direction" in light and light["direction"][2] <= 0:
-            messages.append(f"lights: {name} shines from behind the object")
-    directions = np.asarray(meta["directions"], np.float64)
+        if isinstance(light, ParallelMeta | MixedMeta):
+            messages += _unit(f"lights: {name}", np.array([light.direction]))
+            if light.direction[2] <= 0:
+                messages.append(f"lights: {name} shines from behind the object")
+    directions = np.asarray(info.shading.directions, np.float64)
     messages += _unit("shading: light", directions)
     if np.linalg.matrix_rank(directions, tol=1e-3) < 3:
         messages.append("shading: its lights lie in one plane, so they do not determine a normal")
-    exposed = [*sample.images, *(["shading"] if meta["mode"] == "photometric" else [])]
-    messages += [f"exposure: {name} has none" for name in exposed if name not in sample.meta["exposure"]]
+    exposed = [*sample.images, *(["shading"] if info.shading.mode == "photometric" else [])]
+    messages += [f"exposure: {name} has none" for name in exposed if name not in info.exposure]
     return messages, {}
 
 
 def check_shading(sample: Sample) -> Outcome:
     """lambert: max(0, n . l). cast: the same or, in shadow, 0. photometric: not negative, and lit somewhere."""
-    mode, mask = sample.meta["shading"]["mode"], sample.mask
+    shading, mask = sample.info.shading, sample.mask
+    mode = shading.mode
     if sample.shading is None:
         return [], {}
     if sample.shading.min() < -1e-6:
@@ -70,7 +73,7 @@ def check_shading(sample: Sample) -> Outcome:
     if mode == "photometric":
         dark = [k for k, frame in enumerate(sample.shading) if not frame[mask].any()]
         return ([f"shading: frame {numbers(dark)} is black"] if dark else []), {}
-    expected = lambert(_unit_length(sample.normal), sample.meta["shading"]["directions"])[:, mask]
+    expected = lambert(_unit_length(sample.normal), shading.directions)[:, mask]
     stored = sample.shading[:, mask]
     difference = np.abs(stored - expected)
     if mode == "lambert":
@@ -94,7 +97,7 @@ def check_shading(sample: Sample) -> Outcome:
 
 def check_least_squares(sample: Sample) -> Outcome:
     """Least squares on the shading gives back the normal (a bound for lambert and cast; measured for photometric)."""
-    mode = sample.meta["shading"]["mode"]
+    mode = sample.info.shading.mode
     try:
         error, determined = recovered_error(sample)
     except SolveError as problem:
@@ -117,11 +120,11 @@ def check_least_squares(sample: Sample) -> Outcome:
 
 def check_depth(sample: Sample) -> Outcome:
     """The depth's slope is the normal but for bump, and its points lie in the object's bounding sphere."""
-    camera, mask = sample.meta["camera"], sample.mask & np.isfinite(sample.depth)
-    points = depth_to_points(sample.depth, camera["K"], camera["type"])
+    camera, mask = sample.info.camera, sample.mask & np.isfinite(sample.depth)
+    points = depth_to_points(sample.depth, camera.K, camera.type)
     messages: list[str] = []
     measures: dict[str, float] = {}
-    pose = np.asarray(camera["camera_to_world"], np.float64)
+    pose = np.asarray(camera.camera_to_world, np.float64)
     rotation, shift = pose[:3, :3], pose[:3, 3]
     if not np.allclose(rotation.T @ rotation, np.eye(3), atol=1e-4) or np.linalg.det(rotation) < 0:
         messages.append("camera_to_world: is not a rotation and a shift")
@@ -175,13 +178,13 @@ def _mistakes(
     yield "with the normal's y flipped", points, normal * np.array([1, -1, 1])
     yield "with the normal's x and y flipped", points, normal * np.array([-1, -1, 1])
     yield "with the normal's x and y exchanged", points, normal[..., [1, 0, 2]]
-    camera = sample.meta["camera"]
-    if camera["type"] == "perspective":
-        toward = view_directions(sample.mask.shape, camera["K"], camera["type"])
+    camera = sample.info.camera
+    if camera.type == "perspective":
+        toward = view_directions(sample.mask.shape, camera.K, camera.type)
         along_axis = sample.depth * toward[..., 2]
         yield (
             "if it is distance along the ray",
-            depth_to_points(along_axis, camera["K"], camera["type"]),
+            depth_to_points(along_axis, camera.K, camera.type),
             normal,
         )
 
@@ -190,6 +193,7 @@ def check_exposure(sample: Sample) -> Outcome:
     """No image is black or blown out, and none has anything behind the object."""
     messages: list[str] = []
     measures: dict[str, float] = {}
+    exposure = sample.info.exposure
     behind = (sample.alpha == 0) & ~grown(sample.mask)
     frames = dict(sample.images)
     if sample.shading is not None and sample.shading.ndim == 4:
@@ -201,7 +205,7 @@ def check_exposure(sample: Sample) -> Outcome:
         median, high = (float(value) for value in np.percentile(light, [50, 99]))
         white = float(np.mean(light >= 1))
         measures |= {f"{name}_median": median, f"{name}_p99": high, f"{name}_white": white}
-        if high < BLACK_LUMINANCE and sample.meta["exposure"].get(name, 1.0) < UNLIT_EXPOSURE:
+        if high < BLACK_LUMINANCE and exposure.get(name, 1.0) < UNLIT_EXPOSURE:
             messages.append(f"{name}: is black (99th percentile {high:.3g})")
         if white > BLOWN_SHARE:
             messages.append(f"{name}: is blown out ({white:.0%} of the object at or above white)")
@@ -214,16 +218,16 @@ def _unit_length(normal: NDArray[np.float32]) -> NDArray[np.float32]:
     return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
 
 
-def _unit(name: str, directions: NDArray[np.float64] | list[list[float]]) -> list[str]:
-    length = np.linalg.norm(np.asarray(directions, np.float64), axis=-1)
+def _unit(name: str, directions: NDArray[np.float64]) -> list[str]:
+    length = np.linalg.norm(directions, axis=-1)
     wrong = np.flatnonzero(np.abs(length - 1) > LIGHT_TOLERANCE)
     return (
         [f"{name} {numbers(wrong)}: direction has length {length[wrong[0]]:.4g}, not 1"] if len(wrong) else []
     )
 
 
-def _misplaced(sample: Sample, position: list[float]) -> str | None:
-    pose = np.asarray(sample.meta["camera"]["camera_to_world"], np.float64)
+def _misplaced(camera: CameraMeta, position: Vector) -> str | None:
+    pose = np.asarray(camera.camera_to_world, np.float64)
     centre = -pose[:3, :3].T @ pose[:3, 3]
     offset = np.asarray(position, np.float64) - centre
     if np.linalg.norm(offset) <= 0.5:

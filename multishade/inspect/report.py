@@ -11,6 +11,7 @@ import numpy as np
 
 from multishade.errors import MultiShadeError
 from multishade.inspect.checks import CHECKS, check_sample
+from multishade.shards.meta import EnvironmentMeta, MixedMeta
 from multishade.shards.sample import Sample, decode_sample
 from multishade.shards.tar import hash_file, natural_order, read_marker, read_shard
 
@@ -152,21 +153,23 @@ def _inspect_sample(report: ShardReport, key: str, files: dict[str, bytes]) -> N
 
 
 def _facts(sample: Sample, measures: dict[str, float]) -> SampleFacts:
-    meta = sample.meta
-    lights = [light for name, light in meta["lights"].items()]
+    info = sample.info
+    lights, renderer = tuple(info.lights.values()), info.renderer
     return SampleFacts(
         key=sample.key,
-        object=meta["object"]["id"],
-        family=meta["object"]["family"] or meta["object"]["source"],
-        material=meta["material"]["id"],
-        kind=meta["material"]["kind"],
-        camera=meta["camera"]["type"],
-        size=f"{meta['camera']['width']} x {meta['camera']['height']}",
-        mode=meta["shading"]["mode"],
-        frames=len(meta["shading"]["directions"]),
-        lights=tuple(light["type"] for light in lights),
-        environments=tuple(light["environment"] for light in lights if "environment" in light),
-        renderer=f"{meta['renderer']['name']} {meta['renderer']['version']} on {meta['renderer']['device']}",
+        object=info.object.id,
+        family=info.object.family or info.object.source,
+        material=info.material.id,
+        kind=info.material.kind,
+        camera=info.camera.type,
+        size=f"{info.camera.width} x {info.camera.height}",
+        mode=info.shading.mode,
+        frames=len(info.shading.directions),
+        lights=tuple(light.type for light in lights),
+        environments=tuple(
+            light.environment for light in lights if isinstance(light, EnvironmentMeta | MixedMeta)
+        ),
+        renderer=f"{renderer.name} {renderer.version} on {renderer.device}",
         measures=measures,
     )
 

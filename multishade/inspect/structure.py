@@ -16,27 +16,27 @@ TURNED_AWAY_SHARE = 0.25  # strong bump turns some normals toward the rim away f
 def check_meta(sample: Sample) -> Outcome:
     """Every fixed name is there with the right kind of value; the key is the tar's; nothing names a path."""
     messages = meta_problems(sample.meta)
-    if not messages and sample.meta["key"] != sample.key:
-        messages = [f"key: '{sample.meta['key']}' is not the tar's"]
+    if not messages and (key := sample.info.key) != sample.key:
+        messages = [f"key: '{key}' is not the tar's"]
     return messages, {}
 
 
 def check_sizes(sample: Sample) -> Outcome:
     """Every array has the camera's size, the sequence has one frame for each light."""
-    camera, meta = sample.meta["camera"], sample.meta["shading"]
-    size = (camera["height"], camera["width"])
+    info = sample.info
+    size = (info.camera.height, info.camera.width)
     expected: dict[str, tuple[int, ...]] = {name: (*size, 3) for name in sample.images}
     expected |= {"alpha": size, "mask": size, "normal": (*size, 3), "depth": size}
     if sample.normal_geometry is not None:
         expected["normal_geometry"] = (*size, 3)
     if sample.light_basis is not None:
-        basis = sample.meta.get("light_basis", {}).get("directions", ())
-        expected["light_basis"] = (len(basis), *size, 3)
-    count = len(meta["directions"])
+        lights = len(info.light_basis.directions) if info.light_basis else 0
+        expected["light_basis"] = (lights, *size, 3)
+    count, mode = len(info.shading.directions), info.shading.mode
     if sample.shading is not None:
-        expected["shading"] = (count, *size, 3) if meta["mode"] == "photometric" else (count, *size)
-    elif meta["mode"] != "lambert":
-        return [f"shading of mode {meta['mode']} is not stored, and cannot be derived from the normal"], {}
+        expected["shading"] = (count, *size, 3) if mode == "photometric" else (count, *size)
+    elif mode != "lambert":
+        return [f"shading of mode {mode} is not stored, and cannot be derived from the normal"], {}
     shapes = {name: sample.images[name].shape for name in sample.images}
     shapes |= {name: getattr(sample, name).shape for name in expected if name not in shapes}
     wrong = [
@@ -65,8 +65,8 @@ def check_unit_normals(sample: Sample) -> Outcome:
     """Normals on the object have length 1 and face the camera."""
     messages: list[str] = []
     measures: dict[str, float] = {}
-    camera = sample.meta["camera"]
-    toward = view_directions(sample.mask.shape, camera["K"], camera["type"])[sample.mask]
+    camera = sample.info.camera
+    toward = view_directions(sample.mask.shape, camera.K, camera.type)[sample.mask]
     for name, normal in normals(sample):
         length = np.linalg.norm(normal[sample.mask], axis=-1)
         stray = np.abs(length - 1)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rendered view and its group -> a `Sample`: exposed images, the shading sequence, the meta that explains them."""
+"""A rendered view and its group -> a `Sample`: exposed images, shading sequence, and the meta that explains them."""
 
-import dataclasses
 import math
 from typing import Any
 
@@ -18,29 +17,41 @@ from multishade.protocol import scene
 from multishade.protocol.messages import RendererInfo
 from multishade.render.blender.views import RenderedView
 from multishade.render.plan import PlannedGroup
+from multishade.shards import meta
 from multishade.shards.fields import FieldFormat
-from multishade.shards.sample import SCHEMA, Sample
+from multishade.shards.sample import Sample
 
 Array = NDArray[np.float32]
+EXPOSURES = 1  # spawn key: exposures are sampled apart from everything else about a view
 
 
-def assemble(
+def build_sample(
     rendered: RenderedView, group: PlannedGroup, config: models.Config, renderer: RendererInfo
 ) -> Sample:
-    """`renderer`: version and device reported by Blender."""
+    """Build the sample of one view.
+
+    Args:
+        rendered: Images and buffers of the view, unexposed.
+        group: The group that the view belongs to.
+        config: The recipe; its `exposure`, `shading` and `formats` are used.
+        renderer: Version and device reported by Blender.
+
+    Returns:
+        The sample, ready to be encoded.
+    """
     view, mask = rendered.view, rendered.mask
-    rng = np.random.default_rng(np.random.SeedSequence(view.seed, spawn_key=(EXPOSURE_DRAWS,)))
+    rng = np.random.default_rng(np.random.SeedSequence(view.seed, spawn_key=(EXPOSURES,)))
     exposures: dict[str, float] = {}
     images = {}
     for field, image in rendered.images.items():
-        exposures[field] = exposure(image[mask], config.exposure, rng)
+        exposures[field] = sample_exposure(image[mask], config.exposure, rng)
         images[field] = image * np.float32(exposures[field])
     shading = _shading(rendered, config, exposures, rng)
     basis = None
     if rendered.basis is not None:
         # One exposure for all of its lights, or they could not be added up.
         pixels = rendered.basis[:, mask].reshape(-1, 3)
-        exposures["light_basis"] = exposure(pixels, config.exposure, rng)
+        exposures["light_basis"] = sample_exposure(pixels, config.exposure, rng)
         basis = rendered.basis * np.float32(exposures["light_basis"])
     return Sample(
         key=view.key,
@@ -52,26 +63,27 @@ def assemble(
         shading=shading,
         normal_geometry=rendered.normal_geometry if config.formats.normal_geometry else None,
         light_basis=basis,
-        meta=_meta(view, group, config, exposures, renderer) | _quality(rendered),
+        meta=_meta(rendered, group, config, exposures, renderer).to_mapping(),
     )
 
 
-EXPOSURE_DRAWS = 1  # spawn key: exposures are drawn apart from everything else about a view
+def sample_exposure(pixels: Array, settings: models.Exposure, rng: np.random.Generator) -> float:
+    """Sample an exposure: the factor that brings the median luminance to a value sampled from the band.
 
+    Args:
+        pixels: (N, 3) linear pixels of the object.
+        settings: The band and the limits (`imaging.exposure`); the sample is uniform in stops.
+        rng: Source of the sample.
 
-def exposure(pixels: Array, settings: models.Exposure, rng: np.random.Generator) -> float:
-    """The factor that brings (N, 3) linear pixels of the object to a median luminance drawn from the band.
-
-    The draw is uniform in stops. Where the highlights would pass their limit first (a dark metal with bright
-    reflections), the limit decides; where hardly anything is lit, the limit of the factor itself does, and the image
-    stays dark. A wholly black object keeps its exposure of 1; `inspect` reports it.
+    Returns:
+        The factor; 1 for an object that is completely black, which `inspect` reports.
     """
     low, high = settings.median
     return _exposure_to(math.exp(rng.uniform(math.log(low), math.log(high))), pixels, settings)
 
 
-def usual_exposure(pixels: Array, settings: models.Exposure) -> float:
-    """The factor that brings (N, 3) linear pixels of the object to the middle of the band, in stops."""
+def middle_exposure(pixels: Array, settings: models.Exposure) -> float:
+    """Compute the factor that brings (N, 3) linear pixels of the object to the middle of the band, in stops."""
     return _exposure_to(math.sqrt(settings.median[0] * settings.median[1]), pixels, settings)
 
 
@@ -82,7 +94,7 @@ def _exposure_to(target: float, pixels: Array, settings: models.Exposure) -> flo
 
 
 def field_format(config: models.Config) -> FieldFormat:
-    """The file formats that the config asks for."""
+    """Return the file formats of a recipe."""
     return FieldFormat(
         image=config.formats.image,
         image_compression=config.formats.image_compression,
@@ -102,64 +114,87 @@ def _shading(
     assert rendered.sequence is not None
     if config.shading.mode == "cast":
         return rendered.sequence
-    # One exposure for the whole sequence: its frames are only worth something in relation to one another.
+    # One exposure for the whole sequence: its frames have a meaning only in relation to one another.
     pixels = rendered.sequence[:, rendered.mask].reshape(-1, 3)
-    exposures["shading"] = exposure(pixels, config.exposure, rng)
+    exposures["shading"] = sample_exposure(pixels, config.exposure, rng)
     return rendered.sequence * np.float32(exposures["shading"])
 
 
 def _meta(
-    view: scene.View,
+    rendered: RenderedView,
     group: PlannedGroup,
     config: models.Config,
     exposures: dict[str, float],
     renderer: RendererInfo,
-) -> dict[str, Any]:
-    chosen, material = group.object, group.material
-    render = config.render
-    return {
-        "schema": SCHEMA,
-        "key": view.key,
-        "seed": view.seed,
-        "object": {
-            "id": chosen.id,
-            "source": chosen.source,
-            "family": chosen.family,
-            "licence": chosen.licence,
-            "sha256": chosen.sha256,
-        },
-        "material": {
-            "id": material.id if material else "own",
-            "kind": material.kind if material else "own",
-            "licence": material.licence if material else chosen.licence,
-        },
-        "camera": _camera(view.camera),
-        "lights": {light.field: light_meta(light, group) for light in view.lights},
-        "shading": _sequence(view.sequence, group),
-        **({"light_basis": _basis(view.basis)} if view.basis else {}),
-        "exposure": exposures,
-        "conventions": CONVENTIONS,
-        "renderer": {
-            "name": "Cycles",
-            "version": renderer.blender,
-            "device": render.device,
-            "samples": {kind: render.samples.model_dump()[kind] for kind in _kinds(view)},
-            **({"adaptive_threshold": render.adaptive.threshold} if render.adaptive.threshold > 0 else {}),
-            "denoiser": _denoiser(render.denoise),
-        },
-    }
+) -> meta.SampleMeta:
+    view, chosen, material = rendered.view, group.object, group.material
+    camera = view.camera
+    # Absent keys stay absent, so optional sections are passed only if there is something in them.
+    optional: dict[str, Any] = {}
+    if view.basis:
+        # All lights of a basis are white and differ in their directions only.
+        optional["light_basis"] = meta.BasisMeta(
+            directions=tuple(_direction(light) for light in view.basis),
+            strength=view.basis[0].strength,
+            angle=view.basis[0].size,
+        )
+    if rendered.quality:
+        optional["quality"] = {
+            field: meta.QualityMeta(parts=found.parts, samples=found.samples, psnr=round(found.psnr, 2))
+            for field, found in rendered.quality.items()
+        }
+    return meta.SampleMeta(
+        schema_=meta.SCHEMA,
+        key=view.key,
+        seed=view.seed,
+        object=meta.ObjectMeta(
+            id=chosen.id,
+            source=chosen.source,
+            family=chosen.family,
+            licence=chosen.licence,
+            sha256=chosen.sha256,
+        ),
+        material=meta.MaterialMeta(
+            id=material.id if material else "own",
+            kind=material.kind if material else "own",
+            licence=material.licence if material else chosen.licence,
+        ),
+        camera=meta.CameraMeta(
+            type=camera.type,
+            K=intrinsics(camera),
+            camera_to_world=camera.camera_to_world,
+            width=camera.width,
+            height=camera.height,
+        ),
+        lights={light.field: light_meta(light, group) for light in view.lights},
+        shading=_sequence_meta(view.sequence, group),
+        exposure=exposures,
+        conventions=CONVENTIONS,
+        renderer=_renderer_meta(view, config.render, renderer),
+        **optional,
+    )
 
 
-def _quality(rendered: RenderedView) -> dict[str, Any]:
-    """What the images were estimated to have, where a quality was asked for."""
-    found = {
-        field: dataclasses.asdict(quality) | {"psnr": round(quality.psnr, 2)}
-        for field, quality in rendered.quality.items()
-    }
-    return {"quality": found} if found else {}
+def _renderer_meta(view: scene.View, settings: models.Render, renderer: RendererInfo) -> meta.RendererMeta:
+    paths, optional = settings.samples.model_dump(), {}
+    if settings.adaptive.threshold > 0:
+        optional["adaptive_threshold"] = settings.adaptive.threshold
+    denoise = settings.denoise
+    denoiser = meta.DenoiserMeta(
+        name="OpenImageDenoise", quality=denoise.quality, prefilter=denoise.prefilter, guides=denoise.guides
+    )
+    return meta.RendererMeta(
+        name="Cycles",
+        version=renderer.blender,
+        device=settings.device,
+        samples={kind: paths[kind] for kind in _kinds(view)},
+        denoiser=denoiser if denoise.enabled else None,
+        **optional,
+    )
 
 
 def _kinds(view: scene.View) -> list[str]:
+    """The kinds of light that a view was rendered under, as `render.samples` names them."""
     kinds: list[str] = [
         kind for kind in scene.LIGHT_KINDS if any(light.kind == kind for light in view.lights)
     ]
@@ -167,63 +202,57 @@ def _kinds(view: scene.View) -> list[str]:
     return kinds + (["basis"] if view.basis else [])
 
 
-def _denoiser(settings: models.Denoise) -> dict[str, str] | None:
-    if not settings.enabled:
-        return None
-    return {
-        "name": "OpenImageDenoise",
-        "quality": settings.quality,
-        "prefilter": settings.prefilter,
-        "guides": settings.guides,
-    }
+def light_meta(light: scene.Light, group: PlannedGroup) -> meta.LightMeta:
+    """Describe a light; an environment by its id, since its path is of no use elsewhere."""
+    if light.kind == "point":
+        assert light.position is not None
+        return meta.PointMeta(
+            type="point",
+            position=light.position,
+            strength=light.strength,
+            radius=light.size,
+            colour=light.colour,
+        )
+    if light.kind == "parallel":
+        return meta.ParallelMeta(
+            type="parallel",
+            direction=_direction(light),
+            strength=light.strength,
+            angle=light.size,
+            colour=light.colour,
+        )
+    if light.kind == "environment":
+        return _environment_meta(light, group)
+    assert light.environment is not None
+    return meta.MixedMeta(
+        type="mixed",
+        direction=_direction(light),
+        strength=light.strength,
+        angle=light.size,
+        colour=light.colour,
+        environment=group.environment_id(light.environment),
+        rotation=light.rotation_degrees,
+        environment_strength=light.environment_strength,
+    )
 
 
-def _camera(camera: scene.Camera) -> dict[str, Any]:
-    return {
-        "type": camera.type,
-        "K": intrinsics(camera),
-        "camera_to_world": camera.camera_to_world,
-        "width": camera.width,
-        "height": camera.height,
-    }
+def _environment_meta(light: scene.Light, group: PlannedGroup) -> meta.EnvironmentMeta:
+    assert light.environment is not None
+    return meta.EnvironmentMeta(
+        type="environment",
+        environment=group.environment_id(light.environment),
+        rotation=light.rotation_degrees,
+        strength=light.environment_strength,
+    )
 
 
-def light_meta(light: scene.Light, group: PlannedGroup) -> dict[str, Any]:
-    """Only what the kind of light has; the environment by name, since a path says nothing elsewhere."""
-    meta: dict[str, Any] = {"type": light.kind}
-    if light.direction is not None:
-        meta |= {
-            "direction": light.direction,
-            "strength": light.strength,
-            "angle": light.size,
-            "colour": light.colour,
-        }
-    if light.position is not None:
-        meta |= {
-            "position": light.position,
-            "strength": light.strength,
-            "radius": light.size,
-            "colour": light.colour,
-        }
-    if light.environment is not None:
-        sky = {"environment": group.environment_id(light.environment), "rotation": light.rotation_degrees}
-        meta |= sky | {
-            "environment_strength" if "strength" in meta else "strength": light.environment_strength
-        }
-    return meta
+def _sequence_meta(sequence: scene.Sequence, group: PlannedGroup) -> meta.ShadingMeta:
+    if sequence.ambient is None:
+        return meta.ShadingMeta(mode=sequence.mode, directions=sequence.directions)
+    ambient = _environment_meta(sequence.ambient, group)
+    return meta.ShadingMeta(mode=sequence.mode, directions=sequence.directions, ambient=ambient)
 
 
-def _sequence(sequence: scene.Sequence, group: PlannedGroup) -> dict[str, Any]:
-    meta: dict[str, Any] = {"mode": sequence.mode, "directions": sequence.directions}
-    if sequence.ambient is not None:
-        meta["ambient"] = light_meta(sequence.ambient, group)
-    return meta
-
-
-def _basis(lights: tuple[scene.Light, ...]) -> dict[str, Any]:
-    """All are white and alike but for their directions."""
-    return {
-        "directions": [light.direction for light in lights],
-        "strength": lights[0].strength,
-        "angle": lights[0].size,
-    }
+def _direction(light: scene.Light) -> scene.Vector:
+    assert light.direction is not None
+    return light.direction

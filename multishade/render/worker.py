@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from multishade.assets.verify import verify_rows
 from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, MultiShadeError
-from multishade.render.assemble import assemble, field_format, usual_exposure
+from multishade.render.assemble import build_sample, field_format, middle_exposure
 from multishade.render.blender import BlenderProcess, render_views
 from multishade.render.failures import FailureKind, GroupFailure, ShardFailed, kind_of, remove_shard_failure
 from multishade.render.plan import Plan, PlannedGroup
@@ -144,11 +144,11 @@ class GroupRenderer:
         samples = []
         for rendered in render_views(blender, request, self.settings, self._watch, self._expose):
             with self._watch.timed("assemble"):
-                samples.append(assemble(rendered, group, self._config, blender.info))
+                samples.append(build_sample(rendered, group, self._config, blender.info))
         return samples
 
     def _expose(self, pixels: NDArray[np.float32]) -> float:
-        return usual_exposure(pixels, self._config.exposure)
+        return middle_exposure(pixels, self._config.exposure)
 
     def blender(self) -> BlenderProcess:
         """The running Blender; a new one if there is none or it has rendered `runtime.groups_per_child` groups."""

@@ -111,16 +111,16 @@ def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
     height = HEADER + TILE + CAPTION + GAP + side + CAPTION + below + (24 * len(reasons[:3]))
     block = Image.new("RGB", (width, height), PAGE)
     draw = ImageDraw.Draw(block)
-    meta = sample.meta
-    name = meta["object"]["id"]
+    info = sample.info
+    name = info.object.id
     draw.text((0, 10), name, fill=TITLE, font=font(20), anchor="lm")
     left = font(20).getlength(name) + 14
-    camera = meta["camera"]
+    camera = info.camera
     facts = [
-        f"material {meta['material']['id']} ({meta['material']['kind']})",
-        f"{camera['type']} {camera['width']} x {camera['height']}",
+        f"material {info.material.id} ({info.material.kind})",
+        f"{camera.type} {camera.width} x {camera.height}",
     ]
-    facts += [f"shading {meta['shading']['mode']}, {len(meta['shading']['directions'])} lights"]
+    facts += [f"shading {info.shading.mode}, {len(info.shading.directions)} lights"]
     room = width - left - font(15).getlength(sample.key) - 20
     draw.text((left, 11), fit_text("   ".join(facts), room, font(15)), fill=TEXT, font=font(15), anchor="lm")
     draw.text((width, 11), sample.key, fill=QUIET, font=font(15), anchor="rm")

@@ -13,6 +13,7 @@ from multishade.geometry.boxes import Box, bounding_square
 from multishade.imaging import display
 from multishade.imaging.color import linear_to_png, srgb_to_linear
 from multishade.imaging.display import Picture
+from multishade.shards.meta import EnvironmentMeta, LightMeta, MixedMeta, ParallelMeta, PointMeta, Vector
 from multishade.shards.recovery import recovered_error
 from multishade.shards.sample import Sample, shading_of
 
@@ -39,9 +40,9 @@ def image_tiles(sample: Sample) -> list[Tile]:
     box = object_square(sample.mask)
     tiles = []
     for name, image in sample.images.items():
-        light = sample.meta["lights"].get(name, {})
+        light = sample.info.lights.get(name)
         picture = linear_to_png(_over_ground(_cut(image, box), _cut(sample.alpha, box)), 8)
-        tiles.append(Tile(picture, light.get("type", name), _light_note(light), _light_place(light)))
+        tiles.append(Tile(picture, light.type if light else name, _light_note(light), _light_place(light)))
     mask = _cut(sample.mask, box)
     for name, normal in (("normal", sample.normal), ("normal, no bump", sample.normal_geometry)):
         if normal is not None:
@@ -55,18 +56,19 @@ def image_tiles(sample: Sample) -> list[Tile]:
 
 def shading_tiles(sample: Sample) -> list[Tile]:
     """The frames of the shading sequence; of more than MOST_FRAMES, as many taken evenly."""
-    return _frame_tiles(sample, shading_of(sample), sample.meta["shading"]["directions"], "light")
+    return _frame_tiles(sample, shading_of(sample), sample.info.shading.directions, "light")
 
 
 def basis_tiles(sample: Sample) -> list[Tile]:
     """Likewise those of a light basis; none where there is none."""
-    if sample.light_basis is None:
+    lights = sample.info.light_basis
+    if sample.light_basis is None or lights is None:
         return []
-    return _frame_tiles(sample, sample.light_basis, sample.meta["light_basis"]["directions"], "basis")
+    return _frame_tiles(sample, sample.light_basis, lights.directions, "basis")
 
 
 def _frame_tiles(
-    sample: Sample, frames: NDArray[np.float32], directions: list[list[float]], name: str
+    sample: Sample, frames: NDArray[np.float32], directions: tuple[Vector, ...], name: str
 ) -> list[Tile]:
     box = object_square(sample.mask)
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
@@ -118,32 +120,30 @@ def _error_tile(sample: Sample, box: Box) -> Tile:
     except SolveError:
         blank = np.full((box.height, box.width, 3), GROUND, np.uint8)
         return Tile(blank, "least squares", "not solvable")
-    limit = ERROR_DEGREES[sample.meta["shading"]["mode"]]
+    limit = ERROR_DEGREES[sample.info.shading.mode]
     mean = float(error[determined].mean()) if determined.any() else math.nan
     shown = _cut(np.where(determined, error, np.nan), box)
     picture = display.error_to_rgb(shown, _cut(sample.mask, box), limit, GROUND, missing=UNDETERMINED)
     return Tile(picture, "least squares", f"{mean:.2g}° off", scale=limit)
 
 
-def _light_note(light: dict[str, Any]) -> str:
-    if "environment" in light:
-        return f"{light['environment']} {light['rotation']:.0f}°"
-    if "direction" in light:
-        return _angles_note(light["direction"])
-    if "position" in light:
-        x, y, z = light["position"]
+def _light_note(light: LightMeta | None) -> str:
+    if isinstance(light, EnvironmentMeta | MixedMeta):
+        return f"{light.environment} {light.rotation:.0f}°"
+    if isinstance(light, ParallelMeta):
+        return _angles_note(light.direction)
+    if isinstance(light, PointMeta):
+        x, y, z = light.position
         return f"at {x:.1f}, {y:.1f}, {z:.1f}"
     return ""
 
 
-def _light_place(light: dict[str, Any]) -> tuple[float, float] | None:
-    """Where on the disc of directions the light stands; of a point light, as seen from the object's centre."""
-    if "direction" in light:
-        return light["direction"][0], light["direction"][1]
-    return None
+def _light_place(light: LightMeta | None) -> tuple[float, float] | None:
+    """The direction's place on the disc of directions, for lights that have a direction."""
+    return light.direction[:2] if isinstance(light, ParallelMeta | MixedMeta) else None
 
 
-def _angles_note(direction: list[float]) -> str:
+def _angles_note(direction: Vector) -> str:
     """Azimuth clockwise from up, and elevation above the image plane."""
     x, y, z = direction
     azimuth = math.degrees(math.atan2(x, y)) % 360

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multishade.errors import ShardError
-from multishade.shards.sample import SCHEMA
+from multishade.shards.meta import SCHEMA
 from multishade.shards.tar import natural_order
 from multishade.storage.local import atomic_file, refusals_named
 

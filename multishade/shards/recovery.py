@@ -11,7 +11,7 @@ from multishade.shards.sample import Sample, shading_of
 
 def recovered_error(sample: Sample) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
     """Degrees (H, W) between the stored normal and that of least squares on the shading, and where it is determined."""
-    directions = np.asarray(sample.meta["shading"]["directions"])
+    directions = np.asarray(sample.info.shading.directions)
     solution = solve(shading_of(sample), directions, sample.mask, method="ols_masked")
     determined = solution.determined & sample.mask & (sample.normal != 0).any(axis=-1)
     error = np.zeros(sample.mask.shape)

@@ -31,20 +31,28 @@ from multishade.shards.fields import (
     encode_shading,
     require_one_of,
 )
+from multishade.shards.meta import SampleMeta
 
-SCHEMA = 1
 _REQUIRED = ("alpha.png", "mask.png", "normal.exr", "depth.exr", "meta.json")
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One view of one object in one material, as CONVENTIONS has it. H, W: the size in `meta["camera"]`.
+    """One view of one object in one material, in the conventions of `geometry.conventions.CONVENTIONS`.
 
-    images: "image_parallel" ... -> (H, W, 3) float32, linear; their order is the order of the files.
-    alpha: (H, W) float32, 0 to 1. mask: (H, W) bool. normal: (H, W, 3) float32.
-    depth: (H, W) float32, +inf off the mask.
-    shading: (K, H, W) float32 for the modes lambert and cast, (K, H, W, 3) for photometric, or None.
-    normal_geometry: (H, W, 3) float32, without bump. light_basis: (M, H, W, 3) float32, images under one light each.
+    Attributes:
+        key: The sample's name in its shard, such as s000000-g0001-v0.
+        images: For each field ("image_parallel", ...) its image, (H, W, 3) float32, scene-linear, exposed. Their order
+            is the order of the files.
+        alpha: (H, W) float32 coverage, 0 to 1.
+        mask: (H, W) bool, where the pixel's centre hits the object.
+        normal: (H, W, 3) float32 unit vectors in the camera frame; 0 off the mask.
+        depth: (H, W) float32 along the camera's z axis, scene units; +inf off the mask.
+        shading: (K, H, W) float32 for the modes lambert and cast, (K, H, W, 3) for photometric; None if it is not
+            stored (`shading_of` derives it).
+        meta: The content of meta.json as plain data; `info` is its typed form.
+        normal_geometry: (H, W, 3) float32, the normal without bump.
+        light_basis: (M, H, W, 3) float32, images under one light each.
     """
 
     key: str
@@ -58,15 +66,34 @@ class Sample:
     normal_geometry: NDArray[np.float32] | None = None
     light_basis: NDArray[np.float32] | None = None
 
+    @property
+    def info(self) -> SampleMeta:
+        """The meta with types, validated at each call.
+
+        Raises:
+            ShardError: If a name of meta.json is missing or holds another kind of value.
+        """
+        return SampleMeta.parse(self.key, self.meta)
+
 
 def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]]:
-    """Sample -> [("image_parallel.exr", bytes), ..., ("meta.json", bytes)], always in the same order.
+    """Encode a sample as the files of one key.
 
-    Equal samples give equal bytes. Radiance above the largest half float (65504) is stored as that.
-    The written meta's "encoding" states the formats. Raises ShardError for wrong shapes or values not finite.
+    Equal samples give equal bytes. Radiance above the largest half float (65504) is stored as that value. The written
+    meta states the formats under `encoding`.
+
+    Args:
+        sample: The sample; its `meta` needs no `encoding`.
+        format: How arrays become files.
+
+    Returns:
+        Name and bytes of each file, always in the same order: ("image_parallel.exr", ...), ..., ("meta.json", ...).
+
+    Raises:
+        ShardError: If a shape is wrong, a value is not finite, or the meta is not valid.
     """
     _require_sound(sample, format)
-    mode = sample.meta["shading"]["mode"]
+    mode = sample.info.shading.mode
     files = [encode_image(name, image, format) for name, image in sample.images.items()]
     files.append(("alpha.png", encode_alpha(sample.alpha)))
     files.append(("mask.png", encode_mask(sample.mask)))
@@ -86,10 +113,20 @@ def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]
 
 
 def decode_sample(key: str, fields: Mapping[str, bytes]) -> Sample:
-    """The files of one key -> Sample; PNG images come back as linear light.
+    """Decode the files of one key.
 
-    Lossy images may ring below zero in dark places; what is negative comes back as 0.
-    Shading that is not stored is None: `shading_of` derives it. Raises ShardError, naming key and file.
+    PNG images come back as linear light. Lossy images may ring below zero in dark places; negative values come back as
+    0. Shading that is not stored is None: `shading_of` derives it.
+
+    Args:
+        key: The sample's key.
+        fields: Bytes by file name.
+
+    Returns:
+        The sample. Its meta is read as JSON, but not validated before `info` is asked for.
+
+    Raises:
+        ShardError: If a file is missing or damaged; the message names key and file.
     """
     missing = [name for name in _REQUIRED if name not in fields]
     if missing:
@@ -121,12 +158,22 @@ def decode_sample(key: str, fields: Mapping[str, bytes]) -> Sample:
 
 
 def shading_of(sample: Sample) -> NDArray[np.float32]:
-    """The sequence, stored or derived: (K, H, W) for lambert and cast, (K, H, W, 3) for photometric."""
+    """Return the shading sequence, stored or derived from the normal.
+
+    Args:
+        sample: A sample whose sequence is stored or of mode lambert.
+
+    Returns:
+        (K, H, W) float32 for the modes lambert and cast, (K, H, W, 3) for photometric.
+
+    Raises:
+        ShardError: If the sequence is not stored and cannot be derived.
+    """
     if sample.shading is not None:
         return sample.shading
-    mode = sample.meta["shading"]["mode"]
-    require_one_of(f"{sample.key}: mode of a sequence that is not stored", mode, ("lambert",))
-    return lambert(sample.normal, sample.meta["shading"]["directions"], sample.mask)
+    shading = sample.info.shading
+    require_one_of(f"{sample.key}: mode of a sequence that is not stored", shading.mode, ("lambert",))
+    return lambert(sample.normal, shading.directions, sample.mask)
 
 
 def _encode_meta(key: str, meta: dict[str, Any]) -> bytes:
@@ -147,7 +194,7 @@ def _decode_meta(key: str, data: bytes) -> dict[str, Any]:
 
 
 def _require_sound(sample: Sample, format: FieldFormat) -> None:
-    """Shapes, types and finite values: what would make a file that cannot be read back as it was meant."""
+    """Refuse what could not be read back as it was meant: a bad key, meta, shape or value."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", sample.key):
         raise ShardError(
             f"key '{sample.key}': only letters, digits, '-' and '_' (readers split at the first dot)"
@@ -155,6 +202,7 @@ def _require_sound(sample: Sample, format: FieldFormat) -> None:
     size = sample.mask.shape
     mode = sample.meta.get("shading", {}).get("mode")
     require_one_of(f"{sample.key}: meta['shading']['mode']", mode, ("lambert", "cast", "photometric"))
+    info = sample.info
     arrays: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
         name: (image, (*size, 3)) for name, image in sample.images.items()
     }
@@ -164,10 +212,10 @@ def _require_sound(sample: Sample, format: FieldFormat) -> None:
     if sample.normal_geometry is not None:
         arrays["normal_geometry"] = (sample.normal_geometry, (*size, 3))
     if sample.light_basis is not None:
-        count = len(sample.meta.get("light_basis", {}).get("directions", ()))
+        count = len(info.light_basis.directions) if info.light_basis else 0
         arrays["light_basis"] = (sample.light_basis, (count, *size, 3))
     if sample.shading is not None:
-        count = len(sample.meta["shading"].get("directions", ()))
+        count = len(info.shading.directions)
         arrays["shading"] = (sample.shading, (count, *size, 3) if mode == "photometric" else (count, *size))
     elif format.shading_stored or mode != "lambert":
         raise ShardError(f"{sample.key}: has no shading, but the format stores it or mode '{mode}' needs it")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from multishade.render.plan import Assets, kind_weights
 from multishade.stats.check import P_LEAST, Check, percent, shares_p
 from multishade.stats.gather import Survey
-from multishade.stats.measure import place_of
+from multishade.stats.measure import SampleFigures, place_of
 
 OBJECTS, MATERIALS = "Objects", "Materials"
 KINDS = ("own", "metallic", "non-metallic")
@@ -28,7 +28,7 @@ def check_objects(survey: Survey, assets: Assets | None) -> Iterator[Check]:
         share <= MOST_FAILURES,
     )
     groups = groups_of(survey)
-    uses = Counter(entry["object"]["id"] for entry in groups.values())
+    uses = Counter(group.object.id for group in groups.values())
     # Objects come in shuffled rounds: within one run of shards, none comes twice more often than the rounds do.
     shards = sorted({place_of(f"{key}-v0")[0] for key in groups})
     runs = 1 + sum(b - a > 1 for a, b in zip(shards, shards[1:], strict=False))
@@ -45,7 +45,7 @@ def check_objects(survey: Survey, assets: Assets | None) -> Iterator[Check]:
     )
     if assets is not None:
         families = Counter(str(row.family) for row in assets.objects)
-        found = Counter(str(entry["object"]["family"]) for entry in groups.values())
+        found = Counter(str(group.object.family) for group in groups.values())
         expected = {name: count / len(assets.objects) for name, count in families.items()}
         p, worst = shares_p(found, expected)
         yield Check(
@@ -59,7 +59,7 @@ def check_objects(survey: Survey, assets: Assets | None) -> Iterator[Check]:
 
 def check_materials(survey: Survey, assets: Assets | None) -> Iterator[Check]:
     groups = groups_of(survey)
-    counts = Counter(entry["material"]["kind"] for entry in groups.values())
+    counts = Counter(group.material.kind for group in groups.values())
     expected, spread = expected_kinds(survey)
     off = np.array([counts[kind] for kind in KINDS]) - expected
     strangers = sorted(set(counts) - set(KINDS))
@@ -77,9 +77,7 @@ def check_materials(survey: Survey, assets: Assets | None) -> Iterator[Check]:
     if assets is None:
         return
     for kind in KINDS[1:]:
-        worn = Counter(
-            entry["material"]["id"] for entry in groups.values() if entry["material"]["kind"] == kind
-        )
+        worn = Counter(group.material.id for group in groups.values() if group.material.kind == kind)
         rows = assets.of_kind(kind)
         if worn and rows:
             p, worst = shares_p(worn, {row.id: 1 / len(rows) for row in rows})
@@ -93,9 +91,9 @@ def check_materials(survey: Survey, assets: Assets | None) -> Iterator[Check]:
             )
 
 
-def groups_of(survey: Survey) -> dict[str, dict]:
-    """Key of a group -> its object's and its material's meta."""
-    return {sample.group: {"object": sample.object, "material": sample.material} for sample in survey.samples}
+def groups_of(survey: Survey) -> dict[str, SampleFigures]:
+    """Map the key of each group to one of its samples: all share object and material."""
+    return {sample.group: sample for sample in survey.samples}
 
 
 def expected_kinds(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -103,10 +101,10 @@ def expected_kinds(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.floa
     config = survey.config
     settings, each = config.materials, config.shards.groups
     chances = []
-    for key, entry in groups_of(survey).items():
+    for key, group in groups_of(survey).items():
         shard, number, _ = place_of(f"{key}-v0")
         variant = (shard * each + number) % settings.variants
-        bare = entry["object"]["source"] != "file" and bool(config.sources.materials)
+        bare = group.object.source != "file" and bool(config.sources.materials)
         chances.append(kind_weights(settings, variant, bare))
     p = np.array(chances)
     return p.sum(axis=0), np.sqrt((p * (1 - p)).sum(axis=0))

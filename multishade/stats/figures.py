@@ -110,7 +110,8 @@ def exposure(survey: Survey) -> Figure | None:
     factors: dict[str, list[float]] = {}
     for sample in survey.samples:
         for field, factor in sample.exposure.items():
-            factors.setdefault(sample.lights.get(field, {}).get("type", field), []).append(np.log2(factor))
+            kind = sample.lights[field].type if field in sample.lights else field
+            factors.setdefault(kind, []).append(np.log2(factor))
     every = np.concatenate(list(factors.values()))
     stops = np.linspace(every.min() - 0.5, every.max() + 0.5, 50)
     for number, (kind, values) in enumerate(factors.items()):
@@ -134,13 +135,13 @@ def materials(survey: Survey) -> Figure:
     groups = contents.groups_of(survey)
     figure, axes = _page(2, 3.6, (1, 2.6))
     expected, spread = contents.expected_kinds(survey)
-    counts = Counter(entry["material"]["kind"] for entry in groups.values())
+    counts = Counter(group.material.kind for group in groups.values())
     places = np.arange(3)
     axes[0].bar(places, [counts[kind] for kind in contents.KINDS], 0.6, color=BLUE)
     axes[0].errorbar(places, expected, yerr=2 * spread, fmt="_", color=ORANGE, ms=24, capsize=4)
     axes[0].set_xticks(places, contents.KINDS)
     _name(axes[0], "materials (orange: the recipe's, ± 2 deviations)", "", "groups")
-    families = Counter(str(entry["object"]["family"]) for entry in groups.values()).most_common()
+    families = Counter(str(group.object.family) for group in groups.values()).most_common()
     shown = families[:MOST_BARS]
     axes[1].bar(range(len(shown)), [count for _, count in shown], color=BLUE)
     axes[1].set_xticks(range(len(shown)), [name for name, _ in shown], rotation=60, ha="right", fontsize=8)

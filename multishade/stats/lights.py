@@ -3,11 +3,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.shards.meta import EnvironmentMeta, LightMeta, MixedMeta, ParallelMeta, PointMeta
 from multishade.stats.check import P_LEAST, Check, cap_p, shares_p, uniform_check
 from multishade.stats.gather import Survey
 
@@ -27,23 +28,43 @@ def check_lights(survey: Survey, environments: tuple[str, ...] | None) -> Iterat
             reach = [float(np.linalg.norm(offset)) for offset in offsets(survey)]
             low, high = settings.point.distance
             yield uniform_check(SECTION, "point lights, distance from the object's centre", reach, low, high)
-        strengths = [light["strength"] for light in lights]
+        strengths = [light.strength for light in lights]
         yield uniform_check(SECTION, f"{kind} lights, strength", strengths, *drawn.strength, " W/m²")
-        sizes, name = ("angle", "angular diameter"), settings.parallel.angle_degrees
+        size, bounds = "angular diameter", settings.parallel.angle_degrees
         if kind == "point":
-            sizes, name = ("radius", "radius"), settings.point.radius
-        if all(sizes[0] in light for light in lights):
-            yield uniform_check(
-                SECTION, f"{kind} lights, {sizes[1]}", [light[sizes[0]] for light in lights], *name
-            )
-        yield _near_white(kind, np.array([light["colour"] for light in lights]), settings.colour_jitter)
+            size, bounds = "radius", settings.point.radius
+        sizes = [light.radius if isinstance(light, PointMeta) else light.angle for light in lights]
+        known = [value for value in sizes if value is not None]
+        if len(known) == len(lights):
+            yield uniform_check(SECTION, f"{kind} lights, {size}", known, *bounds)
+        colours = [light.colour for light in lights if light.colour is not None]
+        yield _near_white(kind, np.array(colours), settings.colour_jitter)
     yield from _environments(survey, environments)
 
 
-def lights_of(survey: Survey, kind: str) -> list[dict]:
-    """The meta of every light of a kind; a mixed light's parallel part counts as parallel, its sky as environment."""
-    kinds = {"parallel": ("parallel", "mixed"), "environment": ("environment", "mixed")}.get(kind, (kind,))
-    return [light for sample in survey.samples for light in sample.lights.values() if light["type"] in kinds]
+def lights_of(survey: Survey, kind: str) -> Sequence[ParallelMeta | MixedMeta | PointMeta]:
+    """Every light of kind "parallel" or "point"."""
+    return parallel_lights(survey) if kind == "parallel" else point_lights(survey)
+
+
+def parallel_lights(survey: Survey) -> list[ParallelMeta | MixedMeta]:
+    """Every parallel light, those that are mixed with an environment included."""
+    return [light for light in _lights(survey) if isinstance(light, ParallelMeta | MixedMeta)]
+
+
+def point_lights(survey: Survey) -> list[PointMeta]:
+    """Every point light."""
+    return [light for light in _lights(survey) if isinstance(light, PointMeta)]
+
+
+def environments_of(survey: Survey) -> list[EnvironmentMeta | MixedMeta]:
+    """Every environment, those that are mixed with a parallel light included."""
+    return [light for light in _lights(survey) if isinstance(light, EnvironmentMeta | MixedMeta)]
+
+
+def _lights(survey: Survey) -> Iterator[LightMeta]:
+    for sample in survey.samples:
+        yield from sample.lights.values()
 
 
 def offsets(survey: Survey) -> list[Float64]:
@@ -52,17 +73,17 @@ def offsets(survey: Survey) -> list[Float64]:
     for sample in survey.samples:
         pose = sample.camera_to_world
         centre = -pose[:3, :3].T @ pose[:3, 3]
-        places = [light["position"] for light in sample.lights.values() if light["type"] == "point"]
+        places = [light.position for light in sample.lights.values() if isinstance(light, PointMeta)]
         found += [np.asarray(place, np.float64) - centre for place in places]
     return found
 
 
 def directions_of(survey: Survey, kind: str) -> Float64:
     """(N, 3) unit vectors from the object's centre to each light of a kind, camera's frame."""
-    found = (
-        [light["direction"] for light in lights_of(survey, kind)] if kind == "parallel" else offsets(survey)
-    )
-    directions = np.asarray(found, np.float64)
+    if kind == "parallel":
+        directions = np.array([light.direction for light in parallel_lights(survey)], np.float64)
+    else:
+        directions = np.array(offsets(survey), np.float64)
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
@@ -109,14 +130,16 @@ def _near_white(kind: str, colours: Float64, jitter: float) -> Check:
 
 
 def _environments(survey: Survey, known: tuple[str, ...] | None) -> Iterator[Check]:
-    settings, skies = survey.config.lights.environment, lights_of(survey, "environment")
-    if not skies:
+    settings, lights = survey.config.lights.environment, environments_of(survey)
+    if not lights:
         return
-    turns = [light["rotation"] for light in skies]
+    turns = [light.rotation for light in lights]
     yield uniform_check(SECTION, "environments, rotation", turns, *settings.rotation_degrees, "°")
-    strengths = [light.get("environment_strength", light["strength"]) for light in skies]
+    strengths = [
+        light.environment_strength if isinstance(light, MixedMeta) else light.strength for light in lights
+    ]
     yield uniform_check(SECTION, "environments, strength", strengths, *settings.strength)
-    counts = Counter(light["environment"] for light in skies)
+    counts = Counter(light.environment for light in lights)
     if known is not None:
         p, worst = shares_p(counts, {name: 1 / len(known) for name in known})
         yield Check(
@@ -124,6 +147,6 @@ def _environments(survey: Survey, known: tuple[str, ...] | None) -> Iterator[Che
             "environments, how often each",
             f"{len(counts)} of {len(known)}, {min(counts.values())} to {max(counts.values())} times "
             f"({worst} {counts[worst]}, p {p:.2g})",
-            f"each {len(skies) / len(known):.1f} times, p at least {P_LEAST:g}",
+            f"each {len(lights) / len(known):.1f} times, p at least {P_LEAST:g}",
             p >= P_LEAST,
         )

@@ -15,6 +15,7 @@ from multishade.geometry.camera import Projection, view_directions
 from multishade.imaging.color import luminance
 from multishade.render.replay import KEY
 from multishade.shards.fields import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
+from multishade.shards.meta import LightMeta, MaterialMeta, ObjectMeta, SampleMeta, Vector
 
 Float64 = NDArray[np.float64]
 MOST_PIXELS = 4096  # of a sample's normals; more of them say no more
@@ -41,9 +42,9 @@ class SampleFigures:
     """What was measured on one sample. Vectors are in the camera's frame but for `camera_to_world`."""
 
     key: str
-    object: dict[str, Any]
-    material: dict[str, Any]
-    lights: dict[str, dict[str, Any]]
+    object: ObjectMeta
+    material: MaterialMeta
+    lights: dict[str, LightMeta]
     exposure: dict[str, float]
     camera_to_world: Float64  # (4, 4)
     directions: Float64  # (K, 3) of the shading sequence
@@ -97,7 +98,7 @@ def measure(key: str, files: Mapping[str, bytes], closely: bool, percentile: flo
     Raises ShardError for a file that is missing or damaged, and an empty mask.
     """
     try:
-        meta = json.loads(files["meta.json"])
+        info = SampleMeta.parse(key, json.loads(files["meta.json"]))
         mask = decode_grey(key, "mask.png", files["mask.png"]) > 127
         normal = decode_rgb(key, "normal.exr", files["normal.exr"])
     except KeyError as error:
@@ -106,26 +107,26 @@ def measure(key: str, files: Mapping[str, bytes], closely: bool, percentile: flo
         raise ShardError(f"{key}.meta.json: is not JSON ({error})") from error
     if not mask.any():
         raise ShardError(f"{key}: its mask is empty")
-    camera, directions = meta["camera"], np.asarray(meta["shading"]["directions"], np.float64)
+    camera, directions = info.camera, np.asarray(info.shading.directions, np.float64)
     chosen = np.flatnonzero(mask)
     chosen = chosen[:: -(-len(chosen) // MOST_PIXELS)]
     n = normal.reshape(-1, 3)[chosen].astype(np.float64)
     n /= np.maximum(np.linalg.norm(n, axis=1, keepdims=True), 1e-12)
-    toward = _rays(mask.shape, json.dumps(camera["K"]), camera["type"])[chosen]
+    toward = _rays(mask.shape, camera.K, camera.type)[chosen]
     facing = np.einsum("ij,ij->i", n, toward)
     lit = n @ directions.T > LIT
     cells = np.clip(((n[:, :2] + 1) / 2 * DISC_CELLS).astype(int), 0, DISC_CELLS - 1)
     disc = np.bincount(cells[:, 1] * DISC_CELLS + cells[:, 0], minlength=DISC_CELLS**2)
     squared = np.minimum((facing[facing > 0] ** 2 * ANGLE_CELLS).astype(int), ANGLE_CELLS - 1)
-    close = _look_closely(key, files, meta, mask, percentile) if closely else {}
+    close = _look_closely(key, files, info, mask, percentile) if closely else {}
     return SampleFigures(
         key=key,
-        object=meta["object"],
-        material=meta["material"],
-        lights=meta["lights"],
-        exposure=meta["exposure"],
-        quality={name: found["psnr"] for name, found in meta.get("quality", {}).items()},
-        camera_to_world=np.asarray(camera["camera_to_world"], np.float64),
+        object=info.object,
+        material=info.material,
+        lights=info.lights,
+        exposure=info.exposure,
+        quality={name: reached.psnr for name, reached in info.quality.items()},
+        camera_to_world=np.asarray(camera.camera_to_world, np.float64),
         directions=directions,
         pixels=int(mask.sum()),
         area=float(mask.mean()),
@@ -145,25 +146,25 @@ def measure(key: str, files: Mapping[str, bytes], closely: bool, percentile: flo
 
 
 def _look_closely(
-    key: str, files: Mapping[str, bytes], meta: dict[str, Any], mask: NDArray[np.bool_], percentile: float
+    key: str, files: Mapping[str, bytes], info: SampleMeta, mask: NDArray[np.bool_], percentile: float
 ) -> dict[str, Any]:
     images = []
     for name, data in files.items():
         if name.startswith("image_"):
             which = name.rsplit(".", 1)[0]
-            kind = meta["lights"].get(which, {}).get("type", which)
+            kind = info.lights[which].type if which in info.lights else which
             pixels = decode_image(key, name, data)[mask]
-            images.append(_image_figures(which, kind, pixels, percentile, meta["exposure"][which]))
+            images.append(_image_figures(which, kind, pixels, percentile, info.exposure[which]))
     found: dict[str, Any] = {"images": tuple(images)}
     if "depth.exr" in files:
         depth = decode_depth(key, files["depth.exr"])[mask]
         found["depth"] = (float(depth.min()), float(depth.max()))
-    sequence = decode_shading(key, files) if meta["shading"]["mode"] != "lambert" else None
+    sequence = decode_shading(key, files) if info.shading.mode != "lambert" else None
     if sequence is not None:
         inside = sequence[:, mask]
         if inside.ndim == 3:
             pixels = inside.reshape(-1, 3)
-            factor = meta["exposure"].get("shading", 1.0)
+            factor = info.exposure.get("shading", 1.0)
             found["images"] += (_image_figures("shading", "sequence", pixels, percentile, factor),)
             inside = luminance(inside)
         found["stored_lit"] = np.mean(inside > LIT, axis=1)
@@ -188,6 +189,6 @@ def _image_figures(
 
 
 @functools.lru_cache(maxsize=4)
-def _rays(shape: tuple[int, int], matrix: str, kind: Projection) -> Float64:
+def _rays(shape: tuple[int, int], matrix: tuple[Vector, Vector, Vector], kind: Projection) -> Float64:
     """(H * W, 3) `view_directions`, of one camera at a time."""
-    return view_directions(shape, json.loads(matrix), kind).reshape(-1, 3)
+    return view_directions(shape, matrix, kind).reshape(-1, 3)

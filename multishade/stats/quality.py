@@ -23,6 +23,7 @@ from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer, shard_path
 from multishade.shards.fields import decode_grey, decode_image
+from multishade.shards.meta import SampleMeta
 from multishade.shards.tar import read_shard
 from multishade.stats.check import Check, percent
 from multishade.stats.gather import Survey
@@ -110,9 +111,9 @@ def _compare(plan: Plan, folder: Path, key: str, field: str, renderer: GroupRend
     shard, group = planned_view(plan, folder, key)
     (view,) = group.views
     stored = next(files for name, files in read_shard(shard_path(folder, shard)) if name == key)
-    meta = json.loads(stored["meta.json"])
+    info = SampleMeta.parse(key, json.loads(stored["meta.json"]))
     light = next((light for light in view.lights if light.field == field), None)
-    if light is None or json.loads(json.dumps(light_meta(light, group))) != meta["lights"].get(field):
+    if light is None or light_meta(light, group) != info.lights.get(field):
         raise ShardError(
             f"{key}: {field} was lit otherwise than this version of the program plans it: render the data set again, "
             "or compare with the version that made it"
@@ -122,7 +123,7 @@ def _compare(plan: Plan, folder: Path, key: str, field: str, renderer: GroupRend
     blender = renderer.blender()
     request = scene_group(dataclasses.replace(group, views=(view,)), blender.folder, plan.config)
     (rendered,) = render_views(blender, request, renderer.settings, Stopwatch())
-    reference = rendered.images[field] * np.float32(meta["exposure"][field])
+    reference = rendered.images[field] * np.float32(info.exposure[field])
     name = next(name for name in stored if name.rsplit(".", 1)[0] == field)
     image = decode_image(key, name, stored[name])
     mask = decode_grey(key, "mask.png", stored["mask.png"]) > 127

@@ -6,7 +6,6 @@ import pytest
 
 from multishade.errors import SolveError
 from multishade.geometry.lights import (
-    from_meta,
     hemisphere,
     read_directions,
     read_intensities,
@@ -104,15 +103,6 @@ def test_a_bad_intensity_names_its_file_and_line(tmp_path):
         read_intensities(path)
     with pytest.raises(SolveError, match="cannot be read"):
         read_intensities(tmp_path / "absent.txt")
-
-
-def test_lights_come_out_of_a_shards_meta():
-    meta = {"shading": {"mode": "lambert", "directions": ring(9).tolist()}}
-    np.testing.assert_allclose(from_meta(meta), ring(9), atol=1e-15)
-    with pytest.raises(SolveError, match=r"shading\.directions"):
-        from_meta({"shading": {}})
-    with pytest.raises(SolveError, match="rows of three"):
-        from_meta({"shading": {"directions": [[0, 0, 1], [1, 0]]}})
 
 
 def test_a_light_that_is_not_a_direction_is_named():

@@ -13,7 +13,7 @@ from multishade.imaging.color import linear_to_srgb
 from multishade.procedural import materials
 from multishade.protocol.messages import Cast, Image, Load, Shot
 from multishade.protocol.scene import Group, Light, ObjectSource, RenderSettings, Sequence, View
-from multishade.render.assemble import exposure, usual_exposure
+from multishade.render.assemble import middle_exposure, sample_exposure
 from multishade.render.blender import BlenderProcess, render_views
 from multishade.render.blender.passes import read_passes
 from multishade.render.blender.views import RenderedView
@@ -148,7 +148,7 @@ def test_a_sequence_shares_one_exposure(child: BlenderProcess) -> None:
 
 def exposures(base: models.Exposure, limit: float):
     wide = base.model_copy(update={"limit": limit})
-    return lambda pixels: usual_exposure(pixels, wide)
+    return lambda pixels: middle_exposure(pixels, wide)
 
 
 def test_what_is_hardly_lit_stays_dark() -> None:
@@ -156,8 +156,10 @@ def test_what_is_hardly_lit_stays_dark() -> None:
     pixels[:20] = 1.0  # fewer than the highlight's percentile sees
     bounds = models.Exposure()
     assert (
-        exposure(pixels, bounds, np.random.default_rng(0)) == bounds.limit == usual_exposure(pixels, bounds)
+        sample_exposure(pixels, bounds, np.random.default_rng(0))
+        == bounds.limit
+        == middle_exposure(pixels, bounds)
     )
     pixels[:] = 0.02
-    usual = usual_exposure(pixels, bounds)
+    usual = middle_exposure(pixels, bounds)
     assert usual * 0.02 == pytest.approx((0.10 * 0.35) ** 0.5, rel=1e-3)

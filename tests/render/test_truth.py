@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from multishade.config import models
 from multishade.geometry.angles import angular_error_degrees
+from multishade.geometry.camera import intrinsics
 from multishade.photometry.shading import lambert
 from multishade.protocol.scene import Camera, Group, Light, ObjectSource, Sequence, View
-from multishade.render.assemble import intrinsics
 from multishade.render.blender import BlenderProcess, RenderedView, render_views
 from multishade.render.stopwatch import Stopwatch
 from tests.support.scenes import DISTANCE, OBLIQUE, SIZE, camera, mesh_source, settings

@@ -16,7 +16,7 @@ from multishade.config import load_config, models
 from multishade.errors import ShardError
 from multishade.geometry.lights import hemisphere
 from multishade.protocol.messages import RendererInfo
-from multishade.render.assemble import assemble, field_format
+from multishade.render.assemble import build_sample, field_format
 from multishade.render.blender.views import RenderedView
 from multishade.render.plan import Plan, PlannedGroup, make_plan
 from multishade.render.sampling import CANONICAL
@@ -117,7 +117,7 @@ def drawn(base: Sample, group: PlannedGroup, view: Any, plan: Plan) -> Sample:
         images={light.field: pictures[i % 4] for i, light in enumerate(view.lights)},
         sequence=None,
     )
-    return assemble(rendered, group, plan.config, RendererInfo("5.0.1", "CPU", ""))
+    return build_sample(rendered, group, plan.config, RendererInfo("5.0.1", "CPU", ""))
 
 
 def with_lights(sample: Sample, kind: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Sample:

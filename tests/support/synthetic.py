@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.geometry.conventions import CONVENTIONS
-from multishade.shards.sample import SCHEMA, FieldFormat, Sample, encode_sample
+from multishade.shards.meta import SCHEMA
+from multishade.shards.sample import FieldFormat, Sample, encode_sample
 from multishade.shards.tar import ShardDigest, commit_marker, write_shard
 
 Array = NDArray[np.floating]

@@ -36,9 +36,8 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
 
 def object_of(sample: Sample) -> BenchmarkObject:
     """One sample as a benchmark object; tags: family, source, material, mode."""
-    meta = sample.meta
-    directions = np.asarray(meta["shading"]["directions"], dtype=np.float64)
-    mode = str(meta["shading"]["mode"])
+    info = sample.info
+    directions = np.asarray(info.shading.directions, dtype=np.float64)
     cache: list[Float32] = []
 
     def load_image(index: int) -> Float32:
@@ -50,7 +49,7 @@ def object_of(sample: Sample) -> BenchmarkObject:
 
     fields = tuple(sample.images)
     return BenchmarkObject(
-        name=str(meta["object"]["id"]),
+        name=info.object.id,
         view=sample.key,
         benchmark=NAME,
         mask=sample.mask,
@@ -59,14 +58,14 @@ def object_of(sample: Sample) -> BenchmarkObject:
         directions=directions,
         normal=np.where(sample.mask[..., None], sample.normal, 0),
         depth=np.where(sample.mask, sample.depth, 0).astype(np.float32),
-        camera=np.asarray(meta["camera"]["K"], dtype=np.float64),
-        orthographic=meta["camera"]["type"] == "orthographic",
+        camera=np.asarray(info.camera.K, dtype=np.float64),
+        orthographic=info.camera.type == "orthographic",
         input_names=fields,
         load_input=lambda index: sample.images[fields[index]],
         tags={
-            "family": str(meta["object"]["family"]),
-            "source": str(meta["object"]["source"]),
-            "material": str(meta["material"]["kind"]),
-            "mode": mode,
+            "family": str(info.object.family),
+            "source": info.object.source,
+            "material": info.material.kind,
+            "mode": info.shading.mode,
         },
     )
