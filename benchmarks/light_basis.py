@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.pages import replace_measured
 from multishade.config import Config, load_config
-from multishade.data.relight import sample_weights
+from multishade.data.relight import relit, sample_weights
 from multishade.geometry.boxes import bounding_box
 from multishade.imaging.color import luminance
 from multishade.imaging.exposure import exposure_to_median
@@ -178,7 +178,7 @@ class Trial:
 
     def _compose(self, stored: LightBasis, weight: NDArray[np.float32]) -> Image:
         started = time.process_time()
-        image = stored.relit(weight).permute(1, 2, 0).numpy()
+        image = relit(stored, weight).permute(1, 2, 0).numpy()
         self.results.compose.append(time.process_time() - started)
         return image
 
@@ -213,9 +213,9 @@ def write_report(results: Results, args: argparse.Namespace, config: Config) -> 
     lines = [
         f"{args.lights} lights, {args.size} x {args.size} pixels, denoiser {quality}, {args.combinations} combinations "
         f"of one to four lights for each of {args.objects} objects ({', '.join(results.names)}); reference "
-        f"{args.reference} paths. Seconds are processor time of Blender on one thread, medians over the objects.",
+        f"{args.reference} samples per pixel. Seconds are CPU time of Blender on one thread, medians over the objects.",
         "",
-        "| paths a pixel | basis, s a view | composed, dB | rendered, s an image | rendered, dB | pays from N "
+        "| samples per pixel | basis, s per view | composed, dB | rendered, s per image | rendered, dB | pays from N "
         "| pays at equal dB from N |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
@@ -229,7 +229,7 @@ def write_report(results: Results, args: argparse.Namespace, config: Config) -> 
     least = results.bytes["image"]
     lines += [
         "",
-        "| stored as | KB a view | as many as N images in DWAB | composed, dB against what was rendered: mean, least |",
+        "| compression | KB per view | equals N images in DWAB | PSNR of composed images, dB: mean, minimum |",
         "| --- | ---: | ---: | ---: |",
     ]
     for compression in COMPRESSIONS:
@@ -240,7 +240,7 @@ def write_report(results: Results, args: argparse.Namespace, config: Config) -> 
         )
     lines += [
         "",
-        f"Composing one image takes {np.median(results.compose) * 1000:.1f} ms once its file is decoded.",
+        f"Composing one image takes {np.median(results.compose) * 1000:.1f} ms after its file is decoded.",
     ]
     return "\n".join(lines)
 
