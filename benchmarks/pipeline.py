@@ -17,9 +17,10 @@ from multishade.config import load_config
 from multishade.render.assemble import field_format
 from multishade.render.plan import Plan, make_plan
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer, shard_path
+from multishade.render.worker import GroupRenderer
+from multishade.shards.layout import shard_file
 from multishade.shards.sample import encode_sample
-from multishade.shards.tar import write_shard
+from multishade.shards.tar import write_tar
 
 CYCLES = ("geometry", "images", "sequence")
 STAGES = {
@@ -81,7 +82,7 @@ class Run:
         encoding = time.perf_counter()
         files = [(sample.key, encode_sample(sample, field_format(self.plan.config))) for sample in samples]
         writing = time.perf_counter()
-        write_shard(shard_path(Path(self._folder.name), number), files)
+        write_tar(shard_file(Path(self._folder.name), number), files)
         done = time.perf_counter()
         self.watch.add("encode", writing - encoding)
         self.watch.add("write", done - writing)

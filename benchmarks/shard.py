@@ -22,7 +22,7 @@ from multishade.geometry.angles import angular_error_degrees
 from multishade.inspect.checks import check_sample
 from multishade.shards.fields import FieldFormat, round_normals_to_half
 from multishade.shards.sample import Sample, decode_sample, encode_sample
-from multishade.shards.tar import read_shard, write_shard
+from multishade.shards.tar import read_shard, write_tar
 
 FORMATS = {
     "default (EXR half, DWAB)": FieldFormat(),
@@ -69,11 +69,11 @@ def measure(samples: list[Sample], format: FieldFormat, repeats: int) -> dict[st
     encoded = [(sample.key, encode_sample(sample, format)) for sample in samples]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.tar"
-        digest = write_shard(path, encoded)
+        digest = write_tar(path, encoded)
         decoded = [decode_sample(key, files) for key, files in read_shard(path)]
         stages: dict[str, Callable[[], object]] = {
             "encode": lambda: [encode_sample(sample, format) for sample in samples],
-            "write": lambda: write_shard(path, encoded),
+            "write": lambda: write_tar(path, encoded),
             "read": lambda: list(read_shard(path)),
             "raw": lambda: [bytearray(data) for _, files in encoded for _, data in files],
             "decode": lambda: [decode_sample(key, dict(files)) for key, files in encoded],

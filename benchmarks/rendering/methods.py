@@ -32,9 +32,10 @@ from multishade.render.blender.cores import held_to
 from multishade.render.blender.passes import read_passes
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer, shard_path
+from multishade.render.worker import GroupRenderer
+from multishade.shards.layout import shard_file
 from multishade.shards.sample import encode_sample
-from multishade.shards.tar import write_shard
+from multishade.shards.tar import write_tar
 
 SOURCE, PYTHON = "MULTISHADE_BLENDERPROC", "MULTISHADE_BLENDERPROC_PYTHON"
 SHADING_SAMPLES = 8  # a white surface under one light needs no more
@@ -101,7 +102,7 @@ class Ours:
             self._clock.start(child)
             samples = self._renderer.render(group)
             files = [(s.key, encode_sample(s, field_format(self._config))) for s in samples]
-            write_shard(shard_path(Path(folder), 0), files)
+            write_tar(shard_file(Path(folder), 0), files)
             total, elapsed = _cpu(child) - before, time.perf_counter() - wall
         # The share inside Cycles is measured in elapsed time, since stages have no CPU time of their own.
         limit = total * sum(self._clock.seconds.get(stage, 0.0) for stage in CYCLES) / elapsed

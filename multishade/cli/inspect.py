@@ -5,7 +5,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multishade.storage.store import StoredFile
 
 
 def add_parser(subparsers: Any) -> None:
@@ -42,19 +45,19 @@ def run(args: argparse.Namespace) -> int:
 
     from multishade.inspect.report import summarise
     from multishade.inspect.text import render_text
-    from multishade.shards.record import list_shards
+    from multishade.shards.locate import find_shards
 
-    paths = list_shards(args.shards)
+    shards = find_shards(args.shards)
     # Libraries that meet a damaged file print about it; standard output is for the report.
     with contextlib.redirect_stdout(sys.stderr):
-        summary = summarise(_inspect(paths, args.workers))
+        summary = summarise(_inspect(shards, args.workers))
         if args.sheet:
             from multishade.report.sheet import draw_sheet
 
             reasons: dict[str, list[str]] = {}
             for finding in summary["findings"]:
                 reasons.setdefault(finding["key"], []).append(finding["message"])
-            drawn = draw_sheet(args.sheet, paths, args.rows, reasons)
+            drawn = draw_sheet(args.sheet, shards, args.rows, reasons)
     if args.json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
@@ -64,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
     return 0 if summary["sound"] else 1
 
 
-def _inspect(paths: list[Path], workers: int) -> list[Any]:
-    """Reports in the order of `paths`, with progress on standard error where a person is watching."""
+def _inspect(shards: "list[StoredFile]", workers: int) -> list[Any]:
+    """Reports in the order of `shards`, with progress on standard error where a person is watching."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
@@ -74,13 +77,13 @@ def _inspect(paths: list[Path], workers: int) -> list[Any]:
     from multishade.inspect.report import inspect_shard
 
     quiet = not sys.stderr.isatty()
-    if workers == 1 or len(paths) == 1:
+    if workers == 1 or len(shards) == 1:
         with tqdm(unit=" samples", disable=quiet, leave=False) as bar:
-            return [inspect_shard(path, lambda key: bar.update()) for path in paths]
+            return [inspect_shard(shard, lambda key: bar.update()) for shard in shards]
     # Fresh processes: a fork would inherit the thread pools of the numeric libraries in an unknown state.
-    with ProcessPoolExecutor(min(workers, len(paths)), mp_context=get_context("spawn")) as pool:
-        done = pool.map(inspect_shard, paths)
-        return list(tqdm(done, total=len(paths), unit=" shards", disable=quiet, leave=False))
+    with ProcessPoolExecutor(min(workers, len(shards)), mp_context=get_context("spawn")) as pool:
+        done = pool.map(inspect_shard, shards)
+        return list(tqdm(done, total=len(shards), unit=" shards", disable=quiet, leave=False))
 
 
 def _positive(text: str) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from multishade.errors import DataError, ShardError
 from multishade.shards.index import Choose, TarIndex
-from multishade.shards.locate import Shard, open_url
+from multishade.shards.locate import Shard
 from multishade.shards.tar_stream import tar_samples
 
 _OPEN_FILES = 64
@@ -145,7 +145,7 @@ class _RemoteTar:
     def _reopen(self) -> None:
         self.close()
         self._next = 0
-        self._stream = open_url(self._shard.url)
+        self._stream = self._shard.file.open()
         self._samples = tar_samples(
             self._shard.url, self._stream, lambda each, name: each >= self._wanted and self._may_need(name)
         )

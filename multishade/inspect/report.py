@@ -11,9 +11,12 @@ import numpy as np
 
 from multishade.errors import MultiShadeError
 from multishade.inspect.checks import CHECKS, check_sample
+from multishade.shards.keys import group_key_of, natural_order
+from multishade.shards.marker import read_marker
 from multishade.shards.meta import EnvironmentMeta, MixedMeta
 from multishade.shards.sample import Sample, decode_sample
-from multishade.shards.tar import hash_file, natural_order, read_marker, read_shard
+from multishade.shards.tar import hash_file, read_shard
+from multishade.storage.store import FilePlace, StoredFile, open_file
 
 # What is checked of a tar as a whole; CHECKS is what is checked of each sample.
 SHARD_CHECKS = ("readable", "files", "hashes")
@@ -70,22 +73,23 @@ class ShardReport:
         self.findings.append(Finding(check, Path(self.path).name, key, message))
 
 
-def inspect_shard(path: Path, seen: Callable[[str], object] = lambda key: None) -> ShardReport:
+def inspect_shard(shard: FilePlace, seen: Callable[[str], object] = lambda key: None) -> ShardReport:
     """Read every sample of a tar, check it, and compare the tar with its marker. `seen` is called with each
     key.
 
     Whatever is wrong becomes a finding; nothing is raised for a damaged tar.
     """
-    report = ShardReport(str(path))
+    file = open_file(shard)
+    report = ShardReport(file.url)
     try:
-        report.bytes = path.stat().st_size
-        report.sha256 = hash_file(path)
-        for key, files in read_shard(path):
+        report.bytes = file.size()
+        report.sha256 = hash_file(file)
+        for key, files in read_shard(file):
             _inspect_sample(report, key, files)
             seen(key)
     except (MultiShadeError, OSError) as error:
-        report.find("readable", "", str(error).removeprefix(f"{path}: "))
-    _compare_with_marker(report, path)
+        report.find("readable", "", str(error).removeprefix(f"{file}: "))
+    _compare_with_marker(report, file)
     return report
 
 
@@ -111,7 +115,7 @@ def summarise(reports: Sequence[ShardReport]) -> dict[str, Any]:
             for report in reports
         ],
         "samples": count,
-        "groups": len({facts.key.rsplit("-", 1)[0] for facts in samples}),
+        "groups": len({group_key_of(facts.key) for facts in samples}),
         "bytes": sum(report.bytes for report in reports),
         "files": {name: total / max(1, count) for name, total in file_bytes.items()},
         "objects": len({facts.object for facts in samples}),
@@ -174,9 +178,9 @@ def _facts(sample: Sample, measures: dict[str, float]) -> SampleFacts:
     )
 
 
-def _compare_with_marker(report: ShardReport, path: Path) -> None:
+def _compare_with_marker(report: ShardReport, shard: StoredFile) -> None:
     try:
-        marker = read_marker(path)
+        marker = read_marker(shard)
     except MultiShadeError as error:
         report.find("hashes", "", str(error))
         return

@@ -6,8 +6,8 @@ from pathlib import Path
 from multishade.errors import MultiShadeError, ShardError
 from multishade.render.plan import Plan
 from multishade.render.replay import plan_of
-from multishade.shards.record import list_shards
-from multishade.shards.tar import Marker, committed
+from multishade.shards.locate import find_shards
+from multishade.shards.marker import Marker, committed
 
 
 def estimate(plan: Plan, folder: Path) -> str:
@@ -23,7 +23,7 @@ def estimate(plan: Plan, folder: Path) -> str:
     """
     try:
         measured = plan_of(folder)
-        markers = [marker for path in list_shards([folder]) if (marker := committed(path)) is not None]
+        markers = [marker for path in find_shards([folder]) if (marker := committed(path)) is not None]
     except MultiShadeError as error:
         return f"cost         not known: no measured speed ({error}); render a shard, or name one with --speed-from"
     if not markers:

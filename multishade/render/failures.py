@@ -21,6 +21,7 @@ from multishade.errors import (
     RenderFailed,
     ShardError,
 )
+from multishade.shards.layout import failures_name
 from multishade.storage.store import FilePlace, StoredFile, open_file
 
 SCHEMA = 1
@@ -111,9 +112,9 @@ def shard_failure(shard: int, error: Exception, details: str | None = None) -> S
 
 
 def failures_file(shard: FilePlace) -> StoredFile:
-    """The file beside a shard that keeps its failures: multishade-000123.tar -> multishade-000123.failures.json"""
-    file = open_file(shard)
-    return file.sibling(f"{file.name.removesuffix('.tar')}.failures.json")
+    """The file beside a tar that keeps why it was given up; it need not exist."""
+    tar = open_file(shard)
+    return tar.sibling(failures_name(tar.name))
 
 
 def write_shard_failure(shard: FilePlace, failure: ShardFailure) -> None:

@@ -23,6 +23,7 @@ from multishade.errors import ConfigError
 from multishade.procedural import materials
 from multishade.protocol import scene
 from multishade.render import sampling
+from multishade.shards.keys import SampleKey, format_group_key
 from multishade.shards.record import DatasetRecord
 
 # The first element of a spawn key is what is sampled; the others are the place it is sampled for.
@@ -87,14 +88,14 @@ class Plan:
     def group(self, shard: int, number: int) -> PlannedGroup:
         """Group `number` of shard `shard`."""
         config = self.config
-        key = f"s{shard:06d}-g{number:04d}"
+        key = format_group_key(shard, number)
         rng = _generator(config.seed, GROUP, shard, number)
         ordinal, variant = divmod(shard * config.shards.groups + number, config.materials.variants)
         chosen = self._object(ordinal)
         material = self._material(chosen, variant, rng)
         spec = _material_spec(material, config, rng)
         rotation = sampling.rotation(config.objects.rotation, rng)
-        views = tuple(self._view(shard, number, view, f"{key}-v{view}") for view in range(config.views.count))
+        views = tuple(self._view(shard, number, view) for view in range(config.views.count))
         return PlannedGroup(
             key, shard, number, chosen, material, spec, rotation, views, self.assets.environments
         )
@@ -132,7 +133,7 @@ class Plan:
         rows = self.assets.of_kind(kind)
         return rows[rng.integers(len(rows))] if kind != "own" else None
 
-    def _view(self, shard: int, group: int, number: int, key: str) -> scene.View:
+    def _view(self, shard: int, group: int, number: int) -> scene.View:
         config = self.config
         rng = _generator(config.seed, VIEW, shard, group, number)
         paths = [environment_path(row) for row in self.assets.environments]
@@ -140,7 +141,7 @@ class Plan:
         camera = sampling.camera(config.camera, config.views, number, rng)
         distance = float(np.linalg.norm(np.array(camera.camera_to_world)[:3, 3]))
         return scene.View(
-            key=key,
+            key=str(SampleKey(shard, group, number)),
             seed=seed,
             camera=camera,
             lights=sampling.lights(config.lights, paths, rng, distance),

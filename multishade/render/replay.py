@@ -2,25 +2,24 @@
 """A data set's folder and a key -> the same sample rendered again on its own, or its scene as a .blend."""
 
 import dataclasses
-import re
 from pathlib import Path
 
-from multishade.config import Config
 from multishade.errors import ShardError
 from multishade.protocol.messages import Load, Save
 from multishade.render.assemble import field_format
 from multishade.render.plan import Plan, PlannedGroup, make_plan
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer, shard_path
+from multishade.render.worker import GroupRenderer
+from multishade.shards.keys import SampleKey
+from multishade.shards.layout import shard_file
 from multishade.shards.record import read_dataset
 from multishade.shards.sample import encode_sample
 from multishade.shards.tar import read_shard
+from multishade.storage.store import FolderPlace
 
-KEY = re.compile(r"s(\d{6,})-g(\d{4,})-v(\d+)")
 
-
-def compare(folder: Path, key: str, threads: int) -> list[str]:
+def compare(folder: FolderPlace, key: str, threads: int) -> list[str]:
     """Render one sample again and compare it with its shard.
 
     Args:
@@ -37,9 +36,9 @@ def compare(folder: Path, key: str, threads: int) -> list[str]:
     """
     plan = plan_of(folder)
     shard, group = planned_view(plan, folder, key)
-    stored = next((files for name, files in read_shard(shard_path(folder, shard)) if name == key), None)
+    stored = next((files for name, files in read_shard(shard_file(folder, shard)) if name == key), None)
     if stored is None:
-        raise ShardError(f"{shard_path(folder, shard)}: has no sample {key}")
+        raise ShardError(f"{shard_file(folder, shard)}: has no sample {key}")
     with GroupRenderer(plan.config, threads, Stopwatch()) as renderer:
         (sample,) = renderer.render(group)
     rendered = dict(encode_sample(sample, field_format(plan.config)))
@@ -47,7 +46,7 @@ def compare(folder: Path, key: str, threads: int) -> list[str]:
     return [f"{key}.{name}: differs" for name in names if stored.get(name) != rendered.get(name)]
 
 
-def save_scene(folder: Path, key: str, path: Path, field: str | None) -> None:
+def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> None:
     """Save the scene of one sample as a .blend with packed textures.
 
     Args:
@@ -73,30 +72,26 @@ def save_scene(folder: Path, key: str, path: Path, field: str | None) -> None:
         blender.request(Save(key, number, str(path.resolve())))
 
 
-def plan_of(folder: Path) -> Plan:
+def plan_of(folder: FolderPlace) -> Plan:
     """Rebuild the plan of a data set from its dataset.json. Raises ShardError if its manifests have changed."""
     record = read_dataset(folder)
-    settings = {**record.config, "sources": record.plan["sources"]}
-    settings["shards"] = {**settings["shards"], "count": record.plan["shards"]}
-    plan = make_plan(Config.model_validate(settings))
+    plan = make_plan(record.recipe())
     changed = record.differences(plan.record())
     if changed:
         raise ShardError(f"{folder}: its manifests have changed since it was rendered: {'; '.join(changed)}")
     return plan
 
 
-def planned_view(plan: Plan, folder: Path, key: str) -> tuple[int, PlannedGroup]:
+def planned_view(plan: Plan, folder: FolderPlace, key: str) -> tuple[int, PlannedGroup]:
     """Find the shard and the group of a key; the group has this one view. Raises ShardError if there is none."""
-    match = KEY.fullmatch(key)
-    if match is None:
-        raise ShardError(f"{key!r} is not a sample's key, such as s000000-g0001-v0")
-    shard, number, view = (int(part) for part in match.groups())
-    if not shard_path(folder, shard).is_file():
-        raise ShardError(f"{shard_path(folder, shard)}: no such shard")
-    if number >= plan.config.shards.groups or view >= plan.config.views.count:
+    place = SampleKey.parse(key)
+    tar = shard_file(folder, place.shard)
+    if not tar.exists():
+        raise ShardError(f"{tar}: no such shard")
+    if place.group >= plan.config.shards.groups or place.view >= plan.config.views.count:
         raise ShardError(
             f"{key}: a shard has groups 0 to {plan.config.shards.groups - 1}, a group views 0 to "
             f"{plan.config.views.count - 1}"
         )
-    group = plan.group(shard, number)
-    return shard, dataclasses.replace(group, views=(group.views[view],))
+    group = plan.group(place.shard, place.group)
+    return place.shard, dataclasses.replace(group, views=(group.views[place.view],))

@@ -3,16 +3,17 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from multishade.errors import ConfigError, ShardError
 from multishade.render.backends import Resources, load_backend
 from multishade.render.failures import GroupFailure, ShardFailure, write_shard_failure
 from multishade.render.plan import Plan
 from multishade.render.progress import Event, Progress, ShardCommitted, ShardGivenUp, Started
-from multishade.render.worker import ShardReport, shard_path
+from multishade.render.worker import ShardReport
+from multishade.shards.layout import shard_file
+from multishade.shards.marker import committed
 from multishade.shards.record import open_dataset
-from multishade.shards.tar import committed
+from multishade.storage.store import FolderPlace, Store, open_store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +21,13 @@ class RenderResult:
     """The outcome of one call of `render`, by shard.
 
     Attributes:
-        output: The folder.
+        output: The folder, as a store.
         rendered: One report for each shard that this call committed, in order.
         skipped: Shards that were complete before, and the groups left out of each.
         given_up: Shards that could not be completed, and why.
     """
 
-    output: Path
+    output: Store
     rendered: tuple[ShardReport, ...]
     skipped: Mapping[int, int]
     given_up: Mapping[int, ShardFailure]
@@ -56,7 +57,7 @@ class RenderResult:
 
 def render(
     plan: Plan,
-    output: str | Path,
+    output: FolderPlace,
     shards: Iterable[int] | None = None,
     backend: str = "local",
     *,
@@ -71,7 +72,7 @@ def render(
 
     Args:
         plan: What to render, from `make_plan`.
-        output: Folder of the data set; created if it is missing.
+        output: Folder of the data set, local or remote (s3://, ...); created if it is missing.
         shards: Numbers of the shards; None: all of them.
         backend: "local": one after another in this process. "ray": in parallel, on this machine or a cluster.
         resources: Workers, and what each may use; None: the defaults of `Resources`.
@@ -88,9 +89,9 @@ def render(
     """
     render_shards = load_backend(backend)
     wanted = _wanted(plan, shards)
-    folder = Path(output)
-    open_dataset(folder, plan.record())
-    markers = {shard: committed(shard_path(folder, shard)) for shard in wanted}
+    store = open_store(output)
+    open_dataset(store, plan.record())
+    markers = {shard: committed(shard_file(store, shard)) for shard in wanted}
     skipped = {
         shard: len(marker.failures)
         for shard, marker in markers.items()
@@ -104,16 +105,16 @@ def render(
         if isinstance(event, ShardCommitted):
             reports[event.report.shard] = event.report
         elif isinstance(event, ShardGivenUp):
-            event = ShardGivenUp(_keep(folder, event.failure))
+            event = ShardGivenUp(_keep(store, event.failure))
             given_up[event.failure.shard] = event.failure
         if progress is not None:
             progress(event)
 
     on_event(Started(len(missing), len(skipped)))
     if missing:
-        render_shards(plan, missing, folder.resolve(), resources or Resources(), on_event)
+        render_shards(plan, missing, store.absolute(), resources or Resources(), on_event)
     rendered = tuple(reports[shard] for shard in sorted(reports))
-    return RenderResult(folder, rendered, skipped, dict(sorted(given_up.items())))
+    return RenderResult(store, rendered, skipped, dict(sorted(given_up.items())))
 
 
 def _wanted(plan: Plan, shards: Iterable[int] | None) -> list[int]:
@@ -126,10 +127,10 @@ def _wanted(plan: Plan, shards: Iterable[int] | None) -> list[int]:
     return wanted
 
 
-def _keep(folder: Path, failure: ShardFailure) -> ShardFailure:
+def _keep(store: Store, failure: ShardFailure) -> ShardFailure:
     """Write the failure beside its shard; if it cannot be written, add that to its text."""
     try:
-        write_shard_failure(shard_path(folder, failure.shard), failure)
+        write_shard_failure(shard_file(store, failure.shard), failure)
     except ShardError as error:
         return dataclasses.replace(failure, error=f"{failure.error} (and this is not recorded: {error})")
     return failure

@@ -4,7 +4,6 @@
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,11 @@ from multishade.render.plan import Plan, PlannedGroup
 from multishade.render.scenes import scene_group
 from multishade.render.settings import render_settings
 from multishade.render.stopwatch import Stopwatch
+from multishade.shards.layout import shard_file
+from multishade.shards.marker import commit_marker
 from multishade.shards.sample import Sample, encode_sample
-from multishade.shards.tar import commit_marker, write_shard
-from multishade.storage.store import open_file
+from multishade.shards.tar import write_tar
+from multishade.storage.store import Store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +35,8 @@ class ShardReport:
     seconds: dict[str, float]
 
 
-def shard_path(folder: Path, shard: int) -> Path:
-    return folder / f"multishade-{shard:06d}.tar"
-
-
 def render_shard(
-    plan: Plan, shard: int, folder: Path, threads: int, progress: Callable[[str], None]
+    plan: Plan, shard: int, store: Store, threads: int, progress: Callable[[str], None]
 ) -> ShardReport:
     """Render and commit one shard.
 
@@ -48,7 +45,7 @@ def render_shard(
     Args:
         plan: The data set.
         shard: The shard's number.
-        folder: Where the tar and its marker are written.
+        store: Where the tar and its marker are written.
         threads: Threads of Blender.
         progress: Called with the key of each finished sample.
 
@@ -62,18 +59,18 @@ def render_shard(
     """
     watch, started = Stopwatch(), time.perf_counter()
     with GroupRenderer(plan.config, threads, watch) as renderer:
-        path = shard_path(folder, shard)
-        open_file(path).remove_partials()
-        digest = write_shard(path, _files(plan, shard, renderer, watch, progress))
+        file = shard_file(store, shard)
+        file.remove_partials()
+        digest = write_tar(file, _files(plan, shard, renderer, watch, progress))
         watch.add("total", time.perf_counter() - started)
         failures = tuple(renderer.failures)
         commit_marker(
-            path,
+            file,
             digest,
             timings={stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
             failures=[dataclasses.asdict(failure) for failure in failures],
         )
-        remove_shard_failure(path)
+        remove_shard_failure(file)
     return ShardReport(shard, digest.samples, failures, watch.seconds)
 
 

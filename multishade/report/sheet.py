@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from multishade.imaging import display
 from multishade.imaging.codecs import write_png
 from multishade.imaging.text import fit_text, font
 from multishade.report.tiles import Tile, basis_tiles, image_tiles, shading_tiles
+from multishade.shards.keys import group_key_of
 from multishade.shards.sample import Sample, decode_sample
 from multishade.shards.tar import list_keys, read_shard
+from multishade.storage.store import FilePlace, StoredFile, open_file
 
 PAGE, TITLE, TEXT, QUIET, ALARM, LAMP = "#15171a", "#f4f5f6", "#c9cdd2", "#858b93", "#ff7b6b", "#ffd166"
 MARGIN, GAP, TILE, CAPTION = 36, 10, 204, 22
@@ -23,8 +26,11 @@ HEADER, BETWEEN = 34, 30
 LEAST_COLUMNS, LEAST_FRAMES = 8, 9  # a row is as wide as so many tiles, and fits so many frames
 
 
+Tar = TypeVar("Tar")
+
+
 def draw_sheet(
-    path: Path, shards: Sequence[Path], rows: int, reasons: Mapping[str, Sequence[str]] | None = None
+    path: Path, shards: Sequence[FilePlace], rows: int, reasons: Mapping[str, Sequence[str]] | None = None
 ) -> int:
     """Write the sheet to `path`; returns how many samples are on it.
 
@@ -33,11 +39,12 @@ def draw_sheet(
     written.
     """
     reasons = reasons or {}
-    places = _places(shards)
+    tars = [open_file(shard) for shard in shards]
+    places = _places(tars)
     samples = _read(spread(places, rows, set(reasons)))
     blocks = [_draw_sample(sample, reasons.get(sample.key, ())) for sample in samples]
     width = max([block.width for block in blocks], default=900) + 2 * MARGIN
-    title = _draw_title(width - 2 * MARGIN, shards, f"{len(blocks)} of {len(places)} samples")
+    title = _draw_title(width - 2 * MARGIN, tars, f"{len(blocks)} of {len(places)} samples")
     height = 2 * MARGIN + title.height + sum(block.height + BETWEEN for block in blocks)
     page = Image.new("RGB", (width, height), PAGE)
     page.paste(title, (MARGIN, MARGIN))
@@ -49,7 +56,7 @@ def draw_sheet(
     return len(blocks)
 
 
-def _places(shards: Sequence[Path]) -> list[tuple[Path, str]]:
+def _places(shards: Sequence[StoredFile]) -> list[tuple[StoredFile, str]]:
     """(tar, key) of every sample of the tars that can be listed."""
     places = []
     for shard in shards:
@@ -58,25 +65,25 @@ def _places(shards: Sequence[Path]) -> list[tuple[Path, str]]:
     return places
 
 
-def _read(places: Sequence[tuple[Path, str]]) -> Iterator[Sample]:
+def _read(places: Sequence[tuple[StoredFile, str]]) -> Iterator[Sample]:
     """Those of the samples that can be read, tar by tar; each tar is read once."""
-    wanted: dict[Path, set[str]] = {}
+    wanted: dict[StoredFile, set[str]] = {}
     for shard, key in places:
         wanted.setdefault(shard, set()).add(key)
-    for shard in sorted(wanted):
+    for shard in sorted(wanted, key=str):
         for key, files in read_shard(shard):
             if key in wanted[shard]:
                 with suppress(MultiShadeError):
                     yield decode_sample(key, files)
 
 
-def spread(places: list[tuple[Path, str]], rows: int, first: set[str]) -> list[tuple[Path, str]]:
+def spread(places: list[tuple[Tar, str]], rows: int, first: set[str]) -> list[tuple[Tar, str]]:
     """At most `rows` of (shard, key): those whose key is in `first`, then a different view of evenly spaced groups."""
     urgent = [place for place in places if place[1] in first][:rows]
-    groups: dict[tuple[Path, str], list[tuple[Path, str]]] = {}
+    groups: dict[tuple[Tar, str], list[tuple[Tar, str]]] = {}
     for place in places:
         if place not in urgent:
-            groups.setdefault((place[0], place[1].rpartition("-")[0]), []).append(place)
+            groups.setdefault((place[0], group_key_of(place[1])), []).append(place)
     left = rows - len(urgent)
     names = list(groups)
     if len(names) >= left:
@@ -89,7 +96,7 @@ def spread(places: list[tuple[Path, str]], rows: int, first: set[str]) -> list[t
     return urgent + [place for place in places if place in picked]
 
 
-def _draw_title(width: int, shards: Sequence[Path], count: str) -> Image.Image:
+def _draw_title(width: int, shards: Sequence[StoredFile], count: str) -> Image.Image:
     band = Image.new("RGB", (width, 92), PAGE)
     draw = ImageDraw.Draw(band)
     draw.text((0, 0), "MultiShade", fill=TITLE, font=font(32))

@@ -13,14 +13,15 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
 
 from multishade.errors import DataError, ShardError
 from multishade.shards.index import TarIndex
-from multishade.shards.tar import natural_order
-from multishade.storage.http import open_http
+from multishade.shards.keys import natural_order
+from multishade.shards.layout import TAR_PATTERN, TAR_SUFFIX
+from multishade.shards.marker import read_marker
+from multishade.storage.store import StoredFile, is_local, open_file, open_store
 
-_CONNECTIONS = 16
+CONNECTIONS = 16  # markers read at a time
 _logger = logging.getLogger(__name__)
 
 
@@ -32,62 +33,59 @@ class Shard:
     samples: int
 
     @property
+    def file(self) -> StoredFile:
+        return open_file(self.url)
+
+    @property
     def local(self) -> bool:
+        """Whether the tar can be read at random at no cost."""
         return is_local(self.url)
 
 
-def list_urls(places: Iterable[str | Path]) -> list[str]:
-    """Places -> paths and URLs of tars, each once; numbers within a place in their order. Raises DataError."""
+def find_shards(places: Iterable[str | Path]) -> list[StoredFile]:
+    """Find the tars that places stand for.
+
+    Args:
+        places: Tars, folders of them, patterns with * ? [ ], braces ({000000..000099}); local or URLs.
+
+    Returns:
+        The tars, each once, in the order of the places; within a place numbers in names count as numbers.
+
+    Raises:
+        DataError: If a place stands for no tar, or there is no place.
+    """
     found: dict[str, None] = {}
     for place in places:
         for expanded in _expand_braces(str(place)):
             found.update(dict.fromkeys(sorted(_matches(expanded), key=natural_order)))
     if not found:
         raise DataError("no place of shards is given; name tars, folders, patterns or URLs")
-    return list(found)
-
-
-def index_shards(urls: Sequence[str]) -> list[Shard]:
-    """Count the samples of each tar: by its marker, or for a local tar without one by its headers.
-
-    A remote tar without a marker is read once from first to last. Raises DataError for a tar that is not there, and
-    where nothing can be read at all.
-    """
-    with ThreadPoolExecutor(_CONNECTIONS) as threads:
-        counts = list(threads.map(_count, urls))
-    shards = [Shard(url, count) for url, count in zip(urls, counts, strict=True) if count]
-    if not shards:
-        raise DataError(
-            f"{urls[0]}: none of {len(urls)} tars holds a whole sample; inspect them with multishade-inspect"
-        )
-    return shards
+    return [open_file(url) for url in found]
 
 
 def open_shards(places: Iterable[str | Path]) -> list[Shard]:
-    """`list_urls`, then `index_shards`."""
-    return index_shards(list_urls(places))
+    """Find the tars that places stand for, and count the samples of each: by its marker, else by its headers.
+
+    A remote tar without a marker is read once from first to last.
+
+    Raises:
+        DataError: If a place stands for no tar, a tar is missing, or nothing can be read at all.
+    """
+    files = find_shards(places)
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        counts = list(threads.map(_count, files))
+    shards = [Shard(file.url, count) for file, count in zip(files, counts, strict=True) if count]
+    if not shards:
+        raise DataError(
+            f"{files[0]}: none of {len(files)} tars holds a whole sample; inspect them with multishade-inspect"
+        )
+    return shards
 
 
 def fingerprint(shards: Sequence[Shard]) -> str:
     """What a run's data order depends on, 16 hex digits: names and sizes, not the folder, so that data may move."""
     names = [(shard.url.rsplit("/", 1)[-1], shard.samples) for shard in shards]
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
-
-
-def open_url(url: str) -> BinaryIO:
-    """A path or URL -> a stream of its bytes. Raises ShardError if it cannot be read, DataError if never here."""
-    try:
-        if is_local(url):
-            return open(url, "rb")
-        if url.startswith(("http://", "https://")):
-            return cast(BinaryIO, open_http(url))
-        return cast(BinaryIO, _filesystem(url).open(url, "rb"))
-    except OSError as error:
-        raise ShardError(f"{url}: cannot be read ({error.strerror or error})") from error
-
-
-def is_local(url: str) -> bool:
-    return "://" not in url
 
 
 def _expand_braces(place: str) -> list[str]:
@@ -103,85 +101,58 @@ def _expand_braces(place: str) -> list[str]:
 
 def _matches(place: str) -> list[str]:
     """The tars that one place without braces stands for."""
-    pattern = any(sign in place for sign in "*?[")
     if place.startswith(("http://", "https://")):
         if "*" in place:
             raise DataError(
                 f"{place}: a web server lists no files; write the numbers as braces, {{000000..000099}}, in place of *"
             )
         return [place]
-    if not is_local(place):
-        scheme = place.partition("://")[0]
-        filesystem = _filesystem(place)
-        try:
-            found = filesystem.glob(place) if pattern else _tars_of(filesystem, place)
-        except Exception as error:  # each cloud's driver has its own kinds
-            raise DataError(f"{place}: cannot be listed ({type(error).__name__}: {error})") from error
-        urls = [f"{scheme}://{name.removeprefix('/') if scheme != 'file' else name}" for name in found]
-    elif Path(place).is_dir():
-        urls = [str(path) for path in Path(place).glob("*.tar")]
-    else:
-        urls = [place] if Path(place).exists() else glob.glob(place, recursive=True)
+    try:
+        urls = _local_matches(place) if is_local(place) else _remote_matches(place)
+    except ShardError as error:
+        raise DataError(f"{error}") from error
     if not urls:
         raise DataError(f"{place}: no such tar, folder of tars or pattern that matches one")
     return urls
 
 
-def _tars_of(filesystem: Any, place: str) -> list[str]:
-    if filesystem.isdir(place):
-        return cast(list[str], filesystem.glob(f"{place.rstrip('/')}/*.tar"))
-    return [place.partition("://")[2]] if filesystem.exists(place) else []
+def _local_matches(place: str) -> list[str]:
+    path = Path(place)
+    if path.is_dir():
+        return [str(path / name) for name in open_store(path).list_names(TAR_PATTERN)]
+    return [str(path)] if path.exists() else glob.glob(place, recursive=True)
 
 
-def _filesystem(url: str) -> Any:
-    import fsspec
+def _remote_matches(place: str) -> list[str]:
+    from multishade.storage.remote import filesystem, glob_urls
 
-    scheme = url.partition("://")[0]
+    filesystem(place)  # a scheme that cannot be had is reported with the whole place
+    if any(sign in place for sign in "*?["):
+        return glob_urls(place)
+    if place.endswith(TAR_SUFFIX) and open_file(place).exists():
+        return [place]
+    folder = open_store(place)
+    return [folder.url_of(name) for name in folder.list_names(TAR_PATTERN)]
+
+
+def _count(file: StoredFile) -> int:
+    """The number of samples of a tar; 0 if not even one is whole."""
     try:
-        return fsspec.filesystem(scheme)
-    except (ImportError, ValueError) as error:
-        raise DataError(f"{url}: {error}") from error
-
-
-def _count(url: str) -> int:
-    stated = _stated(url)
-    if stated is not None:
-        return stated
-    if is_local(url):
-        if not Path(url).is_file():
-            raise DataError(f"{url}: no such tar")
-        with TarIndex(url) as index:
-            count = index.count()
-            problem = index.damage
-    else:
-        _logger.info("%s has no marker beside it: it is read once to count its samples", url)
-        count, problem = _count_stream(url)
-    if problem:
-        _logger.warning("%s: %s; %d samples before that are used", url, problem, count)
-    return count
-
-
-def _stated(url: str) -> int | None:
-    """The number of samples that the marker beside a tar states, or None where there is none to be read."""
-    marker = url.removesuffix(".tar") + ".json"
-    try:
-        with open_url(marker) as stream:
-            count = json.load(stream)["samples"]
-    except (ShardError, OSError, ValueError, KeyError, TypeError):
-        return None
-    return count if isinstance(count, int) and count > 0 else None
-
-
-def _count_stream(url: str) -> tuple[int, str | None]:
-    from multishade.shards.tar_stream import tar_samples
-
-    count = 0
-    try:
-        with open_url(url) as stream:
-            for _ in tar_samples(url, stream, lambda number, name: name == "normal.exr"):
-                count += 1
+        marker = read_marker(file)
     except ShardError as error:
-        if not count:
+        _logger.warning("%s; the samples are counted", error)
+        marker = None
+    if marker is not None:
+        return marker.samples
+    if not file.store.local:
+        _logger.info("%s has no marker beside it: it is read once to count its samples", file)
+    elif not file.exists():
+        raise DataError(f"{file}: no such tar")
+    with TarIndex(file) as index:
+        try:
+            count = index.count()
+        except ShardError as error:  # not damage: the file cannot be read
             raise DataError(f"{error}") from error
-        return count, str(error)
-    return count, None
+        if index.damage:
+            _logger.warning("%s: %s; %d samples before that are used", file, index.damage, count)
+    return count

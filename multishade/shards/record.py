@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set's folder: `dataset.json` (frozen config, fingerprint, plan) and its shards' paths."""
+"""What a data set's folder was made from: `dataset.json` with the frozen config, its fingerprint, and the plan."""
 
-import glob
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from multishade.errors import ShardError
+from multishade.config import Config
+from multishade.errors import FileMissing, ShardError
+from multishade.shards.layout import RECORD_NAME
 from multishade.shards.meta import SCHEMA
-from multishade.shards.tar import natural_order
-from multishade.storage.local import atomic_file, refusals_named
+from multishade.storage.store import FolderPlace, open_store
 
-RECORD_NAME = "dataset.json"
 _SHOWN_DIFFERENCES = 8
 
 
@@ -43,19 +41,32 @@ class DatasetRecord:
             "", json.loads(_canonical(self._decisive())), json.loads(_canonical(other._decisive()))
         )
 
+    def recipe(self) -> Config:
+        """Rebuild the config that the data set was rendered from; its manifests need not be there."""
+        settings = {**self.config, "sources": self.plan["sources"]}
+        settings["shards"] = {**settings["shards"], "count": self.plan["shards"]}
+        return Config.model_validate(settings)
+
     def _decisive(self) -> dict[str, Any]:
         return {"schema": self.schema, "config": self.config, "manifests": self.manifests}
 
 
-def open_dataset(folder: Path, record: DatasetRecord) -> DatasetRecord:
-    """Make `folder` the place of `record`'s data, or make sure that it is.
+def open_dataset(folder: FolderPlace, record: DatasetRecord) -> DatasetRecord:
+    """Make a folder the place of a data set, or make sure that it is.
 
-    Creates the folder and its dataset.json if they are missing. Raises ShardError where the folder belongs
-    to another data set, naming every setting that differs, and where it cannot be written.
+    Args:
+        folder: Created if it is missing, and its dataset.json with it.
+        record: What is to be rendered there.
+
+    Returns:
+        The record in the folder.
+
+    Raises:
+        ShardError: If the folder belongs to another data set, naming every setting that differs, or cannot be written.
     """
-    with refusals_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / RECORD_NAME).exists():
+    store = open_store(folder)
+    store.make_folder()
+    if not store.exists(RECORD_NAME):
         content = {
             "schema": record.schema,
             "fingerprint": record.fingerprint,
@@ -63,59 +74,37 @@ def open_dataset(folder: Path, record: DatasetRecord) -> DatasetRecord:
             "manifests": record.manifests,
             "config": record.config,
         }
-        with atomic_file(folder / RECORD_NAME) as stream, refusals_named(folder / RECORD_NAME):
-            stream.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n")
-    there = read_dataset(folder)
-    if there.fingerprint != record.fingerprint:
-        changed = there.differences(record)
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        store.write_bytes(RECORD_NAME, text.encode() + b"\n")
+    existing = read_dataset(store)
+    if existing.fingerprint != record.fingerprint:
+        changed = existing.differences(record)
         more = f"; and {len(changed) - _SHOWN_DIFFERENCES} more" if len(changed) > _SHOWN_DIFFERENCES else ""
         raise ShardError(
-            f"{folder}: holds another data set: {'; '.join(changed[:_SHOWN_DIFFERENCES])}{more}. "
+            f"{store}: holds another data set: {'; '.join(changed[:_SHOWN_DIFFERENCES])}{more}. "
             "Choose another folder, or undo the change"
         )
-    return there
+    return existing
 
 
-def read_dataset(folder: Path) -> DatasetRecord:
-    """The record in `folder`. Raises ShardError where there is none, or it was edited since."""
-    path = folder / RECORD_NAME
+def read_dataset(folder: FolderPlace) -> DatasetRecord:
+    """Read the record of a folder. Raises ShardError if there is none, or it was edited since it was written."""
+    file = open_store(folder).file(RECORD_NAME)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(file.read_bytes())
         record = DatasetRecord(content["config"], content["manifests"], content["plan"], content["schema"])
         stated = content["fingerprint"]
-    except OSError as error:
-        raise ShardError(
-            f"{path}: cannot be read ({error.strerror}); is this a data set's folder?"
-        ) from error
+    except FileMissing as error:
+        raise FileMissing(f"{error}; is this a data set's folder?") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ShardError(
-            f"{path}: is not a data set's record ({error!r}); remove it to start anew"
+            f"{file}: is not a data set's record ({error!r}); remove it to start anew"
         ) from error
     if record.fingerprint != stated:
         raise ShardError(
-            f"{path}: was edited: its fingerprint is {stated[:12]}, its content's {record.fingerprint[:12]}"
+            f"{file}: was edited: its fingerprint is {stated[:12]}, its content's {record.fingerprint[:12]}"
         )
     return record
-
-
-def list_shards(places: Sequence[str | Path]) -> list[Path]:
-    """Tar files, folders of them and glob patterns -> the tars' paths, each once, in the order given.
-
-    Within a folder or pattern numbers count as numbers. Raises ShardError for a place that holds none.
-    """
-    found: dict[Path, None] = {}
-    for place in places:
-        path = Path(place)
-        if path.is_dir():
-            matches = list(path.glob("*.tar"))
-        elif path.exists():
-            matches = [path]
-        else:
-            matches = [Path(match) for match in glob.glob(str(place), recursive=True)]
-        if not matches:
-            raise ShardError(f"{place}: no such tar, folder of tars or pattern that matches one")
-        found.update(dict.fromkeys(sorted(matches, key=lambda match: natural_order(str(match)))))
-    return list(found)
 
 
 def _canonical(value: Any) -> str:

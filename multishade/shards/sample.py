@@ -31,6 +31,7 @@ from multishade.shards.fields import (
     encode_shading,
     require_one_of,
 )
+from multishade.shards.keys import require_valid_key
 from multishade.shards.meta import SampleMeta
 
 _REQUIRED = ("alpha.png", "mask.png", "normal.exr", "depth.exr", "meta.json")
@@ -195,10 +196,7 @@ def _decode_meta(key: str, data: bytes) -> dict[str, Any]:
 
 def _require_sound(sample: Sample, format: FieldFormat) -> None:
     """Refuse what could not be read back as it was meant: a bad key, meta, shape or value."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", sample.key):
-        raise ShardError(
-            f"key '{sample.key}': only letters, digits, '-' and '_' (readers split at the first dot)"
-        )
+    require_valid_key(sample.key)
     size = sample.mask.shape
     mode = sample.meta.get("shading", {}).get("mode")
     require_one_of(f"{sample.key}: meta['shading']['mode']", mode, ("lambert", "cast", "photometric"))

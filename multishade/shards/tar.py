@@ -1,241 +1,174 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys with their files <-> one tar (WebDataset layout), and the marker that says the tar is complete.
+"""Keys with their files <-> one tar (WebDataset layout).
 
 Equal samples give an equal tar: plain USTAR headers, no time, no owner, members in the order they come in.
 """
 
 import hashlib
 import io
-import json
-import os
-import re
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from multishade.errors import ShardError
-from multishade.storage.local import atomic_file, refusals_named
+from multishade.shards.index import BLOCK, Members, walk
+from multishade.shards.keys import natural_order, require_valid_key
+from multishade.shards.source import open_source
+from multishade.storage.store import FilePlace, Writer, open_file
 
-MARKER_SCHEMA = 1
-_BLOCK = 512
 _LONGEST_NAME = 100  # of a USTAR header without splitting
+
+# A sample to write: its key, and (file name after the key, content) in the shard's order.
+Entry = tuple[str, Sequence[tuple[str, bytes]]]
 
 
 @dataclass(frozen=True)
 class ShardDigest:
-    """What a tar holds: its hash (64 hex digits), length, number of samples, and their files in order."""
+    """What a tar holds.
+
+    Attributes:
+        sha256: 64 hex digits.
+        bytes: Its length.
+        samples: Their number.
+        fields: Names of the files of each sample, without the key, in order.
+        members: Where each file lies, if that is known.
+    """
 
     sha256: str
     bytes: int
     samples: int
     fields: tuple[str, ...]
+    members: Members | None = field(default=None, compare=False, repr=False, kw_only=True)
 
 
-@dataclass(frozen=True)
-class Marker(ShardDigest):
-    """The digest, seconds by stage, and a row for each group that failed ({"group": ..., "error": ...})."""
+def write_tar(place: FilePlace, samples: Iterable[Entry]) -> ShardDigest:
+    """Write a tar that appears under its name only when it is complete.
 
-    timings: Mapping[str, float] = field(default_factory=dict)
-    failures: Sequence[Mapping[str, Any]] = ()
+    Args:
+        place: The tar. Its folder must exist, where the storage has folders.
+        samples: Keys ascend (numbers in them compared as numbers) and hold no dot; every sample has the same files in
+            the same order. Whatever the iterable raises passes through, and no file is left.
 
+    Returns:
+        The digest, for `commit_marker`.
 
-def write_shard(path: Path, samples: Iterable[tuple[str, list[tuple[str, bytes]]]]) -> ShardDigest:
-    """Write a tar that appears under `path` only when complete and flushed to disk.
-
-    samples: (key, [(file name after the key, bytes), ...]); keys ascend (numbers in them compared as
-    numbers) and hold no dot; every sample has the same files in the same order. Whatever `samples` raises
-    passes through, and no file is left. Raises ShardError for keys and files that break these rules, no
-    samples, and a disk that refuses.
+    Raises:
+        ShardError: If keys or files break these rules, there is no sample, or the storage refuses.
     """
+    file = open_file(place)
     fields: tuple[str, ...] = ()
-    last_key: str | None = None
-    count = 0
-    with atomic_file(path) as stream:
+    keys: list[str] = []
+    offsets, sizes = [], []
+    with file.write() as stream:
         writer = _HashingWriter(stream)
-        with refusals_named(path):
-            tar = tarfile.open(fileobj=writer, mode="w", format=tarfile.USTAR_FORMAT)  # type: ignore[call-overload]
+        tar = tarfile.open(fileobj=writer, mode="w", format=tarfile.USTAR_FORMAT)  # type: ignore[call-overload]
         for key, files in samples:
             names = tuple(name for name, _ in files)
             fields = fields or names
-            _require_sound_entry(path, key, last_key, names, fields)
-            with refusals_named(path):
-                for name, data in files:
-                    header = tarfile.TarInfo(f"{key}.{name}")
-                    header.size = len(data)
-                    tar.addfile(header, io.BytesIO(data))
-            last_key = key
-            count += 1
-        if not count:
-            raise ShardError(f"{path}: no sample to write; a shard holds at least one")
-        with refusals_named(path):
-            tar.close()
-    return ShardDigest(writer.sha256.hexdigest(), writer.bytes, count, fields)
-
-
-def read_shard(path: str | Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """(key, {file name after the key: bytes}) of each sample, in the tar's order.
-
-    Raises ShardError, naming member and byte, where the tar is cut short or damaged, or keys repeat.
-    """
-    path = Path(path)
-    seen: set[str] = set()
-    key, files = "", dict[str, bytes]()
-    for offset, name, data in _members(path):
-        member_key, dot, file_name = name.partition(".")
-        if not dot or "/" in name:
-            raise ShardError(f"{path}: byte {offset}: member '{name}' is not KEY.FIELD.EXTENSION")
-        if member_key != key:
-            if files:
-                yield key, files
-            if member_key in seen:
-                raise ShardError(f"{path}: byte {offset}: key '{member_key}' comes twice")
-            seen.add(member_key)
-            key, files = member_key, {}
-        if file_name in files:
-            raise ShardError(f"{path}: byte {offset}: member '{name}' comes twice")
-        files[file_name] = data
-    if files:
-        yield key, files
-
-
-def list_keys(path: Path) -> list[str]:
-    """The keys of a tar in order, from its headers alone. Raises ShardError as `read_shard` does."""
-    return list(dict.fromkeys(name.partition(".")[0] for _, name, _ in _members(path, with_data=False)))
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a file, 64 hex digits. Raises ShardError, naming the path."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise ShardError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def marker_path(shard: Path) -> Path:
-    """multishade-000123.tar -> multishade-000123.json"""
-    return shard.with_suffix(".json")
-
-
-def commit_marker(
-    shard: Path,
-    digest: ShardDigest,
-    timings: Mapping[str, float] | None = None,
-    failures: Sequence[Mapping[str, Any]] = (),
-) -> Marker:
-    """Write the marker that makes `shard` count as done; the last step of a shard. Raises ShardError."""
-    values = {name: getattr(digest, name) for name in ("sha256", "bytes", "samples", "fields")}
-    marker = Marker(**values, timings=dict(timings or {}), failures=tuple(failures))
-    text = json.dumps(
-        {"schema": MARKER_SCHEMA, "shard": shard.name, **asdict(marker)}, indent=2, ensure_ascii=False
+            _require_sound_entry(file.url, key, keys[-1] if keys else None, names, fields)
+            for name, data in files:
+                header = tarfile.TarInfo(f"{key}.{name}")
+                header.size = len(data)
+                offsets.append(writer.tell() + BLOCK)
+                sizes.append(len(data))
+                tar.addfile(header, io.BytesIO(data))
+            keys.append(key)
+        if not keys:
+            raise ShardError(f"{file.url}: no sample to write; a shard holds at least one")
+        tar.close()
+    shape = (len(keys), len(fields))
+    members = Members(
+        tuple(keys),
+        fields,
+        np.array(offsets, np.int64).reshape(shape),
+        np.array(sizes, np.int64).reshape(shape),
     )
-    with atomic_file(marker_path(shard)) as stream, refusals_named(marker_path(shard)):
-        stream.write(text.encode() + b"\n")
-    return marker
+    return ShardDigest(writer.sha256.hexdigest(), writer.tell(), len(keys), fields, members=members)
 
 
-def read_marker(shard: Path) -> Marker | None:
-    """The marker of `shard`, or None where there is none. Raises ShardError if it cannot be understood."""
-    path = marker_path(shard)
+def read_shard(place: FilePlace) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Read the samples of a tar one after another.
+
+    Args:
+        place: Path or URL of the tar.
+
+    Yields:
+        Key, and {file name after the key: content}, in the tar's order. `decode_sample` makes arrays of them.
+
+    Raises:
+        ShardError: If the tar is damaged or cut short, naming member and byte; if keys or files repeat; if a member is
+            no sample's file.
+    """
+    source = open_source(open_file(place))
     try:
-        content = json.loads(path.read_bytes())
-        if content.pop("schema") != MARKER_SCHEMA or content.pop("shard") != shard.name:
-            raise ValueError("another schema or shard")
-        return Marker(
-            **{**content, "fields": tuple(content["fields"]), "failures": tuple(content["failures"])}
-        )
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ShardError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ShardError(
-            f"{path}: is not a marker of {shard.name} ({error}); remove it to make the shard again"
-        ) from error
+        seen: set[str] = set()
+        key, files = "", dict[str, bytes]()
+        for member in walk(source):
+            where = f"{source.url}: byte {member.offset}"
+            if not member.plain:
+                raise ShardError(f"{where}: '{member.name}' is not a plain file")
+            member_key, dot, file_name = member.name.partition(".")
+            if not dot or "/" in member.name:
+                raise ShardError(f"{where}: member '{member.name}' is not KEY.FIELD.EXTENSION")
+            if member_key != key:
+                if files:
+                    yield key, files
+                if member_key in seen:
+                    raise ShardError(f"{where}: key '{member_key}' comes twice")
+                seen.add(member_key)
+                key, files = member_key, {}
+            if file_name in files:
+                raise ShardError(f"{where}: member '{member.name}' comes twice")
+            files[file_name] = source.read(member.data, member.size)
+        if files:
+            yield key, files
+    finally:
+        source.close()
 
 
-def committed(shard: Path) -> Marker | None:
-    """The marker of `shard` if the tar has the length that it states, else None: then make it again."""
-    marker = read_marker(shard)
-    if marker is None or not shard.is_file() or shard.stat().st_size != marker.bytes:
-        return None
-    return marker
+def list_keys(place: FilePlace) -> list[str]:
+    """List the keys of a tar in order, from its headers alone. Raises ShardError as `read_shard` does."""
+    source = open_source(open_file(place))
+    try:
+        return list(dict.fromkeys(member.name.partition(".")[0] for member in walk(source)))
+    finally:
+        source.close()
 
 
-def natural_order(name: str) -> list[tuple[int, str]]:
-    """Sorting key that takes digits for numbers: v3 comes before v10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
+def hash_file(place: FilePlace) -> str:
+    """Compute the sha256 of a file, 64 hex digits. Raises ShardError, naming the file."""
+    with open_file(place).open() as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 class _HashingWriter:
-    """Passes bytes on, and knows their sha256 and number."""
+    """Passes bytes on, and computes their sha256 and number."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Writer) -> None:
         self._stream = stream
         self.sha256 = hashlib.sha256()
-        self.bytes = 0
 
     def write(self, data: bytes) -> int:
         self._stream.write(data)
         self.sha256.update(data)
-        self.bytes += len(data)
         return len(data)
 
     def tell(self) -> int:
-        return self.bytes
+        return self._stream.tell()
 
 
 def _require_sound_entry(
-    path: Path, key: str, last_key: str | None, names: tuple[str, ...], fields: tuple[str, ...]
+    url: str, key: str, last_key: str | None, names: tuple[str, ...], fields: tuple[str, ...]
 ) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
-        raise ShardError(
-            f"{path}: key '{key}': only letters, digits, '-' and '_' (readers split at the first dot)"
-        )
+    require_valid_key(key, f"{url}: ")
     if last_key is not None and natural_order(key) <= natural_order(last_key):
-        raise ShardError(f"{path}: key '{key}' comes after '{last_key}'; keys ascend and do not repeat")
+        raise ShardError(f"{url}: key '{key}' comes after '{last_key}'; keys ascend and do not repeat")
     if names != fields or len(set(names)) != len(names) or not names:
         raise ShardError(
-            f"{path}: {key} has the files {', '.join(names)}; the shard's are {', '.join(fields)}, once each"
+            f"{url}: {key} has the files {', '.join(names)}; the shard's are {', '.join(fields)}, once each"
         )
     longest = max(names, key=len)
     if len(f"{key}.{longest}") > _LONGEST_NAME:
-        raise ShardError(f"{path}: '{key}.{longest}' is longer than {_LONGEST_NAME} characters")
-
-
-def _members(path: Path, with_data: bool = True) -> Iterator[tuple[int, str, bytes]]:
-    """(byte offset, name, data) of each file in the tar, and a look at what follows the last one.
-
-    `tarfile` takes a damaged header in mid-file for the end of the archive, and hands on what a cut left of
-    a member.
-    """
-    end = 0
-    try:
-        with path.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-            size = os.fstat(stream.fileno()).st_size
-            while (header := tar.next()) is not None:
-                if not header.isreg():
-                    raise ShardError(f"{path}: byte {header.offset}: '{header.name}' is not a plain file")
-                left = size - header.offset_data
-                if header.size > left:
-                    raise ShardError(
-                        f"{path}: cut short: '{header.name}' at byte {header.offset} has {max(left, 0)} "
-                        f"of its {header.size} bytes"
-                    )
-                end = header.offset_data + -(-header.size // _BLOCK) * _BLOCK
-                data = b""
-                if with_data:
-                    stream.seek(header.offset_data)
-                    data = stream.read(header.size)
-                yield header.offset, header.name, data
-            stream.seek(end)
-            if stream.read(2 * _BLOCK) != bytes(2 * _BLOCK):
-                raise ShardError(
-                    f"{path}: byte {end}: neither a member nor the end of a tar: damaged or cut short"
-                )
-    except tarfile.TarError as error:
-        raise ShardError(f"{path}: byte {end}: not a tar member ({error}): damaged or cut short") from error
-    except OSError as error:
-        raise ShardError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise ShardError(f"{url}: '{key}.{longest}' is longer than {_LONGEST_NAME} characters")

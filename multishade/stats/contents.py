@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.render.plan import Assets, kind_weights
+from multishade.shards.keys import SampleKey
 from multishade.stats.check import P_LEAST, Check, percent, shares_p
 from multishade.stats.gather import Survey
-from multishade.stats.measure import SampleFigures, place_of
+from multishade.stats.measure import SampleFigures
 
 OBJECTS, MATERIALS = "Objects", "Materials"
 KINDS = ("own", "metallic", "non-metallic")
@@ -30,7 +31,7 @@ def check_objects(survey: Survey, assets: Assets | None) -> Iterator[Check]:
     groups = groups_of(survey)
     uses = Counter(group.object.id for group in groups.values())
     # Objects come in shuffled rounds: within one run of shards, none comes twice more often than the rounds do.
-    shards = sorted({place_of(f"{key}-v0")[0] for key in groups})
+    shards = sorted({SampleKey.parse(f"{key}-v0").shard for key in groups})
     runs = 1 + sum(b - a > 1 for a, b in zip(shards, shards[1:], strict=False))
     variants = survey.config.materials.variants
     there = len(assets.objects) if assets else len(uses)
@@ -102,7 +103,8 @@ def expected_kinds(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.floa
     settings, each = config.materials, config.shards.groups
     chances = []
     for key, group in groups_of(survey).items():
-        shard, number, _ = place_of(f"{key}-v0")
+        place = SampleKey.parse(f"{key}-v0")
+        shard, number = place.shard, place.group
         variant = (shard * each + number) % settings.variants
         bare = group.object.source != "file" and bool(config.sources.materials)
         chances.append(kind_weights(settings, variant, bare))

@@ -14,9 +14,12 @@ from tqdm import tqdm
 
 from multishade.config import Config
 from multishade.errors import ShardError
-from multishade.shards.record import list_shards, read_dataset
-from multishade.shards.tar import committed, list_keys, read_shard
+from multishade.shards.locate import find_shards
+from multishade.shards.marker import committed
+from multishade.shards.record import read_dataset
+from multishade.shards.tar import list_keys, read_shard
 from multishade.stats.measure import SampleFigures, measure
+from multishade.storage.store import FilePlace, StoredFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +42,12 @@ def survey(folder: Path, most: int, images: int, workers: int = 1, seed: int = 0
     Raises ShardError for a folder that is no data set's, and damaged shards.
     """
     config = config_of(folder)
-    markers = {path: marker for path in list_shards([folder]) if (marker := committed(path)) is not None}
+    markers = {path: marker for path in find_shards([folder]) if (marker := committed(path)) is not None}
     if not markers:
         raise ShardError(f"{folder}: holds no finished shard; render some first")
     rng = np.random.default_rng(seed)
     paths = list(markers)
-    chosen: list[Path] = []
+    chosen: list[StoredFile] = []
     for place in rng.permutation(len(paths)):
         if sum(markers[path].samples for path in chosen) >= most:
             break
@@ -60,14 +63,11 @@ def survey(folder: Path, most: int, images: int, workers: int = 1, seed: int = 0
 
 def config_of(folder: Path) -> Config:
     """The recipe of a folder, from its dataset.json; the manifests need not be there."""
-    record = read_dataset(folder)
-    settings = {**record.config, "sources": record.plan["sources"]}
-    settings["shards"] = {**settings["shards"], "count": record.plan["shards"]}
-    return Config.model_validate(settings)
+    return read_dataset(folder).recipe()
 
 
 def _measure_all(
-    paths: list[Path], closely: frozenset[str], percentile: float, workers: int, total: int
+    paths: list[StoredFile], closely: frozenset[str], percentile: float, workers: int, total: int
 ) -> list[SampleFigures]:
     with tqdm(total=total, unit=" samples", disable=not sys.stderr.isatty(), leave=False) as bar:
         if workers == 1 or len(paths) == 1:
@@ -85,7 +85,7 @@ def _measure_all(
 
 
 def measure_shard(
-    path: Path, closely: frozenset[str], percentile: float, seen: Callable[[], object] = lambda: None
+    path: FilePlace, closely: frozenset[str], percentile: float, seen: Callable[[], object] = lambda: None
 ) -> list[SampleFigures]:
     """The figures of every sample of a tar, in order; those of `closely` with their images. Raises ShardError."""
     samples = []

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from multishade.errors import ShardError
 from multishade.geometry.camera import Projection, view_directions
 from multishade.imaging.color import luminance
-from multishade.render.replay import KEY
 from multishade.shards.fields import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
+from multishade.shards.keys import SampleKey, group_key_of
 from multishade.shards.meta import LightMeta, MaterialMeta, ObjectMeta, SampleMeta, Vector
 
 Float64 = NDArray[np.float64]
@@ -71,25 +71,16 @@ class SampleFigures:
     @property
     def group(self) -> str:
         """The object in its material, which its views share."""
-        return self.key.rsplit("-v", 1)[0]
+        return group_key_of(self.key)
 
     @property
     def view(self) -> int:
-        return place_of(self.key)[2]
+        return SampleKey.parse(self.key).view
 
     @property
     def distance(self) -> float:
         """From the camera to the object's centre."""
         return float(np.linalg.norm(self.camera_to_world[:3, 3]))
-
-
-def place_of(key: str) -> tuple[int, int, int]:
-    """Shard, group and view of a key. Raises ShardError for a key of another kind."""
-    match = KEY.fullmatch(key)
-    if match is None:
-        raise ShardError(f"{key!r} is not a sample's key, such as s000000-g0001-v0")
-    shard, group, view = (int(part) for part in match.groups())
-    return shard, group, view
 
 
 def measure(key: str, files: Mapping[str, bytes], closely: bool, percentile: float) -> SampleFigures:

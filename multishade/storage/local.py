@@ -31,6 +31,9 @@ class LocalStore(Store):
     def local(self) -> bool:
         return True
 
+    def absolute(self) -> "LocalStore":
+        return LocalStore(self.folder.resolve())
+
     def url_of(self, name: str) -> str:
         return str(self.folder / name)
 

@@ -41,6 +41,10 @@ class Store(ABC):
         """Whether the files lie on this machine's file systems, where seeking is cheap."""
         return False
 
+    def absolute(self) -> "Store":
+        """The same folder for a process with another working directory."""
+        return self
+
     def url_of(self, name: str) -> str:
         """The path or URL of a file."""
         return f"{self.url}/{name}"

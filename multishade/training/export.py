@@ -16,8 +16,9 @@ import torch
 from multishade.errors import ModelError
 from multishade.models.bundled import FOLDER
 from multishade.models.rose import RoSE
-from multishade.shards import record as dataset
-from multishade.shards import tar as shard
+from multishade.shards.locate import find_shards
+from multishade.shards.marker import committed
+from multishade.shards.record import read_dataset
 from multishade.training import state as checkpoints
 from multishade.training.config import TrainConfig
 
@@ -137,8 +138,8 @@ def _model_of(run: Path) -> Path:
 def _data_set(place: str) -> dict[str, Any]:
     """A folder of shards -> its recipe and fingerprint, and each shard's hash. Paths of one's own stay out."""
     folder = Path(place)
-    known = dataset.read_dataset(folder)
-    markers = {tar.name: shard.committed(tar) for tar in dataset.list_shards([folder])}
+    known = read_dataset(folder)
+    markers = {tar.name: committed(tar) for tar in find_shards([folder])}
     kept = {name: marker for name, marker in markers.items() if marker is not None}
     return {
         "fingerprint": known.fingerprint,

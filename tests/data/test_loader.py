@@ -187,7 +187,7 @@ def test_a_cut_shard_is_replaced_counted_and_changes_nothing_else(
     cut = damaged_copy(tars, tmp_path / "cut", 2, lambda content: content[: len(content) // 2])
     loader = make(*cut, **options)
     with pytest.warns(
-        DamagedDataWarning, match=r"demo-000002.tar: cut short in .* \(1 damaged shards, 1 samples so far\)"
+        DamagedDataWarning, match=r"demo-000002.tar: cut short: .* \(1 damaged shards, 1 samples so far\)"
     ):
         batches = take(loader, 7)
     lost = {key_of(2, number) for number in range(COUNTS[2])} - {

@@ -22,8 +22,8 @@ from multishade.inspect.physics import check_depth
 from multishade.inspect.report import SHARD_CHECKS, inspect_shard, summarise
 from multishade.inspect.text import render_text
 from multishade.report.sheet import draw_sheet, spread
+from multishade.shards.marker import commit_marker, read_marker
 from multishade.shards.sample import FieldFormat, Sample, decode_sample, encode_sample
-from multishade.shards.tar import commit_marker, read_marker
 from tests.support.synthetic import (
     camera_matrix,
     cast_sphere,

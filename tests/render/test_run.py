@@ -29,9 +29,11 @@ from multishade.render.failures import (
 from multishade.render.plan import Plan, make_plan
 from multishade.render.progress import Event, Progress, SamplesRendered, ShardCommitted, ShardGivenUp, Started
 from multishade.render.run import render
-from multishade.render.worker import ShardReport, shard_path
-from multishade.shards.tar import commit_marker, read_marker, write_shard
-from multishade.storage.store import open_store
+from multishade.render.worker import ShardReport
+from multishade.shards.layout import shard_file
+from multishade.shards.marker import commit_marker, read_marker
+from multishade.shards.tar import write_tar
+from multishade.storage.store import Store, open_store
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 SMALL = (
@@ -57,7 +59,7 @@ class DummyBackend:
         self.asked: list[list[int]] = []
 
     def __call__(
-        self, plan: Plan, shards: Sequence[int], folder: Path, resources: Resources, progress: Progress
+        self, plan: Plan, shards: Sequence[int], folder: Store, resources: Resources, progress: Progress
     ) -> None:
         self.asked.append(list(shards))
         for shard in reversed(shards):  # workers finish in any order
@@ -66,8 +68,8 @@ class DummyBackend:
                 progress(ShardGivenUp(ShardFailure(0, FailureKind.CRASH, "too many failed", (FAILURE,))))
                 continue
             failures = (dataclasses.replace(FAILURE, kind=FailureKind.ASSET),) if shard == 1 else ()
-            path = shard_path(folder, shard)
-            digest = write_shard(path, [(f"s{shard:06d}-g0000-v0", [("meta.json", b"{}")])])
+            path = shard_file(folder, shard)
+            digest = write_tar(path, [(f"s{shard:06d}-g0000-v0", [("meta.json", b"{}")])])
             commit_marker(path, digest, failures=[dataclasses.asdict(failure) for failure in failures])
             progress(ShardCommitted(ShardReport(shard, digest.samples, failures, {})))
 
@@ -100,11 +102,11 @@ def test_the_failures_of_a_shard_that_was_given_up_are_kept_beside_it(
 ) -> None:
     render(plan, tmp_path)
     path = tmp_path / "multishade-000000.failures.json"
-    assert failures_file(shard_path(tmp_path, 0)).url == str(path) and path.is_file()
-    kept = read_shard_failure(shard_path(tmp_path, 0))
+    assert failures_file(shard_file(tmp_path, 0)).url == str(path) and path.is_file()
+    kept = read_shard_failure(shard_file(tmp_path, 0))
     assert kept == ShardFailure(0, FailureKind.CRASH, "too many failed", (FAILURE,))
     assert json.loads(path.read_text())["groups"][0]["output"] == ["line", "last line"]
-    assert read_shard_failure(shard_path(tmp_path, 1)) is None
+    assert read_shard_failure(shard_file(tmp_path, 1)) is None
 
 
 @pytest.mark.blender
@@ -112,13 +114,13 @@ def test_the_kept_failures_go_when_the_shard_is_committed(plan: Plan, tmp_path: 
     broken = make_plan(load_config(DEMO, [*SMALL, "runtime.blender=/nowhere/blender"]))
     result = render(broken, tmp_path, [0, 1])
     assert {failure.kind for failure in result.failures} == {FailureKind.CRASH}
-    kept = read_shard_failure(shard_path(tmp_path, 0))
+    kept = read_shard_failure(shard_file(tmp_path, 0))
     assert kept is not None and "/nowhere/blender: Blender cannot be started" in kept.groups[0].error
     assert not list(tmp_path.glob("*.tar"))
     assert render(plan, tmp_path, [0]).complete
-    assert read_shard_failure(shard_path(tmp_path, 0)) is None
+    assert read_shard_failure(shard_file(tmp_path, 0)) is None
     assert [path.name for path in tmp_path.glob("*.failures.json")] == ["multishade-000001.failures.json"]
-    marker = read_marker(shard_path(tmp_path, 0))
+    marker = read_marker(shard_file(tmp_path, 0))
     assert marker is not None and marker.failures == ()
 
 
@@ -131,7 +133,7 @@ def test_a_failure_that_cannot_be_kept_is_still_reported(
 
 
 def test_a_damaged_record_of_failures_is_named(tmp_path: Path) -> None:
-    shard = shard_path(tmp_path, 0)
+    shard = shard_file(tmp_path, 0)
     write_shard_failure(shard, ShardFailure(0, FailureKind.STORAGE, "disk full"))
     (tmp_path / "multishade-000000.failures.json").write_text('{"schema": 1, "groups": [{}]}')
     with pytest.raises(ShardError, match=r"multishade-000000\.failures\.json: is not a record of failures"):

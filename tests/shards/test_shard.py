@@ -14,19 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from multishade.errors import ShardError
-from multishade.shards.record import DatasetRecord, list_shards, open_dataset, read_dataset
+from multishade.errors import DataError, ShardError
+from multishade.shards.locate import find_shards
+from multishade.shards.marker import commit_marker, committed, read_marker
+from multishade.shards.record import DatasetRecord, open_dataset, read_dataset
 from multishade.shards.sample import FieldFormat, decode_sample, encode_sample
-from multishade.shards.tar import (
-    ShardDigest,
-    commit_marker,
-    committed,
-    hash_file,
-    list_keys,
-    read_marker,
-    read_shard,
-    write_shard,
-)
+from multishade.shards.tar import ShardDigest, hash_file, list_keys, read_shard, write_tar
 from multishade.storage.local import atomic_file
 from multishade.storage.store import open_file
 from tests.support.synthetic import make_sample, write_synthetic_shard
@@ -45,7 +38,7 @@ def names_in(folder: Path) -> list[str]:
 
 def test_what_is_written_is_read_in_order(tmp_path: Path) -> None:
     path = tmp_path / "multishade-000000.tar"
-    digest = write_shard(path, entries())
+    digest = write_tar(path, entries())
     assert list(read_shard(path)) == [(key, dict(files)) for key, files in entries()]
     assert list(read_shard(str(path))) == list(read_shard(path)), "as the README has it"
     assert list_keys(path) == KEYS
@@ -54,9 +47,9 @@ def test_what_is_written_is_read_in_order(tmp_path: Path) -> None:
 
 
 def test_equal_content_gives_equal_bytes_whenever_and_by_whomever_written(tmp_path: Path) -> None:
-    first = write_shard(tmp_path / "a.tar", entries())
+    first = write_tar(tmp_path / "a.tar", entries())
     os.umask(os.umask(0o077))
-    assert write_shard(tmp_path / "b.tar", iter(entries())).sha256 == first.sha256
+    assert write_tar(tmp_path / "b.tar", iter(entries())).sha256 == first.sha256
     with tarfile.open(tmp_path / "a.tar") as tar:
         for member in tar:
             assert (member.mtime, member.uid, member.gid, member.uname, member.mode) == (0, 0, 0, "", 0o644)
@@ -68,21 +61,21 @@ def test_an_exception_in_the_samples_leaves_nothing_and_keeps_the_old_shard(tmp_
         raise RuntimeError("the renderer died")
 
     with pytest.raises(RuntimeError, match="the renderer died"):
-        write_shard(tmp_path / "a.tar", breaks())
+        write_tar(tmp_path / "a.tar", breaks())
     assert names_in(tmp_path) == []
-    before = write_shard(tmp_path / "a.tar", entries())
+    before = write_tar(tmp_path / "a.tar", entries())
     with pytest.raises(RuntimeError):
-        write_shard(tmp_path / "a.tar", breaks())
+        write_tar(tmp_path / "a.tar", breaks())
     assert names_in(tmp_path) == ["a.tar"] and hash_file(tmp_path / "a.tar") == before.sha256
 
 
 def test_a_killed_writer_leaves_no_tar_and_its_remains_can_be_removed(tmp_path: Path) -> None:
     script = (
-        "import os, sys; from pathlib import Path; from multishade.shards.tar import write_shard\n"
+        "import os, sys; from pathlib import Path; from multishade.shards.tar import write_tar\n"
         "def samples():\n"
         "    yield 'k0', [('a.bin', bytes(100000))]\n"
         "    os.kill(os.getpid(), 9)\n"
-        "write_shard(Path(sys.argv[1]), samples())"
+        "write_tar(Path(sys.argv[1]), samples())"
     )
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.tar")]).returncode == -9
     assert not (tmp_path / "a.tar").exists()
@@ -92,8 +85,8 @@ def test_a_killed_writer_leaves_no_tar_and_its_remains_can_be_removed(tmp_path: 
 
 def list_shards_or_none(folder: Path) -> list[Path] | None:
     try:
-        return list_shards([folder])
-    except ShardError:
+        return [Path(file.url) for file in find_shards([folder])]
+    except DataError:
         return None
 
 
@@ -116,12 +109,12 @@ def test_bad_keys_and_fields_are_refused_and_nothing_is_left(
     tmp_path: Path, wrong: list[Entry], message: str
 ) -> None:
     with pytest.raises(ShardError, match=message):
-        write_shard(tmp_path / "a.tar", wrong)
+        write_tar(tmp_path / "a.tar", wrong)
     assert names_in(tmp_path) == []
 
 
 def test_numbers_in_keys_count_as_numbers(tmp_path: Path) -> None:
-    write_shard(tmp_path / "a.tar", [(f"g0-v{view}", [("x.bin", b"")]) for view in (2, 9, 10, 100)])
+    write_tar(tmp_path / "a.tar", [(f"g0-v{view}", [("x.bin", b"")]) for view in (2, 9, 10, 100)])
 
 
 @pytest.mark.parametrize("content", [entries(5000), [(f"k{k}", [("x.bin", bytes(9))]) for k in range(99)]])
@@ -131,7 +124,7 @@ def test_a_disk_that_refuses_is_named_and_nothing_is_left(tmp_path: Path, conten
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(ShardError, match=r"a\.tar: cannot be written: File too large; free space"):
-            write_shard(tmp_path / "a.tar", content)
+            write_tar(tmp_path / "a.tar", content)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert names_in(tmp_path) == []
@@ -143,13 +136,13 @@ def test_a_disk_that_fills_up_on_flushing_is_named(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ShardError, match="No space left on device"):
-        write_shard(tmp_path / "a.tar", entries())
+        write_tar(tmp_path / "a.tar", entries())
     assert names_in(tmp_path) == []
 
 
 def test_no_permission_and_no_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match=r"none/a\.tar: cannot be written: No such file or directory"):
-        write_shard(tmp_path / "none" / "a.tar", entries())
+        write_tar(tmp_path / "none" / "a.tar", entries())
     if os.geteuid() == 0:
         forbidden = Path("/proc/self")  # even root may not create files here
         if not forbidden.is_dir():
@@ -158,7 +151,7 @@ def test_no_permission_and_no_folder_are_named(tmp_path: Path) -> None:
         forbidden = tmp_path / "forbidden"
         forbidden.mkdir(mode=0o500)
     with pytest.raises(ShardError, match=r"a\.tar: cannot be written"):
-        write_shard(forbidden / "a.tar", entries())
+        write_tar(forbidden / "a.tar", entries())
 
 
 def test_an_error_of_the_samples_own_files_is_not_blamed_on_the_shard(tmp_path: Path) -> None:
@@ -167,12 +160,12 @@ def test_an_error_of_the_samples_own_files_is_not_blamed_on_the_shard(tmp_path: 
         (tmp_path / "texture.png").read_bytes()
 
     with pytest.raises(FileNotFoundError, match=r"texture\.png"):
-        write_shard(tmp_path / "a.tar", reads_a_missing_file())
+        write_tar(tmp_path / "a.tar", reads_a_missing_file())
 
 
 def test_a_tar_cut_anywhere_is_refused_with_member_and_byte(tmp_path: Path) -> None:
     whole = tmp_path / "whole.tar"
-    write_shard(whole, entries(100))
+    write_tar(whole, entries(100))
     data = whole.read_bytes()
     content_end = max(i for i in range(0, len(data), 512) if any(data[i : i + 512])) + 512
     cut = tmp_path / "cut.tar"
@@ -188,7 +181,7 @@ def test_a_tar_cut_anywhere_is_refused_with_member_and_byte(tmp_path: Path) -> N
 
 def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
-    write_shard(path, entries(100))
+    write_tar(path, entries(100))
     data = bytearray(path.read_bytes())
     with tarfile.open(path) as tar:
         offset = tar.getmembers()[3].offset
@@ -219,7 +212,7 @@ def test_foreign_tars_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_the_marker_says_what_the_tar_holds_and_only_then_is_the_shard_done(tmp_path: Path) -> None:
     path = tmp_path / "multishade-000003.tar"
-    digest = write_shard(path, entries())
+    digest = write_tar(path, entries())
     assert read_marker(path) is None and committed(path) is None
     failure = {"group": "s000003-g0001", "error": "AssetError: no faces"}
     commit_marker(path, digest, timings={"images": 12.5}, failures=[failure])
@@ -346,12 +339,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_shards_are_listed_from_files_folders_and_patterns_in_natural_order(tmp_path: Path) -> None:
     for name in ("m-2.tar", "m-10.tar", "m-1.tar", "m-1.json", ".m-3.tar.ab.partial"):
         (tmp_path / name).write_text("")
-    in_order = [tmp_path / name for name in ("m-1.tar", "m-2.tar", "m-10.tar")]
-    assert list_shards([tmp_path]) == in_order
-    assert list_shards([str(tmp_path / "m-*.tar")]) == in_order
-    assert list_shards([tmp_path / "m-10.tar", tmp_path]) == [in_order[2], *in_order[:2]]
-    with pytest.raises(ShardError, match=r"none-\*\.tar: no such tar"):
-        list_shards([str(tmp_path / "none-*.tar")])
+    in_order = [open_file(tmp_path / name) for name in ("m-1.tar", "m-2.tar", "m-10.tar")]
+    assert find_shards([tmp_path]) == in_order
+    assert find_shards([str(tmp_path / "m-*.tar")]) == in_order
+    assert find_shards([tmp_path / "m-10.tar", tmp_path]) == [in_order[2], *in_order[:2]]
+    with pytest.raises(DataError, match=r"none-\*\.tar: no such tar"):
+        find_shards([str(tmp_path / "none-*.tar")])
 
 
 def test_the_examples_of_the_documentation_run(

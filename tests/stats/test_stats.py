@@ -21,9 +21,10 @@ from multishade.render.blender.views import RenderedView
 from multishade.render.plan import Plan, PlannedGroup, make_plan
 from multishade.render.sampling import CANONICAL
 from multishade.shards.fields import encode_depth, encode_image, encode_mask, encode_normal
+from multishade.shards.marker import commit_marker
 from multishade.shards.record import open_dataset
 from multishade.shards.sample import FieldFormat, Sample, encode_sample
-from multishade.shards.tar import commit_marker, write_shard
+from multishade.shards.tar import write_tar
 from multishade.stats.check import Check, cap_p, mean_p, shares_p, uniform_p
 from multishade.stats.checks import check_all
 from multishade.stats.gather import Survey, survey
@@ -80,7 +81,7 @@ def write_set(folder: Path, made: list[Made], plan: Plan, failures: int = 0) -> 
     for shard in range(plan.config.shards.count):
         rows = [(one.sample.key, list(one.files.items())) for one in made if one.group.shard == shard]
         path = folder / f"multishade-{shard:06d}.tar"
-        commit_marker(path, write_shard(path, rows), failures=[{"group": "g", "error": "e"}] * failures)
+        commit_marker(path, write_tar(path, rows), failures=[{"group": "g", "error": "e"}] * failures)
     return folder
 
 
@@ -440,12 +441,12 @@ def test_images_rendered_again(tmp_path: Path, capsys: pytest.CaptureFixture[str
         meta = json.loads(files["meta.json"])
         meta["exposure"] = {name: factor * 3 for name, factor in meta["exposure"].items()}
         files["meta.json"] = json.dumps(meta).encode()
-    commit_marker(path, write_shard(path, [(key, list(files.items())) for key, files in samples]))
+    commit_marker(path, write_tar(path, [(key, list(files.items())) for key, files in samples]))
     assert max(item.psnr for item in measure_quality(folder, found.samples, 3, 64, 1)) < 20
     for _, files in samples:
         meta = json.loads(files["meta.json"])
         meta["lights"]["image_parallel"]["strength"] += 1
         files["meta.json"] = json.dumps(meta).encode()
-    commit_marker(path, write_shard(path, [(key, list(files.items())) for key, files in samples]))
+    commit_marker(path, write_tar(path, [(key, list(files.items())) for key, files in samples]))
     with pytest.raises(ShardError, match="image_parallel was lit otherwise than this version"):
         measure_quality(folder, found.samples, 1, 4, 1)

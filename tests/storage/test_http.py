@@ -12,7 +12,7 @@ from multishade.data.loader import DamagedDataWarning, Loader
 from multishade.errors import DataError, ShardError
 from multishade.geometry.lights import ring
 from multishade.shards.locate import open_shards
-from multishade.shards.tar import marker_path
+from multishade.shards.marker import marker_of
 from multishade.storage import http
 from multishade.storage.http import open_http
 from multishade.storage.retry import RetryPolicy
@@ -88,7 +88,7 @@ def serve(server: Loopback, tars: list[Path], markers: bool = True) -> str:
     for path in tars:
         server.files[f"/{path.name}"] = path.read_bytes()
         if markers:
-            server.files[f"/{marker_path(path).name}"] = marker_path(path).read_bytes()
+            server.files[f"/{marker_of(path).name}"] = marker_of(path).read_bytes()
     return f"{server.url}/demo-{{000000..000002}}.tar"
 
 

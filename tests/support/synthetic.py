@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.geometry.conventions import CONVENTIONS
+from multishade.shards.marker import commit_marker
 from multishade.shards.meta import SCHEMA
 from multishade.shards.sample import FieldFormat, Sample, encode_sample
-from multishade.shards.tar import ShardDigest, commit_marker, write_shard
+from multishade.shards.tar import ShardDigest, write_tar
 
 Array = NDArray[np.floating]
 DISTANCE = 1.65
@@ -185,7 +186,7 @@ def write_synthetic_shard(
     path: Path, samples: list[Sample], format: FieldFormat | None = None
 ) -> ShardDigest:
     """A committed shard: the tar and its marker."""
-    digest = write_shard(
+    digest = write_tar(
         path, ((sample.key, encode_sample(sample, format or FieldFormat())) for sample in samples)
     )
     commit_marker(path, digest)

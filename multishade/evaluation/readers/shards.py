@@ -13,8 +13,9 @@ import numpy as np
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32
+from multishade.shards.keys import natural_order
 from multishade.shards.sample import Sample, decode_sample, shading_of
-from multishade.shards.tar import natural_order, read_shard
+from multishade.shards.tar import read_shard
 
 NAME = "shards"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to spread shards over processes and machines. Each backend is one module with a function `render_shards`.
 
-`render_shards(plan, shards, folder, resources, progress)` renders the shards, calls `progress` with an event for each
+`render_shards(plan, shards, store, resources, progress)` renders the shards, calls `progress` with an event for each
 that is committed or given up, and raises KeyboardInterrupt after a clean stop.
 """
 
@@ -11,12 +11,12 @@ import importlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from multishade.errors import ConfigError
 from multishade.render.plan import Plan
 from multishade.render.progress import Progress
+from multishade.storage.store import Store
 
 BACKENDS = ("local", "ray")
 
@@ -38,7 +38,7 @@ class Resources:
     address: str | None = None
 
 
-Backend = Callable[[Plan, Sequence[int], Path, Resources, Progress], None]
+Backend = Callable[[Plan, Sequence[int], Store, Resources, Progress], None]
 
 
 def load_backend(name: str) -> Backend:

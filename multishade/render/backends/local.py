@@ -3,7 +3,6 @@
 
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 from multishade.errors import ConfigError
 from multishade.render.backends import Resources, sigterm_as_interrupt
@@ -11,17 +10,18 @@ from multishade.render.failures import shard_failure
 from multishade.render.plan import Plan
 from multishade.render.progress import Progress, SamplesRendered, ShardCommitted, ShardGivenUp, Stopping
 from multishade.render.worker import render_shard
+from multishade.storage.store import Store
 
 
 def render_shards(
-    plan: Plan, shards: Sequence[int], folder: Path, resources: Resources, progress: Progress
+    plan: Plan, shards: Sequence[int], store: Store, resources: Resources, progress: Progress
 ) -> None:
     """Render shards in order. A shard that is given up does not stop the others.
 
     Args:
         plan: The data set.
         shards: Numbers of the shards.
-        folder: Where they are written.
+        store: Where they are written.
         resources: `cpus_per_worker` is the number of threads; one worker is all that this backend has.
         progress: Called with each event.
 
@@ -36,15 +36,15 @@ def render_shards(
     with sigterm_as_interrupt():
         try:
             for shard in shards:
-                _render(plan, shard, folder, resources.cpus_per_worker, progress)
+                _render(plan, shard, store, resources.cpus_per_worker, progress)
         except KeyboardInterrupt:
             progress(Stopping())
             raise
 
 
-def _render(plan: Plan, shard: int, folder: Path, threads: int, progress: Progress) -> None:
+def _render(plan: Plan, shard: int, store: Store, threads: int, progress: Progress) -> None:
     try:
-        report = render_shard(plan, shard, folder, threads, lambda key: progress(SamplesRendered(1)))
+        report = render_shard(plan, shard, store, threads, lambda key: progress(SamplesRendered(1)))
     except Exception as error:  # recorded with its traceback; the other shards go on
         progress(ShardGivenUp(shard_failure(shard, error, "".join(traceback.format_exception(error)))))
     else:

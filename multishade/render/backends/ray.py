@@ -10,7 +10,6 @@ import math
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -29,6 +28,7 @@ from multishade.render.progress import (
     Stopping,
 )
 from multishade.render.worker import ShardReport, render_shard
+from multishade.storage.store import Store
 
 POLL_SECONDS = 0.5
 STOP_SECONDS = 15.0
@@ -39,14 +39,14 @@ OBJECT_STORE_BYTES = 100 * 2**20  # only plans and reports travel
 
 
 def render_shards(
-    plan: Plan, shards: Sequence[int], folder: Path, resources: Resources, progress: Progress
+    plan: Plan, shards: Sequence[int], store: Store, resources: Resources, progress: Progress
 ) -> None:
     """Render shards in Ray tasks. A shard that is given up does not stop the others.
 
     Args:
         plan: The data set.
         shards: Numbers of the shards.
-        folder: Where they are written; on a cluster every node has to see it under this path.
+        store: Where they are written; on a cluster every node has to see it under this path.
         resources: Workers and what each may use.
         progress: Called with each event, in this process.
 
@@ -64,7 +64,7 @@ def render_shards(
             while waiting or running:
                 while waiting and len(running) < slots + AHEAD:
                     shard = waiting.pop(0)
-                    reference = task.remote(work, shard, folder, resources.cpus_per_worker, counter)
+                    reference = task.remote(work, shard, store, resources.cpus_per_worker, counter)
                     running[reference] = shard
                 done, _ = ray.wait(list(running), timeout=POLL_SECONDS)
                 if count := ray.get(counter.take.remote()):
@@ -104,8 +104,8 @@ class _SampleCounter:
         return samples
 
 
-def _render(plan: Plan, shard: int, folder: Path, threads: int, counter: Any) -> ShardReport:
-    return render_shard(plan, shard, folder, threads, lambda key: counter.add.remote())
+def _render(plan: Plan, shard: int, store: Store, threads: int, counter: Any) -> ShardReport:
+    return render_shard(plan, shard, store, threads, lambda key: counter.add.remote())
 
 
 def _task(resources: Resources) -> Any:
