@@ -25,6 +25,8 @@ from multishade.evaluation.run import Settings, evaluate
 from multishade.evaluation.table import Row
 from multishade.inference.photo import Photo, linear_photo
 from multishade.inference.predict import infer_all
+from multishade.models.base import Inputs
+from multishade.models.base import Prediction as ModelPrediction
 from multishade.models.rose.model import RoSE
 from multishade.models.rose.settings import Sampling
 from multishade.models.rose.solve import DEFAULT_SOLVER
@@ -44,8 +46,7 @@ class Subject:
 
 
 class Answers:
-    """A model in the eyes of inference; what it made of a batch of photos is kept, so that all solvers get the
-    same."""
+    """A model that generates once for each batch of photos, so that all solvers get the same shading."""
 
     def __init__(self, model: RoSE, sampling: Sampling) -> None:
         self.settings = model.settings
@@ -57,6 +58,10 @@ class Answers:
         if place not in self._made:
             self._made[place] = self._model.generate(images, seed, sampling or self._sampling)
         return self._made[place]
+
+    def predict(self, inputs: Inputs, *, seed: int = 0, solver: str = DEFAULT_SOLVER) -> ModelPrediction:
+        assert inputs.image is not None
+        return self._model.solved(self.generate(inputs.image, seed), inputs.mask, solver)
 
 
 def subjects(test: Path, diligent: Path | None) -> list[Subject]:
@@ -107,8 +112,7 @@ def shown_normals(model: RoSE, sampling: Sampling, given: Sequence[Subject]) -> 
     """Normals (H, W, 3) by the object's place, of the first photo of the first few objects of the test shards."""
     answers = cast(RoSE, Answers(model, sampling))
     return {
-        subject.target.place: next(infer_all(answers, subject.photos[:1], 1, DEFAULT_SOLVER)).normal
-        for subject in shown(given)
+        subject.target.place: next(infer_all(subject.photos[:1], answers)).normal for subject in shown(given)
     }
 
 
@@ -135,7 +139,7 @@ def _method(answers: Answers, solver: str, given: Sequence[Subject]) -> Method:
     used = DEFAULT_SOLVER if solver == NO_SOLVER else solver  # which models of normals do not look at
 
     def predict(target: BenchmarkObject) -> Iterator[Prediction]:
-        found = infer_all(cast(RoSE, answers), photos[id(target)], BATCH, used)
+        found = infer_all(photos[id(target)], cast(RoSE, answers), BATCH, solver=used)
         for photo, inference in zip(photos[id(target)], found, strict=True):
             yield Prediction(photo.name, inference.normal)
 

@@ -2,8 +2,16 @@
 """`multishade infer PHOTO...`: photos -> normal maps, shading, confidence, meshes and pictures."""
 
 import argparse
+import inspect
 import sys
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multishade.inference import Photo
+    from multishade.models.base import Model
 
 EPILOG = """examples:
   multishade infer photo.jpg --mask object.png -o out/
@@ -56,10 +64,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    import torch
+
     from multishade.errors import ImageFileError, ModelError, SolveError
     from multishade.inference import infer_all, read_photo
     from multishade.inference.photo import find_photos
-    from multishade.inference.write import write
+    from multishade.inference.write import write_prediction
+    from multishade.models.registry import load_model
     from multishade.photometry.solvers import methods
 
     if args.solver not in methods.METHODS:
@@ -71,15 +82,17 @@ def run(args: argparse.Namespace) -> int:
         raise ImageFileError(
             f"--mask is for one photo, not {len(paths)}; give a folder of masks with --masks"
         )
-    model = _load(args)
-    given = {"steps": args.steps, "guidance": args.guidance, "max_guidance": args.scale}
-    sampling = model.settings.sampling.replaced(
-        **{name: value for name, value in given.items() if value is not None}
+    model = load_model(
+        args.model,
+        device=args.device,
+        dtype=torch.float16 if args.half else None,
+        **({} if args.base is None else {"base": args.base}),
     )
+    options = _model_options(model, args)
     failures: list[str] = []
-    places: dict[int, Path] = {}
+    folders: deque[Path] = deque()  # of the photos that were read and have no result yet, in their order
 
-    def photos():  # type: ignore[no-untyped-def]
+    def photos() -> "Iterator[Photo]":
         for path, name in zip(paths, _folders(paths), strict=True):
             try:
                 photo = read_photo(path, args.mask or _mask_of(path, args.masks), args.max_megapixels)
@@ -89,47 +102,51 @@ def run(args: argparse.Namespace) -> int:
                 print(f"skipped: {error}", file=sys.stderr)
                 failures.append(str(path))
                 continue
-            places[id(photo)] = args.output if len(paths) == 1 else args.output / name
+            folders.append(args.output if len(paths) == 1 else args.output / name)
             yield photo
 
-    for found in infer_all(model, photos(), args.batch, args.solver, sampling, args.seed, not args.no_crop):
-        out = places.pop(id(found.photo))
-        written = write(out, found, args.video, args.integrate != "none", args.integrate)
-        print(f"{found.photo.name}: {found.mask.mean():.0%} of the photo, {written[-1]}")
+    predictions = infer_all(
+        photos(),
+        model,
+        args.batch,
+        seed=args.seed,
+        crop=not args.no_crop,
+        **options,
+    )
+    video = None if args.video == "none" else args.video
+    integrator = None if args.integrate == "none" else args.integrate
+    for prediction in predictions:
+        written = write_prediction(folders.popleft(), prediction, video, integrator)
+        print(f"{prediction.photo.name}: {prediction.mask.mean():.0%} of the photo, {written[-1]}")
     if failures:
         print(f"{len(failures)} of {len(paths)} photos could not be read", file=sys.stderr)
     return 1 if failures else 0
 
 
-def _load(args: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _model_options(model: "Model", args: argparse.Namespace) -> dict[str, Any]:
+    """The options of `predict` that this model has. Raises ModelError for one that is given and that it lacks."""
     from multishade.errors import ModelError
-    from multishade.extras import require
 
-    require("torch", extra="train")
-    import torch
-
-    from multishade.models.bundled import bundled_model
-    from multishade.models.rose import RoSE
-
-    if args.device is not None and args.device.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError(f"--device {args.device}: this machine has no CUDA device that torch can use")
-    return RoSE.from_pretrained(
-        args.model or bundled_model(),
-        base=args.base,
-        device=args.device,
-        dtype=torch.float16 if args.half else None,
-    )
+    known = inspect.signature(model.predict).parameters
+    options: dict[str, Any] = {"solver": args.solver} if "solver" in known else {}
+    given = {"steps": args.steps, "guidance": args.guidance, "max_guidance": args.scale}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if "sampling" in known:
+        options["sampling"] = model.settings.sampling.replaced(**changes)  # type: ignore[attr-defined]
+    elif changes:
+        raise ModelError(f"--steps, --guidance and --scale are of sampled models, and {model.name} is none")
+    return options
 
 
 def _mask_of(photo: Path, masks: Path | None) -> Path | None:
-    """The file of `masks` with the photo's name, whatever its kind; None where there is none."""
+    """The file of `masks` with the photo's name, whatever its format; None if there is none."""
     if masks is None:
         return None
     return next((path for path in sorted(masks.glob(f"{photo.stem}.*")) if path.is_file()), None)
 
 
 def _folders(paths: list[Path]) -> list[str]:
-    """A folder name for each photo: its stem, with its suffix and a number where stems repeat."""
+    """A folder name for each photo: its stem, with its suffix and a number if stems repeat."""
     names: list[str] = []
     for path in paths:
         candidates = [path.stem, path.name.replace(".", "-")]

@@ -54,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from multishade.errors import SolveError
-    from multishade.evaluation import solve_files
     from multishade.evaluation.readers import benchmark
     from multishade.geometry.boxes import bounding_window
-    from multishade.photometry.integration import methods
+    from multishade.inference.photometric import solve_object
+    from multishade.inference.write import write_solved
     from multishade.photometry.solvers import methods as solvers
 
     if args.method not in solvers.METHODS:
@@ -68,29 +68,32 @@ def run(args: argparse.Namespace) -> int:
             f"{args.folder}: no light_directions.txt; name the file of light directions with --lights"
         )
     window = bounding_window(target.mask, margin=1)
-    mask = target.mask[window]
-    images = target.images(window=window)
-    found = solvers.solve(images, target.directions, mask, method=args.method, grey=args.gray)
-    if not found.determined.any():
-        raise SolveError(
-            f"{args.folder}: no pixel has three lights or more that are not in one plane; nothing is solved"
+    try:
+        solved = solve_object(
+            target.images(window=window),
+            target.directions,
+            target.mask,
+            window,
+            target.camera_of(window),
+            method=args.method,
+            grey=args.gray,
+            integrator=None if args.integrate == "none" else args.integrate,
         )
-    surface = None
-    if args.integrate != "none":
-        camera = target.camera_of(window)
-        surface = methods.integrate(found.normal, found.determined, camera=camera, method=args.integrate)
-    solved = solve_files.place(target, window, found, surface)
-    out = args.output or Path("out") / f"solve-{target.name}"
+    except SolveError as error:
+        raise SolveError(f"{args.folder}: {error}") from error
     for note in target.notes:
         print(f"note: {note}")
     print(
-        f"{target.name}: {len(images)} images, {int(mask.sum())} pixels, "
-        f"{100 * float(found.determined[mask].mean()):.1f} % determined by {args.method}"
+        f"{target.name}: {len(target.image_names)} images, {int(target.mask.sum())} pixels, "
+        f"{100 * float(solved.determined[target.mask].mean()):.1f} % determined by {args.method}"
     )
-    error = solved.error
-    if error is not None:
-        values = error[target.scored]
-        print(f"mean angular error {np.nanmean(values):.2f} degrees, median {np.nanmedian(values):.2f}")
-    for path in solve_files.write(out, solved, args.video):
+    if target.normal is not None:
+        degrees = solved.error(target.normal)
+        print(f"mean angular error {np.nanmean(degrees):.2f} degrees, median {np.nanmedian(degrees):.2f}")
+    frontal = int(np.argmax(target.directions[:, 2]))
+    photograph = (target.image_names[frontal], target.image(frontal))
+    out = args.output or Path("out") / f"solve-{target.name}"
+    video = None if args.video == "none" else args.video
+    for path in write_solved(out, solved, photograph, target.normal, video):
         print(path)
     return 0

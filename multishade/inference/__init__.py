@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A photo of any size -> normals, shading, confidence and mesh, by a trained model.
+"""Photos, by a trained model, or images under known lights, by a solver -> normals, surface, pictures and files.
 
 from multishade.inference import infer, read_photo
 """
@@ -9,6 +9,6 @@ from multishade.extras import require
 require("torch", extra="train")
 
 from multishade.inference.photo import Photo, read_photo
-from multishade.inference.predict import Inference, infer, infer_all
+from multishade.inference.predict import PhotoPrediction, infer, infer_all
 
-__all__ = ["Inference", "Photo", "infer", "infer_all", "read_photo"]
+__all__ = ["Photo", "PhotoPrediction", "infer", "infer_all", "read_photo"]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model and photos -> `Inference`: normals, confidence and mask at the photos' own sizes, shading on demand."""
+"""A model and photos -> `PhotoPrediction`: normals, confidence and mask at the photos' own sizes, shading on demand."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,16 +14,22 @@ from numpy.typing import NDArray
 from multishade.errors import ImageFileError
 from multishade.inference.framing import Framed, Window, frame, unframe
 from multishade.inference.photo import Bool, Float32, Photo, read_photo, read_photo_mask
-from multishade.models.rose.model import RoSE
-from multishade.models.rose.settings import Sampling
-from multishade.models.rose.solve import DEFAULT_SOLVER, Solved, solve
+from multishade.models.base import Inputs, Model
+from multishade.models.registry import load_model
 
 
 @dataclass(frozen=True)
-class Inference:
-    """normal: (H, W, 3) unit vectors in the camera frame, 0 off the object. confidence: (H, W), 0 to 1. mask: (H, W),
-    the given one, or where the model sees an object. frames: (K, S, S), the shading that the network made of the
-    window it saw, or None for a model that predicts normals directly.
+class PhotoPrediction:
+    """What a model makes of one photo, at the photo's size.
+
+    Attributes:
+        photo: The photo.
+        normal: (H, W, 3) float32 unit vectors, camera frame (+x right, +y up, +z to the camera); 0 off the object.
+        confidence: (H, W) float32, 0 to 1.
+        mask: (H, W) bool, the object: as given with the photo, or where the model detects one.
+        frames: (K, S, S) float32, the shading of the square that the network saw; None for a model that predicts
+            normals directly.
+        window: The square.
     """
 
     photo: Photo
@@ -34,7 +41,7 @@ class Inference:
 
     @property
     def shading(self) -> Float32 | None:
-        """(K, H, W) at the photo's size, 0 off the object; large for large photos, so made when asked for."""
+        """(K, H, W) at the photo's size, 0 off the object; large for large photos, so computed on demand."""
         if self.frames is None:
             return None
         return np.stack([np.where(self.mask, self.frame(k), 0) for k in range(len(self.frames))])
@@ -46,85 +53,117 @@ class Inference:
 
 
 def infer(
-    model: RoSE,
     photo: str | Path | Photo | NDArray[np.floating],
-    mask: str | Path | Bool | None = None,
-    solver: str = DEFAULT_SOLVER,
-    sampling: Sampling | None = None,
+    model: Model | str | Path | None = None,
+    mask: str | Path | NDArray[Any] | None = None,
+    *,
     seed: int = 0,
     crop: bool = True,
-) -> Inference:
-    """One photo. photo: a file, a Photo, or (H, W, 3) display-encoded values in 0..1; mask: a file or (H, W) bool.
+    **options: Any,
+) -> PhotoPrediction:
+    """Predict the normals of one photo.
 
-    solver: of `multishade.photometry.solvers.methods`, for models that make shading. sampling: steps and guidance
-    in place of the model's own, for models that are sampled; `seed` chooses their noise. crop: whether the network
-    sees only the square round the masked object. Raises ImageFileError and SolveError.
+    Args:
+        photo: A file, a `Photo`, or (H, W, 3) display-encoded values in [0, 1].
+        model: A loaded model, a model's folder or Hub name, or None for the bundled model. Load it once with
+            `load_model` if there are several photos.
+        mask: A file (the object is white, or opaque) or (H, W), not zero on the object. Without one, a photo's alpha
+            channel serves, or the model detects the object.
+        seed: Of a sampled model's noise.
+        crop: Whether the network sees only the square around the masked object.
+        **options: Of the model's own `predict`, such as `solver` and `sampling` of RoSE.
+
+    Returns:
+        Normals, confidence and mask at the photo's size.
+
+    Raises:
+        ImageFileError: If the photo or its mask cannot be used.
+        ModelError: If the model cannot be loaded.
+        SolveError: If an unknown solver is named.
     """
-    if isinstance(photo, str | Path):
-        if mask is not None and not isinstance(mask, str | Path):
-            photo = read_photo(photo)
-        else:
-            photo, mask = read_photo(photo, mask), None
-    elif not isinstance(photo, Photo):
-        photo = Photo(_checked(photo))
-    if mask is not None:
-        if isinstance(mask, str | Path):
-            mask = read_photo_mask(mask, photo.pixels.shape[:2])
-        if mask.shape != photo.pixels.shape[:2]:
-            raise ImageFileError(f"a mask of shape {mask.shape} for a photo of shape {photo.pixels.shape}")
-        photo = Photo(photo.pixels, mask != 0, photo.name)
-    return next(infer_all(model, [photo], 1, solver, sampling, seed, crop))
+    return next(infer_all([_photo(photo, mask)], model, seed=seed, crop=crop, **options))
 
 
 def infer_all(
-    model: RoSE,
     photos: Iterable[Photo],
+    model: Model | str | Path | None = None,
     batch: int = 1,
-    solver: str = DEFAULT_SOLVER,
-    sampling: Sampling | None = None,
+    *,
     seed: int = 0,
     crop: bool = True,
-) -> Iterator[Inference]:
-    """Many photos, `batch` at a time through the network; results do not depend on the batch. Options as `infer`."""
-    size = model.settings.size
+    **options: Any,
+) -> Iterator[PhotoPrediction]:
+    """Predict the normals of many photos, in their order, `batch` at a time through the network.
+
+    Results do not depend on the batch. The other arguments are those of `infer`.
+    """
+    loaded = load_model(model) if model is None or isinstance(model, str | Path) else model
     waiting = iter(photos)
     while group := list(islice(waiting, batch)):
-        framed = [frame(photo, size, crop) for photo in group]
-        images = torch.from_numpy(np.stack([np.moveaxis(each.pixels, 2, 0) for each in framed]))
-        made = model.generate(images, seed, sampling).cpu().numpy()
-        for photo, seen, answer in zip(group, framed, made, strict=True):
-            yield _finished(model, photo, seen, answer, solver)
+        framed = [(photo, frame(photo, loaded.settings.size, crop)) for photo in group]
+        # A model gets the masks of all images of a batch, or of none.
+        for _, members in groupby(framed, lambda pair: pair[1].mask is not None):
+            yield from _predicted(loaded, list(members), seed, options)
 
 
-def _finished(model: RoSE, photo: Photo, seen: Framed, answer: Float32, solver: str) -> Inference:
-    solved = solve(model.settings, answer, seen.mask, solver)
-    normal, confidence, mask = _at_photo(solved, seen, photo)
-    frames = answer if model.settings.target == "shading" else None
-    return Inference(photo, normal, confidence, mask, frames, seen.window)
+def _predicted(
+    model: Model, members: list[tuple[Photo, Framed]], seed: int, options: dict[str, Any]
+) -> Iterator[PhotoPrediction]:
+    images = np.stack([np.moveaxis(seen.pixels, 2, 0) for _, seen in members])
+    masks = [seen.mask[None].astype(np.float32) for _, seen in members if seen.mask is not None]
+    inputs = Inputs(image=torch.from_numpy(images), mask=torch.from_numpy(np.stack(masks)) if masks else None)
+    answer = model.predict(inputs, seed=seed, **options)
+    assert answer.normal is not None and answer.confidence is not None and answer.mask is not None
+    for index, (photo, seen) in enumerate(members):
+        normal = np.moveaxis(answer.normal[index].cpu().numpy(), 0, 2)
+        confidence = answer.confidence[index, 0].cpu().numpy()
+        detected = answer.mask[index, 0].cpu().numpy()
+        frames = None if answer.shading is None else answer.shading[index].cpu().numpy()
+        yield PhotoPrediction(
+            photo, *_at_photo(normal, confidence, detected, seen, photo), frames, seen.window
+        )
 
 
-def _at_photo(solved: Solved, seen: Framed, photo: Photo) -> tuple[Float32, Float32, Bool]:
-    """Normals, confidence and mask at the photo's size."""
+def _at_photo(
+    normal: Float32, confidence: Float32, detected: Bool, seen: Framed, photo: Photo
+) -> tuple[Float32, Float32, Bool]:
+    """Normals, confidence and mask of the network's square -> the same at the photo's size."""
     from scipy import ndimage
 
     window = seen.window
     mask = photo.mask
     if mask is None:
-        mask = unframe((solved.mask & seen.inside).astype(np.float32), window) > 0.5
-    given = (solved.normal != 0).any(axis=2)
+        mask = unframe((detected & seen.inside).astype(np.float32), window) > 0.5
+    given = (normal != 0).any(axis=2)
     if not given.any():
         return np.zeros((*mask.shape, 3), np.float32), np.zeros(mask.shape, np.float32), mask
     # Outwards from the object the nearest normal stands in, so that the rim is not mixed with nothing.
-    nearest = ndimage.distance_transform_edt(~given, return_distances=False, return_indices=True)
-    normal = unframe(solved.normal[tuple(nearest)], window)
-    length = np.linalg.norm(normal, axis=2, keepdims=True)
-    here = mask[..., None] & (length > 1e-6)
-    confidence = np.clip(unframe(solved.confidence[tuple(nearest)], window), 0, 1)
+    nearest = tuple(ndimage.distance_transform_edt(~given, return_distances=False, return_indices=True))
+    resized = unframe(normal[nearest], window)
+    length = np.linalg.norm(resized, axis=2, keepdims=True)
+    usable = mask[..., None] & (length > 1e-6)
+    trust = np.clip(unframe(confidence[nearest], window), 0, 1)
     return (
-        np.where(here, normal / np.where(here, length, 1), 0).astype(np.float32),
-        np.where(here[..., 0], confidence, 0).astype(np.float32),
+        np.where(usable, resized / np.where(usable, length, 1), 0).astype(np.float32),
+        np.where(usable[..., 0], trust, 0).astype(np.float32),
         mask,
     )
+
+
+def _photo(photo: str | Path | Photo | NDArray[np.floating], mask: str | Path | NDArray[Any] | None) -> Photo:
+    if isinstance(photo, str | Path):
+        if mask is None or isinstance(mask, str | Path):
+            return read_photo(photo, mask)
+        photo = read_photo(photo)
+    elif not isinstance(photo, Photo):
+        photo = Photo(_checked(photo))
+    if mask is None:
+        return photo
+    if isinstance(mask, str | Path):
+        mask = read_photo_mask(mask, photo.pixels.shape[:2])
+    if mask.shape != photo.pixels.shape[:2]:
+        raise ImageFileError(f"a mask of shape {mask.shape} for a photo of shape {photo.pixels.shape}")
+    return Photo(photo.pixels, mask != 0, photo.name)
 
 
 def _checked(pixels: NDArray[np.floating]) -> Float32:

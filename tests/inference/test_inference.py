@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Photos of all kinds and sizes are read, framed and put back; files are written; bad photos are named."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,11 +17,13 @@ from multishade.errors import ImageFileError, ModelError, SolveError
 from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.lights import ring
 from multishade.imaging import codecs
-from multishade.inference import Photo, infer, infer_all, read_photo
+from multishade.inference import Photo, PhotoPrediction, infer, infer_all, read_photo
 from multishade.inference.framing import frame, resize, unframe
 from multishade.inference.photo import find_photos, linear_photo
-from multishade.inference.write import integrated, shading_pictures, write
-from multishade.models.rose import RoSE, RoseSettings, Sampling
+from multishade.inference.surface import integrate_normals
+from multishade.inference.write import shading_frames, write_prediction
+from multishade.models.base import Inputs, Prediction
+from multishade.models.rose import RoSE, RoseSettings
 from multishade.photometry.shading import lambert
 from tests.support.rose_samples import tiny_model
 
@@ -36,11 +40,15 @@ def sphere(height: int, width: int, radius: float) -> tuple[np.ndarray, np.ndarr
 
 @dataclass
 class SphereModel:
-    """Knows the answer: a photo whose brightness codes a sphere's mask gets that sphere's shading."""
+    """A perfect model: a photo whose brightness codes a sphere's mask gets that sphere's shading."""
 
     settings: RoseSettings
 
-    def generate(self, images: torch.Tensor, seed: int, sampling: Sampling | None) -> torch.Tensor:
+    def predict(self, inputs: Inputs, *, seed: int = 0, solver: str = "relu") -> Prediction:
+        assert inputs.image is not None
+        return RoSE.solved(self, self.generate(inputs.image), inputs.mask, solver)  # type: ignore[arg-type]
+
+    def generate(self, images: torch.Tensor) -> torch.Tensor:
         made = []
         for image in images.numpy().mean(axis=1):
             size = len(image)
@@ -182,7 +190,7 @@ class TestBadPhotos:
     @pytest.mark.parametrize("values", [2.0, -0.1, np.nan])
     def test_array_out_of_range(self, values: float) -> None:
         with pytest.raises(ImageFileError, match=r"outside 0\.\.1"):
-            infer(tiny_model(), np.full((16, 16, 3), values, np.float32))
+            infer(np.full((16, 16, 3), values, np.float32), tiny_model())
 
 
 class TestFraming:
@@ -223,7 +231,7 @@ class TestInference:
         self, height: int, width: int, radius: float, target: str
     ) -> None:
         photo, truth = sphere_photo(height, width, radius)
-        found = next(infer_all(SphereModel(RoseSettings(size=128, target=target)), [photo]))  # type: ignore[arg-type]
+        found = next(infer_all([photo], SphereModel(RoseSettings(size=128, target=target))))  # type: ignore[arg-type]
         assert found.normal.shape == (height, width, 3)
         assert found.mask is photo.mask
         error = angular_error_degrees(found.normal, truth)[found.mask]
@@ -242,34 +250,34 @@ class TestInference:
 
     def test_object_is_found_without_a_mask(self) -> None:
         photo, truth = sphere_photo(120, 200, 45, masked=False)
-        found = next(infer_all(SphereModel(RoseSettings(size=128)), [photo]))  # type: ignore[arg-type]
+        found = next(infer_all([photo], SphereModel(RoseSettings(size=128))))  # type: ignore[arg-type]
         true_mask = (truth != 0).any(axis=2)
         assert (found.mask & true_mask).sum() / (found.mask | true_mask).sum() > 0.97
 
     def test_batches_change_nothing(self) -> None:
         model = SphereModel(RoseSettings(size=64))
         photos = [sphere_photo(60 + 10 * k, 80, 20)[0] for k in range(5)]
-        together = list(infer_all(model, photos, batch=3))  # type: ignore[arg-type]
-        alone = [next(infer_all(model, [photo])) for photo in photos]  # type: ignore[arg-type]
+        together = list(infer_all(photos, model, batch=3))  # type: ignore[arg-type]
+        alone = [next(infer_all([photo], model)) for photo in photos]  # type: ignore[arg-type]
         assert [len(found.normal) for found in together] == [60, 70, 80, 90, 100]
         assert all(np.array_equal(a.normal, b.normal) for a, b in zip(together, alone, strict=True))
 
     def test_from_a_file(self, tmp_path: Path) -> None:
         Image.fromarray(COLOUR).save(tmp_path / "photo.png")
         tiny_model().save_pretrained(tmp_path / "model")
-        found = infer(RoSE.from_pretrained(tmp_path / "model"), tmp_path / "photo.png", solver="ols")
+        found = infer(tmp_path / "photo.png", tmp_path / "model", solver="ols")
         assert found.normal.shape == (20, 30, 3)
 
     def test_unknown_solver(self) -> None:
         with pytest.raises(SolveError, match="'magic' is not known"):
-            infer(SphereModel(RoseSettings(size=64)), sphere_photo(50, 50, 20)[0], solver="magic")  # type: ignore[arg-type]
+            infer(sphere_photo(50, 50, 20)[0], SphereModel(RoseSettings(size=64)), solver="magic")  # type: ignore[arg-type]
 
 
 class TestFiles:
     def test_everything_is_written(self, tmp_path: Path) -> None:
         photo, _ = sphere_photo(60, 90, 25)
-        found = next(infer_all(SphereModel(RoseSettings(size=64)), [photo]))  # type: ignore[arg-type]
-        names = {path.name for path in write(tmp_path, found, video="gif")}
+        found = next(infer_all([photo], SphereModel(RoseSettings(size=64))))  # type: ignore[arg-type]
+        names = {path.name for path in write_prediction(tmp_path, found, video="gif")}
         assert names == {
             "normal.png",
             "normal.exr",
@@ -290,8 +298,8 @@ class TestFiles:
 
     def test_mp4_can_be_read_back(self, tmp_path: Path) -> None:
         photo, truth = sphere_photo(61, 91, 25)
-        found = next(infer_all(SphereModel(RoseSettings(size=64)), [photo]))  # type: ignore[arg-type]
-        write(tmp_path, found, video="mp4", mesh=False)
+        found = next(infer_all([photo], SphereModel(RoseSettings(size=64))))  # type: ignore[arg-type]
+        write_prediction(tmp_path, found, video="mp4", integrator=None)
         video = cv2.VideoCapture(str(tmp_path / "shading.mp4"))
         frames = []
         while (got := video.read())[0]:
@@ -302,22 +310,22 @@ class TestFiles:
 
     def test_sphere_stands_out_by_its_radius(self) -> None:
         photo, _ = sphere_photo(100, 140, 40)
-        found = next(infer_all(SphereModel(RoseSettings(size=128)), [photo]))  # type: ignore[arg-type]
-        surface = integrated(found)
+        found = next(infer_all([photo], SphereModel(RoseSettings(size=128))))  # type: ignore[arg-type]
+        surface = integrate_normals(found.normal)
         assert surface is not None
         height = (np.nanmax(surface.depth) - np.nanmin(surface.depth)) / surface.pixel_size
         assert height == pytest.approx(40, rel=0.15)
 
     def test_nothing_there(self, tmp_path: Path) -> None:
         photo = Photo(np.zeros((40, 40, 3), np.float32))
-        found = next(infer_all(SphereModel(RoseSettings(size=64)), [photo]))  # type: ignore[arg-type]
+        found = next(infer_all([photo], SphereModel(RoseSettings(size=64))))  # type: ignore[arg-type]
         assert not found.mask.any()
-        assert (tmp_path / "overview.png") in write(tmp_path, found)
+        assert (tmp_path / "overview.png") in write_prediction(tmp_path, found)
 
     def test_videos_of_large_photos_are_smaller(self) -> None:
         photo, _ = sphere_photo(900, 1600, 300)
-        found = next(infer_all(SphereModel(RoseSettings(size=64)), [photo]))  # type: ignore[arg-type]
-        assert shading_pictures(found)[0].shape == (432, 768)
+        found = next(infer_all([photo], SphereModel(RoseSettings(size=64))))  # type: ignore[arg-type]
+        assert shading_frames(found)[0].shape == (432, 768)
 
 
 class TestCommand:
@@ -334,6 +342,29 @@ class TestCommand:
         assert main([*arguments, "--model", str(model), "-o", str(out)]) == 0
         assert (out / "overview.png").is_file()
         assert "photo: 100% of the photo" in capsys.readouterr().out
+
+    def test_results_go_to_their_photos_folders_whatever_objects_carry_them(
+        self, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Batches, a photo left out, and copied photos: files must not be matched by an object's identity."""
+        from multishade import inference
+
+        photos, out = tmp_path / "photos", tmp_path / "out"
+        photos.mkdir()
+        sizes = {"a": (20, 30), "c": (30, 20), "d": (24, 24), "e": (12, 40)}
+        for name, (height, width) in sizes.items():
+            Image.fromarray(np.resize(COLOUR, (height, width, 3))).save(photos / f"{name}.png")
+        (photos / "b.png").write_bytes(b"broken")
+
+        def copied(*arguments: Any, **options: Any) -> Iterator[PhotoPrediction]:
+            for prediction in infer_all(*arguments, **options):
+                yield replace(prediction, photo=replace(prediction.photo))
+
+        monkeypatch.setattr(inference, "infer_all", copied)
+        arguments = ["infer", str(photos), "--model", str(model), "-o", str(out), "--batch", "3"]
+        assert main([*arguments, "--video", "none", "--integrate", "none"]) == 1
+        shapes = {path.parent.name: codecs.read_png(path).shape[:2] for path in out.glob("*/normal.png")}
+        assert shapes == sizes
 
     def test_folder_with_a_bad_photo(
         self, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]

@@ -8,8 +8,7 @@ from multishade.evaluation.methods.named import Method, Prediction
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.inference.photo import linear_photo
 from multishade.inference.predict import infer
-from multishade.models.bundled import bundled_model
-from multishade.models.rose.model import RoSE
+from multishade.models.registry import load_model
 from multishade.models.rose.solve import DEFAULT_SOLVER
 
 # The paper takes photographs 21 to 30 of the real sets, which have 50 and more.
@@ -21,12 +20,12 @@ def rose(model: str | Path | None = None, solver: str = DEFAULT_SOLVER) -> Metho
 
     Of objects with 30 photographs or more the 21st to 30th are used, as in the paper; of others all.
     """
-    loaded = RoSE.from_pretrained(model or bundled_model())
+    loaded = load_model(model)
 
     def predict(target: BenchmarkObject) -> Iterator[Prediction]:
         chosen = list(enumerate(target.inputs))
         for index, name in chosen[PAPER_PHOTOGRAPHS] if len(chosen) >= PAPER_PHOTOGRAPHS.stop else chosen:
             photo = linear_photo(target.input(index), target.mask, name)
-            yield Prediction(name, infer(loaded, photo, solver=solver).normal)
+            yield Prediction(name, infer(photo, loaded, solver=solver).normal)
 
     return predict
