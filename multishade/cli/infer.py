@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from multishade.inference import Photo
+    from multishade.inference.photo import Photo
     from multishade.models.base import Model
 
 EPILOG = """examples:
@@ -64,11 +64,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from multishade.errors import ImageFileError, ModelError, SolveError
+    from multishade.extras import require
+
+    require("torch", extra="train")
     import torch
 
-    from multishade.errors import ImageFileError, ModelError, SolveError
-    from multishade.inference import infer_all, read_photo
-    from multishade.inference.photo import find_photos
+    from multishade.inference.photo import find_photos, read_photo
+    from multishade.inference.predict import infer_all
     from multishade.inference.write import write_prediction
     from multishade.models.registry import load_model
     from multishade.photometry.solvers import methods

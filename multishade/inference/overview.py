@@ -9,7 +9,7 @@ from multishade.imaging import display, panels
 from multishade.imaging.clay import render_clay
 from multishade.imaging.display import Picture
 from multishade.inference.photometric import SolvedObject
-from multishade.inference.predict import PhotoPrediction
+from multishade.inference.prediction import PhotoPrediction
 from multishade.inference.surface import Surface
 
 Float32 = NDArray[np.float32]

@@ -1,55 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model and photos -> `PhotoPrediction`: normals, confidence and mask at the photos' own sizes, shading on demand."""
+"""A model and photos -> a `PhotoPrediction` of each: framed, run through the network, put back at the photo's size."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
-from multishade.inference.framing import Framed, Window, frame, unframe
+from multishade.extras import require
+from multishade.inference.framing import Framed, frame, unframe
 from multishade.inference.photo import Bool, Float32, Photo, read_photo, read_photo_mask
+from multishade.inference.prediction import PhotoPrediction
 from multishade.models.base import Inputs, Model
 from multishade.models.registry import load_model
-
-
-@dataclass(frozen=True)
-class PhotoPrediction:
-    """What a model makes of one photo, at the photo's size.
-
-    Attributes:
-        photo: The photo.
-        normal: (H, W, 3) float32 unit vectors, camera frame (+x right, +y up, +z to the camera); 0 off the object.
-        confidence: (H, W) float32, 0 to 1.
-        mask: (H, W) bool, the object: as given with the photo, or where the model detects one.
-        frames: (K, S, S) float32, the shading of the square that the network saw; None for a model that predicts
-            normals directly.
-        window: The square.
-    """
-
-    photo: Photo
-    normal: Float32
-    confidence: Float32
-    mask: Bool
-    frames: Float32 | None
-    window: Window
-
-    @property
-    def shading(self) -> Float32 | None:
-        """(K, H, W) at the photo's size, 0 off the object; large for large photos, so computed on demand."""
-        if self.frames is None:
-            return None
-        return np.stack([np.where(self.mask, self.frame(k), 0) for k in range(len(self.frames))])
-
-    def frame(self, index: int) -> Float32:
-        """(H, W) shading under light `index`, as the network made it."""
-        assert self.frames is not None
-        return np.clip(unframe(self.frames[index], self.window), 0, 1)
 
 
 def infer(
@@ -109,6 +75,9 @@ def infer_all(
 def _predicted(
     model: Model, members: list[tuple[Photo, Framed]], seed: int, options: dict[str, Any]
 ) -> Iterator[PhotoPrediction]:
+    require("torch", extra="train")
+    import torch
+
     images = np.stack([np.moveaxis(seen.pixels, 2, 0) for _, seen in members])
     masks = [seen.mask[None].astype(np.float32) for _, seen in members if seen.mask is not None]
     inputs = Inputs(image=torch.from_numpy(images), mask=torch.from_numpy(np.stack(masks)) if masks else None)

@@ -16,7 +16,7 @@ from multishade.imaging.normal_maps import write_normal_png
 from multishade.imaging.video import write_video
 from multishade.inference.overview import prediction_overview, solved_overview
 from multishade.inference.photometric import SolvedObject
-from multishade.inference.predict import PhotoPrediction
+from multishade.inference.prediction import PhotoPrediction
 from multishade.inference.surface import integrate_normals
 from multishade.photometry.integration import methods
 from multishade.photometry.shading import lambert

@@ -17,9 +17,10 @@ from multishade.errors import ImageFileError, ModelError, SolveError
 from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.lights import ring
 from multishade.imaging import codecs
-from multishade.inference import Photo, PhotoPrediction, infer, infer_all, read_photo
 from multishade.inference.framing import frame, resize, unframe
-from multishade.inference.photo import find_photos, linear_photo
+from multishade.inference.photo import Photo, find_photos, linear_photo, read_photo
+from multishade.inference.predict import infer, infer_all
+from multishade.inference.prediction import PhotoPrediction
 from multishade.inference.surface import integrate_normals
 from multishade.inference.write import shading_frames, write_prediction
 from multishade.models.base import Inputs, Prediction
@@ -347,8 +348,6 @@ class TestCommand:
         self, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Batches, a photo left out, and copied photos: files must not be matched by an object's identity."""
-        from multishade import inference
-
         photos, out = tmp_path / "photos", tmp_path / "out"
         photos.mkdir()
         sizes = {"a": (20, 30), "c": (30, 20), "d": (24, 24), "e": (12, 40)}
@@ -360,7 +359,7 @@ class TestCommand:
             for prediction in infer_all(*arguments, **options):
                 yield replace(prediction, photo=replace(prediction.photo))
 
-        monkeypatch.setattr(inference, "infer_all", copied)
+        monkeypatch.setattr("multishade.inference.predict.infer_all", copied)
         arguments = ["infer", str(photos), "--model", str(model), "-o", str(out), "--batch", "3"]
         assert main([*arguments, "--video", "none", "--integrate", "none"]) == 1
         shapes = {path.parent.name: codecs.read_png(path).shape[:2] for path in out.glob("*/normal.png")}
