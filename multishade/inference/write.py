@@ -56,7 +56,9 @@ def write_prediction(
         paths.append(_write_shading(out, video, pictures, VIDEO_RATE))
     surface = None if integrator is None else integrate_normals(prediction.normal, integrator)
     if surface is not None:
-        mesh = methods.surface(surface.depth, pixel_size=surface.pixel_size, cut_degrees=MESH_CUT_DEGREES)
+        mesh = methods.mesh_from_depth(
+            surface.depth, pixel_size=surface.pixel_size, cut_degrees=MESH_CUT_DEGREES
+        )
         paths += _write_mesh(out, mesh)
     paths.append(_save(out / "overview.png", prediction_overview(prediction, surface)))
     return paths
@@ -89,7 +91,7 @@ def write_solved(
     paths.append(_save(out / "confidence.png", _on_black(solved.confidence, solved.determined)))
     determined = solved.determined[solved.window]
     if solved.depth is not None:
-        paths += _write_mesh(out, methods.surface(solved.depth, determined, solved.camera))
+        paths += _write_mesh(out, methods.mesh_from_depth(solved.depth, determined, solved.camera))
     if video is not None:
         sequence = lambert(solved.normal[solved.window], lights.ring(RING_FRAMES), determined)
         pictures = [_on_black(shading, determined) for shading in sequence]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photometric stereo over arrays: lights, shading, normals out of shading, surfaces out of normals.
+"""Photometric stereo over arrays: normals -> shading, shading -> normals, normals -> surfaces.
 
-Camera frame everywhere: +x right, +y up, +z from the scene toward the camera. Nothing in here reads images or
-knows of files, except `lights`, which reads the text formats that light directions come in. Only
-`torch_twins` needs torch.
+Vectors are in the camera frame: +x right, +y up, +z from the scene toward the camera. No function reads or writes a
+file. Only `differentiable` needs torch.
 """

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The formulas of `shading` and `solvers` as PyTorch functions that training can differentiate through; same
-results.
+"""The formulas of `shading` and `solvers` as PyTorch functions with gradients; the results are the same.
 
-Which lights a fit uses (those above 0, or those the rectified model finds lit) is a choice without a slope: it is
-taken as given, and gradients flow through the least squares over those lights. That is the true derivative wherever
-a small change of the images does not change the choice. Pixels that are not determined give normal 0 and gradient
-0, never NaN.
+The set of lights that a fit uses (those above 0, or those that the rectified model takes for lit) has no gradient: it
+is held fixed, and gradients flow through the least squares over those lights. That is the exact derivative wherever a
+small change of the images does not change the set. Pixels that are not determined have normal 0 and gradient 0, never
+NaN.
 """
 
 from multishade.extras import require
@@ -19,34 +18,60 @@ from multishade.photometry.solvers.normal_equations import LEAST_SPREAD
 
 
 def lambert(normal: Tensor, directions: Tensor, mask: Tensor | None = None) -> Tensor:
-    """shading[k] = max(0, normal . directions[k]). normal: (..., H, W, 3); directions: (K, 3) or (..., K, 3); mask:
-    (..., H, W).
+    """Compute Lambertian shading with attached shadow, as `shading.lambert`.
 
-    Returns (..., K, H, W) in the normals' type.
+    Args:
+        normal: (..., H, W, 3) unit vectors.
+        directions: (K, 3) or (..., K, 3) unit vectors toward the lights.
+        mask: (..., H, W), zero where there is no object.
+
+    Returns:
+        (..., K, H, W) in the type of the normals.
     """
     shading = torch.einsum("...hwi,...ki->...khw", normal, directions.to(normal)).clamp_min(0)
     return shading if mask is None else shading * (mask != 0).to(shading).unsqueeze(-3)
 
 
 def solve_ols(intensities: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Least squares over all lights, the paper's formula: `solvers.solve(method="ols")`.
+    """Fit normals by least squares over all lights, as `solve(method="ols")`.
 
-    intensities: (..., K, H, W); directions: (K, 3) unit vectors. Returns normal (..., H, W, 3) and albedo (..., H,
-    W).
+    Args:
+        intensities: (..., K, H, W) grey images.
+        directions: (K, 3) unit vectors toward the lights.
+
+    Returns:
+        Normals (..., H, W, 3) and albedo (..., H, W), 0 where they are not determined.
     """
     return _fit(intensities, directions, torch.ones_like(intensities), 0.0)
 
 
 def solve_ols_masked(intensities: Tensor, directions: Tensor, ridge: float = 1e-6) -> tuple[Tensor, Tensor]:
-    """Least squares over the lights whose image is above 0: `solve(method="ols_masked")`. Shapes as `solve_ols`."""
+    """Fit normals by least squares over the lights whose image is above 0, as `solve(method="ols_masked")`.
+
+    Args:
+        intensities: (..., K, H, W) grey images.
+        directions: (K, 3) unit vectors toward the lights.
+        ridge: Added to the diagonal of the normal equations.
+
+    Returns:
+        Normals (..., H, W, 3) and albedo (..., H, W), 0 where they are not determined.
+    """
     return _fit(intensities, directions, (intensities > 0).to(intensities), ridge)
 
 
 def solve_relu(intensities: Tensor, directions: Tensor, iterations: int = 12) -> tuple[Tensor, Tensor]:
-    """Least squares fit of max(0, l . b): `solvers.solve(method="relu")`. Shapes as `solve_ols`.
+    """Fit max(0, l . b) by least squares, as `solve(method="relu")`.
 
-    The lit lights are found without gradients by `iterations` Gauss-Newton steps from the lights above 0.05 of the
-    pixel's largest value, a step that does not help being cut to a quarter; then they are fitted with gradients.
+    The lit lights are determined without gradients by Gauss-Newton steps from the lights above 0.05 of the pixel's
+    largest value; a step that does not reduce the misfit is cut to a quarter. Then they are fitted with gradients.
+
+    Args:
+        intensities: (..., K, H, W) grey images.
+        directions: (K, 3) unit vectors toward the lights.
+        iterations: Gauss-Newton steps.
+
+    Returns:
+        Normals (..., H, W, 3) and albedo (..., H, W), 0 where they are not determined.
     """
     with torch.no_grad():
         images = intensities.double()
@@ -84,8 +109,8 @@ def _fit(intensities: Tensor, directions: Tensor, weights: Tensor, ridge: float)
     lit = (intensities > 0).sum(dim=-3) >= 3
     squared = scaled.square().sum(dim=-1)
     good = determined & lit & (squared > 0)
-    # The root's slope is infinite at 0, and 0 * infinity is NaN: it must never see that 0, even where `where` drops
-    # it.
+    # The derivative of the root is infinite at 0, and 0 * infinity is NaN: the root must not be taken of 0, even if
+    # `where` drops the result.
     albedo = torch.where(good, squared, 1.0).sqrt()
     normal = torch.where(good.unsqueeze(-1), scaled / albedo.unsqueeze(-1), 0.0)
     return normal.to(intensities), torch.where(good, albedo, 0.0).to(intensities)
@@ -97,9 +122,9 @@ def _solve(images: Tensor, lights: Tensor, weights: Tensor, ridge: float) -> tup
     matrix = torch.einsum("...khw,ki,kj->...hwij", weights, lights, lights)
     right = torch.einsum("...khw,ki->...hwi", weights * images, lights)
     identity = torch.eye(3, dtype=matrix.dtype, device=matrix.device)
-    room = 27 * torch.linalg.det(matrix.detach()) / total.clamp_min(1) ** 3
-    determined = room > LEAST_SPREAD
-    here = determined[..., None, None]
-    matrix = torch.where(here, matrix + ridge * identity, identity)
-    right = torch.where(here[..., 0], right, 0.0)
+    spread = 27 * torch.linalg.det(matrix.detach()) / total.clamp_min(1) ** 3
+    determined = spread > LEAST_SPREAD
+    solvable = determined[..., None, None]
+    matrix = torch.where(solvable, matrix + ridge * identity, identity)
+    right = torch.where(solvable[..., 0], right, 0.0)
     return torch.linalg.solve(matrix, right), determined

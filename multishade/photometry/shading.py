@@ -8,10 +8,18 @@ from multishade.errors import SolveError
 
 
 def lambert(normal: ArrayLike, directions: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.float32]:
-    """Lambertian shading with attached shadow and nothing else: shading[k] = max(0, normal . directions[k]).
+    """Compute Lambertian shading with attached shadow: shading[k] = max(0, normal . directions[k]).
 
-    normal: (H, W, 3) unit vectors, camera frame. directions: (K, 3) unit vectors toward the light, same
-    frame. mask: (H, W), zero where there is no object; shading is 0 there. Returns (K, H, W) float32.
+    Args:
+        normal: (H, W, 3) unit vectors in the camera frame.
+        directions: (K, 3) unit vectors toward the lights in the same frame.
+        mask: (H, W), zero where there is no object; shading is 0 there.
+
+    Returns:
+        (K, H, W) float32, without albedo, cast shadow or interreflection.
+
+    Raises:
+        SolveError: If the shapes do not fit.
     """
     field = np.asarray(normal, dtype=np.float32)
     lights = np.asarray(directions, dtype=np.float32)

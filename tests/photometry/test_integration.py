@@ -7,7 +7,7 @@ import pytest
 from multishade.errors import SolveError
 from multishade.imaging.read import read_stored
 from multishade.photometry.integration import methods
-from multishade.photometry.integration.methods import integrate, surface
+from multishade.photometry.integration.methods import integrate, mesh_from_depth
 
 both_methods = pytest.mark.parametrize("method", ["poisson", "bilateral"])
 
@@ -262,7 +262,7 @@ def test_wrong_input_is_named(change, message):
 @pytest.mark.parametrize("perspective", [False, True])
 def test_the_mesh_is_the_surface_and_faces_the_camera(perspective):
     normal, mask, true, camera = ball_in_perspective(48) if perspective else (*sphere_cap(48, 0.8), None)
-    mesh = surface(true, mask, camera)
+    mesh = mesh_from_depth(true, mask, camera)
     assert len(mesh.vertices) == mask.sum()
     middle = mesh.triangles_center
     toward = -middle if perspective else np.array([0, 0, 1])
@@ -277,7 +277,7 @@ def test_the_mesh_is_cut_at_jumps_and_saved(tmp_path):
     depth = np.zeros((6, 8))
     depth[:, 4:] = 100
     depth[0, 0] = np.nan
-    whole, cut = surface(depth), surface(depth, cut_degrees=85)
+    whole, cut = mesh_from_depth(depth), mesh_from_depth(depth, cut_degrees=85)
     assert len(whole.faces) == 2 * 5 * 7 - 1
     assert len(cut.faces) == len(whole.faces) - 2 * 5
     assert len(cut.split(only_watertight=False)) == 2

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normal maps -> surfaces."""
+"""Normal maps -> depth maps and meshes."""

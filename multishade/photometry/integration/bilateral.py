@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normals on a pixel graph -> depth with its jumps kept: bilaterally weighted integration.
+"""Normals on a pixel graph -> depth with its discontinuities: bilaterally weighted integration.
 
-Xu Cao, Hiroaki Santo, Boxin Shi, Fumio Okura, Yasuyuki Matsushita, "Bilateral Normal Integration", ECCV 2022,
-written from the paper. Every pixel says four times, with its own normal, what the step to a neighbour should be. A
-surface is assumed to be continuous on at least one side of a pixel in each direction, so of two opposite neighbours
-the one across the smaller jump gets the weight: w_right = sigmoid(k ((s step_left)^2 - (s step_right)^2)), w_left =
-1 - w_right, steps in units of a pixel's width, s the cosine toward the viewer. Weights and depth are found in turn,
-from equal weights on: or, which the paper does not, from the weights of a coarser solution, since a jump opens by a
-pixel or two a round and a large image would need hundreds.
+Xu Cao, Hiroaki Santo, Boxin Shi, Fumio Okura, Yasuyuki Matsushita, "Bilateral Normal Integration", ECCV 2022;
+implemented from the paper. The normal of each pixel predicts the steps to its four neighbours. A surface is assumed to
+be continuous on at least one side of a pixel in each direction, so of two opposite neighbours the one across the
+smaller step gets the weight: w_right = sigmoid(k ((s step_left)^2 - (s step_right)^2)), w_left = 1 - w_right, with
+steps in units of a pixel's width and s the cosine toward the viewer. Weights and depth are computed alternately,
+starting from equal weights, or (not in the paper) from the weights of a coarser solution: a discontinuity grows by a
+pixel or two per iteration, so a large image would need hundreds.
 """
 
 import numpy as np
@@ -16,10 +16,9 @@ import scipy.special
 from multishade.photometry.integration.graph import EdgeSystem, Int, PixelGraph, View, steps
 from multishade.photometry.solvers.observations import Float64
 
-# Outer iterations between fresh multigrid hierarchies once the weights have settled; the first few change
-# everything.
+# Outer iterations between new multigrid hierarchies; the weights change most in the first iterations.
 _RENEW_FIRST, _RENEW_EVERY = 4, 8
-# The weights change by percents a round, so three digits, warm-started, serve as well as an exact solution.
+# The weights change by percents per iteration, so three digits, warm-started, are as good as an exact solution.
 _LOOSE = 1e-3
 
 
@@ -33,20 +32,31 @@ def bilateral(
     tolerance: float,
     start: tuple[Float64, Int] | None = None,
 ) -> tuple[Float64, int, float]:
-    """The unknown x (N,), the iterations and the energy. normals: (N, 3), facing the camera; stops when the energy
-    changes by less than `tolerance` of itself. start: x (N,) of a coarser solution, and its component numbers (N,):
-    between two components a coarser solution knows nothing of jumps.
+    """Solve for the unknown of each pixel (depth, or its logarithm) with bilateral weights.
+
+    Args:
+        graph: N pixels and their neighbours.
+        normals: (N, 3) unit normals that face the camera.
+        view: The rays of the pixels.
+        system: The least squares over the graph's edges.
+        sharpness: k of the paper.
+        max_iterations: The largest number of iterations.
+        tolerance: Stop if the energy changes by less than this fraction of itself.
+        start: Unknowns (N,) of a coarser solution and its component numbers (N,); steps between two of its components
+            are unknown.
+
+    Returns:
+        The unknowns (N,), the number of iterations and the energy.
     """
     first, second = graph.first, graph.second
     forward, forward_scale = steps(normals[first], first, second, view)
     backward, backward_scale = steps(normals[second], second, first, view)
     forward_scale, backward_scale = forward_scale**2, backward_scale**2
-    # For an edge p -> q: which edge lies on the other side of p (ends at p), and on the other side of q; -1 if
-    # none.
+    # For an edge p -> q: the edge on the other side of p (it ends at p), and on the other side of q; -1 for none.
     behind, ahead = _opposite_edges(graph)
 
     def shares(jump: Float64) -> tuple[Float64, Float64]:
-        """How much of the trust of p and of q goes to the edge p -> q."""
+        """The fractions of the weight of p and of q that the edge p -> q gets."""
         squared = np.square(jump)
         return (
             _share(squared, squared[behind], behind, forward_scale, sharpness),
@@ -78,19 +88,19 @@ def bilateral(
         if iteration > 1 and abs(before - energy) <= tolerance * before:
             break
         forward_share, backward_share = shares(jump)
-    # One exact solution with the weights that were found.
+    # One exact solution with the final weights.
     return system.solve(weight, step, unknown), iteration, energy
 
 
 def _share(
     jump: Float64, opposite_jump: Float64, opposite: np.ndarray, scale: Float64, sharpness: float
 ) -> Float64:
-    """How much of a pixel's trust in one direction goes to this edge: all of it where there is no other."""
+    """The fraction of a pixel's weight in one direction that this edge gets: all of it if there is no other edge."""
     return np.where(opposite < 0, 1.0, scipy.special.expit(sharpness * scale * (opposite_jump - jump)))
 
 
 def _opposite_edges(graph: PixelGraph) -> tuple[np.ndarray, np.ndarray]:
-    """For each edge the one in line that ends where it starts, and the one that starts where it ends; -1 for none."""
+    """For each edge the collinear one that ends where it starts, and the one that starts where it ends; -1 for none."""
     starts = np.full((2, graph.size), -1)
     ends = np.full((2, graph.size), -1)
     direction = graph.across.astype(int)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels with a normal -> a graph of neighbours, the step in depth that each pair of neighbours asks for, and its
-least squares.
+"""Pixels with a normal -> a graph of neighbours, the step in depth between each pair, and their least squares.
 
-A surface point is P = origin + depth * ray (perspective: one origin, a ray a pixel; orthographic: one ray, an
-origin a pixel). Two neighbours p, q lie on one surface with normal m when m . (P_q - P_p) = 0. That is a difference
-equation in one unknown a pixel: depth itself for an orthographic camera, its logarithm for a perspective one
-(Durou, Queau, Courteille, "Normal integration: a survey", 2018, for the two forms). It is used as it stands, not as
-the derivative it tends to: so planes are exact at any resolution, and with m the mean of the two normals,
-orthographic spheres too.
+A surface point is P = origin + depth * ray (perspective: one origin, one ray per pixel; orthographic: one ray, one
+origin per pixel). Two neighbours p, q lie on one surface with normal m if m . (P_q - P_p) = 0. That is a difference
+equation in one unknown per pixel: depth itself for an orthographic camera, its logarithm for a perspective one (both
+forms: Durou, Queau, Courteille, "Normal integration: a survey", 2018). The difference equation is used, not its limit,
+the differential equation: so planes are exact at any resolution and, with m the mean of the two normals, orthographic
+spheres, too.
 """
 
 from dataclasses import dataclass
@@ -22,30 +21,37 @@ from multishade.photometry.solvers.observations import Bool, Float64
 
 Int = NDArray[np.intp]
 
-# A normal nearer to the silhouette than this, or behind it, is taken to be at this angle from the line of sight:
-# beyond it a depth step between neighbours is no longer a number, and visible surfaces do not face away.
+# A normal farther than this from the line of sight is turned back to this angle: beyond it the depth step between
+# neighbours is infinite, and visible surfaces do not face away.
 GRAZING_DEGREES = 89.0
 
 
 @dataclass(frozen=True)
 class PixelGraph:
-    """The N pixels that have a normal, and the E pairs of neighbours among them (right and lower neighbours)."""
+    """The N pixels that have a normal, and the E pairs of neighbours among them (right and lower neighbours).
 
-    valid: Bool  # (H, W)
-    component: NDArray[
-        np.int32
-    ]  # (H, W) 0 where not valid, then 1 to n: pixels joined through edges share a number
-    first: Int  # (E,) number of the left or upper pixel, counting valid pixels row by row
-    second: Int  # (E,) the right or lower one
-    across: Bool  # (E,) True for left-right pairs, False for upper-lower
+    Attributes:
+        valid: (H, W) bool.
+        component: (H, W) 0 where not valid, else 1 to n: connected pixels share a number.
+        first: (E,) number of the left or upper pixel, counting valid pixels row by row.
+        second: (E,) number of the right or lower pixel.
+        across: (E,) True for left-right pairs, False for upper-lower ones.
+    """
+
+    valid: Bool
+    component: NDArray[np.int32]
+    first: Int
+    second: Int
+    across: Bool
 
     @property
     def size(self) -> int:
+        """N, the number of pixels."""
         return int(self.valid.sum())
 
 
 def pixel_graph(valid: Bool) -> PixelGraph:
-    """Number the True pixels of (H, W), and join each to its right and its lower neighbour where both are True."""
+    """Number the true pixels of (H, W), and connect each with its right and its lower neighbour if both are true."""
     number = np.cumsum(valid.reshape(-1)).reshape(valid.shape) - 1
     right = valid[:, :-1] & valid[:, 1:]
     down = valid[:-1] & valid[1:]
@@ -61,24 +67,36 @@ def pixel_graph(valid: Bool) -> PixelGraph:
 
 @dataclass(frozen=True)
 class View:
-    """How the camera sees the N pixels of a graph: the point at depth d is origin + d * ray, camera frame."""
+    """The rays of the N pixels of a graph: the point at depth d is origin + d * ray in the camera frame.
 
-    origins: Float64  # (N, 3) scene units; zero for a perspective camera
-    rays: Float64  # (N, 3) through the pixel's centre, z = -1
-    pixel: (
-        float  # width of a pixel: at depth 1 for a perspective camera, in scene units for an orthographic one
-    )
+    Attributes:
+        origins: (N, 3) scene units; zero for a perspective camera.
+        rays: (N, 3) through the centres of the pixels, with z = -1.
+        pixel: Width of a pixel: at depth 1 for a perspective camera, in scene units for an orthographic one.
+        perspective: Whether the camera is a perspective one.
+    """
+
+    origins: Float64
+    rays: Float64
+    pixel: float
     perspective: bool
 
     def points(self, depth: Float64) -> Float64:
-        """(N, 3) surface points of N depths."""
+        """Compute the surface points (N, 3) of N depths."""
         return self.origins + depth[:, None] * self.rays
 
 
 def view_of(graph: PixelGraph, camera: Float64 | None, pixel_size: float) -> View:
-    """The view through (3, 3) intrinsics, in pixels from the outer corner of the top-left pixel.
+    """Compute the rays of a graph's pixels.
 
-    None: an orthographic camera, whose pixels are `pixel_size` apart and whose axis goes through the image's centre.
+    Args:
+        graph: The pixels.
+        camera: (3, 3) intrinsics in pixels, origin at the outer corner of the top-left pixel, skew allowed; None: an
+            orthographic camera whose axis goes through the image's centre.
+        pixel_size: Distance of neighbouring pixels of an orthographic camera.
+
+    Returns:
+        The view.
     """
     height, width = graph.valid.shape
     rows, columns = np.nonzero(graph.valid)
@@ -97,7 +115,7 @@ def view_of(graph: PixelGraph, camera: Float64 | None, pixel_size: float) -> Vie
 
 
 def facing(normals: Float64, view: View) -> Float64:
-    """(N, 3) unit normals, those that graze or face away turned back to GRAZING_DEGREES from the line of sight."""
+    """Turn unit normals (N, 3) that graze or face away back to GRAZING_DEGREES from the line of sight."""
     toward = -view.rays / np.linalg.norm(view.rays, axis=1, keepdims=True)
     cosine = np.einsum("ni,ni->n", normals, toward)
     least = np.cos(np.radians(GRAZING_DEGREES))
@@ -107,42 +125,46 @@ def facing(normals: Float64, view: View) -> Float64:
     result = normals.copy()
     sideways = normals[turned] - cosine[turned, None] * toward[turned]
     length = np.linalg.norm(sideways, axis=1, keepdims=True)
-    # A normal straight away from the camera says nothing about where the surface goes; it counts as grazing, and
-    # weighs little.
+    # A normal exactly opposite to the viewer has no sideways direction; it counts as grazing, with little weight.
     sideways = np.divide(sideways, length, out=np.zeros_like(sideways), where=length > 0)
     result[turned] = least * toward[turned] + np.sqrt(1 - least**2) * sideways
     return result
 
 
 def steps(normals: Float64, start: Int, stop: Int, view: View) -> tuple[Float64, Float64]:
-    """What planes with these normals, seen at the pixels `start`, ask of the unknown at the pixels `stop`.
+    """Predict the change of the unknown from one pixel to another by planes through the first.
 
-    normals: (E, 3), not necessarily of unit length. Returns (step, weight), each (E,): the unknown at stop minus the
-    unknown at start, and how squarely the plane is seen: weight * (difference - step) is the distance from the plane in
-    widths of a pixel.
+    Args:
+        normals: (E, 3) normals of the planes, of any length.
+        start: (E,) pixels that the planes go through.
+        stop: (E,) pixels for which the unknown is predicted.
+        view: The rays of the pixels.
+
+    Returns:
+        step (E,): the unknown at `stop` minus that at `start`. weight (E,): weight * (difference - step) is the
+        distance from the plane in widths of a pixel.
     """
     least = 0.5 * np.cos(np.radians(GRAZING_DEGREES))
-    here = np.maximum(-np.einsum("ei,ei->e", normals, view.rays[start]), least)
-    there = np.maximum(-np.einsum("ei,ei->e", normals, view.rays[stop]), least)
+    at_start = np.maximum(-np.einsum("ei,ei->e", normals, view.rays[start]), least)
+    at_stop = np.maximum(-np.einsum("ei,ei->e", normals, view.rays[stop]), least)
     if view.perspective:
-        return np.log(here / there), (here + there) / (2 * view.pixel)
+        return np.log(at_start / at_stop), (at_start + at_stop) / (2 * view.pixel)
     aside = np.einsum("ei,ei->e", normals, view.origins[stop] - view.origins[start])
-    return aside / here, here / view.pixel
+    return aside / at_start, at_start / view.pixel
 
 
 class EdgeSystem:
-    """Weighted least squares over the graph's edges: minimise sum w (x_second - x_first - step)^2 + sum a (x -
-    prior)^2.
+    """Weighted least squares over a graph's edges: minimises sum w (x_second - x_first - step)^2 + sum a (x - prior)^2.
 
-    The matrix keeps its pattern while the weights change, and the multigrid hierarchy that preconditions it is
-    kept, too, until it is told to be made anew.
+    The pattern of the matrix does not change with the weights. The multigrid hierarchy that preconditions it is reused
+    until `renew` is set.
     """
 
     def __init__(self, graph: PixelGraph, anchor: Float64, prior: Float64) -> None:
-        """anchor, prior: (N,) weight and value of what is known of the unknown."""
+        """Set up the system. anchor, prior: (N,) weight and value of the known part of the unknown."""
         self.graph, self.anchor, self.prior = graph, anchor, prior
         size, edges = graph.size, len(graph.first)
-        # Which entry of (edges twice, then the diagonal) each place of the CSR matrix holds.
+        # The entry (edges twice, then the diagonal) at each place of the CSR matrix.
         entries = scipy.sparse.coo_matrix(
             (
                 np.arange(1, 2 * edges + size + 1),
@@ -164,8 +186,20 @@ class EdgeSystem:
     def solve(
         self, weight: Float64, step: Float64, guess: Float64, tolerance: float = 1e-8, renew: bool = True
     ) -> Float64:
-        """The x (N,) that fits best. weight, step: (E,). guess: (N,) to start from; tolerance: relative residual;
-        renew: whether to make the multigrid hierarchy anew.
+        """Solve for x.
+
+        Args:
+            weight: (E,) weights of the edges.
+            step: (E,) differences across the edges.
+            guess: (N,) start of the iteration.
+            tolerance: Relative residual.
+            renew: Whether to compute the multigrid hierarchy again.
+
+        Returns:
+            x (N,).
+
+        Raises:
+            ArithmeticError: If conjugate gradients do not converge.
         """
         import pyamg
         import scipy.sparse.linalg
@@ -185,8 +219,7 @@ class EdgeSystem:
             + self.anchor * self.prior
         )
         if self._multigrid is None or renew:
-            # Ruge-Stueben: these matrices are what it was made for, and unlike smoothed aggregation it draws no
-            # random numbers.
+            # Ruge-Stueben is made for such matrices and, unlike smoothed aggregation, uses no random numbers.
             self._multigrid = pyamg.ruge_stuben_solver(matrix, max_coarse=200)
         solution, failed = scipy.sparse.linalg.cg(
             matrix,
@@ -202,7 +235,7 @@ class EdgeSystem:
         return self._shifted(np.asarray(solution))
 
     def _shifted(self, solution: Float64) -> Float64:
-        """With the best constant for each anchored component: the last thing that iterations get right."""
+        """Add the best constant to each anchored component: iterations converge slowest in it."""
         label = self._label
         pull = np.bincount(label, self.anchor * (self.prior - solution))
         return solution + (pull / np.where(self._held > 0, self._held, 1))[label]

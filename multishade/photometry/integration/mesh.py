@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A depth map -> a triangle mesh in the camera frame, facing the camera; mesh.export writes it as PLY or GLB."""
+"""A depth map -> a triangle mesh in the camera frame, facing the camera; its `export` writes PLY or GLB."""
 
 from typing import TYPE_CHECKING
 
@@ -13,20 +13,29 @@ if TYPE_CHECKING:
     import trimesh
 
 
-def surface(
+def mesh_from_depth(
     depth: ArrayLike,
     mask: ArrayLike | None = None,
     camera: ArrayLike | None = None,
     pixel_size: float = 1.0,
     cut_degrees: float | None = None,
 ) -> "trimesh.Trimesh":
-    """One vertex a pixel, two triangles for four neighbours, one for three.
+    """Triangulate a depth map: one vertex for each pixel, two triangles for four neighbours, one for three.
 
-    depth: (H, W) distance along the camera's z axis; NaN and infinity are no surface. mask: (H, W), zero off the
-    object. camera: (3, 3) intrinsics, or None for an orthographic camera whose pixels are `pixel_size` apart and
-    whose axis goes through the image's centre. cut_degrees: triangles whose normal is farther than this from the
-    line of sight are left out (85 cuts at depth discontinuities). Vertices are in the camera frame: +x right, +y
-    up, +z to the camera.
+    Args:
+        depth: (H, W) distance along the camera's z axis; NaN and infinity are no surface.
+        mask: (H, W), zero off the object.
+        camera: (3, 3) intrinsics in pixels, origin at the outer corner of the top-left pixel; None: an orthographic
+            camera whose axis goes through the image's centre.
+        pixel_size: Distance of neighbouring pixels of an orthographic camera, in the unit of the depth.
+        cut_degrees: Leave out triangles whose normal is farther than this from the line of sight (85 cuts at depth
+            discontinuities); None: keep all.
+
+    Returns:
+        The mesh; vertices in the camera frame: +x right, +y up, +z to the camera.
+
+    Raises:
+        SolveError: If shapes do not match.
     """
     import trimesh
 
@@ -50,14 +59,14 @@ def surface(
 
     number = np.where(valid, np.cumsum(valid.reshape(-1)).reshape(valid.shape) - 1, -1)
     a, b, c, d = number[:-1, :-1], number[:-1, 1:], number[1:, :-1], number[1:, 1:]
-    # Counter-clockwise as the camera sees them. With one corner missing the other three still make a triangle.
+    # Counter-clockwise as seen from the camera. If one corner is missing, the other three still form a triangle.
     corners = ((a, c, d, None), (a, d, b, None), (a, c, b, d), (b, c, d, a))
     faces = []
     for one, two, three, absent in corners:
-        here = (one >= 0) & (two >= 0) & (three >= 0)
+        present = (one >= 0) & (two >= 0) & (three >= 0)
         if absent is not None:
-            here &= absent < 0
-        faces.append(np.stack([one[here], two[here], three[here]], axis=1))
+            present &= absent < 0
+        faces.append(np.stack([one[present], two[present], three[present]], axis=1))
     triangles = np.concatenate(faces)
     if cut_degrees is not None:
         corner = vertices[triangles]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normals -> depth: by least squares ("poisson"), or with the depth's jumps kept ("bilateral")."""
+"""Normals -> depth: by least squares ("poisson"), or with discontinuities preserved ("bilateral")."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ import scipy.ndimage
 from numpy.typing import ArrayLike, NDArray
 
 from multishade.errors import SolveError
+from multishade.geometry.boxes import bounding_box
 from multishade.photometry.integration.bilateral import bilateral
 from multishade.photometry.integration.graph import (
     EdgeSystem,
@@ -20,32 +21,37 @@ from multishade.photometry.integration.graph import (
     steps,
     view_of,
 )
-from multishade.photometry.integration.mesh import surface
+from multishade.photometry.integration.mesh import mesh_from_depth
 from multishade.photometry.solvers.observations import Bool, Float64
 
-__all__ = ["INTEGRATORS", "Depth", "integrate", "surface"]
+__all__ = ["INTEGRATORS", "Depth", "integrate", "mesh_from_depth"]
 
 INTEGRATORS = ("poisson", "bilateral")
-# Halving stops above this extent: coarser pixels cannot tell a bend from a jump.
+# Pixels across at which halving stops: coarser images cannot distinguish a bend from a discontinuity.
 COARSEST = 144
 
 
 @dataclass(frozen=True)
 class Depth:
-    """An integrated surface, and what of it the normals could not tell.
+    """An integrated surface.
 
-    Each component (pixels that hang together) has one constant that normals do not determine: an offset for an
-    orthographic camera, a factor for a perspective one. `anchored` says for which the depth prior settled it; the
-    others are put at mean depth 0 (orthographic) or at geometric mean depth 1 (perspective).
+    Normals leave one constant undetermined for each connected component: an offset for an orthographic camera, a factor
+    for a perspective one. A component that the depth prior does not determine is placed at mean depth 0 (orthographic)
+    or at geometric mean depth 1 (perspective).
+
+    Attributes:
+        depth: (H, W) distance along the camera's z axis, larger is farther; NaN where there is no normal.
+        component: (H, W) number of the component, 1 to n; 0 where there is no normal.
+        anchored: (n,) whether the depth prior determines the constant of component 1 to n.
+        iterations: Iterations of the method at full resolution.
+        energy: The remaining misfit: sum of squared distances from the planes of the normals, in pixels.
     """
 
-    depth: (
-        Float64  # (H, W) distance along the camera's z axis, larger is farther; NaN where there is no normal
-    )
-    component: NDArray[np.int32]  # (H, W) 1 to n, 0 where there is no normal
-    anchored: Bool  # (n,) of component 1 to n
-    iterations: int  # rounds of the method, at full resolution
-    energy: float  # the remaining misfit, sum of squared distances from the normals' planes in pixels
+    depth: Float64
+    component: NDArray[np.int32]
+    anchored: Bool
+    iterations: int
+    energy: float
 
 
 def integrate(
@@ -61,19 +67,30 @@ def integrate(
     tolerance: float = 1e-4,
     coarse_to_fine: bool = True,
 ) -> Depth:
-    """Find the depth map whose surface has these normals.
+    """Integrate normals to a depth map.
 
-    normal: (H, W, 3), camera frame (+x right, +y up, +z to the camera). mask: (H, W), zero off the object; pixels
-    whose normal is zero or not finite are holes, too, and are not filled. camera: (3, 3) intrinsics in pixels,
-    origin at the outer corner of the top-left pixel (a pixel's centre is at + 0.5); None for orthographic, where
-    pixels are `pixel_size` apart and depth is in the same unit. method: "poisson" (least squares, smooth over
-    jumps) or "bilateral" (Cao et al. 2022; `sharpness` is its k, stops after `max_iterations` or when the energy
-    changes by less than `tolerance` of itself). coarse_to_fine: whether "bilateral" starts an object of some 300
-    pixels or more from its solution at every second pixel: jumps are then found in a tenth of the time.
+    Args:
+        normal: (H, W, 3) in the camera frame (+x right, +y up, +z to the camera). Pixels whose normal is zero or not
+            finite are holes and are not filled.
+        mask: (H, W), zero off the object.
+        camera: (3, 3) intrinsics in pixels, origin at the outer corner of the top-left pixel (its centre is at 0.5);
+            None: an orthographic camera.
+        method: "poisson" (least squares, smooth across discontinuities) or "bilateral" (Cao et al., ECCV 2022).
+        depth_prior: (H, W) depths known from another source, not finite where they are unknown.
+        prior_weight: Weight of one known depth relative to one equation of a frontal normal. With a prior everywhere,
+            normals decide up to a distance of some 1 / sqrt(prior_weight) pixels, and the prior beyond.
+        pixel_size: Distance of neighbouring pixels of an orthographic camera; depth is in the same unit.
+        sharpness: k of "bilateral".
+        max_iterations: The largest number of iterations of "bilateral".
+        tolerance: "bilateral" stops if the energy changes by less than this fraction of itself.
+        coarse_to_fine: Whether "bilateral" starts an object of some 300 pixels or more from the solution at every
+            second pixel, which finds discontinuities in a tenth of the time.
 
-    depth_prior: (H, W) depths known from elsewhere, not finite where nothing is known; prior_weight: what one of
-    them counts against one equation of a frontal normal. With a prior everywhere, normals rule up to some 1 /
-    sqrt(prior_weight) pixels and the prior beyond. Raises SolveError.
+    Returns:
+        Depth, connected components, and how well the surface fits.
+
+    Raises:
+        SolveError: If an argument has a wrong shape or value, or no pixel has a normal.
     """
     field, valid = _checked(normal, mask)
     if method not in INTEGRATORS:
@@ -105,9 +122,9 @@ def integrate(
 
 
 def _extent(valid: Bool) -> int:
-    """The shorter side of the box around what is valid, in pixels."""
-    rows, columns = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
-    return int(min(np.ptp(rows), np.ptp(columns)) + 1)
+    """The shorter side of the box around the valid pixels."""
+    box = bounding_box(valid)
+    return min(box.width, box.height) if box else 0
 
 
 def _half_size(
@@ -119,7 +136,7 @@ def _half_size(
     pixel_size: float,
     options: dict[str, Any],
 ) -> Depth:
-    """The bilateral solution of every second row and column; normals are picked, not averaged over a jump."""
+    """The bilateral solution at every second row and column; normals are not averaged across discontinuities."""
     kept = np.s_[::2, ::2]
     intrinsics = _intrinsics(camera)
     if intrinsics is not None:
@@ -132,7 +149,7 @@ def _half_size(
 
 
 def _refined(coarse: Depth, graph: PixelGraph, normals: Float64, view: View) -> tuple[Float64, Int]:
-    """The coarse unknown carried to every pixel along the plane of its own normal, and the coarse component numbers."""
+    """The coarse unknown, extrapolated to each pixel in the plane of its normal, and the coarse component numbers."""
     depth = np.full(graph.valid.shape, np.nan)
     depth[::2, ::2] = coarse.depth
     component = np.zeros(graph.valid.shape, np.intp)
@@ -142,9 +159,9 @@ def _refined(coarse: Depth, graph: PixelGraph, normals: Float64, view: View) -> 
     )
     source = (nearest[0][graph.valid], nearest[1][graph.valid])
     number = np.cumsum(graph.valid.reshape(-1)).reshape(graph.valid.shape) - 1
-    there, _ = steps(normals, np.arange(graph.size), number[source], view)
+    toward_source, _ = steps(normals, np.arange(graph.size), number[source], view)
     known = np.log(depth[source]) if view.perspective else depth[source]
-    return known - there, component[source]
+    return known - toward_source, component[source]
 
 
 def _checked(normal: ArrayLike, mask: ArrayLike | None) -> tuple[Float64, Bool]:
@@ -178,7 +195,7 @@ def _intrinsics(camera: ArrayLike | None) -> Float64 | None:
 def _anchors(
     depth_prior: ArrayLike | None, graph: PixelGraph, view: View, prior_weight: float
 ) -> tuple[Float64, Float64]:
-    """Weight (0 where nothing is known) and value of the prior at each pixel of the graph, in terms of the unknown."""
+    """Weight (0 where the depth is unknown) and value of the prior at each pixel, in terms of the unknown."""
     if depth_prior is None:
         return np.zeros(graph.size), np.zeros(graph.size)
     known = np.asarray(depth_prior, dtype=np.float64)
@@ -199,7 +216,7 @@ def _anchors(
 def _placed(
     unknown: Float64, graph: PixelGraph, view: View, anchor: Float64, iterations: int, energy: float
 ) -> Depth:
-    """The unknown as a depth map, the free constant of each component without an anchor set."""
+    """The unknown as a depth map; sets the free constant of each component that has no anchor."""
     label = graph.component[graph.valid]
     count = int(label.max())
     anchored = np.bincount(label, anchor, count + 1)[1:] > 0

@@ -22,27 +22,34 @@ from multishade.photometry.solvers.solution import (
     Fit,
     Kernel,
     Solution,
-    assemble,
     available_cores,
     blank_fields,
     fit_blocks,
     over_threads,
+    to_images,
 )
 
-# Pixels a block: planes of 64 KB, so that some thirty of them stay in the second-level cache.
+# Pixels in a block: planes of 64 KB, so that some thirty of them fit into the second-level cache.
 BLOCK = 16384
 # OpenBLAS multiplies thin matrices fastest (no packing) while M * N * K stays below a million.
 _SMALL_PRODUCT = 1_000_000
-# Pixels from which the compiled solver is taken unasked: below, loading it costs more than it saves.
+# Pixels from which the compiled solver is the default: for fewer, loading it costs more than it saves.
 WORTH_COMPILING = 1 << 16
 
 
 def ols(observations: Observations, workers: int | None = None) -> Solution:
-    """Ordinary least squares over all K lights: b = (L^T L)^-1 L^T I, the paper's formula taken at its word.
+    """Solve by ordinary least squares over all K lights: b = (L^T L)^-1 L^T I (Woodham 1980), RoSE's formula verbatim.
 
-    A light in attached shadow reads 0 where the model says a negative number, so shadowed pixels lean toward
-    the lights; use the other methods unless this very formula is wanted. Not determined: lights in one plane,
-    or fewer than three lit.
+    A light in attached shadow measures 0 where the model predicts a negative value, so normals of partly shadowed
+    pixels are biased toward the lights: prefer the other methods unless exactly this formula is needed. Pixels are not
+    determined if the lights lie in one plane or fewer than three are lit.
+
+    Args:
+        observations: Images and lights.
+        workers: Threads; None: one for each core.
+
+    Returns:
+        The solution.
     """
     directions = observations.directions
     count = len(directions)
@@ -79,10 +86,19 @@ def ols(observations: Observations, workers: int | None = None) -> Solution:
 def ols_masked(
     observations: Observations, ridge: float = 1e-6, workers: int | None = None, compiled: bool | None = None
 ) -> Solution:
-    """Least squares over the lights whose image is above 0, with a small ridge: what RoSE's published code does.
+    """Solve by least squares over the lights whose image is above 0, with a small ridge, as RoSE's published code.
 
-    Exact for attached shadow without noise. With noise it takes in shadowed lights whose noise is positive; `relu`
-    does not. compiled: see `thresholded`.
+    Exact for attached shadow without noise. With noise, shadowed lights whose noise is positive are used, too; `relu`
+    avoids that.
+
+    Args:
+        observations: Images and lights.
+        ridge: Added to the diagonal of the normal equations.
+        workers: Threads; None: one for each core.
+        compiled: As for `thresholded`.
+
+    Returns:
+        The solution.
     """
     return _solve_lit(observations, ridge, 0.0, 0.0, workers, compiled)
 
@@ -95,12 +111,24 @@ def thresholded(
     workers: int | None = None,
     compiled: bool | None = None,
 ) -> Solution:
-    """Least squares over the lights above tau, a part of the pixel's largest value unless `relative_to` says otherwise.
+    """Solve by least squares over the lights above a threshold.
 
-    relative_to: "pixel" suits photographs (albedo varies); "image", the largest value inside the mask, and "absolute",
-    the images' own unit, suit shading (noise has one level everywhere).
-    compiled: whether grey images go through `compiled`, which agrees to rounding and is several times as fast; None
-    takes it for images that are large enough to pay for loading it, where numba is installed.
+    Args:
+        observations: Images and lights.
+        tau: The threshold.
+        relative_to: The unit of `tau`. "pixel": the pixel's largest value, for photographs (albedo varies). "image"
+            (the largest value inside the mask) and "absolute" (the unit of the images): for shading, whose noise is the
+            same everywhere.
+        ridge: Added to the diagonal of the normal equations.
+        workers: Threads; None: one for each core.
+        compiled: Whether grey images are solved by `numba_kernels`, whose results agree up to rounding and which are
+            several times as fast. None: if numba is installed and the images are large enough.
+
+    Returns:
+        The solution.
+
+    Raises:
+        SolveError: If `tau` or `relative_to` is invalid, or `compiled` is set without numba.
     """
     if not (0 <= tau < 1 or (relative_to == "absolute" and tau >= 0)):
         raise SolveError(f"tau: {tau:g}; expected a fraction from 0 to below 1 of the largest value")
@@ -146,7 +174,7 @@ def _solve_compiled(
         block = -(-pixels // (available_cores() if workers is None else workers) // TILE) * TILE
 
     def run(start: int) -> None:
-        # The last block is moved back, so that none is shorter than a tile; its overlap is computed twice, alike.
+        # The last block is moved back, so that none is shorter than a tile; the overlap is computed twice, equally.
         start = max(0, min(start, pixels - block))
         stop = min(start + block, pixels)
         if in_place:
@@ -165,11 +193,11 @@ def _solve_compiled(
             observations.refuse_non_finite(start, stop)
 
     over_threads(run, range(0, pixels, block), workers)
-    return assemble(observations, fields)
+    return to_images(observations, fields)
 
 
 def peak(observations: Observations) -> float:
-    """The largest grey value inside the mask, 0 for an empty mask."""
+    """Return the largest grey value inside the mask, 0 for an empty mask."""
     largest = 0.0
     for start in range(0, len(observations.mask), BLOCK):
         stop = start + BLOCK
@@ -180,7 +208,7 @@ def peak(observations: Observations) -> float:
 
 
 def masked_kernel(observations: Observations, ridge: float, tau: float = 0.0, floor: float = 0.0) -> Kernel:
-    """A kernel for least squares over the lights above max(0, floor, tau times the pixel's largest value)."""
+    """Return a kernel for least squares over the lights above max(0, floor, tau times the pixel's largest value)."""
     directions = observations.directions
     count = len(directions)
     lights = directions.astype(np.float32)
@@ -214,12 +242,12 @@ def masked_kernel(observations: Observations, ridge: float, tau: float = 0.0, fl
         total += matrix[2]
         matrix[:3] += np.float32(ridge)
         solution, determinant, inverse_trace = solve_symmetric(matrix, right)
-        room = spread(determinant, total)
+        spreads = spread(determinant, total)
         lit = np.rint(total)
-        doubtful = np.flatnonzero((room < SAFE_SPREAD) & (lit >= 3))
+        doubtful = np.flatnonzero((spreads < SAFE_SPREAD) & (lit >= 3))
         if len(doubtful):
             exact = fit_weighted(grey[:, doubtful], used[:, doubtful], directions, ridge)
-            solution[:, doubtful], room[doubtful], inverse_trace[doubtful] = exact
+            solution[:, doubtful], spreads[doubtful], inverse_trace[doubtful] = exact
 
         misfit = np.empty(size, np.float32)
         for part in parts:
@@ -236,7 +264,7 @@ def masked_kernel(observations: Observations, ridge: float, tau: float = 0.0, fl
             solution,
             np.sqrt(misfit / total),
             confidence(misfit, total, squared, inverse_trace),
-            usable(solution, room, lit),
+            usable(solution, spreads, lit),
             used.astype(np.float32) if want_weights else None,
             finite=bool(np.isfinite(right.sum())),
         )

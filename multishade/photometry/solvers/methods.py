@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images under known lights -> normals, albedo, residual and confidence: one interface over every method."""
+"""Images under known distant lights -> normals, albedo, residual and confidence, by any of the methods."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -32,19 +32,26 @@ def solve(
     grey: str = "luminance",
     **options: Any,
 ) -> Solution:
-    """Recover the normal, the albedo and how far to trust them, pixel by pixel, from images under known
-    distant lights.
+    """Recover normal and albedo of every pixel from images under known distant lights (Woodham 1980).
 
-    intensities: (K, H, W) or (K, H, W, 3), scene-linear, K >= 3; float16, float32, float64, or unsigned
-    integers, which are read as fractions of full scale. directions: (K, 3) unit vectors toward the lights,
-    camera frame (+x right, +y up, +z to the camera). mask: (H, W), zero off the object. method: a key of
-    METHODS. light_intensities: (K,) or, for RGB, (K, 3); images are divided by them. grey: "luminance" or
-    "mean", how RGB becomes the one number that is fitted (the albedo keeps its colour). options: the method's
-    own, see its docstring; `workers` (threads) is everyone's.
+    Pixels with fewer than three lit lights, or whose lit lights lie in one plane, are not `determined`.
 
-    Raises SolveError for an unknown method or option, NaN inside the mask, lights that are not unit vectors,
-    and sizes that do not match. Pixels with fewer than three lit lights, or whose lights lie in one plane,
-    are not `determined`.
+    Args:
+        intensities: (K, H, W) grey or (K, H, W, 3) RGB images, scene-linear, K >= 3; float16, float32, float64, or
+            unsigned integers, which are read as fractions of full scale.
+        directions: (K, 3) unit vectors toward the lights in the camera frame (+x right, +y up, +z to the camera).
+        mask: (H, W), zero off the object.
+        method: A key of METHODS: "ols", "ols_masked", "thresholded", "relu" or "robust".
+        light_intensities: (K,) or, for RGB, (K, 3); images are divided by them.
+        grey: "luminance" or "mean": how RGB becomes the number that is fitted. The albedo keeps its colour.
+        **options: Options of the method, see its docstring. All methods have `workers`, the number of threads.
+
+    Returns:
+        The solution, at the size of the images.
+
+    Raises:
+        SolveError: If the method or an option is unknown, a value inside the mask is NaN, a light is not a unit vector,
+            or sizes do not match.
     """
     if method not in METHODS:
         raise SolveError(f"method: {method!r} is not known; choose from {', '.join(METHODS)}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Least squares over lit lights as one compiled pass: grey stack -> the fields of a Solution, at the speed of memory.
+"""Least squares over lit lights in one compiled pass: grey stack -> the fields of a Solution, at the speed of memory.
 
 The same arithmetic as `closed_form.masked_kernel`, fused: NumPy writes every intermediate plane to the cache and
 reads it back, which costs five to ten passes; here a tile of pixels stays in the first-level cache from the images to
-the answer. Needs numba, which compiles on the first call (seconds) and keeps the result on disk.
+the result. Needs numba, which compiles on the first call (seconds) and stores the result on disk.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from multishade.photometry.solvers.normal_equations import (
 )
 from multishade.photometry.solvers.observations import Bool, Float32, Float64
 
-# Pixels a tile: eleven planes and four rows of images fill half of a 32 KB first-level cache. A constant, so that the
-# compiler can prove that planes do not overlap, without which it does not use vector instructions.
+# Pixels in a tile: eleven planes and four rows of images fill half of a 32 KB first-level cache. A constant, so that
+# the compiler can prove that planes do not overlap, which it needs to use vector instructions.
 TILE = 512
 _f = np.float32
-# The kernels below carry no annotations: numba infers types from the call, and reads annotations as nothing.
+# The kernels have no annotations: numba infers types from the call and ignores annotations.
 _SPREAD_SCALE = _f(27)
 
 
@@ -125,7 +125,7 @@ def _invert(ridge, tile):  # type: ignore[no-untyped-def]
 
 @_compile
 def _refine(stack, pixels, start, lights, ridge, i, tile):  # type: ignore[no-untyped-def]
-    """Pixel i of the tile again in float64: its lights lie so close to a plane that float32 would lose the answer."""
+    """Solve pixel i of the tile again in float64: its lights lie so close to a plane that float32 is not accurate."""
     xx, yy, zz, yz, xz, xy, rx, ry, rz, total = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(lights.shape[0]):
         value = stack[k * pixels + start + i]
@@ -151,9 +151,11 @@ def _refine(stack, pixels, start, lights, ridge, i, tile):  # type: ignore[no-un
     tile[TILE + i] = (cxy * rx + cyy * ry + cyz * rz) / determinant
     tile[2 * TILE + i] = (cxz * rx + cyz * ry + czz * rz) / determinant
     tile[3 * TILE + i] = (cxx + cyy + czz) / determinant
-    # The ridge would make lights in one plane look spread: det(A) out of B = A + ridge I.
-    bare = determinant - ridge * (cxx + cyy + czz) + ridge * ridge * (xx + yy + zz) - ridge * ridge * ridge
-    tile[5 * TILE + i] = 27.0 * bare / (total * total * total)
+    # The ridge would make lights in one plane appear spread: det(A) from B = A + ridge I.
+    without_ridge = (
+        determinant - ridge * (cxx + cyy + czz) + ridge * ridge * (xx + yy + zz) - ridge * ridge * ridge
+    )
+    tile[5 * TILE + i] = 27.0 * without_ridge / (total * total * total)
 
 
 @_compile
@@ -193,7 +195,7 @@ def _place(plane, field):  # type: ignore[no-untyped-def]
 
 @_compile
 def _finish(start, mask, normal, albedo, residual, confidence, determined, tile):  # type: ignore[no-untyped-def]
-    """Lengths, confidence and the test for degenerate pixels; then everything goes to its place."""
+    """Compute lengths, confidence and the test for degenerate pixels, and write all results."""
     inside = mask[start : start + TILE]
     for i in range(TILE):
         tile[5 * TILE + i] = tile[5 * TILE + i] if inside[i] else _f(0)
@@ -207,8 +209,8 @@ def _finish(start, mask, normal, albedo, residual, confidence, determined, tile)
         length = np.sqrt(squared)
         variance = tile[10 * TILE + i] / squared + _f(ASSUMED_MISFIT)
         variance = variance / max(total - _f(2), _f(1)) * tile[3 * TILE + i] * _f(PER_SQUARED_RADIAN)
-        # Into places that are done with. What is not determined may be NaN here, so it is replaced, not multiplied
-        # away.
+        # Overwrites planes that are no longer needed. Values of pixels that are not determined may be NaN, so they are
+        # replaced, not multiplied by 0.
         tile[i] = x / length if good > _f(0) else _f(0)
         tile[TILE + i] = y / length if good > _f(0) else _f(0)
         tile[2 * TILE + i] = z / length if good > _f(0) else _f(0)
@@ -216,7 +218,7 @@ def _finish(start, mask, normal, albedo, residual, confidence, determined, tile)
         tile[7 * TILE + i] = length if good > _f(0) else _f(0)
         tile[8 * TILE + i] = np.sqrt(tile[10 * TILE + i] / total) if good > _f(0) else _f(0)
         tile[9 * TILE + i] = _f(1) / (_f(1) + variance) if good > _f(0) else _f(0)
-    # Slices, not [start + i]: an index that might be negative is checked one by one, and the loop stays scalar.
+    # Slices, not [start + i]: an index that might be negative is checked each time, and the loop stays scalar.
     unit = normal[3 * start : 3 * (start + TILE)]
     for i in range(TILE):
         unit[3 * i] = tile[i]
@@ -247,7 +249,7 @@ def _solve_range(  # type: ignore[no-untyped-def]
     confidence,
     determined,
 ):
-    """Tiles from pixel first to last; one that would pass the last of all is moved back. True if all was finite."""
+    """Solve the tiles from pixel first to last; the last tile is moved back to fit. True if all input is finite."""
     tile = np.empty(11 * TILE, np.float32)
     finite = True
     for begin in range(first, last, TILE):
@@ -260,7 +262,7 @@ def _solve_range(  # type: ignore[no-untyped-def]
             continue
         _accumulate(stack, pixels, start, lights, tau, floor, tile)
         _invert(ridge, tile)
-        # Counted first, since the count runs in vector instructions and most tiles have none.
+        # Counted first: counting runs in vector instructions, and most tiles have none.
         doubtful, odd = 0, 0
         for i in range(TILE):
             doubtful += tile[5 * TILE + i] < _f(SAFE_SPREAD) and tile[4 * TILE + i] > _f(2.5)
@@ -283,12 +285,18 @@ def solve_lit(
     fields: tuple[Float32, Float32, Float32, Float32, Bool],
     pixels: range,
 ) -> bool:
-    """Least squares over the lights above max(0, floor, tau * pixel's largest), for those of `pixels` inside the
-    mask.
+    """Solve by least squares over the lights above max(0, floor, tau * the pixel's largest value).
 
-    grey: (K, N) float32, contiguous, N >= TILE. directions: (K, 3). mask: (N,). limits: ridge, tau, floor. fields:
-    normal (N, 3), albedo, residual, confidence and determined (N,), written in place. pixels: of step 1; threads take
-    one range each. Returns False if a value that was read is NaN or infinite.
+    Args:
+        grey: (K, N) float32, contiguous, N >= TILE.
+        directions: (K, 3) unit vectors toward the lights.
+        mask: (N,) the pixels to solve.
+        limits: ridge, tau, floor.
+        fields: normal (N, 3), albedo, residual, confidence and determined (N,); written in place.
+        pixels: The range to solve, of step 1; each thread takes one.
+
+    Returns:
+        False if a value that was read is NaN or infinite.
     """
     assert grey.shape[1] >= TILE and grey.flags.c_contiguous and grey.dtype == np.float32
     lights = np.ascontiguousarray(directions, dtype=np.float32)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images, lights, mask -> checked observations, read as grey float32 blocks of pixels; what every solver
-starts from.
+"""Images, lights, mask -> checked observations, read as grey float32 blocks of pixels: the input of every solver.
 
 A grey value is the same linear mix of the channels for every method, divided by the light's intensity. Blocks
 keep the working set in the processor's cache, whatever the size of the images.
@@ -19,14 +18,14 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-# DiLiGenT's published row comes from MATLAB's rgb2gray (Rec.601 luma); "mean" is what RoSE feeds to its
-# network.
+# How RGB becomes grey. DiLiGenT's published results come from MATLAB's rgb2gray (Rec.601 luma), not from Rec.709
+# luminance (`imaging.color`); "mean" is the input of RoSE's network.
 GREY_WEIGHTS = {"luminance": (0.2989, 0.5870, 0.1140), "mean": (1 / 3, 1 / 3, 1 / 3)}
 
 
 @dataclass(frozen=True)
 class Observations:
-    """What was seen under which light. Made by `observe`; N = H * W pixels, row by row."""
+    """Images and their lights, checked by `observe`; N = H * W pixels, row by row."""
 
     stack: NDArray[Any]  # (K, N) or (K, N, 3), the caller's type, not copied
     directions: Float64  # (K, 3) unit vectors toward the light
@@ -44,7 +43,7 @@ class Observations:
         return self.stack.ndim == 3
 
     def grey(self, start: int, stop: int) -> Float32:
-        """Pixels start to stop, (K, stop - start) float32; a view of the caller's array where nothing has to change."""
+        """Return pixels start to stop, (K, stop - start) float32; a view of the caller's array if nothing changes."""
         block = self.stack[:, start:stop]
         if self.gain is None:
             return block.astype(np.float32, copy=False)
@@ -56,7 +55,7 @@ class Observations:
         return grey
 
     def channels(self, start: int, stop: int) -> Float32:
-        """Pixels start to stop of a colour stack as (K, stop - start, 3) float32, each channel divided by its light."""
+        """Return pixels start to stop of a colour stack, (K, stop - start, 3) float32, divided by their lights."""
         assert self.channel_gain is not None
         return np.multiply(self.stack[:, start:stop], self.channel_gain[:, None, :], dtype=np.float32)
 
@@ -69,7 +68,7 @@ class Observations:
             row, column = divmod(start + int(offset), self.shape[1])
             raise SolveError(
                 f"intensities: NaN or infinite under light {light} at row {row}, column {column}; "
-                "take that pixel out of the mask, or mend the image"
+                "take that pixel out of the mask, or repair the image"
             )
 
 
@@ -80,13 +79,21 @@ def observe(
     light_intensities: ArrayLike | None = None,
     grey: str = "luminance",
 ) -> Observations:
-    """Check the input of a solver and say how it is to be read; the images are not copied.
+    """Check the input of a solver; the images are not copied.
 
-    intensities: (K, H, W) grey or (K, H, W, 3) RGB, scene-linear, K >= 3; float16, float32, float64, or
-    integers, which are read as fractions of their type's largest value. directions: (K, 3) unit vectors
-    toward the lights, camera frame. mask: (H, W), zero off the object; None is everywhere. light_intensities:
-    (K,) or, for RGB images, (K, 3); images are divided by them. grey: how RGB becomes one number, a key of
-    GREY_WEIGHTS. Raises SolveError.
+    Args:
+        intensities: (K, H, W) grey or (K, H, W, 3) RGB, scene-linear, K >= 3; float16, float32, float64, or unsigned
+            integers, which are read as fractions of their type's largest value.
+        directions: (K, 3) unit vectors toward the lights in the camera frame.
+        mask: (H, W), zero off the object; None: the object is everywhere.
+        light_intensities: (K,) or, for RGB images, (K, 3); images are divided by them.
+        grey: How RGB becomes one number, a key of GREY_WEIGHTS.
+
+    Returns:
+        The observations.
+
+    Raises:
+        SolveError: If an argument has a wrong shape, type or value.
     """
     images = np.asarray(intensities)
     if not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
@@ -133,7 +140,7 @@ def _strengths(light_intensities: ArrayLike | None, count: int, colour: bool) ->
     if strengths.shape == (count, 3) and not colour:
         raise SolveError(
             f"light_intensities: {strengths.shape} is RGB, but the images are grey; "
-            "hand in RGB images, or one number a light"
+            "pass RGB images, or one number a light"
         )
     if strengths.shape not in ((count,), (count, 3)):
         raise SolveError(f"light_intensities: expected ({count},) or ({count}, 3), got {strengths.shape}")

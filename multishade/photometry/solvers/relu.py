@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit of the shading model itself: observations -> Solution that minimises sum_k (I_k - max(0, l_k . b))^2 at
-every pixel.
+"""Fit of the rectified shading model: observations -> Solution that minimises sum_k (I_k - max(0, l_k . b))^2.
 
-A dark image says something, too: that its light is behind the surface. Least squares over the lit lights
-forgets that, and over all lights takes it for l . b = 0; the rectified model uses it as the inequality that
-it is.
+A dark pixel is information, too: its light is behind the surface. Least squares over the lit lights ignores that, and
+over all lights it uses it as the equation l . b = 0; the rectified model uses it as the inequality l . b <= 0.
 """
 
 import numpy as np
@@ -24,13 +22,11 @@ from multishade.photometry.solvers.normal_equations import (
 from multishade.photometry.solvers.observations import Bool, Float32, Observations
 from multishade.photometry.solvers.solution import Fit, Solution, fit_blocks
 
-# Values a block, about 1 MB: the iterations stay in the second-level cache.
+# Values in a block, about 1 MB: the iterations stay in the second-level cache.
 _BLOCK_VALUES = 1 << 18
-# Damping of a Gauss-Newton step, relative to trace(A) / 3: enough for float32, too little to slow
-# convergence.
+# Damping of a Gauss-Newton step, relative to trace(A) / 3: enough for float32, too little to slow convergence.
 _DAMPING = np.float32(1e-5)
-# A step shorter than this part of b, 0.0006 degrees, ends a pixel's iterations; so does one that had to be
-# cut this often.
+# A step shorter than this fraction of b (0.0006 degrees) ends a pixel's iterations, as does one cut to this fraction.
 _SMALL_STEP = np.float32(1e-5)
 _SHORTEST_CUT = np.float32(1 / 64)
 
@@ -38,12 +34,22 @@ _SHORTEST_CUT = np.float32(1 / 64)
 def relu(
     observations: Observations, start_tau: float = 0.05, max_iterations: int = 30, workers: int | None = None
 ) -> Solution:
-    """Gauss-Newton on sum_k (I_k - max(0, l_k . b))^2 from the thresholded solution; a step that does not
-    help is cut to a quarter.
+    """Solve by Gauss-Newton on sum_k (I_k - max(0, l_k . b))^2, starting from the thresholded solution.
 
-    start_tau: the threshold of the starting point, a fraction of the pixel's largest value. The best of the
-    five for shading with noise; like every least-squares fit it is not made for highlights and cast shadows
-    (`robust` is).
+    A step that does not reduce the misfit is cut to a quarter. The most accurate of the five methods for shading with
+    noise. Like every least-squares fit it is not meant for highlights and cast shadows; `robust` is.
+
+    Args:
+        observations: Images and lights.
+        start_tau: Threshold of the starting point, a fraction of the pixel's largest value.
+        max_iterations: The largest number of steps.
+        workers: Threads; None: one for each core.
+
+    Returns:
+        The solution.
+
+    Raises:
+        SolveError: If `max_iterations` is below 1.
     """
     if max_iterations < 1:
         raise SolveError(f"max_iterations: {max_iterations}; at least 1 is needed")
@@ -55,7 +61,7 @@ def relu(
     def kernel(grey: Float32, want_weights: bool) -> Fit:
         guess = first_guess(grey, False)
         scaled = np.where(guess.determined, guess.scaled_normal, 0).astype(np.float32)
-        # Where the threshold left too little, start toward the mean of the lights, weighed by what was seen.
+        # If the threshold leaves too few lights, start from the mean of the lights weighted by the images.
         unsolved = ~guess.determined
         scaled[:, unsolved] = lights.T @ np.maximum(grey[:, unsolved], 0) / len(lights)
         scaled = gauss_newton(grey, lights, products, scaled, max_iterations)
@@ -66,10 +72,10 @@ def relu(
         lit = ((grey > 0) & (shading > 0)).sum(axis=0)
         total = active.sum(axis=0)
         _, determinant, inverse_trace = solve_symmetric(products @ active, scaled)
-        room = spread(determinant, total)
-        doubtful = np.flatnonzero((room < SAFE_SPREAD) & (lit >= 3))
+        spreads = spread(determinant, total)
+        doubtful = np.flatnonzero((spreads < SAFE_SPREAD) & (lit >= 3))
         if len(doubtful):
-            scaled[:, doubtful], room[doubtful], inverse_trace[doubtful] = fit_weighted(
+            scaled[:, doubtful], spreads[doubtful], inverse_trace[doubtful] = fit_weighted(
                 grey[:, doubtful], active[:, doubtful], directions
             )
         squared = np.einsum("ib,ib->b", scaled, scaled)
@@ -77,7 +83,7 @@ def relu(
             scaled,
             np.sqrt(misfit / len(lights)),
             confidence(misfit, total, squared, inverse_trace),
-            usable(scaled, room, lit),
+            usable(scaled, spreads, lit),
             active if want_weights else None,
             finite=bool(np.isfinite(grey.sum())),
         )
@@ -89,10 +95,17 @@ def relu(
 def gauss_newton(
     grey: Float32, lights: Float32, products: NDArray[np.float32], start: Float32, max_iterations: int
 ) -> Float32:
-    """Minimise the rectified misfit from `start`. grey: (K, B); lights: (K, 3); products: (6, K); start,
-    result: (3, B).
+    """Minimise the rectified misfit. Converged pixels leave the working set, so only few take many steps.
 
-    Pixels that have converged leave the working set, so the cost follows the few that need many steps.
+    Args:
+        grey: (K, B) values.
+        lights: (K, 3) unit vectors toward the lights.
+        products: (6, K) their outer products (`outer_products`).
+        start: (3, B) albedo times normal to start from.
+        max_iterations: The largest number of steps.
+
+    Returns:
+        (3, B) albedo times normal.
     """
     result = start.copy()
     open_pixels = np.arange(grey.shape[1])

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit that lets a few lights be wrong: observations -> Solution minimising the sum of |I_k - l_k . b|^p, p <=
-1, over lit lights.
+"""Fit that tolerates a few outlying lights: observations -> Solution minimising sum |I_k - l_k . b|^p over lit lights.
 
-Highlights, cast shadows and interreflection are errors that are large and few (sparse), where least squares
-expects them small and everywhere. p = 1 is the convex relaxation of counting the wrong lights; smaller p
-comes closer to counting. No sampling.
+Highlights, cast shadows and interreflection cause errors that are large and few (sparse), while least squares assumes
+small errors everywhere. p = 1 is the convex relaxation of counting the outliers; smaller p comes closer to counting.
+Nothing is sampled at random.
 """
 
 import numpy as np
@@ -33,13 +32,25 @@ def robust(
     max_iterations: int = 40,
     workers: int | None = None,
 ) -> Solution:
-    """Iteratively reweighted least squares on the sum of |I_k - l_k . b|^exponent over the lights not in shadow.
+    """Solve by iteratively reweighted least squares on sum |I_k - l_k . b|^exponent over the lights not in shadow.
 
-    exponent: 1 is L1, whose answer does not depend on the start; 0.5 rejects outliers harder. shadow: lights darker
-    than this part of the pixel's typical brightness (its 90th percentile) count as shadow and are left out; 0.05
-    suits photographs, 0 keeps all that is above 0. smoothing: residuals below this part of the typical brightness
-    all count as small; it is approached in halves, from large to small, so that early fits cannot lock in. The
-    solution's residual is the weighted one, in which outliers hardly count.
+    The residual of the solution is the weighted one, to which outliers hardly contribute.
+
+    Args:
+        observations: Images and lights.
+        exponent: Above 0 to 1. 1 is L1, whose minimum does not depend on the start; 0.5 rejects outliers harder.
+        shadow: Lights darker than this fraction of the pixel's typical brightness (its 90th percentile) count as shadow
+            and are left out; 0.05 suits photographs, 0 keeps everything above 0.
+        smoothing: Residuals below this fraction of the typical brightness count as small. It is reached by halving a
+            larger value, so that early fits do not decide.
+        max_iterations: The largest number of fits.
+        workers: Threads; None: one for each core.
+
+    Returns:
+        The solution.
+
+    Raises:
+        SolveError: If an option is out of range.
     """
     if not 0 < exponent <= 1:
         raise SolveError(
@@ -50,7 +61,7 @@ def robust(
             f"shadow: {shadow:g}; expected a fraction from 0 to below 1 of the pixel's brightness"
         )
     if not smoothing > 0:
-        raise SolveError(f"smoothing: {smoothing:g}; expected a positive part of the brightness")
+        raise SolveError(f"smoothing: {smoothing:g}; expected a positive fraction of the brightness")
     directions = observations.directions
     lights = directions.astype(np.float32)
     products = outer_products(directions).astype(np.float32)
@@ -76,10 +87,10 @@ def robust(
 
         total = weights.sum(axis=0)
         _, determinant, inverse_trace = solve_symmetric(products @ weights, scaled)
-        room = spread(determinant, total)
-        doubtful = np.flatnonzero(~(room > SAFE_SPREAD) & solvable)
+        spreads = spread(determinant, total)
+        doubtful = np.flatnonzero(~(spreads > SAFE_SPREAD) & solvable)
         if len(doubtful):
-            scaled[:, doubtful], room[doubtful], inverse_trace[doubtful] = fit_weighted(
+            scaled[:, doubtful], spreads[doubtful], inverse_trace[doubtful] = fit_weighted(
                 grey[:, doubtful], weights[:, doubtful], directions
             )
         misfit = np.einsum("kb,kb->b", weights, np.square(grey - lights @ scaled))
@@ -88,7 +99,7 @@ def robust(
             scaled,
             np.sqrt(misfit / total),
             confidence(misfit, total, squared, inverse_trace),
-            usable(scaled, room, lit),
+            usable(scaled, spreads, lit),
             weights if want_weights else None,
             finite=bool(np.isfinite(grey.sum())),
         )
@@ -98,13 +109,13 @@ def robust(
 
 
 def _typical(grey: Float32) -> Float32:
-    """The brightness that a pixel reaches without highlights: its 90th percentile over the lights, at least 0; (B,)."""
+    """(B,) brightness of each pixel without highlights: the 90th percentile over the lights, at least 0."""
     rank = int(0.9 * (len(grey) - 1))
     return np.maximum(np.partition(grey, rank, axis=0)[rank], np.float32(0))
 
 
 def _fit(grey: Float32, weights: Float32, lights: Float32, products: Float32) -> Float32:
-    """Weighted least squares, (3, B); 0 where the weighted lights determine nothing."""
+    """Weighted least squares (3, B); 0 where it is not finite."""
     matrix = products @ weights
     matrix[:3] += np.float32(1e-7) * matrix[:3].sum(axis=0)
     scaled = solve_symmetric(matrix, lights.T @ (weights * grey))[0]
@@ -112,7 +123,7 @@ def _fit(grey: Float32, weights: Float32, lights: Float32, products: Float32) ->
 
 
 def _weights(grey: Float32, shading: Float32, used: Float32, width: Float32, power: np.float32) -> Float32:
-    """1 for a perfect light, falling as |residual|^(p - 2) beyond `width` (B,)."""
+    """Weights (K, B): 1 for residual 0, decreasing as |residual|^(p - 2) beyond `width` (B,)."""
     relative = (grey - shading) / np.maximum(width, np.finfo(np.float32).tiny)
     relative *= relative
     relative += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A kernel that fits one block of pixels -> a Solution for whole images, on as many cores as there are."""
+"""A kernel that fits one block of pixels -> a Solution for whole images, on all available cores."""
 
 import os
 from collections.abc import Callable
@@ -15,49 +15,58 @@ from multishade.photometry.solvers.observations import Bool, Float32, Observatio
 
 @dataclass(frozen=True)
 class Solution:
-    """What a solver found. Off the mask, and where `determined` is False, every other field is 0: nothing is guessed.
+    """Normals and albedo of an image. Off the mask, and where `determined` is False, all other fields are 0.
 
-    normal: unit vectors, camera frame. albedo: radiance under a light of intensity 1 that shines along the normal;
-    RGB for RGB images. residual: root mean square misfit over the lights that the method used, in units of grey.
-    confidence: 0 to 1, 1 / (1 + (d / 5 degrees)^2), d the predicted deviation. determined: three lit lights or more,
-    not in one plane.
+    Attributes:
+        normal: (H, W, 3) unit vectors in the camera frame.
+        albedo: (H, W), or (H, W, 3) for RGB images: radiance under a light of intensity 1 along the normal.
+        residual: (H, W) root mean square misfit over the lights that the method used, in units of grey.
+        confidence: (H, W) 0 to 1: 1 / (1 + (d / 5 degrees)^2), d the predicted angular deviation of the normal.
+        determined: (H, W) bool: three lit lights or more, not in one plane.
     """
 
-    normal: Float32  # (H, W, 3)
-    albedo: Float32  # (H, W) or (H, W, 3)
-    residual: Float32  # (H, W)
-    confidence: Float32  # (H, W)
-    determined: Bool  # (H, W)
+    normal: Float32
+    albedo: Float32
+    residual: Float32
+    confidence: Float32
+    determined: Bool
 
 
 class Fit(NamedTuple):
-    """What a kernel found for B pixels; entries of pixels that are not determined are ignored, whatever they hold."""
+    """The result of a kernel for B pixels; entries of pixels that are not determined are ignored."""
 
     scaled_normal: NDArray[np.floating]  # (3, B) albedo times normal
     residual: NDArray[np.floating]  # (B,)
     confidence: NDArray[np.floating]  # (B,)
     determined: Bool  # (B,)
-    weights: NDArray[np.floating] | None  # (K, B) how much each light counted; only when asked for
-    finite: bool  # no NaN and no infinity came out of the input's sums
+    weights: NDArray[np.floating] | None  # (K, B) weight of each light; only if requested
+    finite: bool  # whether sums of the input are finite
 
 
-# grey (K, B) float32, whether the weights are wanted -> Fit
+# grey (K, B) float32, whether to return the weights -> Fit
 Kernel = Callable[[Float32, bool], Fit]
 
 
 def available_cores() -> int:
-    """Cores this process may run on (not those of the machine, which a cluster job may share)."""
+    """Count the cores that this process may use (not those of the machine, which a cluster job may share)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def fit_blocks(
     observations: Observations, kernel: Kernel, block: int, gather: bool, workers: int | None = None
 ) -> Solution:
-    """Run `kernel` over the pixels inside the mask and put the results in place.
+    """Run a kernel over the pixels inside the mask.
 
-    block: pixels a call. gather: hand over only the pixels inside the mask (for iterative kernels), instead
-    of all pixels of blocks that touch it (for kernels so quick that picking pixels would cost more). workers:
-    threads; None takes one a core.
+    Args:
+        observations: The input.
+        kernel: Fits one block of pixels.
+        block: Pixels in a block.
+        gather: Pass only the pixels inside the mask (for iterative kernels) instead of all pixels of blocks that touch
+            the mask (for kernels so fast that selecting pixels would cost more).
+        workers: Threads; None: one for each core.
+
+    Returns:
+        The solution for the whole images.
     """
     pixels = len(observations.mask)
     fields = blank_fields(observations)
@@ -100,14 +109,14 @@ def fit_blocks(
                 albedo[place] = length
 
     over_threads(run, range(0, pixels, block), workers)
-    return assemble(observations, fields)
+    return to_images(observations, fields)
 
 
 Fields = tuple[Float32, Float32, Float32, Float32, Bool]
 
 
 def blank_fields(observations: Observations) -> Fields:
-    """Room for normal (N, 3), albedo (N,) or (N, 3), residual, confidence and determined (N,), all 0."""
+    """Allocate normal (N, 3), albedo (N,) or (N, 3), residual, confidence and determined (N,), all 0."""
     pixels = len(observations.mask)
     return (
         np.zeros((pixels, 3), np.float32),
@@ -118,8 +127,8 @@ def blank_fields(observations: Observations) -> Fields:
     )
 
 
-def assemble(observations: Observations, fields: Fields) -> Solution:
-    """The filled fields as images."""
+def to_images(observations: Observations, fields: Fields) -> Solution:
+    """Reshape the filled fields to images."""
     height, width = observations.shape
     normal, albedo, residual, trust, determined = fields
     return Solution(
@@ -132,11 +141,11 @@ def assemble(observations: Observations, fields: Fields) -> Solution:
 
 
 def over_threads(run: Callable[[int], None], starts: range, workers: int | None) -> None:
-    """run(start) for every start, on `workers` threads (None: one a core)."""
+    """Call run(start) for every start on `workers` threads (None: one for each core)."""
     threads = min(available_cores() if workers is None else workers, len(starts))
     if threads > 1:
         with ThreadPoolExecutor(threads) as pool:
-            # list(): an exception of a block is raised here and not lost.
+            # list() raises the exception of a block, which would be lost otherwise.
             list(pool.map(run, starts))
     else:
         for start in starts:
@@ -149,7 +158,7 @@ def _colour_albedo(
     directions: NDArray[np.floating],
     weights: NDArray[np.floating],
 ) -> Float32:
-    """The colour that fits each channel best, given the normal: sum w s I / sum w s^2, s the shading; (B, 3)."""
+    """The albedo (B, 3) that fits each channel best, given the normal: sum w s I / sum w s^2, s the shading."""
     shading = directions.astype(np.float32) @ unit.astype(np.float32)
     weighted = weights * shading
     scale = np.einsum("kb,kb->b", weighted, shading)
