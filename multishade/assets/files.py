@@ -10,6 +10,8 @@ from typing import Any
 from multishade.errors import ManifestError
 from multishade.storage import local
 
+REMEDY = "choose another path with -o"
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file (UTF-8) in one step; missing folders are created.
@@ -17,7 +19,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         ManifestError: If it cannot be written.
     """
-    local.write_text(path, text, ManifestError, "choose another path with -o")
+    local.write_text(path, text, ManifestError, REMEDY)
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
@@ -61,8 +63,6 @@ def require_writable(path: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ManifestError(
-            f"{folder}: cannot be made ({error.strerror}); choose another path with -o"
-        ) from error
+        raise ManifestError(f"{folder}: cannot be made ({error.strerror}); {REMEDY}") from error
     if not os.access(folder, os.W_OK) or path.is_dir():
-        raise ManifestError(f"{path}: cannot be written; choose another path with -o")
+        raise ManifestError(f"{path}: cannot be written; {REMEDY}")

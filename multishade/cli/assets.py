@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade assets`: manifests of built-in assets, of folders, and of what is fetched from remote
-sources."""
+"""`multishade assets`: write manifests of built-in assets, of folders, and of assets of remote sources."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +16,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_builtin(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = actions.add_parser("builtin", help="write manifests of the assets that need no file")
+    parser = actions.add_parser("builtin", help="write manifests of the built-in assets")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the manifests"
     )
@@ -53,7 +52,7 @@ def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="write a manifest of a folder of meshes, PBR map sets or environment maps",
         description="Read every mesh (GLB, glTF, OBJ, PLY, STL; FBX, USD and BLEND by their first bytes only), PBR map "
         "set or environment map (HDR, EXR) below a folder, and write a manifest of those that can be rendered. The "
-        "others go to MANIFEST.rejected.jsonl with the reason. Exit code 1 when nothing can be used.",
+        "others go to MANIFEST.rejected.jsonl with the reason. Exit code 1 if nothing can be used.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument(

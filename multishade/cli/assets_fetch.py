@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade assets fetch SOURCE`: objects, materials and environments from remote sources into a cache
-and a manifest."""
+"""`multishade assets fetch SOURCE`: fetch assets of a remote source into a cache and write their manifest."""
 
 import argparse
 from collections.abc import Callable
@@ -8,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from multishade.assets.fetch.client import FetchPolicy
-    from multishade.assets.fetch.ingest import FetchResult, Progress
-    from multishade.assets.sandbox import Limits
+    from multishade.assets.fetch.ingest import FetchJob, FetchResult
 
 
 def add_fetch(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare `fetch` and its sources under `multishade assets`."""
     parser = actions.add_parser(
-        "fetch", help="get assets from a remote source, with their hashes and licences"
+        "fetch", help="fetch assets from a remote source, with their hashes and licences"
     )
     sources = parser.add_subparsers(title="sources", metavar="SOURCE", required=True)
     _add_objaverse(sources)
@@ -29,9 +26,11 @@ def _add_objaverse(sources: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser = _source(
         sources, "objaverse", "objects of Objaverse 1.0, triaged without rendering", run_objaverse
     )
-    parser.add_argument("--uids", type=Path, metavar="FILE", help="only these: JSON, CSV or one uid per line")
     parser.add_argument(
-        "--filter-list", metavar="URL|FILE", help="the same, such as a list that a paper published"
+        "--uids", type=Path, metavar="FILE", help="only these uids: JSON, CSV or one uid per line"
+    )
+    parser.add_argument(
+        "--filter-list", metavar="URL|FILE", help="the same, such as a list published with a paper"
     )
     parser.add_argument(
         "--lvis", action="append", default=[], metavar="CATEGORY", help="only of this LVIS category"
@@ -39,11 +38,14 @@ def _add_objaverse(sources: "argparse._SubParsersAction[argparse.ArgumentParser]
     _add_limit(parser, "objects")
     _add_licence(parser, "by,cc0")
     _add_split(parser)
-    parser.add_argument("--max-mb", type=float, help="largest file in megabytes")
-    parser.add_argument("--min-faces", type=int, help="fewest triangles")
-    parser.add_argument("--max-faces", type=int, help="most triangles")
+    parser.add_argument("--max-mb", type=float, help="maximum size of a file in megabytes")
+    parser.add_argument("--min-faces", type=int, help="minimum number of triangles")
+    parser.add_argument("--max-faces", type=int, help="maximum number of triangles")
     parser.add_argument(
-        "--endpoint", default="", metavar="URL", help="of the Hugging Face Hub (default: $HF_ENDPOINT)"
+        "--endpoint",
+        default="",
+        metavar="URL",
+        help="address of the Hugging Face Hub (default: $HF_ENDPOINT)",
     )
 
 
@@ -52,7 +54,10 @@ def _add_matsynth(sources: "argparse._SubParsersAction[argparse.ArgumentParser]"
         sources, "matsynth", "PBR materials of MatSynth, streamed from the Hugging Face Hub", run_matsynth
     )
     parser.add_argument(
-        "--part", choices=["train", "test"], default="train", help="of MatSynth; test stays test"
+        "--part",
+        choices=["train", "test"],
+        default="train",
+        help="part of MatSynth; the part test stays for testing",
     )
     parser.add_argument(
         "--category", action="append", default=[], help="only of this category, such as metal"
@@ -60,9 +65,18 @@ def _add_matsynth(sources: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_limit(parser, "materials")
     _add_licence(parser, "")
     parser.add_argument(
-        "--max-size", type=int, default=2048, metavar="PIXELS", help="shrink maps to it (default 2048)"
+        "--max-size",
+        type=int,
+        default=2048,
+        metavar="PIXELS",
+        help="maximum size of a map; larger ones are shrunk (default 2048)",
     )
-    parser.add_argument("--repository", default="", metavar="NAME|DIR", help="default: gvecchio/MatSynth")
+    parser.add_argument(
+        "--repository",
+        default="",
+        metavar="NAME|DIR",
+        help="data set on the Hub (default: gvecchio/MatSynth)",
+    )
 
 
 def _add_polyhaven(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -74,7 +88,9 @@ def _add_polyhaven(sources: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     _add_limit(parser, "HDRIs")
     _add_split(parser)
-    parser.add_argument("--api", default="", metavar="URL", help="default: https://api.polyhaven.com")
+    parser.add_argument(
+        "--api", default="", metavar="URL", help="address of the API (default: https://api.polyhaven.com)"
+    )
 
 
 def _add_http(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -88,7 +104,7 @@ def _add_http(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def run_objaverse(args: argparse.Namespace) -> int:
-    def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
+    def fetch(job: "FetchJob") -> "FetchResult":
         from dataclasses import replace
 
         from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse
@@ -98,7 +114,7 @@ def run_objaverse(args: argparse.Namespace) -> int:
         given = {"max_megabytes": args.max_mb, "min_faces": args.min_faces, "max_faces": args.max_faces}
         lists = [read_uids(args.uids)] if args.uids else []
         if args.filter_list:
-            lists.append(read_uids(local_copy(args.filter_list, cache, policy)))
+            lists.append(read_uids(local_copy(args.filter_list, job.cache, job.policy)))
         uids = None
         if lists:
             others = [set(other) for other in lists[1:]]
@@ -114,13 +130,13 @@ def run_objaverse(args: argparse.Namespace) -> int:
             ),
             endpoint=args.endpoint,
         )
-        return fetch_objaverse(options, cache, args.output, policy, limits, progress)
+        return fetch_objaverse(options, job)
 
     return _run(args, fetch)
 
 
 def run_matsynth(args: argparse.Namespace) -> int:
-    def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
+    def fetch(job: "FetchJob") -> "FetchResult":
         from multishade.assets.fetch.matsynth import REPOSITORY, MatSynthOptions, fetch_matsynth
 
         options = MatSynthOptions(
@@ -131,13 +147,13 @@ def run_matsynth(args: argparse.Namespace) -> int:
             categories=tuple(args.category),
             repository=args.repository or REPOSITORY,
         )
-        return fetch_matsynth(options, cache, args.output, policy, limits, progress)
+        return fetch_matsynth(options, job)
 
     return _run(args, fetch)
 
 
 def run_polyhaven(args: argparse.Namespace) -> int:
-    def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
+    def fetch(job: "FetchJob") -> "FetchResult":
         from multishade.assets.fetch.polyhaven import API, PolyHavenOptions, fetch_polyhaven
 
         options = PolyHavenOptions(
@@ -148,46 +164,44 @@ def run_polyhaven(args: argparse.Namespace) -> int:
             split=args.split,
             api=args.api or API,
         )
-        return fetch_polyhaven(options, cache, args.output, policy, limits, progress)
+        return fetch_polyhaven(options, job)
 
     return _run(args, fetch, "powered by Poly Haven (https://polyhaven.com)")
 
 
 def run_http(args: argparse.Namespace) -> int:
-    def fetch(cache: Path, policy: "FetchPolicy", limits: "Limits", progress: "Progress") -> "FetchResult":
+    def fetch(job: "FetchJob") -> "FetchResult":
         from multishade.assets.fetch.url_list import fetch_url_list
         from multishade.assets.scanning.scan import ScanOptions
 
-        options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits)
-        return fetch_url_list(args.list, cache, args.output, policy, options, progress)
+        options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split)
+        return fetch_url_list(args.list, options, job)
 
     return _run(args, fetch)
 
 
 def _run(args: argparse.Namespace, fetch: Callable[..., "FetchResult"], credit: str | None = None) -> int:
-    """Fetch, write what came, say what did not. Exit code 0 if the run went through, 1 if it was stopped or
-    brought nothing."""
+    """Fetch, write the manifest and print the rejections. Exit code 1 if the run was stopped or gave no asset."""
     from tqdm import tqdm
 
     from multishade.assets.fetch.client import FetchPolicy
-    from multishade.assets.fetch.ingest import write_result
+    from multishade.assets.fetch.ingest import FetchJob, write_result
     from multishade.assets.files import require_writable
-    from multishade.assets.sandbox import Limits
 
     require_writable(args.output)
     policy = FetchPolicy(workers=args.workers, attempts=args.attempts)
-    showing = {"what": ""}
+    current = {"what": ""}
     with tqdm(unit="asset", disable=None) as bar:
 
         def show(what: str, done: int, total: int) -> None:
-            if showing["what"] != what or done < bar.n:
-                showing["what"] = what
+            if current["what"] != what or done < bar.n:
+                current["what"] = what
                 bar.reset(total or None)
                 bar.set_description(what)
             bar.total = total or None
             bar.update(done - bar.n)
 
-        result = fetch(args.cache.expanduser(), policy, Limits(), show)
+        result = fetch(FetchJob(args.cache.expanduser(), args.output, policy, progress=show))
     written = write_result(result, args.output)
     for each in result.rejected:
         print(f"rejected: {each.name}: {each.reason}")
@@ -213,16 +227,18 @@ def _source(
         type=Path,
         default=Path("~/.cache/multishade"),
         metavar="DIR",
-        help="default: ~/.cache/multishade",
+        help="folder of the fetched files (default ~/.cache/multishade)",
     )
     parser.add_argument("--workers", type=int, default=8, metavar="N", help="downloads at once (default 8)")
-    parser.add_argument("--attempts", type=int, default=5, metavar="N", help="tries of one file (default 5)")
+    parser.add_argument(
+        "--attempts", type=int, default=5, metavar="N", help="attempts at one file (default 5)"
+    )
     parser.set_defaults(run=run)
     return parser
 
 
 def _add_limit(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--limit", type=int, metavar="N", help=f"at most so many {what}")
+    parser.add_argument("--limit", type=int, metavar="N", help=f"maximum number of {what}")
 
 
 def _add_licence(parser: argparse.ArgumentParser, default: str) -> None:

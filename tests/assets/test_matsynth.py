@@ -15,7 +15,7 @@ from PIL import Image
 
 from multishade.assets.fetch import matsynth, matsynth_stream
 from multishade.assets.fetch.client import FetchError, FetchPolicy
-from multishade.assets.fetch.ingest import FetchResult, write_result
+from multishade.assets.fetch.ingest import FetchJob, FetchResult, write_result
 from multishade.assets.fetch.map_files import write_map
 from multishade.assets.fetch.matsynth import MatSynthOptions, fetch_matsynth
 from multishade.assets.manifest import read_materials
@@ -98,7 +98,7 @@ def hub_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fetch(hub_folder: Path | str, folder: Path, **changes: Any) -> FetchResult:
     options = MatSynthOptions(**({"repository": str(hub_folder), "max_size": None} | changes))
     manifest = folder / "materials.jsonl"
-    result = fetch_matsynth(options, folder / "cache", manifest, QUICK, LIMITS)
+    result = fetch_matsynth(options, FetchJob(folder / "cache", manifest, QUICK, LIMITS))
     write_result(result, manifest)
     return result
 
@@ -263,15 +263,17 @@ def test_a_hub_is_streamed_over_its_own_protocol(hub_folder: Path, tmp_path: Pat
         "import sys\n"
         "from pathlib import Path\n"
         "from multishade.assets.fetch.client import FetchPolicy\n"
+        "from multishade.assets.fetch.ingest import FetchJob\n"
         "from multishade.assets.fetch.matsynth import MatSynthOptions, fetch_matsynth\n"
         "from multishade.assets.sandbox import Limits\n"
         "from multishade.errors import AssetError\n"
         "folder = Path(sys.argv[1])\n"
         "options = MatSynthOptions(max_size=32, repository=sys.argv[2])\n"
         "policy = FetchPolicy(attempts=1, first_wait=0.01)\n"
+        "job = FetchJob(folder, folder / 'm.jsonl', policy, Limits(workers=1))\n"
         "if __name__ == '__main__':\n"
         "    try:\n"
-        "        found = fetch_matsynth(options, folder, folder / 'm.jsonl', policy, Limits(workers=1))\n"
+        "        found = fetch_matsynth(options, job)\n"
         "    except AssetError as error:\n"
         "        sys.exit(f'error: {error}')\n"
         "    print(len(found.rows), sorted({row.kind for row in found.rows}), found.stopped)\n"

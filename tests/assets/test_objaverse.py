@@ -15,7 +15,7 @@ import pytest
 import trimesh
 
 from multishade.assets.fetch.client import FetchError
-from multishade.assets.fetch.ingest import FetchResult, write_result
+from multishade.assets.fetch.ingest import FetchJob, FetchResult, write_result
 from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse
 from multishade.assets.fetch.uid_list import read_uids
 from multishade.assets.hashing import sha256_of_file
@@ -75,7 +75,7 @@ def serve_objaverse(server: Loopback) -> dict[str, bytes]:
 def objaverse(server: Loopback, folder: Path, **changes: Any) -> FetchResult:
     options = ObjaverseOptions(**({"endpoint": server.url} | changes))
     manifest = folder / "objects.jsonl"
-    result = fetch_objaverse(options, folder / "cache", manifest, QUICK, LIMITS)
+    result = fetch_objaverse(options, FetchJob(folder / "cache", manifest, QUICK, LIMITS))
     write_result(result, manifest)
     return result
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from multishade.assets.fetch.client import FetchError
-from multishade.assets.fetch.ingest import FetchResult, write_result
+from multishade.assets.fetch.ingest import FetchJob, FetchResult, write_result
 from multishade.assets.fetch.polyhaven import PolyHavenOptions, fetch_polyhaven
 from multishade.assets.fetch.url_list import fetch_url_list, read_list
 from multishade.assets.manifest import read_environments, read_objects
@@ -53,7 +53,7 @@ def serve_hdris(server: Loopback) -> None:
 def polyhaven(server: Loopback, folder: Path, **changes: Any) -> FetchResult:
     options = PolyHavenOptions(**({"resolution": "1k", "api": server.url} | changes))
     manifest = folder / "environments.jsonl"
-    result = fetch_polyhaven(options, folder / "cache", manifest, QUICK, LIMITS)
+    result = fetch_polyhaven(options, FetchJob(folder / "cache", manifest, QUICK, LIMITS))
     write_result(result, manifest)
     return result
 
@@ -130,7 +130,7 @@ def test_polyhaven_that_answers_otherwise_is_named(server: Loopback, tmp_path: P
 def http(list_path: Path, folder: Path, **changes: Any) -> FetchResult:
     options = ScanOptions(**({"limits": LIMITS} | changes))
     manifest = folder / "manifest.jsonl"
-    result = fetch_url_list(list_path, folder / "cache", manifest, QUICK, options)
+    result = fetch_url_list(list_path, options, FetchJob(folder / "cache", manifest, QUICK, LIMITS))
     write_result(result, manifest)
     return result
 

@@ -22,6 +22,30 @@ Progress = Callable[[str, int, int], None]  # (what is being done, done, of how 
 
 
 @dataclass(frozen=True)
+class FetchJob:
+    """Where the assets of a source go, and how they are fetched and checked.
+
+    Attributes:
+        cache: The folder of all fetched files; each source has a folder of its own in it.
+        manifest: The manifest that the rows are for: locations are relative to its folder. Nothing is written to it.
+        policy: Attempts, waits and downloads at once.
+        limits: Limits of checking one asset.
+        progress: Called as assets come and are checked.
+    """
+
+    cache: Path
+    manifest: Path
+    policy: FetchPolicy = FetchPolicy()
+    limits: Limits = Limits()
+    progress: Progress | None = None
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Call `progress`, if there is one."""
+        if self.progress:
+            self.progress(what, done, total)
+
+
+@dataclass(frozen=True)
 class Credit:
     """The attribution that a licence such as CC-BY requires."""
 
@@ -75,18 +99,14 @@ class CachedAsset:
 
 
 def download_named(
-    downloads: Mapping[str, Download],
-    policy: FetchPolicy,
-    rejected: list[Rejected],
-    progress: Progress | None = None,
+    downloads: Mapping[str, Download], job: FetchJob, rejected: list[Rejected]
 ) -> Iterator[tuple[str, Fetched]]:
     """Download the files of a source's assets.
 
     Args:
         downloads: The file of each asset, by the asset's name.
-        policy: Attempts, waits and downloads at once.
+        job: Attempts, waits, downloads at once and progress.
         rejected: Receives the assets whose file cannot be fetched.
-        progress: Called after each file.
 
     Yields:
         (name, file), in the order in which they finish.
@@ -95,39 +115,32 @@ def download_named(
         FetchStopped: If the disk is full or the network is gone.
     """
     names = list(downloads)
-    for done, (index, result) in enumerate(download_all(list(downloads.values()), policy), 1):
+    for done, (index, result) in enumerate(download_all(list(downloads.values()), job.policy), 1):
         if isinstance(result, FetchError):
             rejected.append(Rejected(names[index], str(result)))
         else:
             yield names[index], result
-        if progress:
-            progress("downloading", done, len(names))
+        job.report("downloading", done, len(names))
 
 
 def check_cached(
-    assets: Sequence[CachedAsset],
-    checker: Callable[[Any], Any],
-    rules: str,
-    ledger: Ledger,
-    limits: Limits,
-    progress: Progress | None = None,
+    assets: Sequence[CachedAsset], checker: Callable[[Any], Any], rules: str, ledger: Ledger, job: FetchJob
 ) -> list[Entry]:
     """Check every asset in a sandbox, unless the ledger has a verdict by the same rules.
 
     Args:
-        assets: What to check.
+        assets: The files to check.
         checker: Returns the facts of an asset, or raises AssetError with the reason for refusing it.
         rules: Names the checks; a verdict by other rules does not count.
         ledger: Verdicts of earlier runs; new ones are added.
-        limits: Limits of one check.
-        progress: Called after each check.
+        job: Limits and progress.
 
     Returns:
         One entry per asset, in their order.
     """
     entries: list[Entry | None] = [ledger.find(each.path, rules) for each in assets]
     todo = [index for index, entry in enumerate(entries) if entry is None]
-    outcomes = run_sandboxed(checker, [assets[index].item for index in todo], limits)
+    outcomes = run_sandboxed(checker, [assets[index].item for index in todo], job.limits)
     for done, outcome in enumerate(outcomes, 1):
         index = todo[outcome.index]
         each = assets[index]
@@ -137,8 +150,7 @@ def check_cached(
         entry = Entry(sha256, rules, outcome.value, reason)
         ledger.add(each.path, entry)
         entries[index] = entry
-        if progress:
-            progress("reading", done, len(todo))
+        job.report("reading", done, len(todo))
     return [entry for entry in entries if entry is not None]
 
 

@@ -21,8 +21,8 @@ from multishade.assets.fetch.client import FetchPolicy, FetchStopped
 from multishade.assets.fetch.ingest import (
     CachedAsset,
     Credit,
+    FetchJob,
     FetchResult,
-    Progress,
     Rejected,
     check_cached,
     without_duplicates,
@@ -30,7 +30,6 @@ from multishade.assets.fetch.ingest import (
 from multishade.assets.fetch.ledger import Ledger
 from multishade.assets.fetch.map_files import write_map
 from multishade.assets.fetch.matsynth_stream import COLUMNS, stream_materials
-from multishade.assets.sandbox import Limits
 from multishade.assets.scanning.licences import SKETCHFAB, UNKNOWN, normalise, require_known_codes
 from multishade.assets.scanning.materials import MapSet, MapSetFacts, check_map_set
 from multishade.assets.scanning.names import slug
@@ -65,23 +64,12 @@ class MatSynthOptions:
     repository: str = REPOSITORY
 
 
-def fetch_matsynth(
-    options: MatSynthOptions,
-    cache: Path,
-    manifest: Path,
-    policy: FetchPolicy,
-    limits: Limits,
-    progress: Progress | None = None,
-) -> FetchResult:
+def fetch_matsynth(options: MatSynthOptions, job: FetchJob) -> FetchResult:
     """Fetch materials of MatSynth, continuing an earlier run.
 
     Args:
         options: Which materials.
-        cache: The folder that files go to, below `matsynth/`.
-        manifest: The manifest that the rows are for; nothing is written to it.
-        policy: Attempts and waits.
-        limits: Limits of checking one material.
-        progress: Called as materials come and are checked.
+        job: Where they go, and how they are fetched and checked.
 
     Returns:
         Rows, rejections and credits.
@@ -91,15 +79,14 @@ def fetch_matsynth(
         FetchError: If the data set does not exist or has another layout than its card describes.
     """
     require_known_codes(options.licences)
-    folder = cache / "matsynth" / _folder_name(options)
+    folder = job.cache / "matsynth" / _folder_name(options)
     stopped = None
     records: list[dict[str, Any]] = []
     try:
-        for record in _records(folder, options, policy):
+        for record in _records(folder, options, job.policy):
             records.append(record)
             passing = sum(_refusal(each, options) is None for each in records)
-            if progress:
-                progress("streaming", passing, options.limit or 0)
+            job.report("streaming", passing, options.limit or 0)
             if options.limit is not None and passing >= options.limit:
                 break
     except FetchStopped as error:
@@ -110,8 +97,8 @@ def fetch_matsynth(
     chosen = [each for each in records if _refusal(each, options) is None]
     sets = [MapSet(folder / each["folder"], each["name"], each["maps"], _convention(each)) for each in chosen]
     assets = [CachedAsset(each.folder, each, each.folder, tuple(each.maps.values())) for each in sets]
-    with Ledger(cache / "matsynth") as ledger:
-        entries = check_cached(assets, check_map_set, RULES, ledger, limits, progress)
+    with Ledger(job.cache / "matsynth") as ledger:
+        entries = check_cached(assets, check_map_set, RULES, ledger, job)
     rows: list[Row] = []
     credits = {}
     for record, each, entry in zip(chosen, sets, entries, strict=True):
@@ -120,7 +107,7 @@ def fetch_matsynth(
             continue
         row = row_of_map_set(
             each,
-            manifest.parent,
+            job.manifest.parent,
             entry.facts,
             tags=("matsynth", record["category"]),
             id=record["folder"],

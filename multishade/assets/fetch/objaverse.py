@@ -20,8 +20,8 @@ from multishade.assets.fetch.download import download
 from multishade.assets.fetch.ingest import (
     CachedAsset,
     Credit,
+    FetchJob,
     FetchResult,
-    Progress,
     Rejected,
     check_cached,
     download_named,
@@ -29,7 +29,6 @@ from multishade.assets.fetch.ingest import (
 )
 from multishade.assets.fetch.ledger import Ledger
 from multishade.assets.fetch.transfer import Download
-from multishade.assets.sandbox import Limits
 from multishade.assets.scanning.licences import UNKNOWN, normalise, require_known_codes
 from multishade.assets.scanning.meshes import MeshFacts
 from multishade.assets.scanning.names import slug
@@ -66,38 +65,31 @@ class ObjaverseOptions:
     endpoint: str = ""
 
 
-def fetch_objaverse(
-    options: ObjaverseOptions,
-    cache: Path,
-    manifest: Path,
-    policy: FetchPolicy,
-    limits: Limits,
-    progress: Progress | None = None,
-) -> FetchResult:
+def fetch_objaverse(options: ObjaverseOptions, job: FetchJob) -> FetchResult:
     """Fetch objects that pass the licence and the triage rules; arguments and result as for `fetch_matsynth`.
 
     Raises:
         FetchError: If the catalogue cannot be fetched.
         AssetError: If a category or a licence code does not exist.
     """
-    package = _package(cache)
-    hub = _Hub(options, policy)
+    package = _package(job.cache)
+    hub = _Hub(options, job.policy)
     rejected: list[Rejected] = []
     candidates, categories = _candidates(options, package, hub, rejected)
     rows: list[Row] = []
     credits: dict[str, Credit] = {}
     stopped = None
     rules = "object 1 " + json.dumps(asdict(options.rules), sort_keys=True)
-    with Ledger(cache / "objaverse") as ledger:
+    with Ledger(job.cache / "objaverse") as ledger:
         try:
             for batch in _batches(candidates, options.limit, rows):
                 wanted = _allowed(batch, options, package, hub, rejected)
-                assets = _download(wanted, package, hub, rejected, progress)
+                assets = _download(wanted, package, hub, job, rejected)
                 work = [
                     CachedAsset(path, (str(path), options.rules), path.parent, (path.name,))
                     for path in assets.values()
                 ]
-                entries = check_cached(work, triage_object, rules, ledger, limits, progress)
+                entries = check_cached(work, triage_object, rules, ledger, job)
                 for (uid, path), entry in zip(assets.items(), entries, strict=True):
                     if not isinstance(entry.facts, MeshFacts):
                         rejected.append(Rejected(uid, entry.reason or "cannot be read"))
@@ -106,7 +98,7 @@ def fetch_objaverse(
                     rows.append(
                         row_of_mesh(
                             path,
-                            manifest.parent,
+                            job.manifest.parent,
                             entry.facts,
                             family=slug(categories.get(uid, "")) or "objaverse",
                             tags=("objaverse",),
@@ -235,8 +227,8 @@ def _download(
     wanted: dict[str, dict[str, Any]],
     package: Any,
     hub: _Hub,
+    job: FetchJob,
     rejected: list[Rejected],
-    progress: Progress | None,
 ) -> dict[str, Path]:
     """Paths of the objects that are in the cache now, by uid."""
     folder = _folder(package)
@@ -244,7 +236,7 @@ def _download(
     missing = {
         uid: hub.file(wanted[uid]["path"], folder) for uid, path in paths.items() if not path.is_file()
     }
-    for _ in download_named(missing, hub.policy, rejected, progress):
+    for _ in download_named(missing, job, rejected):
         pass
     return {uid: path for uid, path in paths.items() if path.is_file()}
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped, fetch_json
 from multishade.assets.fetch.ingest import (
     CachedAsset,
+    FetchJob,
     FetchResult,
-    Progress,
     Rejected,
     check_cached,
     download_named,
@@ -25,7 +25,6 @@ from multishade.assets.fetch.ingest import (
 )
 from multishade.assets.fetch.ledger import Ledger
 from multishade.assets.fetch.transfer import Download
-from multishade.assets.sandbox import Limits
 from multishade.assets.scanning.environments import EnvironmentFacts, check_environment
 from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.rows import Split, row_of_environment, split_of
@@ -56,24 +55,17 @@ class PolyHavenOptions:
     api: str = API
 
 
-def fetch_polyhaven(
-    options: PolyHavenOptions,
-    cache: Path,
-    manifest: Path,
-    policy: FetchPolicy,
-    limits: Limits,
-    progress: Progress | None = None,
-) -> FetchResult:
+def fetch_polyhaven(options: PolyHavenOptions, job: FetchJob) -> FetchResult:
     """Fetch HDRIs of Poly Haven; arguments and result as for `fetch_matsynth`.
 
     Raises:
         FetchError: If the API cannot be reached or its answers have another form than documented.
     """
-    chosen = choose(options, policy)
-    folder = cache / "polyhaven" / "hdris" / options.resolution
+    chosen = choose(options, job.policy)
+    folder = job.cache / "polyhaven" / "hdris" / options.resolution
     rejected: list[Rejected] = []
     downloads: dict[str, Download] = {}
-    for name, answer in _file_lists(list(chosen), options, policy):
+    for name, answer in _file_lists(list(chosen), options, job.policy):
         if isinstance(answer, FetchError):
             rejected.append(Rejected(name, str(answer)))
             continue
@@ -88,7 +80,7 @@ def fetch_polyhaven(
     fetched: dict[str, Path] = {}
     stopped = None
     try:
-        for name, file in download_named(downloads, policy, rejected, progress):
+        for name, file in download_named(downloads, job, rejected):
             fetched[name] = file.path
     except FetchStopped as error:
         stopped = str(error)
@@ -97,8 +89,8 @@ def fetch_polyhaven(
         for name, path in sorted(fetched.items())
     }
     rows: list[Row] = []
-    with Ledger(cache / "polyhaven") as ledger:
-        entries = check_cached(list(assets.values()), check_environment, RULES, ledger, limits, progress)
+    with Ledger(job.cache / "polyhaven") as ledger:
+        entries = check_cached(list(assets.values()), check_environment, RULES, ledger, job)
     for (name, asset), entry in zip(assets.items(), entries, strict=True):
         if not isinstance(entry.facts, EnvironmentFacts):
             rejected.append(Rejected(name, entry.reason or "cannot be read"))
@@ -106,7 +98,7 @@ def fetch_polyhaven(
         rows.append(
             row_of_environment(
                 asset.path,
-                manifest.parent,
+                job.manifest.parent,
                 entry.facts,
                 tags=("polyhaven", *(str(each) for each in chosen[name].get("categories", []))),
                 id=f"{slug(name)}_{options.resolution}",

@@ -9,22 +9,23 @@ archive is unpacked into a folder of its own name.
 
 import hashlib
 import json
-import shutil
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped
-from multishade.assets.fetch.ingest import FetchResult, Progress, Rejected, download_named
+from multishade.assets.fetch.client import FetchError, FetchStopped
+from multishade.assets.fetch.ingest import FetchJob, FetchResult, Rejected, download_named
 from multishade.assets.fetch.transfer import Download
 from multishade.assets.files import write_text
 from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.scan import ScanOptions, scan
 from multishade.errors import AssetError, ManifestError
+from multishade.storage.local import atomic_folder
 
 MAX_UNPACKED_BYTES = 4 << 30  # of one archive; a larger one is taken for a decompression bomb
+REMEDY = "free space and run again"
 _FIELDS = ("url", "sha256", "md5", "size", "licence", "path")
 
 
@@ -71,23 +72,13 @@ def read_list(path: Path) -> dict[str, ListedFile]:
     return listed
 
 
-def fetch_url_list(
-    list_path: Path,
-    cache: Path,
-    manifest: Path,
-    policy: FetchPolicy,
-    options: ScanOptions,
-    progress: Progress | None = None,
-) -> FetchResult:
+def fetch_url_list(list_path: Path, options: ScanOptions, job: FetchJob) -> FetchResult:
     """Fetch every file of a list, then scan them as `multishade assets scan` does.
 
     Args:
         list_path: The list.
-        cache: The folder that files go to, below `http/`.
-        manifest: The manifest that the rows are for; nothing is written to it.
-        policy: Attempts, waits and downloads at once.
-        options: How the files are scanned.
-        progress: Called as files come and are checked.
+        options: Kind, licence and split of the files; their limits are those of the job.
+        job: Where the files go, and how they are fetched and checked.
 
     Returns:
         Rows and rejections.
@@ -98,7 +89,7 @@ def fetch_url_list(
     """
     listed = read_list(list_path)
     name = f"{slug(list_path.stem)}-{hashlib.sha256(list_path.read_bytes()).hexdigest()[:8]}"
-    folder, archives = cache / "http" / name, cache / "http" / f"{name}.archives"
+    folder, archives = job.cache / "http" / name, job.cache / "http" / f"{name}.archives"
     downloads = {
         path: Download(
             each.url,
@@ -113,7 +104,7 @@ def fetch_url_list(
     stopped = None
     licences: dict[str, str] = {}
     try:
-        for path, file in download_named(downloads, policy, rejected, progress):
+        for path, file in download_named(downloads, job, rejected):
             problem = _unpack(file.path, folder / _stem(path)) if _is_archive(path) else None
             licence = listed[path].licence
             if problem is not None:
@@ -127,8 +118,8 @@ def fetch_url_list(
             stopped or f"no file of {list_path} could be fetched; the first reason: {rejected[0].reason}"
         )
     _write_licences(folder, licences)
-    on_read = (lambda done, total: progress("reading", done, total)) if progress else None
-    scanned = scan(folder, manifest, options, on_read)
+    options = replace(options, limits=job.limits)
+    scanned = scan(folder, job.manifest, options, lambda done, total: job.report("reading", done, total))
     rejected += [Rejected(each.location, each.reason) for each in scanned.rejections]
     return FetchResult(scanned.rows, tuple(sorted(rejected, key=lambda each: each.name)), stopped=stopped)
 
@@ -172,25 +163,21 @@ def _unpack(archive_path: Path, target: Path) -> str | None:
     """Unpack an archive, once. The reason if that fails, else None."""
     if target.is_dir():
         return None
-    partial = target.with_name(f".{target.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        with zipfile.ZipFile(archive_path) as archive:
+        with zipfile.ZipFile(archive_path) as archive, atomic_folder(target, FetchStopped, REMEDY) as partial:
             members = [info for info in archive.infolist() if not info.is_dir()]
             if sum(info.file_size for info in members) > MAX_UNPACKED_BYTES:
-                return f"unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB"
-            partial.mkdir(parents=True)
+                raise AssetError(f"unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB")
             for info in members:
                 archive.extract(info, partial)  # drops drive letters, leading slashes and '..'
-        partial.rename(target)
+    except FetchStopped:
+        raise
+    except AssetError as error:
+        return str(error)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         return f"cannot be unpacked as a zip archive ({error})"
     except OSError as error:
-        raise FetchStopped(
-            f"{target}: cannot be unpacked ({error.strerror}); free space and run again"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise FetchStopped(f"{target}: cannot be unpacked ({error.strerror}); {REMEDY}") from error
     return None
 
 

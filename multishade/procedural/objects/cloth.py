@@ -60,7 +60,7 @@ def draped(rng: np.random.Generator) -> ObjectMesh:
             pinned[r, c] = True
         x_scale = rng.uniform(0.6, 0.9)  # pins closer than the cloth is wide, so that it sags
         start = flat * (x_scale, 1, 1)
-        place = drape.fallen(start, None, rng, pinned)
+        positions = drape.fallen(start, None, rng, pinned)
     else:
         body = bodies[kind]()
         top = next(
@@ -68,8 +68,8 @@ def draped(rng: np.random.Generator) -> ObjectMesh:
             for z in np.arange(1.2, -1.2, -0.02)
             if (body(flat.reshape(-1, 3) * (0.9, 0.9, 0) + (0, 0, z)) < 0.04).any()
         )
-        place = drape.fallen(flat + (0, 0, top + 0.03), body, rng)
-    return shell(refined(smoothed(place, 6), FINE, FINE), rng.uniform(0.018, 0.03))
+        positions = drape.fallen(flat + (0, 0, top + 0.03), body, rng)
+    return shell(refined(smoothed(positions, 6), FINE, FINE), rng.uniform(0.018, 0.03))
 
 
 def curtain(rng: np.random.Generator) -> ObjectMesh:

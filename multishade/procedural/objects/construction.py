@@ -75,9 +75,9 @@ def flange(rng: np.random.Generator) -> Manifold:
         cuts.append(box(0.5 * bore, 0.4 * bore, 5).translate((bore, 0, 0)))
     for k in range(bolts):
         at = 2 * np.pi * k / bolts
-        place = (0.77 * plate * np.cos(at), 0.77 * plate * np.sin(at), 0)
-        cuts.append(rod(0.09, 2, 80).translate(place))
-        cuts.append(rod(0.14, thick, 80).translate((*place[:2], thick * 0.75)))
+        position = (0.77 * plate * np.cos(at), 0.77 * plate * np.sin(at), 0)
+        cuts.append(rod(0.09, 2, 80).translate(position))
+        cuts.append(rod(0.14, thick, 80).translate((*position[:2], thick * 0.75)))
     return subtract(union(parts), cuts)
 
 

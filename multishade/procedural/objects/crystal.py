@@ -75,16 +75,16 @@ def gem(rng: np.random.Generator) -> Manifold:
     planes = [tier(2 * fold, 0, 1.0, 0.5)]
     for side, slopes in ((1, (55, 42, 28)), (-1, (62, 50, 40))):
         levels = int(rng.integers(1, 4))
-        place = np.array([1.0, side * girdle])
+        position = np.array([1.0, side * girdle])
         for k in range(levels):
             slope = np.radians(slopes[k] + rng.uniform(-6, 6))
             normal = np.array([np.sin(slope), side * np.cos(slope)])
             count, turn = (2 * fold, 0.5) if k == 0 and rng.random() < 0.6 else (fold, 0.5 * (k % 2))
-            planes.append(tier(count, side * (90 - np.degrees(slope)), normal @ place, turn))
+            planes.append(tier(count, side * (90 - np.degrees(slope)), normal @ position, turn))
             run = rng.uniform(0.15, 0.35)
-            place = place + run * np.array([-np.cos(slope), side * np.sin(slope)])
+            position = position + run * np.array([-np.cos(slope), side * np.sin(slope)])
         if side > 0:
-            planes.append((np.array([[0, 0, 1.0]]), np.array([place[1] + rng.uniform(0.0, 0.08)])))
+            planes.append((np.array([[0, 0, 1.0]]), np.array([position[1] + rng.uniform(0.0, 0.08)])))
     normals, distances = (np.concatenate(parts) for parts in zip(*planes, strict=True))
     stretch = np.array([1.0, rng.choice([1.0, rng.uniform(0.55, 0.85)]), 1.0])
     return hull(stone(normals, distances) * stretch)
@@ -207,9 +207,9 @@ def twins(rng: np.random.Generator) -> Manifold:
         way = sample_directions(rng, 1)[0]
         if aligned:
             way = np.eye(3)[int(np.abs(way).argmax())] * np.sign(way[int(np.abs(way).argmax())]) + 0.25 * way
-        place = anchor + (0.7 * way * rng.uniform(0.6, 1.0) if k else 0)
-        places.append(place)
-        parts.append(placed(shape, np.eye(3) if aligned else sample_rotation(rng), place))
+        position = anchor + (0.7 * way * rng.uniform(0.6, 1.0) if k else 0)
+        places.append(position)
+        parts.append(placed(shape, np.eye(3) if aligned else sample_rotation(rng), position))
     return union(parts)
 
 

@@ -31,7 +31,7 @@ def csg(rng: np.random.Generator) -> ObjectMesh:
 
 
 def die(rng: np.random.Generator) -> Manifold:
-    """A cube, rounded by a ball, bored along its axes and hollowed: the textbook figure with every number drawn."""
+    """A cube, rounded by a ball, bored along its axes and hollowed: the textbook figure with random sizes."""
     side = rng.uniform(0.85, 1.15, 3)
     body = box(*(2 * side))
     if rng.random() < 0.8:

@@ -28,42 +28,42 @@ def fallen(
     set corrected in turn; contact pushes points out of the body along its gradient and stops their sliding in part.
     pinned: (n, n) bool, points that stay.
     """
-    place, speed = start.copy(), np.zeros_like(start)
-    place += rng.normal(size=place.shape) * 1e-3
+    positions, speed = start.copy(), np.zeros_like(start)
+    positions += rng.normal(size=positions.shape) * 1e-3
     cell = float(np.linalg.norm(start[0, 1] - start[0, 0]))
     gravity = np.array([0, 0, -0.014 * cell])
     for _ in range(STEPS):
-        before = place
+        before = positions
         speed = 0.985 * speed + gravity
-        place = place + speed
+        positions = positions + speed
         for _ in range(ROUNDS):
             for down, right, stiffness in SPRINGS:
-                satisfy(place, down, right, stiffness, cell)
+                satisfy(positions, down, right, stiffness, cell)
             if pinned is not None:
-                place[pinned] = start[pinned]
+                positions[pinned] = start[pinned]
         if body is not None:
-            flat = place.reshape(-1, 3)
+            flat = positions.reshape(-1, 3)
             near = np.flatnonzero(body(flat) < 0.35 * cell)
             if len(near):
                 flat[near] = contact(flat[near], before.reshape(-1, 3)[near], body, 0.35 * cell)
-        speed = np.clip(place - before, -cell, cell)
-    return place
+        speed = np.clip(positions - before, -cell, cell)
+    return positions
 
 
-def satisfy(place: Array, down: int, right: int, stiffness: float, cell: float) -> None:
+def satisfy(positions: Array, down: int, right: int, stiffness: float, cell: float) -> None:
     """Move points `down` rows and `right` columns apart toward their rest distance, in passes that do not overlap."""
-    rows, columns = place.shape[:2]
+    rows, columns = positions.shape[:2]
     rest = cell * float(np.hypot(down, right))
     stride = 2 * max(down, abs(right))
     for shift in range(stride):
         if down:
-            a, b = place[shift : rows - down : stride], place[shift + down :: stride]
+            a, b = positions[shift : rows - down : stride], positions[shift + down :: stride]
             if right > 0:
                 a, b = a[:, :-right], b[:, right:]
             elif right < 0:
                 a, b = a[:, -right:], b[:, :right]
         else:
-            a, b = place[:, shift : columns - right : stride], place[:, shift + right :: stride]
+            a, b = positions[:, shift : columns - right : stride], positions[:, shift + right :: stride]
         apart = b - a
         length = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart)) + 1e-12
         apart *= (0.5 * stiffness * (1 - rest / length))[..., None]
@@ -108,7 +108,7 @@ def disc(radius: float, height: float, corner: float) -> Distance:
 
 
 def balls(centres: Array, radii: Array) -> Distance:
-    """Several balls, blended a little so that cloth does not catch between them."""
+    """Several balls, slightly blended so that the cloth does not catch between them."""
 
     def distance(p: Array) -> Array:
         each = np.linalg.norm(p[:, None] - centres[None], axis=2) - radii

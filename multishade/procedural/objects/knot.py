@@ -20,7 +20,7 @@ ROWS, AROUND = 1050, 80
 
 
 def knot(rng: np.random.Generator) -> ObjectMesh:
-    """A closed knot with a dressed section, a rope, a chain, a coil or a basket of arcs."""
+    """A closed knot with a swept section, a rope, a chain, a coil or a basket of arcs."""
     design = DESIGNS[int(rng.choice(len(DESIGNS), p=WEIGHTS))]
     return design(rng)
 
@@ -90,7 +90,7 @@ def closed_path(rng: np.random.Generator, count: int) -> tuple[Array, float]:
 # Objects
 
 
-def dressed(rng: np.random.Generator) -> ObjectMesh:
+def swept(rng: np.random.Generator) -> ObjectMesh:
     """One closed path with a section that may swell, be flat, square or a star, and turn on its way."""
     path, room = closed_path(rng, ROWS)
     room *= rng.uniform(0.72, 0.9)
@@ -191,17 +191,17 @@ def chain(rng: np.random.Generator) -> ObjectMesh:
     bracelet = rng.random() < 0.6
     count = 2 * int(rng.integers(3, 6)) if bracelet else int(rng.integers(2, 5))
     bend = 2 * np.pi / count if bracelet else rng.uniform(0, 1.5) / count
-    parts, place, heading = [], np.zeros(2), 0.0
+    parts, position, heading = [], np.zeros(2), 0.0
     for k in range(count):
         roll = k % 2 * np.pi / 2 + np.pi / 4
         c, s = np.cos(roll), np.sin(roll)
         turned = vertices @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T
         c, s = np.cos(heading), np.sin(heading)
         turned = turned @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T
-        parts.append(turned + np.array([*place, 0]))
+        parts.append(turned + np.array([*position, 0]))
         heading += bend
         c, s = np.cos(heading - bend / 2), np.sin(heading - bend / 2)
-        place = place + pitch * np.array([-s, c])
+        position = position + pitch * np.array([-s, c])
     both = np.concatenate([faces + k * len(vertices) for k in range(count)])
     return object_mesh(turn_about(rng, np.concatenate(parts)), both, 180.0)
 
@@ -250,5 +250,5 @@ def hoops(rng: np.random.Generator) -> ObjectMesh:
     return object_mesh(turn_about(rng, np.concatenate(parts)), np.concatenate(faces), 180.0)
 
 
-DESIGNS = (dressed, rope, chain, coil, hoops)
+DESIGNS = (swept, rope, chain, coil, hoops)
 WEIGHTS = (0.56, 0.14, 0.08, 0.14, 0.08)

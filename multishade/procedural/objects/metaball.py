@@ -16,7 +16,7 @@ COARSE, FINEST = 48, 184  # cells along the longest side
 
 @dataclass(frozen=True)
 class Limb:
-    """A round cone from `start` to `end` (3,), of radius `first` and `last` there; a ball where they agree."""
+    """A round cone from `start` to `end` (3,), of radius `first` and `last` there; a ball if they are equal."""
 
     start: Array
     end: Array
@@ -96,14 +96,14 @@ def cluster(rng: np.random.Generator) -> list[Limb]:
 
 def chain(rng: np.random.Generator) -> list[Limb]:
     """Beads along a winding path, thick and thin in turn, like a caterpillar."""
-    heading, place = sample_directions(rng, 1)[0], np.zeros(3)
+    heading, position = sample_directions(rng, 1)[0], np.zeros(3)
     phase, beads = rng.uniform(0.5, 1.2), []
     for k in range(int(rng.integers(9, 20))):
         radius = 0.3 + 0.12 * np.sin(phase * k) + rng.uniform(-0.05, 0.05)
-        beads.append(ball(place, radius))
+        beads.append(ball(position, radius))
         heading = heading + rng.normal(size=3) * 0.45
         heading /= np.linalg.norm(heading)
-        place = place + heading * radius * 1.5
+        position = position + heading * radius * 1.5
     return beads
 
 
@@ -206,13 +206,13 @@ def wreath(rng: np.random.Generator) -> list[Limb]:
     angle = 2 * np.pi * np.arange(count) / count
     places = np.stack([np.cos(angle), np.sin(angle), height * np.cos(waves * angle)], axis=1)
     size = np.pi / count * rng.uniform(0.75, 1.05)
-    limbs = [ball(place, size * (1 + 0.25 * np.cos(k * np.pi))) for k, place in enumerate(places)]
+    limbs = [ball(position, size * (1 + 0.25 * np.cos(k * np.pi))) for k, position in enumerate(places)]
     limbs += [
         Limb(a, b, size * 0.55, size * 0.55) for a, b in zip(places, np.roll(places, -1, axis=0), strict=True)
     ]
     if rng.random() < 0.5:
         hub = np.array([0, 0, rng.uniform(-0.5, 0.5)])
-        limbs += [Limb(place, hub, size * 0.4, size * 0.5) for place in places] + [
+        limbs += [Limb(position, hub, size * 0.4, size * 0.5) for position in places] + [
             ball(hub, size * rng.uniform(1, 1.8))
         ]
     return limbs
@@ -224,11 +224,11 @@ def lattice(rng: np.random.Generator) -> list[Limb]:
     radius, rod = rng.uniform(0.2, 0.36), rng.uniform(0.1, 0.17)
     limbs, axes = [], np.eye(3)
     for site in np.ndindex(*(int(k) for k in n)):
-        here = np.array(site, float)
-        limbs.append(ball(here, radius * rng.uniform(0.8, 1.2)))
+        centre = np.array(site, float)
+        limbs.append(ball(centre, radius * rng.uniform(0.8, 1.2)))
         for k in range(3):
             if site[k] + 1 < n[k] and (rng.random() < 0.85 or site.count(0) == 2):
-                limbs.append(Limb(here, here + axes[k], rod, rod))
+                limbs.append(Limb(centre, centre + axes[k], rod, rod))
     return limbs
 
 

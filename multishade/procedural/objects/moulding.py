@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turner's mouldings in, a profile out: half of a piece's section, drawn from the axis to the axis again."""
+"""Turner's mouldings in, a profile out: half of a piece's section, from the axis and back to it."""
 
 from __future__ import annotations
 
@@ -181,16 +181,16 @@ class Profile:
             curves.append(curve)
             wanted.append(max(float(steps.sum()) / (STEP * size), turning / TURN))
         share = min(1.0, MOST / sum(wanted))
-        kept = [curves[0][:1]]
+        resampled = [curves[0][:1]]
         for curve, steps_wanted in zip(curves, wanted, strict=True):
             count = 2 + int(share * steps_wanted)
             position = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
             even = np.linspace(0, position[-1], 40 * count)
             fine = np.stack([np.interp(even, position, curve[:, i]) for i in range(2)], axis=1)
             at = spread(curve_density(fine), count) * (len(fine) - 1)
-            kept.append(
+            resampled.append(
                 np.stack([np.interp(at, np.arange(len(fine)), fine[:, i]) for i in range(2)], axis=1)[1:]
             )
-        points = np.concatenate(kept)
+        points = np.concatenate(resampled)
         points[0, 0] = points[-1, 0] = 0.0
         return points

@@ -12,7 +12,7 @@ from multishade.procedural.objects.stroke import Ornament, inscription
 
 
 def envelope(points: Array, centres: Array, radii: Array) -> Array:
-    """Height (N,) of the upper surface of balls (M, 3) of given radii seen from above, 0 where there is none."""
+    """Height (N,) of the upper surface of balls (M, 3) of given radii seen from above, 0 beside them."""
     height = np.zeros(len(points))
     for near, centre, radius in zip(
         cKDTree(points).query_ball_point(centres[:, :2], radii), centres, radii, strict=True
@@ -82,14 +82,14 @@ def beast(rng: np.random.Generator) -> Ornament:
         for t in np.linspace(0, 1, count + 1):
             balls.append(limb.start + t * (limb.end - limb.start))
             radii.append(limb.first + t * (limb.last - limb.first))
-    place, size = np.array(balls)[:, [0, 2, 1]], np.array(radii)
-    low, high = (place[:, :2] - size[:, None]).min(axis=0), (place[:, :2] + size[:, None]).max(axis=0)
+    position, size = np.array(balls)[:, [0, 2, 1]], np.array(radii)
+    low, high = (position[:, :2] - size[:, None]).min(axis=0), (position[:, :2] + size[:, None]).max(axis=0)
     scale = 1.6 / np.linalg.norm(high - low)
-    place[:, :2] -= (low + high) / 2
-    place *= scale
+    position[:, :2] -= (low + high) / 2
+    position *= scale
     size *= scale
-    place[:, 2] = 0.25 * place[:, 2] - 0.45 * size  # sunk, so that outlines do not stand upright
-    return lambda points: np.minimum(np.maximum(envelope(points, place, size), 0) / 0.1, 1.4)
+    position[:, 2] = 0.25 * position[:, 2] - 0.45 * size  # sunk, so that outlines do not stand upright
+    return lambda points: np.minimum(np.maximum(envelope(points, position, size), 0) / 0.1, 1.4)
 
 
 def sunburst(rng: np.random.Generator) -> Ornament:

@@ -120,10 +120,12 @@ def terrain(rng: np.random.Generator) -> Ornament:
     mountains = rng.random() < 0.6
 
     def height(points: Array) -> Array:
-        place = flat_in_space(points * frequency)
+        position = flat_in_space(points * frequency)
         if mountains:
-            return 1.3 * (ridged(noise, place, 4, 0.45) - 0.7)
-        bent = place + 0.4 * np.stack([noise(place + 3), noise(place - 7), 0 * place[:, 0]], axis=1)
+            return 1.3 * (ridged(noise, position, 4, 0.45) - 0.7)
+        bent = position + 0.4 * np.stack(
+            [noise(position + 3), noise(position - 7), 0 * position[:, 0]], axis=1
+        )
         return 0.6 + 0.6 * fractal(noise, bent, 3, 0.4)
 
     return height

@@ -18,7 +18,7 @@ CREASE = 24.0
 
 
 @dataclass(frozen=True)
-class Dressing:
+class WallPattern:
     """How the radius varies about the axis, `wave` (angle) in [-1, 0], how deep at a height, and the twist there."""
 
     wave: Callable[[Array], Array]
@@ -26,7 +26,7 @@ class Dressing:
     twist: Callable[[Array], Array]
 
 
-def revolve(profile: Profile, dressing: Dressing | None = None) -> tuple[Array, Indices, Array]:
+def revolve(profile: Profile, pattern: WallPattern | None = None) -> tuple[Array, Indices, Array]:
     """Turn a profile about the z axis: vertices, faces, texture coordinates (F, 3, 2).
 
     Rings near the axis have fewer vertices, so that no fan of slivers forms there.
@@ -40,10 +40,10 @@ def revolve(profile: Profile, dressing: Dressing | None = None) -> tuple[Array, 
             count //= 2
         angle = 2 * np.pi * np.arange(count) / count
         radius = np.full(count, r)
-        if dressing is not None and count > 1:
+        if pattern is not None and count > 1:
             fade = smoothstep(0.1 * widest, 0.4 * widest, np.array(r))
-            radius = r * (1 + dressing.depth(np.array(z)) * fade * dressing.wave(angle))
-            angle = angle + dressing.twist(np.array(z))
+            radius = r * (1 + pattern.depth(np.array(z)) * fade * pattern.wave(angle))
+            angle = angle + pattern.twist(np.array(z))
         rings.append(np.stack([radius * np.cos(angle), radius * np.sin(angle), np.full(count, z)], axis=1))
         counts.append(count)
     faces = ring_faces(counts)
@@ -56,8 +56,10 @@ def revolved(profile: Profile) -> Manifold:
     return solid(*revolve(profile)[:2])
 
 
-def dressing(rng: np.random.Generator, low: float, high: float, mostly_plain: float = 0.5) -> Dressing | None:
-    """A random dressing between two heights, or None for a plain round wall."""
+def sample_wall_pattern(
+    rng: np.random.Generator, low: float, high: float, mostly_plain: float = 0.5
+) -> WallPattern | None:
+    """Sample a pattern of the wall between two heights, or None for a plain round wall."""
     if rng.random() < mostly_plain:
         return None
     count = int(rng.choice([4, 5, 6, 8, 10, 12, 15, 20, 24]))
@@ -83,12 +85,12 @@ def dressing(rng: np.random.Generator, low: float, high: float, mostly_plain: fl
     def depth(z: Array) -> Array:
         return deep * smoothstep(low, low + soft, z) * (1 - smoothstep(high - soft, high, z))
 
-    return Dressing(wave, depth, lambda z: turns * np.pi * np.clip((z - low) / span, 0, 1))
+    return WallPattern(wave, depth, lambda z: turns * np.pi * np.clip((z - low) / span, 0, 1))
 
 
 def turned(
     profile: Profile, rng: np.random.Generator, low: float, high: float, plain: float = 0.5
 ) -> ObjectMesh:
-    """A piece that may be dressed between two heights."""
-    vertices, faces, uv = revolve(profile, dressing(rng, low, high, plain))
+    """A piece whose wall may have a pattern between two heights."""
+    vertices, faces, uv = revolve(profile, sample_wall_pattern(rng, low, high, plain))
     return object_mesh(vertices, faces, CREASE, uv)

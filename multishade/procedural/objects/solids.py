@@ -14,7 +14,7 @@ SIMPLIFY = 2e-5  # of the largest side: how far faces may move when coplanar one
 
 
 def solid(vertices: Array, faces: Indices) -> Manifold:
-    """A Manifold from closed outward triangles. Raises AssetError where they are not closed."""
+    """Make a Manifold of closed outward triangles. Raises AssetError if they are not closed."""
     mesh = Mesh64(
         np.ascontiguousarray(vertices, dtype=np.float64), np.ascontiguousarray(faces, dtype=np.uint64)
     )
@@ -25,7 +25,7 @@ def solid(vertices: Array, faces: Indices) -> Manifold:
 
 
 def triangles(body: Manifold) -> tuple[Array, Indices]:
-    """Vertices (V, 3) and faces (F, 3) of a solid, without the slivers that boolean operations leave."""
+    """Return vertices (V, 3) and faces (F, 3) of a solid, without the slivers that boolean operations leave."""
     if body.is_empty():
         raise AssetError("the boolean operations left nothing")
     box = np.array(body.bounding_box())
@@ -37,22 +37,22 @@ def triangles(body: Manifold) -> tuple[Array, Indices]:
 
 
 def union(parts: Sequence[Manifold]) -> Manifold:
-    """All the parts in one."""
+    """Unite all the parts."""
     return Manifold.batch_boolean(list(parts), OpType.Add)
 
 
 def subtract(body: Manifold, cutters: Sequence[Manifold]) -> Manifold:
-    """The body less all the cutters."""
+    """Subtract all the cutters from the body."""
     return Manifold.batch_boolean([body, *cutters], OpType.Subtract) if cutters else body
 
 
 def placed(body: Manifold, rotation: Array, position: Array) -> Manifold:
-    """The body rotated by a (3, 3) matrix, which may also scale, and then moved to a position (3,)."""
+    """Rotate the body by a (3, 3) matrix, which may also scale, and then move it to a position (3,)."""
     return body.transform(np.concatenate([rotation, np.asarray(position, float).reshape(3, 1)], axis=1))
 
 
 def upright(direction: Array) -> Array:
-    """A rotation matrix (3, 3) whose third column is the unit vector along `direction` (3,)."""
+    """Return a rotation matrix (3, 3) whose third column is the unit vector along `direction` (3,)."""
     z = np.asarray(direction, float) / np.linalg.norm(direction)
     aside = np.array([1.0, 0, 0]) if abs(z[0]) < 0.7 else np.array([0, 1.0, 0])
     x = np.cross(aside, z)
@@ -66,7 +66,7 @@ def ball(radius: float, segments: int = 128) -> Manifold:
 
 
 def rod(radius: float, height: float, segments: int = 128, top: float | None = None) -> Manifold:
-    """A cylinder or cone about the z axis, centred at the origin; `top` is its upper radius where it differs."""
+    """A cylinder or cone about the z axis, centred at the origin; `top` is its upper radius if it differs."""
     return Manifold.cylinder(height, radius, radius if top is None else top, segments, True)
 
 
@@ -86,5 +86,5 @@ def prism(outline: Array, height: float) -> Manifold:
 
 
 def largest(body: Manifold) -> Manifold:
-    """The piece of greatest volume: cutting may part a body, and crumbs would float."""
+    """Return the piece of greatest volume: cutting may divide a body, and small pieces would float."""
     return max(body.decompose(), key=lambda piece: piece.volume())

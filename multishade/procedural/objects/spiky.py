@@ -140,12 +140,12 @@ def ribbed_stem(rng: np.random.Generator, points: Array, radius: float, ribs: in
     for row in range(5, 70, max(int(0.19 / (length / 72)), 4)):
         for rib in range(ribs):
             column = 12 * rib
-            place = rows[row, column]
-            outward = place - path[row]
+            position = rows[row, column]
+            outward = position - path[row]
             outward /= np.linalg.norm(outward)
             for turn in (-0.5, 0.5):
                 way = outward + turn * along[row] * rng.uniform(0.6, 1.2) + rng.normal(size=3) * 0.2
-                tufts.append(placed(small, upright(way), place - 0.01 * outward))
+                tufts.append(placed(small, upright(way), position - 0.01 * outward))
     return [body, *tufts]
 
 
@@ -262,8 +262,8 @@ def star(rng: np.random.Generator) -> Manifold:
         bumps = []
         for limb in limbs[:-1]:
             for u in (0.3, 0.5, 0.68):
-                place = limb.end * u
-                bumps.append(ball((thick * (1 - u) + 0.02) * 1.25, 56).translate(tuple(place)))
+                position = limb.end * u
+                bumps.append(ball((thick * (1 - u) + 0.02) * 1.25, 56).translate(tuple(position)))
         body = union([body, *bumps])
     return body
 

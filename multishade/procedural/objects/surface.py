@@ -21,7 +21,7 @@ def grid_quads(rows: int, columns: int, wrap_rows: bool = False, wrap_columns: b
 
 
 def split_quads(vertices: Array, quads: Indices) -> Indices:
-    """Two triangles for each quad, (2 Q, 3), cut along the shorter diagonal so that thin slivers are avoided."""
+    """Split each quad into two triangles, (2 Q, 3), along the shorter diagonal to avoid slivers."""
     a, b, c, d = (vertices[quads[:, i]] for i in range(4))
     along_bd = ((b - d) ** 2).sum(axis=1) < ((a - c) ** 2).sum(axis=1)
     first = np.where(along_bd[:, None], quads[:, [0, 1, 3]], quads[:, [0, 1, 2]])
@@ -30,10 +30,10 @@ def split_quads(vertices: Array, quads: Indices) -> Indices:
 
 
 def corner_values(quads: Indices, triangles: Indices, values: Array) -> Array:
-    """Values (Q, 4, n) at the corners of quads, handed to the triangles of `split_quads`, (2 Q, 3, n)."""
+    """Assign values (Q, 4, n) at the corners of quads to the triangles of `split_quads`, (2 Q, 3, n)."""
     owners = np.repeat(quads, 2, axis=0)
-    place = (triangles[:, :, None] == owners[:, None, :]).argmax(axis=2)
-    return np.take_along_axis(np.repeat(values, 2, axis=0), place[:, :, None], axis=1)
+    corner = (triangles[:, :, None] == owners[:, None, :]).argmax(axis=2)
+    return np.take_along_axis(np.repeat(values, 2, axis=0), corner[:, :, None], axis=1)
 
 
 def grid_uv(down: Array, across: Array) -> Array:
@@ -52,7 +52,7 @@ def ring_faces(counts: Sequence[int]) -> Indices:
     """Triangles between successive closed rings; ring k has counts[k] evenly turned vertices, 1 makes a pole.
 
     Vertices are numbered ring after ring, each ring starting at the same angle and running counter-clockwise about
-    the axis. Faces are counter-clockwise seen from outside where the first ring is below the second.
+    the axis. Faces are counter-clockwise seen from outside if the first ring is below the second.
     """
     starts = np.concatenate([[0], np.cumsum(counts)])
     bands = []
@@ -117,7 +117,7 @@ def spread(density: Array, count: int, periodic: bool = False) -> Array:
 
 
 def curve_density(points: Array, turn_weight: float = 1.0) -> Array:
-    """Where a sampled curve (M, d) needs vertices: arc length plus turning angle, both as shares of the whole, (M,)."""
+    """Return how densely a sampled curve (M, d) needs vertices: arc length plus turning angle, as shares, (M,)."""
     steps = np.diff(points, axis=0)
     length = np.linalg.norm(steps, axis=1)
     unit = steps / np.maximum(length, 1e-12)[:, None]

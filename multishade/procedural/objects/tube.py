@@ -132,27 +132,27 @@ def loosened(path: Array, thickness: float, rounds: int = 160, points: int = 200
 
     What a rope does by its own girth: parts that are not neighbours along it repel, bends stiffen, the length stays.
     """
-    place = resampled(path, points, True, 0.0)
-    place /= np.linalg.norm(np.roll(place, -1, axis=0) - place, axis=1).sum()
+    curve = resampled(path, points, True, 0.0)
+    curve /= np.linalg.norm(np.roll(curve, -1, axis=0) - curve, axis=1).sum()
     lag = np.abs(np.arange(points)[:, None] - np.arange(points)[None])
     lag = np.minimum(lag, points - lag) / points
     far = lag > 1.6 * thickness
     for _ in range(rounds):
-        apart = place[:, None] - place[None]
+        apart = curve[:, None] - curve[None]
         distance = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart)) + 1e-9
         push = np.where(far, np.maximum(thickness - distance, 0) / distance, 0)
-        place = (
-            place
+        curve = (
+            curve
             + 0.35
             * np.einsum("ij,ijk->ik", push, apart)
             / np.maximum((push > 0).sum(axis=1), 1)[:, None] ** 0.5
         )
         for _ in range(3):
-            place = place + 0.3 * (np.roll(place, 1, axis=0) + np.roll(place, -1, axis=0) - 2 * place)
-        place -= place.mean(axis=0)
-        place /= np.linalg.norm(np.roll(place, -1, axis=0) - place, axis=1).sum()
+            curve = curve + 0.3 * (np.roll(curve, 1, axis=0) + np.roll(curve, -1, axis=0) - 2 * curve)
+        curve -= curve.mean(axis=0)
+        curve /= np.linalg.norm(np.roll(curve, -1, axis=0) - curve, axis=1).sum()
     knots = np.arange(points + 1)
-    return CubicSpline(knots, np.concatenate([place, place[:1]]), bc_type="periodic")(
+    return CubicSpline(knots, np.concatenate([curve, curve[:1]]), bc_type="periodic")(
         np.arange(0, points, 0.1)
     )
 
