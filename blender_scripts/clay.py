@@ -8,9 +8,10 @@ of the `cast` shading mode. Switching changes one link in the node tree, so neit
 
 import bpy
 
+from blender_scripts.alpha import ABOVE, SOLID
+
 CLAY = "multishade clay"
 GEOMETRY_NORMAL = "normal_geometry"
-ALPHA_THRESHOLD = 0.5
 
 
 def sanitize(material: bpy.types.Material) -> None:
@@ -40,11 +41,11 @@ def install(material: bpy.types.Material) -> None:
     if source is not None and source.inputs["Normal"].is_linked:
         tree.links.new(source.inputs["Normal"].links[0].from_socket, diffuse.inputs["Normal"])
     shader = diffuse
-    opaque = _find(surface, "Alpha")
-    if opaque is not None and opaque.inputs["Alpha"].is_linked:
+    solid = _solid(tree, surface)
+    if solid is not None:
         shader = tree.nodes.new("ShaderNodeMixShader")
         hole = tree.nodes.new("ShaderNodeBsdfTransparent")
-        tree.links.new(opaque.inputs["Alpha"].links[0].from_socket, shader.inputs[0])
+        tree.links.new(solid, shader.inputs[0])
         tree.links.new(hole.outputs[0], shader.inputs[1])
         tree.links.new(diffuse.outputs[0], shader.inputs[2])
     shader.name = CLAY
@@ -75,6 +76,16 @@ def _output(tree: bpy.types.NodeTree) -> bpy.types.Node:
     if not output.inputs["Surface"].is_linked:
         tree.links.new(tree.nodes.new("ShaderNodeBsdfPrincipled").outputs[0], output.inputs["Surface"])
     return output
+
+
+def _solid(tree: bpy.types.NodeTree, surface: bpy.types.Node) -> bpy.types.NodeSocket | None:
+    """The output that is 1 where the material is solid and 0 where it is a hole; None if it has no holes."""
+    if SOLID in tree.nodes:
+        return tree.nodes[SOLID].outputs[0]
+    shader = _find(surface, "Alpha")
+    if shader is None or not shader.inputs["Alpha"].is_linked:
+        return None
+    return shader.inputs["Alpha"].links[0].from_socket
 
 
 def _surface(tree: bpy.types.NodeTree) -> bpy.types.Node:
@@ -109,7 +120,7 @@ def _threshold_alpha(tree: bpy.types.NodeTree, alpha: bpy.types.NodeSocket) -> N
         return
     step = tree.nodes.new("ShaderNodeMath")
     step.operation = "GREATER_THAN"
-    step.inputs[1].default_value = ALPHA_THRESHOLD
+    step.inputs[1].default_value = ABOVE
     tree.links.new(source, step.inputs[0])
     tree.links.new(step.outputs[0], alpha)
 

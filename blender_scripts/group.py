@@ -27,9 +27,10 @@ class LoadedGroup:
         started = time.perf_counter()
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self._settings = settings
-        self._scene = bpy.context.scene
+        loaded = objects.load(group.object)
+        self._objects = loaded.objects
+        self._scene = bpy.context.scene  # only now: to open a .blend replaces it
         render.prepare(self._scene, settings)
-        self._objects = objects.load(group.object)
         imported = time.perf_counter()
         self._materials = assign_material(self._objects, group.material)
         _require_images()
@@ -40,6 +41,7 @@ class LoadedGroup:
             material_seconds=time.perf_counter() - imported,
             vertices=sum(len(item.data.vertices) for item in self._objects),
             faces=sum(len(item.data.polygons) for item in self._objects),
+            findings=loaded.findings,
         )
 
     def geometry(self, view: View, path: Path) -> float:

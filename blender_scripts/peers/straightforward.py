@@ -93,13 +93,13 @@ def _render_shading(
 
 def _build(group: scene.Group, threads: int) -> bpy.types.Scene:
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    objects.load(group.object)
     current = bpy.context.scene
     current.render.engine = "CYCLES"
     current.render.threads_mode, current.render.threads = "FIXED", threads
     current.render.film_transparent = True
     current.render.image_settings.media_type = "MULTI_LAYER_IMAGE"
     current.render.image_settings.file_format = "OPEN_EXR_MULTILAYER"
-    objects.load(group.object)
     return current
 
 

@@ -31,12 +31,13 @@ class RendererInfo(Answer):
 
 @dataclass(frozen=True)
 class Loaded(Answer):
-    """The group is in the scene."""
+    """The group is in the scene. findings: tags of what had to be put right about the object's file, sorted."""
 
     import_seconds: float
     material_seconds: float
     vertices: int
     faces: int
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

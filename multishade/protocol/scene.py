@@ -29,6 +29,8 @@ class ObjectSource:
     path: str = ""
     rotation: Matrix3 = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     max_faces: int | None = None
+    bounds: tuple[Vector, Vector] | None = None  # of the file as it was scanned, in its own units and axes
+    root: str = ""  # the folder that holds all its files; "": the one above the folder of `path`
 
 
 @dataclasses.dataclass(frozen=True)

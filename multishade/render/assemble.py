@@ -153,6 +153,7 @@ def _meta(
             family=chosen.family,
             licence=chosen.licence,
             sha256=chosen.sha256,
+            **({"findings": rendered.findings} if rendered.findings else {}),
         ),
         material=meta.MaterialMeta(
             id=material.id if material else "own",

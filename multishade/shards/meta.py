@@ -35,6 +35,9 @@ class ObjectMeta(_Section):
     family: str | None = Field(description="null if unknown")
     licence: str
     sha256: str | None = Field(description="of the file; null if there is none")
+    findings: tuple[str, ...] = Field(
+        (), description="what was corrected in the file, as tags; absent if nothing"
+    )
 
 
 class MaterialMeta(_Section):

@@ -19,7 +19,7 @@ from multishade.protocol.scene import ObjectSource
 results = {}
 for path in sys.argv[1:]:
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    results[path] = uv.density(objects.load(ObjectSource("arrays", path)))
+    results[path] = uv.density(objects.load(ObjectSource("arrays", path)).objects)
 print("RESULT" + json.dumps(results))
 """
 

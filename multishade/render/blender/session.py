@@ -69,7 +69,7 @@ def render_views(
     session = Session(blender, settings, watch, expose)
     geometry = [session.geometry(view) for view in group.views]
     for view, buffers in zip(group.views, geometry, strict=True):
-        yield session.complete(view, buffers)
+        yield dataclasses.replace(session.complete(view, buffers), findings=loaded.findings)
 
 
 class Session:

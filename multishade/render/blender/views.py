@@ -28,6 +28,7 @@ class RenderedView:
     quality: dict[str, EstimatedQuality] = dataclasses.field(
         default_factory=dict
     )  # field -> the least estimated
+    findings: tuple[str, ...] = ()  # what was corrected in the object's file, as tags
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,607 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Meshes that strangers bring, rendered by Blender: what a final render of the file shows, or a refusal by name.
+
+The inputs of tests/cases were made after public bug reports; the others are further members of each kind, in every
+format that can have it.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multishade.config import models
+from multishade.errors import AssetError
+from multishade.geometry.angles import angular_error_degrees
+from multishade.protocol.scene import Light, ObjectSource
+from multishade.render.blender import BlenderProcess, RenderedView
+from tests.render.test_truth import OBLIQUE, analytic_sphere, camera, render, rim
+from tests.support import mesh_members as members
+
+pytestmark = pytest.mark.blender
+
+KTX2 = b"\xabKTX 20\xbb\r\n\x1a\n"
+CASES = Path(__file__).resolve().parents[1] / "cases"
+SEEN_BY = camera("orthographic", OBLIQUE)
+LAMP = (Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=3.0),)
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[BlenderProcess]:
+    with BlenderProcess("cpu", models.Runtime()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def blends(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The members that only Blender can write."""
+    folder = tmp_path_factory.mktemp("blends")
+    command = [sys.executable, "-m", "tests.support.blend_members", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+Show = Callable[..., RenderedView]
+
+
+@pytest.fixture
+def show(child: BlenderProcess) -> Show:
+    def rendered(path: Path, lights: tuple[Light, ...] = (), **changes: object) -> RenderedView:
+        source = ObjectSource("file", str(path), **changes)  # type: ignore[arg-type]
+        return render(child, source, SEEN_BY, lights or LAMP, mode="lambert", samples=1)
+
+    return rendered
+
+
+def is_ball(rendered: RenderedView, largest_degrees: float = 30.0) -> None:
+    """A whole ball fills the frame's sphere, and every normal is the sphere's."""
+    hit, normal, _ = analytic_sphere(SEEN_BY)
+    both = hit & rendered.mask
+    assert both.sum() > 0.95 * hit.sum() and not (rendered.mask & ~hit & ~rim(hit)).any()
+    assert angular_error_degrees(rendered.normal[both], normal[both]).max() < largest_degrees
+    assert angular_error_degrees(rendered.normal[both], normal[both]).mean() < 3
+    assert (rendered.alpha > 0.5)[both & ~rim(rendered.mask)].all()
+
+
+def colour(rendered: RenderedView) -> np.ndarray:
+    """The mean colour of the middle of the image, brightest channel 1."""
+    pixels = rendered.images["image_parallel"][rendered.mask & ~rim(rendered.mask)]
+    mean = pixels.mean(axis=0)
+    return np.asarray(mean / mean.max())
+
+
+def is_checkered(rendered: RenderedView) -> None:
+    """Red and blue both show."""
+    pixels = rendered.images["image_parallel"][rendered.mask & ~rim(rendered.mask)]
+    red, blue = pixels[:, 0] > 3 * pixels[:, 2], pixels[:, 2] > 3 * pixels[:, 0]
+    assert red.mean() > 0.2 and blue.mean() > 0.2
+
+
+def case(name: str) -> Path:
+    return next(path for path in CASES.rglob(name))
+
+
+# Corner normals that oppose their face
+
+
+@pytest.mark.parametrize("name", ["f01_inverted_normals.glb", "f11_some_faces_flipped.glb"])
+def test_normals_against_the_winding_face_the_camera(show: Show, name: str) -> None:
+    is_ball(show(case(name)))
+
+
+def mirrored_gltf(path: Path) -> None:
+    members.write_gltf(path, members.ball(), scale=[-1, 1, 1], rotation=[0.5, 0.5, 0.5, 0.5])
+
+
+OPPOSED = {
+    "inverted.gltf": lambda path: members.write_gltf(path, members.inverted(members.ball())),
+    "flipped.obj": lambda path: members.write_obj(path, members.flipped(members.ball())),
+    "inverted.obj": lambda path: members.write_obj(path, members.inverted(members.ball())),
+    "no_normals_flipped.obj": lambda path: members.write_obj(
+        path, members.flipped(members.ball(48)), normals=False
+    ),
+    "inverted.ply": lambda path: members.write_ply(path, members.inverted(members.ball())),
+    "flipped.ply": lambda path: members.write_ply(path, members.flipped(members.ball())),
+    "inverted.usda": lambda path: members.write_usd(
+        path, members.usd_mesh("S", members.inverted(members.ball()))
+    ),
+    "flipped.usda": lambda path: members.write_usd(
+        path, members.usd_mesh("S", members.flipped(members.ball()))
+    ),
+    "left_handed.usda": lambda path: members.write_usd(
+        path,
+        members.usd_mesh(
+            "S", members.flipped(members.ball(), 1.0), extra='uniform token orientation = "leftHanded"'
+        ),
+    ),
+    "mirrored.glb": mirrored_gltf,
+}
+
+
+@pytest.mark.parametrize("name", OPPOSED)
+def test_opposed_normals_of_every_format_face_the_camera(show: Show, tmp_path: Path, name: str) -> None:
+    is_ball(show(members.stage(tmp_path, OPPOSED[name], name)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("inverted_normals.blend", "flipped_winding_smooth.blend", "free_normals_turned.blend"),
+        *("mirrored_instance.blend", "inverted_normals.fbx", "flipped_winding_smooth.fbx"),
+    ],
+)
+def test_opposed_normals_from_blender_face_the_camera(show: Show, blends: Path, name: str) -> None:
+    # An FBX stores the normals that Blender computed, which the faces beside a flipped one disturb.
+    is_ball(show(blends / name), 90.0 if name == "flipped_winding_smooth.fbx" else 30.0)
+
+
+# Images that do not decode
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("i01_truncated_jpeg.glb", "texture .* is damaged: it is cut short"),
+        ("i02_truncated_png.glb", "texture .* (cut short|can decode)"),
+        ("i07_normalmap_cut_jpg.glb", "texture .* is damaged: it is cut short"),
+        ("t01_avif_only.glb", r"textures\[0\] has only EXT_texture_avif"),
+        ("v23_teximage_without_image.blend", "image node without an image"),
+        ("image_gif.glb", "can decode"),
+        ("normal_trunc.glb", "texture .* (cut short|can decode)"),
+    ],
+)
+def test_an_image_that_does_not_decode_is_refused_by_name(show: Show, name: str, reason: str) -> None:
+    with pytest.raises(AssetError, match=reason):
+        show(case(name))
+
+
+def with_image(data: bytes, mime: str, slot: str, **how: object) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        writer = members.GltfWriter()
+        texture = {"index": writer.image(data, mime, **how)}  # type: ignore[arg-type]
+        material: dict = {"pbrMetallicRoughness": {"metallicFactor": 0}}
+        inner = slot in ("baseColorTexture", "metallicRoughnessTexture")
+        (material["pbrMetallicRoughness"] if inner else material)[slot] = texture
+        writer.node(mesh=writer.mesh(members.ball(), material))
+        writer.write(path)
+
+    return write
+
+
+def test_a_damaged_image_of_any_slot_and_container_is_refused(show: Show, tmp_path: Path) -> None:
+    jpeg, webp, whole = members.encoded("JPEG"), members.encoded("WEBP"), members.checker()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    faults = {
+        "roughness.glb": with_image(jpeg[: len(jpeg) * 3 // 4], "image/jpeg", "metallicRoughnessTexture"),
+        "occluded.gltf": with_image(jpeg[:-200], "image/jpeg", "normalTexture", uri=True),
+        "webp.glb": with_image(
+            webp[: len(webp) // 2], "image/webp", "baseColorTexture", texture="EXT_texture_webp"
+        ),
+        "bit.glb": with_image(bytes(flipped), "image/png", "baseColorTexture"),
+        "ktx.glb": with_image(KTX2, "image/ktx2", "baseColorTexture", texture="KHR_texture_basisu"),
+        "text.glb": with_image(b"<html>404</html>", "image/png", "normalTexture"),
+    }
+    for name, write in faults.items():
+        with pytest.raises(AssetError, match=r"texture|image"):
+            show(members.stage(tmp_path, write, name))
+    show(members.stage(tmp_path, with_image(jpeg, "image/jpeg", "normalTexture", uri=True), "whole.gltf"))
+    show(members.stage(tmp_path, with_image(whole, "image/png", "baseColorTexture"), "whole.glb"))
+
+
+def test_a_damaged_image_beside_an_obj_and_in_a_usd_is_refused(show: Show, tmp_path: Path) -> None:
+    whole = members.checker(64)
+    for name, data in (("cut", whole[:-30]), ("empty", b""), ("whole", whole)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "colour.png").write_bytes(data)
+        members.write_obj(folder / "a.obj", members.ball(), mtl="newmtl m0\nKd 1 1 1\nmap_Kd colour.png\n")
+        texture = (
+            'def Shader "T" {\n uniform token info:id = "UsdUVTexture"\n asset inputs:file = @./colour.png@\n'
+            " float3 outputs:rgb\n}"
+        )
+        material = members.usd_material("M", color3f_diffuseColor=".connect = </W/M/T.outputs:rgb>")
+        material = material.removesuffix("}") + texture + "\n}"
+        members.write_usd(folder / "a.usda", members.usd_mesh("S", members.ball(), "M"), material)
+        for file in ("a.obj", "a.usda"):
+            if name == "whole":
+                is_ball(show(folder / file))
+            else:
+                with pytest.raises(AssetError, match=r"colour\.png"):
+                    show(folder / file)
+
+
+def test_an_image_whose_file_is_gone_is_refused_and_an_unused_node_is_not(show: Show, blends: Path) -> None:
+    with pytest.raises(AssetError, match=r"gone\.png"):
+        show(blends / "image_without_file.blend")
+    is_ball(show(blends / "unused_image_node.blend"))
+
+
+# Alpha below one half
+
+
+@pytest.mark.parametrize("name", ["h02_alpha_factor03.glb", "h03_soft_shadow.glb"])
+def test_what_is_mostly_transparent_is_a_hole_and_does_not_count_for_the_frame(show: Show, name: str) -> None:
+    is_ball(show(case(name)))
+
+
+def two_materials(
+    first: dict, second: dict, floor_texture: np.ndarray | None = None
+) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        writer = members.GltfWriter()
+        if floor_texture is not None:
+            index = writer.image(members.png(floor_texture))
+            second.setdefault("pbrMetallicRoughness", {})["baseColorTexture"] = {"index": index}
+        writer.node(mesh=writer.mesh(members.ball(), first))
+        writer.node(mesh=writer.mesh(members.plane(), second))
+        writer.write(path)
+
+    return write
+
+
+def grey(alpha: float, **more: object) -> dict:
+    return {"pbrMetallicRoughness": {"baseColorFactor": [0.5, 0.5, 0.5, alpha], "metallicFactor": 0}, **more}
+
+
+def half_solid() -> np.ndarray:
+    """A texture whose alpha is 0.35 everywhere."""
+    texels = np.zeros((8, 8, 4), np.uint8)
+    texels[..., 3] = 90
+    return texels
+
+
+HOLES = {
+    "blend_factor.gltf": two_materials(grey(1), grey(0.49, alphaMode="BLEND")),
+    "mask_factor.glb": two_materials(grey(1), grey(0.6, alphaMode="MASK", alphaCutoff=0.7)),
+    "blend_texture.glb": two_materials(grey(1), {"alphaMode": "BLEND"}, half_solid()),
+    "mask_texture.glb": two_materials(grey(1), {"alphaMode": "MASK"}, half_solid()),
+    "dissolve.obj": lambda path: members.write_obj(
+        path, members.ball(), members.plane(), mtl="newmtl m0\nKd .5 .5 .5\nnewmtl m1\nKd 0 0 0\nd 0.3\n"
+    ),
+    "transparency.obj": lambda path: members.write_obj(
+        path, members.ball(), members.plane(), mtl="newmtl m0\nKd .5 .5 .5\nnewmtl m1\nKd 0 0 0\nTr 0.7\n"
+    ),
+    "opacity.usda": lambda path: members.write_usd(
+        path,
+        members.usd_mesh("S", members.ball()),
+        members.usd_mesh("P", members.plane(), "M"),
+        members.usd_material("M", float_opacity=" = 0.3"),
+    ),
+}
+SOLID = {
+    "opaque_ignores_alpha.glb": two_materials(grey(1), grey(0.1)),
+    "half.glb": two_materials(grey(1), grey(0.5, alphaMode="BLEND")),
+    "mask_low_cutoff.glb": two_materials(grey(1), {"alphaMode": "MASK", "alphaCutoff": 0.2}, half_solid()),
+    "dissolve.obj": lambda path: members.write_obj(
+        path, members.ball(), members.plane(), mtl="newmtl m0\nKd .5 .5 .5\nnewmtl m1\nKd 0 0 0\nd 0.7\n"
+    ),
+    "opacity.usda": lambda path: members.write_usd(
+        path,
+        members.usd_mesh("S", members.ball()),
+        members.usd_mesh("P", members.plane(), "M"),
+        members.usd_material("M", float_opacity=" = 0.7"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_a_hole_of_every_format_is_a_hole(show: Show, tmp_path: Path, name: str) -> None:
+    is_ball(show(members.stage(tmp_path, HOLES[name], name)))
+
+
+@pytest.mark.parametrize("name", SOLID)
+def test_what_is_mostly_solid_is_solid_in_image_and_truth(show: Show, tmp_path: Path, name: str) -> None:
+    rendered = show(members.stage(tmp_path, SOLID[name], name))
+    hit, _, _ = analytic_sphere(SEEN_BY)
+    inside = rendered.mask & ~rim(rendered.mask)
+    assert (rendered.mask & ~rim(hit)).any() and (rendered.alpha[inside] > 0.99).all()
+    # The floor is six times as wide as the ball: where it shows, the ball is small.
+    facing = angular_error_degrees(rendered.normal[rendered.mask], np.array([0.0, 0.0, 1.0]) @ OBLIQUE)
+    assert (facing < 2).mean() > 0.5 or (facing > 178).mean() > 0.5
+
+
+@pytest.mark.parametrize("name", ["alpha_constant.blend", "alpha_constant.fbx", "alpha_mix.blend"])
+def test_a_transparent_plane_from_blender_is_a_hole(show: Show, blends: Path, name: str) -> None:
+    is_ball(show(blends / name))
+
+
+def test_holes_made_by_mixing_shaders_are_holes_in_image_and_truth_alike(show: Show, blends: Path) -> None:
+    rendered = show(blends / "alpha_mix_textured.blend")
+    solid = rendered.alpha > 0.5
+    assert not (solid ^ rendered.mask)[~rim(rendered.mask)].any()
+    assert set(np.unique(np.round(rendered.alpha[~rim(rendered.mask)], 2))) == {0.0, 1.0}
+
+
+def test_an_object_that_is_wholly_transparent_is_refused(show: Show, tmp_path: Path) -> None:
+    path = tmp_path / "ghost.glb"
+    members.write_gltf(path, members.ball(), grey(0.2, alphaMode="BLEND"))
+    with pytest.raises(AssetError, match="all of it is transparent"):
+        show(path)
+
+
+# Rest, visibility, render levels
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("d01_scale_from_zero.glb", "c03_node_visibility.glb", "v01_collection_hide_render.blend"),
+        *("v24_second_scene_active.blend",),
+    ],
+)
+def test_what_a_final_render_at_rest_shows_is_rendered(show: Show, name: str) -> None:
+    is_ball(show(case(name)))
+
+
+def animated(path: Path, target: str, values: np.ndarray) -> None:
+    writer = members.GltfWriter()
+    writer.node(mesh=writer.mesh(members.ball()))
+    times = writer.accessor(np.array([0.0, 1.0], np.float32))
+    sampler = {"input": times, "output": writer.accessor(values.astype(np.float32))}
+    channel = {"sampler": 0, "target": {"node": 0, "path": target}}
+    writer.json["animations"] = [{"samplers": [sampler], "channels": [channel]}]
+    writer.write(path)
+
+
+def test_the_nodes_of_a_gltf_stand_where_they_are_not_where_an_animation_begins(
+    show: Show, tmp_path: Path
+) -> None:
+    animated(tmp_path / "scaled.gltf", "scale", np.array([[5, 1, 1], [1, 1, 1]]))
+    is_ball(show(tmp_path / "scaled.gltf"))
+
+
+def hidden_parent(path: Path) -> None:
+    writer = members.GltfWriter()
+    writer.node(mesh=writer.mesh(members.ball()))
+    child = writer.node(root=False, mesh=writer.mesh(members.plane()))
+    writer.node(children=[child], extensions={"KHR_node_visibility": {"visible": False}})
+    writer.json["extensionsUsed"] = ["KHR_node_visibility"]
+    writer.write(path)
+
+
+def second_scene(path: Path) -> None:
+    writer = members.GltfWriter()
+    writer.node(root=False, mesh=writer.mesh(members.plane()))
+    writer.node(root=False, mesh=writer.mesh(members.ball()))
+    writer.json |= {"scene": 1, "scenes": [{"nodes": [0]}, {"nodes": [1]}]}
+    writer.write(path)
+
+
+HIDDEN = {
+    "hidden_parent.glb": hidden_parent,
+    "second_scene.gltf": second_scene,
+    "invisible.usda": lambda path: members.write_usd(
+        path,
+        members.usd_mesh("S", members.ball()),
+        members.usd_mesh("P", members.plane(), extra='token visibility = "invisible"'),
+    ),
+    "guide_and_proxy.usda": lambda path: members.write_usd(
+        path,
+        members.usd_mesh("S", members.ball()),
+        members.usd_mesh("G", members.plane(), extra='uniform token purpose = "guide"'),
+        members.usd_mesh("P", members.plane(4.0), extra='uniform token purpose = "proxy"'),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_a_file_hides_is_not_shown(show: Show, tmp_path: Path, name: str) -> None:
+    is_ball(show(members.stage(tmp_path, HIDDEN[name], name)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "hidden_object.blend",
+            "hidden_in_viewport_only.blend",
+            "excluded_collection.blend",
+            "layer_not_used.blend",
+        ),
+        *("holdout_and_indirect.blend", "animated_current_frame.blend", "script_that_deletes.blend"),
+        *("loose_geometry.blend", "animated_current_frame.fbx"),
+    ],
+)
+def test_a_file_of_blender_shows_what_its_final_render_shows(show: Show, blends: Path, name: str) -> None:
+    is_ball(show(blends / name))
+
+
+def test_a_collection_that_one_of_two_view_layers_shows_is_shown(show: Show, blends: Path) -> None:
+    with pytest.raises(AssertionError):
+        is_ball(show(blends / "excluded_in_one_layer_of_two.blend"))
+
+
+@pytest.mark.parametrize("path", ["v07_subsurf_viewport0_render4.blend", "multires_like_levels.blend"])
+def test_subdivision_is_that_of_the_render(show: Show, blends: Path, path: str) -> None:
+    rendered = show(blends / path if (blends / path).is_file() else case(path))
+    # A cube has three normals; what it is subdivided to has as many as there are pixels.
+    assert len(np.unique(np.round(rendered.normal[rendered.mask], 2), axis=0)) > 500
+
+
+def test_modifiers_count_as_they_do_in_a_render(show: Show, blends: Path) -> None:
+    rendered = show(blends / "modifier_not_in_render.blend")
+    x_axis = np.array([1.0, 0.0, 0.0]) @ OBLIQUE
+    rows, columns = np.nonzero(rendered.mask)
+    along = columns * x_axis[0] - rows * x_axis[1]
+    across = columns * x_axis[1] + rows * x_axis[0]
+    assert 1.5 < np.ptp(along) / np.ptp(across) < 4  # three cubes in a row, not ten
+
+
+def test_hair_is_refused_by_name(show: Show, blends: Path) -> None:
+    with pytest.raises(AssetError, match="hair"):
+        show(blends / "hair.blend")
+
+
+# Missing parts
+
+
+def test_a_missing_part_is_refused_by_name(show: Show, blends: Path, tmp_path: Path) -> None:
+    with pytest.raises(AssetError, match=r"library .*gone\.blend.* is missing"):
+        show(case("v11_linked_missing.blend"))
+    with pytest.raises(AssetError, match=r"wheel\.usda.* is missing"):
+        show(case("u12_reference_missing.usda"))
+    is_ball(show(blends / "linked.blend"))
+    for name in ("linked.blend", "library.blend"):
+        shutil.copy(blends / name, tmp_path / name)
+    shutil.copy(blends / "library_changed.blend", tmp_path / "library.blend")
+    with pytest.raises(AssetError, match="no longer has it"):
+        show(tmp_path / "linked.blend")
+
+
+@pytest.mark.parametrize("how", ["payload", "sublayer", "whole"])
+def test_every_arc_of_a_usd_is_followed(show: Show, tmp_path: Path, how: str) -> None:
+    if how == "whole":
+        members.write_usd(tmp_path / "part.usda", members.usd_mesh("S", members.ball()))
+    head = " subLayers = [@./part.usda@]" if how == "sublayer" else ""
+    arc = 'def "P" (prepend payload = @./part.usda@) {}' if how != "sublayer" else ""
+    prims = [arc] if how == "whole" else [arc, members.usd_mesh("S", members.ball())]
+    members.write_usd(tmp_path / "a.usda", *prims, head=head)
+    if how == "whole":
+        is_ball(show(tmp_path / "a.usda"))
+    else:
+        with pytest.raises(AssetError, match=r"part\.usda"):
+            show(tmp_path / "a.usda")
+
+
+def test_a_face_that_names_no_vertex_is_refused(show: Show) -> None:
+    with pytest.raises(AssetError, match="vertex 40 of 4"):
+        show(case("index40.usda"))
+
+
+def test_nothing_outside_of_the_asset_is_read(show: Show, blends: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    folder = tmp_path / "a" / "b" / "c"
+    for place in (secret, folder):
+        place.mkdir(parents=True)
+    text = (CASES / "passwd_as_geometry.gltf").read_text()
+    (secret / "plain.bin").write_bytes(bytes(range(180)))
+    (secret / "colour.png").write_bytes(members.checker())
+    members.write_usd(secret / "part.usda", members.usd_mesh("S", members.ball()))
+    shutil.copy(blends / "library.blend", secret / "library.blend")
+    (folder / "up.gltf").write_text(text.replace("../../../../etc/passwd", "../../../secret/plain.bin"))
+    (folder / "absolute.gltf").write_text(text.replace("../../../../etc/passwd", str(secret / "plain.bin")))
+    (folder / "link.bin").symlink_to(secret / "plain.bin")
+    (folder / "link.gltf").write_text(text.replace("../../../../etc/passwd", "link.bin"))
+    mtl = "newmtl m0\nKd 1 1 1\nmap_Kd ../../../secret/colour.png\n"
+    members.write_obj(folder / "map.obj", members.ball(), mtl=mtl)
+    members.write_obj(folder / "library.obj", members.ball(), mtl="newmtl m0\nKd 1 0 0\n")
+    (folder / "library.mtl").replace(secret / "library.mtl")
+    text = (folder / "library.obj").read_text()
+    (folder / "library.obj").write_text(
+        text.replace("mtllib library.mtl", "mtllib ../../../secret/library.mtl")
+    )
+    members.write_usd(
+        folder / "reference.usda", 'def "P" (prepend references = @../../../secret/part.usda@) {}'
+    )
+    members.write_ply(folder / "texture.ply", members.ball(), texture="../../../secret/colour.png")
+    for file in sorted(folder.glob("*.*")):
+        if file.suffix in (".gltf", ".obj", ".usda", ".ply"):
+            with pytest.raises(AssetError, match="outside of"):
+                show(file)
+
+
+# Framing
+
+
+@pytest.mark.parametrize("name", ["k01_axis_lines.glb", "k03_ply_stray.ply", "k04_zero_area_spike.glb"])
+def test_only_faces_with_an_area_are_framed(show: Show, name: str) -> None:
+    is_ball(show(case(name)))
+
+
+def spiked(shape: members.Ball) -> members.Ball:
+    far = np.array([[900.0, 0, 0], [0, 700.0, 0]])
+    count = len(shape.vertices)
+    faces = np.concatenate([shape.faces, [[0, count, count], [count + 1, 0, count + 1]]])
+    normals = np.concatenate([shape.normals, [[0, 1, 0], [0, 1, 0]]])
+    return members.Ball(
+        np.concatenate([shape.vertices, far]), normals, np.resize(shape.uv, (count + 2, 2)), faces
+    )
+
+
+STRAY = {
+    "lines.obj": lambda path: members.write_obj(
+        path, members.ball(), extra="v 900 0 0\nv -900 0 0\nl -1 -2\n"
+    ),
+    "spike.usda": lambda path: members.write_usd(path, members.usd_mesh("S", spiked(members.ball()))),
+    "spike.ply": lambda path: members.write_ply(path, spiked(members.ball())),
+    "stray.ply": lambda path: members.write_ply(
+        path, members.ball(), stray=np.array([[1e5, 0, 0], [0, -1e5, 2]])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRAY)
+def test_stray_geometry_of_every_format_does_not_shrink_the_object(
+    show: Show, tmp_path: Path, name: str
+) -> None:
+    is_ball(show(members.stage(tmp_path, STRAY[name], name)))
+
+
+def test_a_size_that_is_not_the_scanned_one_is_refused(show: Show, tmp_path: Path) -> None:
+    path = tmp_path / "a.glb"
+    members.write_gltf(path, members.ball())
+    is_ball(show(path, bounds=((-1.0, -1.0, -1.0), (1.0, 1.0, 1.2))))
+    with pytest.raises(AssetError, match="scan it again"):
+        show(path, bounds=((-1.0, -1.0, -1.0), (9.0, 1.0, 1.0)))
+
+
+# Colour
+
+
+def test_emission_over_black_is_the_colour(show: Show, blends: Path, tmp_path: Path) -> None:
+    is_checkered(show(case("a01_emissive_only.glb")))
+    np.testing.assert_allclose(colour(show(case("o04_ke_only.obj"))), [1, 0.375, 0.25], atol=0.15)
+    glow = {
+        "emissiveFactor": [0.8, 0.1, 0.1],
+        "pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1], "metallicFactor": 0},
+    }
+    members.write_gltf(tmp_path / "a.gltf", members.ball(), glow)
+    lit = members.usd_material(
+        "M", color3f_emissiveColor=" = (0.8, 0.1, 0.1)", color3f_diffuseColor=" = (0, 0, 0)"
+    )
+    members.write_usd(tmp_path / "a.usda", members.usd_mesh("S", members.ball(), "M"), lit)
+    files = [tmp_path / "a.gltf", tmp_path / "a.usda", blends / "emission_over_black.blend"]
+    for path in [*files, blends / "emission_over_black.fbx"]:
+        red, green, blue = colour(show(path))
+        assert red == 1 and green < 0.4 and blue < 0.4, path.name
+
+
+def test_a_colour_under_an_emission_is_kept(show: Show, tmp_path: Path) -> None:
+    glow = {
+        "emissiveFactor": [0.0, 1.0, 0.0],
+        "pbrMetallicRoughness": {"baseColorFactor": [0.8, 0.05, 0.05, 1], "metallicFactor": 0},
+    }
+    members.write_gltf(tmp_path / "a.glb", members.ball(), glow)
+    red, green, _ = colour(show(tmp_path / "a.glb"))
+    assert red == 1 and green < 0.4
+
+
+@pytest.mark.parametrize("name", ["p01_texturefile.ply", "o10_bom.obj"])
+def test_a_texture_that_a_comment_or_a_marked_library_names_is_shown(show: Show, name: str) -> None:
+    is_checkered(show(case(name)))
+
+
+def test_a_library_with_a_byte_order_mark_and_a_texture_one_folder_up_are_found(
+    show: Show, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    (tmp_path / "textures").mkdir()
+    folder.mkdir()
+    (tmp_path / "textures" / "c.png").write_bytes(members.checker())
+    members.write_obj(
+        folder / "a.obj", members.ball(), mtl="\ufeffnewmtl m0\nKd 1 1 1\nmap_Kd ../textures/c.png\n"
+    )
+    is_checkered(show(folder / "a.obj"))
+
+
+def test_a_ply_whose_texture_is_gone_is_refused(show: Show, tmp_path: Path) -> None:
+    members.write_ply(tmp_path / "a.ply", members.ball(), texture="c.png")
+    with pytest.raises(AssetError, match=r"c\.png.* is missing"):
+        show(tmp_path / "a.ply")
+    (tmp_path / "c.png").write_bytes(members.checker())
+    is_checkered(show(tmp_path / "a.ply"))
