@@ -72,10 +72,10 @@ def planned(item: Item, config: Config, folder: Path, views: range = range(1)) -
     for number in views:
         rng = np.random.default_rng([576, item.number, number])
         seed = int(rng.integers(2**31))
-        camera = sampling.camera(config.camera, towards, number, rng)
+        camera = sampling.sample_camera(config.camera, towards, number, rng)
         distance = float(np.linalg.norm(np.asarray(camera.camera_to_world)[:3, 3]))
-        lights = sampling.lights(config.lights, paths, rng, distance)
-        sequence = sampling.sequence(config.shading, config.lights, paths, rng)
+        lights = sampling.sample_lights(config.lights, paths, rng, distance)
+        sequence = sampling.sample_sequence(config.shading, config.lights, paths, rng)
         seen.append(scene.View(f"{key}-v{number}", seed, camera, lights, sequence))
     material, spec = _material(item)
     still = scene.ObjectSource("monkey").rotation

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two fields of vectors -> the angle between them; opposite vectors are 180 degrees apart, not 0."""
+"""Two fields of vectors -> the angles between them, 0 to 180 degrees."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
 def angular_error_degrees(a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
-    """Angle between vectors, in degrees from 0 to 180.
+    """Compute the angle between vectors as atan2(|a x b|, a . b).
 
-    a, b: (..., 3), any length but zero, shapes broadcast. Returns (...), float32 for two float32 (or
-    narrower) inputs, else float64. It is computed as atan2(|a x b|, a . b): arccos of a cosine near 1 cannot
-    tell 0.00 from 0.02 degrees in float32, this can tell 0.00001. A zero vector has no direction: its angle
-    is NaN, so that it cannot pass for a perfect answer.
+    The arccosine of a cosine near 1 cannot distinguish 0.00 from 0.02 degrees in float32; this distinguishes 0.00001.
+
+    Args:
+        a: (..., 3) vectors of any length.
+        b: (..., 3) vectors; the shapes are broadcast.
+
+    Returns:
+        (...) degrees, 0 to 180; NaN for zero vectors, which have no direction. float32 for two inputs of float32 or
+        narrower types, else float64.
+
+    Raises:
+        ValueError: If an input has another last axis than 3.
     """
     first, second = np.asarray(a), np.asarray(b)
     if first.shape[-1:] != (3,) or second.shape[-1:] != (3,):

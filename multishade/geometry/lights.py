@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Light directions (K, 3), made or read: unit vectors from surface to light, +x right, +y up, +z to the camera."""
+"""Paths of lights, and text files -> light directions (K, 3): unit vectors toward the lights in the camera frame."""
 
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,25 @@ from multishade.errors import SolveError
 
 Float64 = NDArray[np.float64]
 
-# Text files carry four to six decimals; anything further from unit length is not a direction.
+# Text files have four to six decimals; a vector farther from unit length is not a direction.
 UNIT_TOLERANCE = 1e-2
 
 
 def ring(count: int, elevation_degrees: float = 45.0) -> Float64:
-    """`count` lights on a circle about the view axis, the first one above (+y), then clockwise as the camera
-    sees it.
+    """Place lights on a circle around the view axis.
 
-    light[k] = (cos e sin a, cos e cos a, sin e), a = 360 k / count degrees; e is the angle above the image
-    plane. (K, 3) float64.
+    light[k] = (cos e sin a, cos e cos a, sin e) with a = 360 k / count degrees: the first light is above (+y), the next
+    follow clockwise as seen from the camera.
+
+    Args:
+        count: K, the number of lights.
+        elevation_degrees: e, the angle above the image plane.
+
+    Returns:
+        (K, 3) float64 unit vectors toward the lights.
+
+    Raises:
+        SolveError: If `count` is below 1.
     """
     _require_count(count)
     azimuth = 2 * np.pi * np.arange(count) / count
@@ -28,27 +37,44 @@ def ring(count: int, elevation_degrees: float = 45.0) -> Float64:
 
 
 def spiral(count: int, min_elevation_degrees: float = 30.0, turns: float = 3.0) -> Float64:
-    """`count` lights along a spiral from the view axis down to `min_elevation_degrees`, at equal steps of
-    solid angle.
+    """Place lights along a spiral from the view axis down to a least elevation, at equal steps of solid angle.
 
-    One smooth path, so neighbours in the sequence are neighbours in the sky (the light path that video models
-    also use). (K, 3) float64.
+    Neighbours in the sequence are neighbouring directions, as video models need them.
+
+    Args:
+        count: K, the number of lights.
+        min_elevation_degrees: The least angle above the image plane, 0 to below 90.
+        turns: Turns around the view axis.
+
+    Returns:
+        (K, 3) float64 unit vectors toward the lights.
+
+    Raises:
+        SolveError: If an argument is out of range.
     """
     _require_count(count)
     lowest = _sine_of_elevation(min_elevation_degrees)
     step = (np.arange(count) + 0.5) / count
-    # Equal steps of sin(elevation) are equal solid angles; sqrt spaces the turns evenly as seen from the
-    # camera.
+    # Equal steps of sin(elevation) are equal solid angles; the root spaces the turns evenly as seen from the camera.
     return _from_angles(2 * np.pi * turns * np.sqrt(step), np.arcsin(1 - (1 - lowest) * step))
 
 
 def hemisphere(
     count: int, min_elevation_degrees: float = 0.0, rng: np.random.Generator | None = None
 ) -> Float64:
-    """`count` lights over the part of the front hemisphere above `min_elevation_degrees`, (K, 3) float64.
+    """Place lights over the part of the front hemisphere above a least elevation.
 
-    Without rng: well spread and always the same (a Fibonacci lattice: equal areas, golden-angle steps). With
-    rng: drawn independently, uniform in solid angle.
+    Args:
+        count: K, the number of lights.
+        min_elevation_degrees: The least angle above the image plane, 0 to below 90.
+        rng: Source of independent samples, uniform in solid angle. None: a Fibonacci lattice (equal areas, golden-angle
+            steps), which is always the same.
+
+    Returns:
+        (K, 3) float64 unit vectors toward the lights.
+
+    Raises:
+        SolveError: If an argument is out of range.
     """
     _require_count(count)
     lowest = _sine_of_elevation(min_elevation_degrees)
@@ -63,12 +89,20 @@ def hemisphere(
 
 
 def read_directions(path: str | Path) -> Float64:
-    """Light directions from text, one light a line, three numbers apart by spaces, tabs or commas: (K, 3)
-    float64, unit length.
+    """Read light directions from a text file.
 
-    It is the format of DiLiGenT's light_directions.txt and of CyclesPS's light.txt, whose axes are this
-    project's. Blank lines and lines that begin with # are skipped. Raises SolveError naming file:line for a
-    row that is not a unit direction.
+    The format of DiLiGenT's light_directions.txt and of CyclesPS's light.txt, whose axes are those of the camera frame:
+    one light per line, three numbers separated by spaces, tabs or commas. Empty lines and lines that begin with # are
+    skipped.
+
+    Args:
+        path: The file.
+
+    Returns:
+        (K, 3) float64 unit vectors.
+
+    Raises:
+        SolveError: If the file cannot be read, or a line is not a unit direction; the message names file:line.
     """
     rows, numbers = _read_rows(Path(path), (3,))
     directions = np.asarray(rows, dtype=np.float64)
@@ -83,11 +117,16 @@ def read_directions(path: str | Path) -> Float64:
 
 
 def read_intensities(path: str | Path) -> Float64:
-    """Light intensities from text, one light a line: (K, 3) float64 for RGB lines, (K,) for one number a
-    line; all above zero.
+    """Read light intensities from a text file, the format of DiLiGenT's light_intensities.txt.
 
-    It is the format of DiLiGenT's light_intensities.txt: divide image k by row k. Raises SolveError naming
-    file:line.
+    Args:
+        path: The file; one light per line, one number or three (RGB).
+
+    Returns:
+        (K,) or (K, 3) float64, all above 0: divide image k by entry k.
+
+    Raises:
+        SolveError: If the file cannot be read, or a line is no intensity; the message names file:line.
     """
     rows, numbers = _read_rows(Path(path), (3, 1))
     for row, number in zip(rows, numbers, strict=True):
@@ -100,7 +139,18 @@ def read_intensities(path: str | Path) -> Float64:
 
 
 def unit_directions(directions: NDArray[Any], name: str = "directions") -> Float64:
-    """(K, 3) directions as exact unit vectors, float64. Raises SolveError for another shape or length."""
+    """Check light directions and normalise them.
+
+    Args:
+        directions: (K, 3) vectors of unit length to 1 %.
+        name: The argument's name, for messages.
+
+    Returns:
+        (K, 3) float64 exact unit vectors.
+
+    Raises:
+        SolveError: If the shape or a length is wrong.
+    """
     lights = np.asarray(directions, dtype=np.float64)
     if lights.ndim != 2 or lights.shape[1] != 3:
         raise SolveError(f"{name}: expected (K, 3), got {lights.shape}")
@@ -115,7 +165,7 @@ def unit_directions(directions: NDArray[Any], name: str = "directions") -> Float
 
 
 def _read_rows(path: Path, widths: tuple[int, ...]) -> tuple[list[list[float]], list[int]]:
-    """The numbers of each row, and its line number; every row as wide as the first, which has one of `widths`."""
+    """The numbers of each row, and its line number; all rows have the width of the first, one of `widths`."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -139,7 +189,7 @@ def _read_rows(path: Path, widths: tuple[int, ...]) -> tuple[list[list[float]], 
         rows.append(row)
         numbers.append(number)
     if not rows:
-        raise SolveError(f"{path}: no lights in it")
+        raise SolveError(f"{path}: contains no lights")
     return rows, numbers
 
 

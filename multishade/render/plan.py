@@ -94,7 +94,7 @@ class Plan:
         chosen = self._object(ordinal)
         material = self._material(chosen, variant, rng)
         spec = _material_spec(material, config, rng)
-        rotation = sampling.rotation(config.objects.rotation, rng)
+        rotation = sampling.sample_object_rotation(config.objects.rotation, rng)
         views = tuple(self._view(shard, number, view) for view in range(config.views.count))
         return PlannedGroup(
             key, shard, number, chosen, material, spec, rotation, views, self.assets.environments
@@ -138,15 +138,15 @@ class Plan:
         rng = _generator(config.seed, VIEW, shard, group, number)
         paths = [environment_path(row) for row in self.assets.environments]
         seed = int(rng.integers(2**31))
-        camera = sampling.camera(config.camera, config.views, number, rng)
+        camera = sampling.sample_camera(config.camera, config.views, number, rng)
         distance = float(np.linalg.norm(np.array(camera.camera_to_world)[:3, 3]))
         return scene.View(
             key=str(SampleKey(shard, group, number)),
             seed=seed,
             camera=camera,
-            lights=sampling.lights(config.lights, paths, rng, distance),
-            sequence=sampling.sequence(config.shading, config.lights, paths, rng),
-            basis=sampling.light_basis(config.light_basis),
+            lights=sampling.sample_lights(config.lights, paths, rng, distance),
+            sequence=sampling.sample_sequence(config.shading, config.lights, paths, rng),
+            basis=sampling.basis_lights(config.light_basis),
         )
 
 

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A generator and settings -> cameras, lights and sequences: every random choice about one view.
+"""A generator and settings -> the camera, lights and shading sequence of one view, and the rotation of an object.
 
 World frame: z up, the object at the origin. Camera frame: +x right, +y up, +z toward the camera.
 """
 
+import dataclasses
 import math
-from collections.abc import Sequence as Ordered
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multishade.config import models
-from multishade.geometry import lights as directions_of
+from multishade.geometry.lights import hemisphere, ring, spiral
 from multishade.geometry.rotations import sample_rotation
 from multishade.protocol import scene
 from multishade.shards.fields import light_names
@@ -29,10 +30,20 @@ CANONICAL: dict[str, tuple[tuple[float, float, float], tuple[float, float, float
 }
 
 
-def camera(
+def sample_camera(
     settings: models.Camera, views: models.Views, number: int, rng: np.random.Generator
 ) -> scene.Camera:
-    """The camera of view `number` of a group, looking at the origin."""
+    """Sample the camera of one view, which looks at the origin.
+
+    Args:
+        settings: Projection, image size, and the range of distances.
+        views: The canonical views; further views have a direction uniform on the sphere.
+        number: Number of the view in its group.
+        rng: Source of the sample.
+
+    Returns:
+        The camera.
+    """
     if number < len(views.canonical):
         back, up = (np.array(vector, dtype=np.float64) for vector in CANONICAL[views.canonical[number]])
         if views.jitter_degrees > 0:
@@ -57,46 +68,50 @@ def camera(
     )
 
 
-def lights(
-    settings: models.Lights, environments: Ordered[str], rng: np.random.Generator, distance: float = 0.0
+def sample_lights(
+    settings: models.Lights, environments: Sequence[str], rng: np.random.Generator, distance: float = 0.0
 ) -> tuple[scene.Light, ...]:
-    """The light of each input image, in the order parallel, point, environment, mixed.
+    """Sample the light of each input image of a view.
 
-    `environments` are paths or `studio:` names; as far as there are enough, no two images of a view share one.
-    distance: from the camera to the object's centre. Point lights are drawn about that centre and given in the camera's
-    frame, whose origin is the camera.
+    Args:
+        settings: Kinds, counts and ranges.
+        environments: Paths or `studio:` names; if there are enough, all images of the view have different ones.
+        rng: Source of the samples.
+        distance: From the camera to the object's centre. Point lights are sampled around that centre and given in the
+            camera frame, whose origin is the camera.
+
+    Returns:
+        The lights in the order parallel, point, environment, mixed.
     """
-    wanted = settings.environment.count + settings.mixed.count
+    needed = settings.environment.count + settings.mixed.count
     maps: list[str] = []
-    while len(maps) < wanted:
+    while len(maps) < needed:
         maps += [environments[index] for index in rng.permutation(len(environments))]
-    drawn = [
+    sampled = [
         _parallel(f"image_parallel{suffix}", settings, rng) for suffix in _suffixes(settings.parallel.count)
     ]
-    drawn += [
+    sampled += [
         _point(f"image_point{suffix}", settings, rng, distance) for suffix in _suffixes(settings.point.count)
     ]
-    drawn += [environment(f"image_env{i}", maps[i], settings, rng) for i in range(settings.environment.count)]
+    sampled += [
+        _environment(f"image_env{i}", maps[i], settings, rng) for i in range(settings.environment.count)
+    ]
     for i in range(settings.mixed.count):
-        sun = _parallel(f"image_mixed{i}", settings, rng)
-        sky = environment(sun.field, maps[settings.environment.count + i], settings, rng)
-        drawn.append(
-            scene.Light(
-                sun.field,
-                "mixed",
-                colour=sun.colour,
-                direction=sun.direction,
-                strength=sun.strength,
-                size=sun.size,
-                environment=sky.environment,
-                environment_strength=sky.environment_strength,
-                rotation_degrees=sky.rotation_degrees,
+        parallel = _parallel(f"image_mixed{i}", settings, rng)
+        environment = _environment(parallel.field, maps[settings.environment.count + i], settings, rng)
+        sampled.append(
+            dataclasses.replace(
+                parallel,
+                kind="mixed",
+                environment=environment.environment,
+                environment_strength=environment.environment_strength,
+                rotation_degrees=environment.rotation_degrees,
             )
         )
-    return tuple(drawn)
+    return tuple(sampled)
 
 
-def environment(field: str, path: str, settings: models.Lights, rng: np.random.Generator) -> scene.Light:
+def _environment(field: str, path: str, settings: models.Lights, rng: np.random.Generator) -> scene.Light:
     return scene.Light(
         field,
         "environment",
@@ -106,39 +121,46 @@ def environment(field: str, path: str, settings: models.Lights, rng: np.random.G
     )
 
 
-def sequence(
-    settings: models.Shading, lighting: models.Lights, environments: Ordered[str], rng: np.random.Generator
+def sample_sequence(
+    settings: models.Shading, lighting: models.Lights, environments: Sequence[str], rng: np.random.Generator
 ) -> scene.Sequence:
-    """The lights of the shading sequence; the same for every view but for a drawn ambient environment."""
+    """Sample the lights of the shading sequence; only the ambient environment of mode photometric is random.
+
+    Args:
+        settings: Mode and light path.
+        lighting: Range of the rotations of environments.
+        environments: Paths or `studio:` names.
+        rng: Source of the sample.
+
+    Returns:
+        The sequence.
+    """
     directions = sequence_directions(settings)
     ambient = None
     if settings.environment_strength[1] > 0:
-        sky = environment("shading", environments[rng.integers(len(environments))], lighting, rng)
+        environment = _environment("shading", environments[rng.integers(len(environments))], lighting, rng)
         strength = float(rng.uniform(*settings.environment_strength))
-        ambient = scene.Light(
-            "shading",
-            "environment",
-            environment=sky.environment,
-            environment_strength=strength,
-            rotation_degrees=sky.rotation_degrees,
-        )
+        ambient = dataclasses.replace(environment, environment_strength=strength)
     return scene.Sequence(settings.mode, _nested(directions), ambient)  # type: ignore[arg-type]
 
 
 def sequence_directions(settings: models.Shading) -> Array:
-    """(K, 3) unit light directions in the camera's frame."""
+    """Return the light directions of a shading sequence: (K, 3) unit vectors in the camera frame."""
     if settings.path == "ring":
-        return directions_of.ring(settings.count, settings.elevation_degrees)
+        return ring(settings.count, settings.elevation_degrees)
     if settings.path == "spiral":
-        return directions_of.spiral(settings.count)
-    return directions_of.hemisphere(settings.count)
+        return spiral(settings.count)
+    return hemisphere(settings.count)
 
 
-def light_basis(settings: models.LightBasis | None) -> tuple[scene.Light, ...]:
-    """The single lights of a basis, the same for every view: white, of irradiance pi, so that white clay shows 1."""
+def basis_lights(settings: models.LightBasis | None) -> tuple[scene.Light, ...]:
+    """Return the lights of a light basis, which are the same for all views.
+
+    They are white and have irradiance pi, under which a white diffuse surface has radiance 1.
+    """
     if settings is None:
         return ()
-    path = directions_of.spiral if settings.path == "spiral" else directions_of.hemisphere
+    path = spiral if settings.path == "spiral" else hemisphere
     directions = path(settings.count, settings.min_elevation_degrees)
     return tuple(
         scene.Light(name, "parallel", direction=(x, y, z), strength=math.pi, size=settings.angle_degrees)
@@ -146,8 +168,8 @@ def light_basis(settings: models.LightBasis | None) -> tuple[scene.Light, ...]:
     )
 
 
-def rotation(kind: str, rng: np.random.Generator) -> scene.Matrix3:
-    """How the object is turned before it is looked at: "none", "yaw" (about z) or "full" (uniform over SO(3))."""
+def sample_object_rotation(kind: str, rng: np.random.Generator) -> scene.Matrix3:
+    """Sample the rotation of the object: "none", "yaw" (about z) or "full" (uniform over SO(3))."""
     if kind == "none":
         return scene.ObjectSource("monkey").rotation
     if kind == "yaw":
@@ -185,7 +207,7 @@ def _point(
 
 
 def _upper_front(settings: models.Lights, rng: np.random.Generator) -> scene.Vector:
-    """Uniform by solid angle over the part of the camera's side that lights may come from."""
+    """A direction, uniform in solid angle over the part of the front hemisphere where lights may be."""
     z = rng.uniform(math.sin(math.radians(settings.min_elevation_degrees)), 1.0)
     azimuth = rng.uniform(0, math.pi if settings.hemisphere == "upper-front" else 2 * math.pi)
     across = math.sqrt(1 - z * z)
@@ -193,14 +215,14 @@ def _upper_front(settings: models.Lights, rng: np.random.Generator) -> scene.Vec
 
 
 def _colour(jitter: float, rng: np.random.Generator) -> scene.Vector:
-    """White, or a tint of it with the same mean."""
+    """White, or a tint with the same mean."""
     tint = 1 + jitter * rng.uniform(-1, 1, size=3)
     red, green, blue = (tint / tint.mean()).tolist()
     return (red, green, blue)
 
 
 def _suffixes(count: int) -> list[str]:
-    """One light of a kind needs no number."""
+    """Numbers of the lights of one kind; none if there is only one."""
     return [""] if count == 1 else [str(i) for i in range(count)]
 
 
@@ -210,7 +232,7 @@ def _on_sphere(rng: np.random.Generator) -> Array:
 
 
 def _jitter(direction: Array, largest: float, rng: np.random.Generator) -> Array:
-    """Turn a unit vector by at most `largest` radians, uniformly over the cap."""
+    """Rotate a unit vector by at most `largest` radians, uniformly over the cap."""
     cosine = rng.uniform(math.cos(largest), 1.0)
     azimuth = rng.uniform(0, 2 * math.pi)
     first = np.cross(direction, (1.0, 0.0, 0.0) if abs(direction[0]) < 0.9 else (0.0, 1.0, 0.0))

@@ -95,7 +95,7 @@ def test_group_survives_the_pipe() -> None:
 @pytest.mark.parametrize("number", range(8))
 def test_cameras_look_at_the_origin_in_a_right_handed_frame(number: int, rng: np.random.Generator) -> None:
     views = models.Views(count=8, canonical=("front", "back", "left", "right", "top", "bottom"))
-    camera = sampling.camera(models.Camera(), views, number, rng)
+    camera = sampling.sample_camera(models.Camera(), views, number, rng)
     matrix = np.array(camera.camera_to_world)
     rotation, position = matrix[:3, :3], matrix[:3, 3]
     assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
@@ -106,7 +106,7 @@ def test_cameras_look_at_the_origin_in_a_right_handed_frame(number: int, rng: np
 
 
 def test_front_view_has_the_world_upright(rng: np.random.Generator) -> None:
-    camera = sampling.camera(models.Camera(), models.Views(count=1, canonical=("front",)), 0, rng)
+    camera = sampling.sample_camera(models.Camera(), models.Views(count=1, canonical=("front",)), 0, rng)
     rotation = np.array(camera.camera_to_world)[:3, :3]
     assert np.allclose(rotation[:, 0], (1, 0, 0))
     assert np.allclose(rotation[:, 1], (0, 0, 1))
@@ -114,7 +114,7 @@ def test_front_view_has_the_world_upright(rng: np.random.Generator) -> None:
 
 def test_lights_come_evenly_from_the_upper_front(rng: np.random.Generator) -> None:
     settings = models.Lights(parallel=models.ParallelLight(count=64), point=models.PointLight(count=64))
-    lights = [light for _ in range(40) for light in sampling.lights(settings, ["sky"], rng)]
+    lights = [light for _ in range(40) for light in sampling.sample_lights(settings, ["sky"], rng)]
     directions = np.array([light.direction for light in lights if light.kind == "parallel"])
     assert np.allclose(np.linalg.norm(directions, axis=1), 1)
     assert (directions[:, 1] >= 0).all()
@@ -145,14 +145,14 @@ def test_a_kind_of_material_that_is_not_wanted_is_not_worn() -> None:
 
 def test_environments_of_a_view_differ(rng: np.random.Generator) -> None:
     for _ in range(20):
-        lights = sampling.lights(models.Lights(), ["a", "b", "c"], rng)
+        lights = sampling.sample_lights(models.Lights(), ["a", "b", "c"], rng)
         first, second = (light.environment for light in lights if light.kind == "environment")
         assert first != second
 
 
 def test_rotations_are_rotations(rng: np.random.Generator) -> None:
     for kind in ("none", "yaw", "full"):
-        matrix = np.array(sampling.rotation(kind, rng))
+        matrix = np.array(sampling.sample_object_rotation(kind, rng))
         assert np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-12)
         assert np.isclose(np.linalg.det(matrix), 1)
         if kind == "yaw":
