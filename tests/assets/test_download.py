@@ -49,7 +49,7 @@ def test_a_file_comes_whole_and_leaves_nothing_else(server: Loopback, tmp_path: 
     assert {agent.split("/")[0] for agent in server.agents} == {"MultiShade"}
 
 
-def test_a_file_that_is_there_is_not_asked_for(server: Loopback, tmp_path: Path) -> None:
+def test_a_file_that_is_present_is_not_requested(server: Loopback, tmp_path: Path) -> None:
     wanted = item(server, tmp_path, sha256=SHA256)
     wanted.path.parent.mkdir()
     wanted.path.write_bytes(CONTENT)
@@ -58,7 +58,7 @@ def test_a_file_that_is_there_is_not_asked_for(server: Loopback, tmp_path: Path)
     assert download(wanted, QUICK).sha256 == SHA256 and server.requests["/a.bin"] == 1
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(server: Loopback, tmp_path: Path) -> None:
+def test_a_broken_connection_continues_where_it_broke(server: Loopback, tmp_path: Path) -> None:
     server.cut["/a.bin"] = [4 * CHUNK, 5 * CHUNK]
     counted: list[int] = []
     fetched = download(item(server, tmp_path), QUICK, counted.append)
@@ -66,7 +66,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(server: Loopback, tmp_pa
     assert [asked for _, asked in server.asked] == [None, f"bytes={4 * CHUNK}-", f"bytes={9 * CHUNK}-"]
 
 
-def test_what_one_run_leaves_the_next_one_goes_on_with(server: Loopback, tmp_path: Path) -> None:
+def test_the_next_run_continues_the_part_of_the_last(server: Loopback, tmp_path: Path) -> None:
     server.cut["/a.bin"] = [CHUNK + 1000]
     once = FetchPolicy(attempts=1, first_wait=0.0)
     with pytest.raises(FetchError, match=r"a\.bin: cut short.*one attempt.*run again to continue"):
@@ -76,7 +76,7 @@ def test_what_one_run_leaves_the_next_one_goes_on_with(server: Loopback, tmp_pat
     assert server.asked[-1] == ("/a.bin", f"bytes={CHUNK}-") and left(tmp_path) == ["a.bin"]
 
 
-def test_the_rest_of_another_version_is_never_glued_on(server: Loopback, tmp_path: Path) -> None:
+def test_the_rest_of_another_version_is_never_appended(server: Loopback, tmp_path: Path) -> None:
     server.cut["/a.bin"] = [500_000]
     with pytest.raises(FetchError):
         download(item(server, tmp_path), FetchPolicy(attempts=1))
@@ -90,7 +90,7 @@ def test_a_server_without_ranges_starts_over(server: Loopback, tmp_path: Path) -
     assert download(item(server, tmp_path), QUICK).path.read_bytes() == CONTENT
 
 
-def test_a_part_that_is_already_whole_is_only_renamed(server: Loopback, tmp_path: Path) -> None:
+def test_a_complete_part_is_only_renamed(server: Loopback, tmp_path: Path) -> None:
     wanted = item(server, tmp_path, sha256=SHA256)
     wanted.path.parent.mkdir()
     part = wanted.path.with_name("a.bin.part")
@@ -102,7 +102,7 @@ def test_a_part_that_is_already_whole_is_only_renamed(server: Loopback, tmp_path
     assert download(wanted, QUICK).path.read_bytes() == CONTENT
 
 
-def test_a_missing_file_is_named_and_asked_for_once(server: Loopback, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_and_requested_once(server: Loopback, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"/none\.bin: HTTP 404 Not Found: there is no such file"):
         download(item(server, tmp_path, "/none.bin"), QUICK)
     assert server.requests["/none.bin"] == 1
@@ -111,7 +111,7 @@ def test_a_missing_file_is_named_and_asked_for_once(server: Loopback, tmp_path: 
         download(item(server, tmp_path), QUICK)
 
 
-def test_a_busy_server_is_asked_again(server: Loopback, tmp_path: Path) -> None:
+def test_a_busy_server_is_tried_again(server: Loopback, tmp_path: Path) -> None:
     server.status["/a.bin"] = [503, 429]
     assert download(item(server, tmp_path), QUICK).sha256 == SHA256
     assert server.requests["/a.bin"] == 3
@@ -171,7 +171,7 @@ def test_a_network_that_is_gone_ends_the_run_and_not_only_one_file(tmp_path: Pat
     assert len(seen) == 3
 
 
-def test_a_full_disk_is_found_before_and_while_writing(
+def test_a_full_disk_is_reported_before_and_while_writing(
     server: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)

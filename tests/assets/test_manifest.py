@@ -95,7 +95,7 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str, message: str)
         read_objects(write(tmp_path, line))
 
 
-def test_every_mistake_of_a_file_is_told_in_one_go(tmp_path: Path) -> None:
+def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as error:
         read_objects(write(tmp_path, {**GOOD, "split": "x", "id": "a.b"}, GOOD, {**GOOD, "licence": 3}))
     assert [line.split(": ")[0] for line in str(error.value).splitlines()] == [

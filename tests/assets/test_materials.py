@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Map sets: names of every convention are understood, the pixels tell the handedness of a normal map."""
+"""Map sets: names of every convention are recognised, the pixels show the handedness of a normal map."""
 
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def test_published_sets_are_recognised(shared_dir: Path) -> None:
     inverted=st.booleans(),
     noise=st.floats(0.0, 0.03),
 )
-def test_handedness_is_told_with_or_without_a_height_map(
+def test_handedness_is_determined_with_or_without_a_height_map(
     seed: int, convention: str, strength: float, inverted: bool, noise: float
 ) -> None:
     height = relief(seed)
@@ -163,9 +163,7 @@ def test_sets_share_a_folder_and_the_best_format_is_taken(tmp_path: Path) -> Non
         (["skin_color.png"], "is a base colour alone"),
     ],
 )
-def test_a_set_that_no_material_can_be_made_of_says_why(
-    tmp_path: Path, names: list[str], problem: str
-) -> None:
+def test_an_unusable_set_states_its_problem(tmp_path: Path, names: list[str], problem: str) -> None:
     import re
 
     (found,) = find_map_sets(tmp_path / name for name in names)

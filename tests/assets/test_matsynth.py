@@ -132,7 +132,7 @@ def test_the_test_part_stays_for_testing(hub_folder: Path, tmp_path: Path) -> No
     assert {row.split for row in fetch(hub_folder, tmp_path, part="test").rows} == {"test"}
 
 
-def test_a_run_goes_on_where_the_last_one_stopped(
+def test_a_run_continues_where_the_last_one_stopped(
     hub_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streamed: list[str] = []
@@ -151,7 +151,7 @@ def test_a_run_goes_on_where_the_last_one_stopped(
     assert fetch(hub_folder, tmp_path) == every and len(streamed) == 6
 
 
-def test_licence_and_category_are_kept_to(hub_folder: Path, tmp_path: Path) -> None:
+def test_licence_and_category_select_materials(hub_folder: Path, tmp_path: Path) -> None:
     free = fetch(hub_folder, tmp_path, licences=("cc0",))
     assert {row.licence for row in free.rows} == {"CC0-1.0"}
     assert "its licence 'CC-BY' is not among cc0" in {each.reason for each in free.rejected}
@@ -161,7 +161,7 @@ def test_licence_and_category_are_kept_to(hub_folder: Path, tmp_path: Path) -> N
         fetch(hub_folder, tmp_path, licences=("gpl",))
 
 
-def test_a_stream_that_breaks_is_taken_up_again(
+def test_a_broken_stream_is_opened_again(
     hub_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real_open, opened = matsynth_stream.open_data_set, {"times": 0, "breaks": 2}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mesh files: what can be rendered is measured, what cannot is refused for the right reason."""
+"""Mesh files: usable ones are measured, others are refused for the right reason."""
 
 import base64
 import json
@@ -141,7 +141,7 @@ def test_a_broken_file_is_refused_for_its_own_reason(judged: dict[str, MeshFacts
         assert re.search(reason, result), f"{name}: {result}"
 
 
-def test_draco_is_taken_unchecked_with_what_the_file_declares(judged: dict[str, MeshFacts | str]) -> None:
+def test_draco_is_accepted_unchecked_with_the_declared_geometry(judged: dict[str, MeshFacts | str]) -> None:
     for name in DRACO:
         (result,) = (result for path, result in judged.items() if path.endswith("/" + name))
         assert isinstance(result, MeshFacts), f"{name}: {result}"
@@ -154,7 +154,7 @@ def test_draco_is_taken_unchecked_with_what_the_file_declares(judged: dict[str, 
     assert (box.vertices, box.faces, box.bounds) == (plain.vertices, plain.faces, plain.bounds)
 
 
-def test_nothing_that_is_taken_has_a_wild_or_empty_box(judged: dict[str, MeshFacts | str]) -> None:
+def test_no_accepted_mesh_has_a_huge_or_empty_box(judged: dict[str, MeshFacts | str]) -> None:
     for name, result in judged.items():
         if isinstance(result, MeshFacts):
             assert result.bounds is not None and np.isfinite(result.bounds).all(), name
@@ -253,7 +253,9 @@ def test_a_cut_glb_is_named(tmp_path: Path) -> None:
         ("a.usdz", b"PK\3\4"),
     ],
 )
-def test_what_only_blender_reads_is_taken_by_its_first_bytes(tmp_path: Path, name: str, head: bytes) -> None:
+def test_formats_of_blender_alone_are_recognised_by_their_first_bytes(
+    tmp_path: Path, name: str, head: bytes
+) -> None:
     (tmp_path / name).write_bytes(head + b"\0" * 64)
     facts = check_mesh(str(tmp_path / name))
     assert facts.tags == ("unchecked",) and facts.faces is None and facts.bounds is None

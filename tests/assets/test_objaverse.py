@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objaverse from a Hub on the loopback: what is kept, what is refused, what an interrupted run goes on with."""
+"""Objaverse from a Hub on the loopback: accepted and refused objects, and interrupted runs."""
 
 import gzip
 import json
@@ -80,7 +80,9 @@ def objaverse(server: Loopback, folder: Path, **changes: Any) -> FetchResult:
     return result
 
 
-def test_objaverse_keeps_single_objects_and_says_why_not_the_others(server: Loopback, tmp_path: Path) -> None:
+def test_objaverse_accepts_single_objects_and_gives_reasons_for_the_others(
+    server: Loopback, tmp_path: Path
+) -> None:
     serve_objaverse(server)
     result = objaverse(server, tmp_path, uids=(*UIDS, "f" * 32))
     rows = {row.id: row for row in read_objects(tmp_path / "objects.jsonl")}
@@ -141,7 +143,7 @@ def test_the_objaverse_package_finds_what_was_fetched(server: Loopback, tmp_path
     assert trimesh.load(path, force="mesh").faces.shape == (320, 3) and not server.requests
 
 
-def test_an_interrupted_objaverse_run_goes_on(
+def test_an_interrupted_objaverse_run_continues(
     server: Loopback, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = serve_objaverse(server)

@@ -22,7 +22,7 @@ HOARD: list[bytearray] = []
 
 
 def act(item: tuple[str, int]) -> int:
-    """What the children of these tests do."""
+    """Act as the item names; the function that the children of these tests call."""
     what, value = item
     if what == "hang":
         time.sleep(600)
@@ -93,7 +93,7 @@ def test_memory_is_bounded() -> None:
     assert found[1].value == 1 << 20
 
 
-def test_what_earlier_files_left_behind_is_not_held_against_a_later_one() -> None:
+def test_memory_that_earlier_files_left_does_not_count_against_a_later_one() -> None:
     items = [("hoard", 100 << 20), ("hoard", 100 << 20), ("eat", 100 << 20), ("eat", 1 << 30)]
     found = outcomes(items, Limits(seconds=20, memory_bytes=256 << 20, workers=1))
     assert [outcome.reason is None for outcome in found] == [True, True, True, False]

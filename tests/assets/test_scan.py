@@ -144,7 +144,7 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     assert [row.location for row in rows] == ["in/link/a.stl"]
 
 
-def test_an_unwritable_place_is_found_before_the_work(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported_before_the_work(tmp_path: Path) -> None:
     make_meshes(tmp_path / "in")
     (tmp_path / "file").write_text("")
     from multishade.errors import ManifestError

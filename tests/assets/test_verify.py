@@ -88,7 +88,7 @@ def test_rows_of_a_group_raise_an_asset_error(tmp_path: Path) -> None:
         verify_rows([row])
 
 
-def test_a_changed_missing_or_added_file_is_found(tmp_path: Path) -> None:
+def test_a_changed_missing_or_added_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     (tmp_path / "a.gltf").write_text("{}")
     (tmp_path / "t" / "c.png").write_bytes(b"png")

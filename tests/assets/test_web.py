@@ -73,7 +73,9 @@ def test_polyhaven_gives_environments_with_licence_hash_and_categories(
     assert all(agent.startswith("MultiShade/") for agent in server.agents)
 
 
-def test_polyhaven_again_fetches_nothing_again_and_says_the_same(server: Loopback, tmp_path: Path) -> None:
+def test_a_second_polyhaven_run_fetches_nothing_and_gives_the_same_manifest(
+    server: Loopback, tmp_path: Path
+) -> None:
     serve_hdris(server)
     first = polyhaven(server, tmp_path)
     server.asked.clear()
@@ -93,7 +95,7 @@ def test_polyhaven_keeps_to_count_and_a_split_that_does_not_depend_on_it(
     assert all(splits[row.id.removesuffix("_1k")] == row.split for row in few.rows)
 
 
-def test_polyhaven_reports_each_file_that_cannot_be_had(server: Loopback, tmp_path: Path) -> None:
+def test_polyhaven_reports_each_file_that_cannot_be_fetched(server: Loopback, tmp_path: Path) -> None:
     serve_hdris(server)
     tree = json.loads(server.files["/files/forest"])
     tree["hdri"]["1k"]["hdr"]["md5"] = "0" * 32
@@ -113,7 +115,7 @@ def test_polyhaven_reports_each_file_that_cannot_be_had(server: Loopback, tmp_pa
     assert other["forest"] == "is not published as 8k hdr; there is 1k hdr, 2k hdr"
 
 
-def test_polyhaven_that_answers_otherwise_is_named(server: Loopback, tmp_path: Path) -> None:
+def test_an_answer_of_polyhaven_of_another_form_is_an_error(server: Loopback, tmp_path: Path) -> None:
     server.files["/assets"] = b"[]"
     with pytest.raises(FetchError, match="the API has changed"):
         polyhaven(server, tmp_path)
@@ -190,7 +192,7 @@ def test_a_wrong_line_of_a_list_is_named(tmp_path: Path, line: str, message: str
         read_list(tmp_path / "list.txt")
 
 
-def test_a_list_of_which_nothing_comes_says_why(server: Loopback, tmp_path: Path) -> None:
+def test_a_list_without_any_file_gives_the_first_reason(server: Loopback, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(f"{server.url}/a.glb\n")
     with pytest.raises(
         FetchError, match=r"no file of .*list\.txt could be fetched; the first reason: .*HTTP 404"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the built-in objects are made of, against geometry: rings, sweeps, sheets, level sets, mends."""
+"""The parts of built-in objects against geometry: rings, sweeps, sheets, level sets, removal of slivers."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small assets that the tests of remote sources serve, and how hard they try to get them."""
+"""Small assets that the tests of remote sources serve, and the policy with which they are fetched."""
 
 import trimesh
 

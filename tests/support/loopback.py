@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers on the loopback that speak what the real ones do: files with ranges, Poly Haven's API, a Hugging Face Hub."""
+"""Servers on the loopback with real protocols: files with ranges, Poly Haven's API, a Hugging Face Hub."""
 
 import hashlib
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A URL in, a response or a JSON document out; what another attempt may help with is told from what it cannot."""
+"""A URL in, a response or a JSON document out; errors that another attempt may avoid are `Retryable`."""
 
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from multishade.storage.retry import (
     call_with_retries,
 )
 
-USER_AGENT = f"MultiShade/{__version__}"  # Poly Haven's terms ask for a name of one's own
+USER_AGENT = f"MultiShade/{__version__}"  # Poly Haven's terms require a name of one's own
 _HINTS = {
     401: "a login is needed",
     403: "access is refused",
