@@ -37,7 +37,7 @@ def test_the_protocol_needs_the_standard_library_only() -> None:
         if module.startswith("multishade.protocol") or module == "multishade"
         for found in imports_of(module, path)
         if found.target.split(".")[0] not in sys.stdlib_module_names
-        and not found.target.startswith("multishade.protocol")
+        and not found.target.startswith(("multishade.protocol", "multishade.version"))
     ]
     assert foreign == []
 
@@ -62,6 +62,11 @@ def test_blender_scripts_needs_only_blender_and_the_protocol() -> None:
         not in sys.stdlib_module_names | BLENDER | BENCHMARK_PEERS.get(module, set())
     ]
     assert foreign == []
+
+
+def test_modules_import_from_each_other_and_not_from_the_public_names() -> None:
+    importers = {module for module, targets in import_graph("multishade").items() if "multishade" in targets}
+    assert importers == set()
 
 
 def test_importing_multishade_loads_no_heavy_package() -> None:

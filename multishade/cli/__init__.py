@@ -10,8 +10,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from multishade import __version__
 from multishade.errors import BlenderError, MultiShadeError
+from multishade.version import __version__
 
 COMMANDS = (
     "render",

@@ -10,6 +10,8 @@ The names below are imported on first use, so that importing one module of this 
 """
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,3 +36,15 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+class _CallablePackage(types.ModuleType):
+    """`multishade.render` is this package and, for `from multishade import render`, the function of that name."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> "RenderResult":
+        from multishade.render.run import render
+
+        return render(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

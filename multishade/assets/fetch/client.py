@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import requests
 
-from multishade import __version__
 from multishade.errors import AssetError
 from multishade.storage.retry import (
     RETRYABLE_STATUSES,
@@ -17,6 +16,7 @@ from multishade.storage.retry import (
     RetryPolicy,
     call_with_retries,
 )
+from multishade.version import __version__
 
 USER_AGENT = f"MultiShade/{__version__}"  # Poly Haven's terms require a name of one's own
 _HINTS = {
