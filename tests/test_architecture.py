@@ -12,9 +12,6 @@ BLENDER = {"bpy", "bmesh", "mathutils", "numpy", "pxr", "io_scene_gltf2"}  # wha
 STILL_CIRCULAR = {
     "multishade.evaluation.methods.learned",
     "multishade.evaluation.methods.named",
-    "multishade.inference",
-    "multishade.inference.predict",
-    "multishade.models.rose.model",
 }
 # The one script that runs in BlenderProc's Blender, for benchmarks.
 BENCHMARK_PEERS = {"blender_scripts.peers.blenderproc_render": {"blenderproc"}}

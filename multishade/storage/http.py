@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from multishade.errors import FileMissing, ShardError
+from multishade.storage.base import Store, Writer
 from multishade.storage.retry import (
     RETRYABLE_STATUSES,
     RetriesExhausted,
@@ -21,7 +22,6 @@ from multishade.storage.retry import (
     RetryPolicy,
     call_with_retries,
 )
-from multishade.storage.store import Store, Writer
 
 RETRY = RetryPolicy(attempts=5, first_wait=0.2, longest_wait=30.0)
 TIMEOUT_SECONDS = 30.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from multishade.errors import FileMissing, MultiShadeError, ShardError
-from multishade.storage.store import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited
+from multishade.storage.base import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited
 
 REMEDY = "free space or choose another folder"
 

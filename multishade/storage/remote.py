@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, cast
 
 from multishade.errors import DataError, FileMissing, MultiShadeError, ShardError
-from multishade.storage.store import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited
+from multishade.storage.base import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited
 
 # An upload to these appears only once it is committed, and a copy of a large object costs a second upload: there a
 # file is written in place. Elsewhere it is written under a temporary name and moved.

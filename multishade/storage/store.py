@@ -1,153 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A place (folder, bucket, web address) -> its files: listed, read in ranges, written whole or not at all.
+"""A place (folder, bucket, web address) -> the store of its files.
 
-`Store` is what shards and renderers are given in place of a path. `open_store` and `open_file` choose the kind of store
-by the place: local folders, http(s), and every other scheme (s3://, gs://, memory://, ...) through fsspec.
+`open_store` and `open_file` choose the kind of store by the place: local folders, http(s), and every other scheme
+(s3://, gs://, memory://, ...) through fsspec.
 """
 
-import io
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
 
-PARTIAL_SUFFIX = ".partial"  # of what an interrupted writer may leave; the name begins with a dot
+from multishade.storage.base import Store, StoredFile
+from multishade.storage.http import HttpStore
+from multishade.storage.local import LocalStore
+from multishade.storage.remote import RemoteStore
 
-
-class Writer(Protocol):
-    """What `Store.write` hands out. A refusal of the storage (disk full) is raised as ShardError naming the file."""
-
-    def write(self, data: bytes) -> int: ...
-
-    def tell(self) -> int: ...
-
-
-class Store(ABC):
-    """A folder of files, local or remote. Stores are values: equal for equal places, and they can be pickled.
-
-    Every method that reads raises FileMissing if there is no such file, and ShardError for any other trouble; both
-    name the file. `name` is the name of a file directly in the folder.
-    """
-
-    @property
-    @abstractmethod
-    def url(self) -> str:
-        """The folder as a path or URL, without a slash at its end."""
-
-    @property
-    def local(self) -> bool:
-        """Whether the files lie on this machine's file systems, where seeking is cheap."""
-        return False
-
-    def absolute(self) -> "Store":
-        """The same folder for a process with another working directory."""
-        return self
-
-    def url_of(self, name: str) -> str:
-        """The path or URL of a file."""
-        return f"{self.url}/{name}"
-
-    def file(self, name: str) -> "StoredFile":
-        """A file of this store, which need not exist."""
-        return StoredFile(self, name)
-
-    @abstractmethod
-    def child(self, name: str) -> "Store":
-        """The store of a folder in this one, which need not exist."""
-
-    @abstractmethod
-    def make_folder(self) -> None:
-        """Create the folder and those above it, if the storage has folders. Raises ShardError if it refuses."""
-
-    @abstractmethod
-    def list_names(self, pattern: str = "*") -> list[str]:
-        """Names of the files directly in the folder that match, sorted; none if there is no such folder."""
-
-    @abstractmethod
-    def exists(self, name: str) -> bool:
-        """Whether there is such a file."""
-
-    @abstractmethod
-    def size(self, name: str) -> int:
-        """Length of a file in bytes."""
-
-    @abstractmethod
-    def open(self, name: str, start: int = 0, length: int | None = None) -> BinaryIO:
-        """Open a file for reading forward, from byte `start`, to its end or for `length` bytes."""
-
-    def read_bytes(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        """Bytes of a file from `start`, to its end or at most `length` of them."""
-        with self.open(name, start, length) as stream:
-            return stream.read()
-
-    @abstractmethod
-    def write(self, name: str) -> AbstractContextManager[Writer]:
-        """Write a file that appears under its name complete when the context ends, or not at all if it raises.
-
-        Two writers of one name do not meet: the last to finish wins. Raises ShardError if the storage refuses.
-        """
-
-    def write_bytes(self, name: str, data: bytes) -> None:
-        """Write a whole file, as `write` does."""
-        with self.write(name) as stream:
-            stream.write(data)
-
-    @abstractmethod
-    def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
-
-    @abstractmethod
-    def remove_partials(self, name: str) -> list[str]:
-        """Remove what killed writers of `name` left, and return its names. Only for when nobody is writing it."""
-
-    def __str__(self) -> str:
-        return self.url
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """One file of a store; the methods are the store's, which see."""
-
-    store: Store
-    name: str
-
-    @property
-    def url(self) -> str:
-        return self.store.url_of(self.name)
-
-    def sibling(self, name: str) -> "StoredFile":
-        """A file in the same folder."""
-        return StoredFile(self.store, name)
-
-    def exists(self) -> bool:
-        return self.store.exists(self.name)
-
-    def size(self) -> int:
-        return self.store.size(self.name)
-
-    def open(self, start: int = 0, length: int | None = None) -> BinaryIO:
-        return self.store.open(self.name, start, length)
-
-    def read_bytes(self, start: int = 0, length: int | None = None) -> bytes:
-        return self.store.read_bytes(self.name, start, length)
-
-    def write(self) -> AbstractContextManager[Writer]:
-        return self.store.write(self.name)
-
-    def write_bytes(self, data: bytes) -> None:
-        self.store.write_bytes(self.name, data)
-
-    def remove(self) -> None:
-        self.store.remove(self.name)
-
-    def remove_partials(self) -> list[str]:
-        return self.store.remove_partials(self.name)
-
-    def __str__(self) -> str:
-        return self.url
-
+__all__ = ["FilePlace", "FolderPlace", "Store", "StoredFile", "is_local", "open_file", "open_store"]
 
 FolderPlace = str | Path | Store
 FilePlace = str | Path | StoredFile
@@ -166,19 +31,11 @@ def open_store(place: FolderPlace) -> Store:
         return place
     scheme, separator, rest = str(place).partition("://")
     if not separator:
-        from multishade.storage.local import LocalStore
-
         return LocalStore(Path(place))
     if scheme == "file":
-        from multishade.storage.local import LocalStore
-
         return LocalStore(Path(rest))
     if scheme in ("http", "https"):
-        from multishade.storage.http import HttpStore
-
         return HttpStore(str(place).rstrip("/"))
-    from multishade.storage.remote import RemoteStore
-
     return RemoteStore(str(place).rstrip("/"))
 
 
@@ -197,43 +54,3 @@ def open_file(place: FilePlace) -> StoredFile:
 def is_local(place: str | Path) -> bool:
     """Whether a place is a local path, not a URL."""
     return "://" not in str(place)
-
-
-class NamingWriter:
-    """A `Writer` over a stream of bytes; `naming` makes the context that names the file in what writing raises."""
-
-    def __init__(self, stream: BinaryIO, naming: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stream, self._naming = stream, naming
-        self._position = 0
-
-    def write(self, data: bytes) -> int:
-        with self._naming():
-            self._stream.write(data)
-        self._position += len(data)
-        return len(data)
-
-    def tell(self) -> int:
-        return self._position
-
-
-def limited(stream: BinaryIO, length: int | None) -> BinaryIO:
-    """At most `length` further bytes of a stream, which closes with it; the stream itself if None."""
-    return stream if length is None else cast(BinaryIO, io.BufferedReader(_Limited(stream, length)))
-
-
-class _Limited(io.RawIOBase):
-    def __init__(self, stream: BinaryIO, length: int) -> None:
-        self._stream, self._left = stream, length
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(min(self._left, len(buffer)))
-        buffer[: len(data)] = data
-        self._left -= len(data)
-        return len(data)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
