@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from multishade.evaluation.compare import compare
     from multishade.evaluation.run import evaluate
     from multishade.geometry import lights
-    from multishade.inference import infer
+    from multishade.inference.predict import infer
     from multishade.models import load_model
     from multishade.photometry import shading
     from multishade.photometry.integration.methods import integrate
@@ -66,7 +66,7 @@ _MODULES = {
     "Sample": "shards.sample",
     "compare": "evaluation.compare",
     "evaluate": "evaluation.run",
-    "infer": "inference",
+    "infer": "inference.predict",
     "integrate": "photometry.integration.methods",
     "load_config": "config",
     "load_model": "models",

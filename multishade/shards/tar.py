@@ -16,7 +16,8 @@ from multishade.errors import ShardError
 from multishade.shards.index import BLOCK, Members, walk
 from multishade.shards.keys import natural_order, require_valid_key
 from multishade.shards.source import open_source
-from multishade.storage.store import FilePlace, Writer, open_file
+from multishade.storage.base import Writer
+from multishade.storage.store import FilePlace, open_file
 
 _LONGEST_NAME = 100  # of a USTAR header without splitting
 
