@@ -132,7 +132,7 @@ def decode_sample(key: str, fields: Mapping[str, bytes]) -> Sample:
     missing = [name for name in _REQUIRED if name not in fields]
     if missing:
         raise ShardError(f"{key}: lacks {', '.join(missing)}; it has {', '.join(fields)}")
-    meta = _decode_meta(key, fields["meta.json"])
+    meta = decode_meta(key, fields["meta.json"])
     try:
         normal_geometry = None
         if "normal_geometry.exr" in fields:
@@ -184,7 +184,8 @@ def _encode_meta(key: str, meta: dict[str, Any]) -> bytes:
         raise ShardError(f"{key}: meta cannot be written as JSON: {error}") from error
 
 
-def _decode_meta(key: str, data: bytes) -> dict[str, Any]:
+def decode_meta(key: str, data: bytes) -> dict[str, Any]:
+    """Read the content of a meta.json as plain data. Raises ShardError if it is not a JSON object."""
     try:
         meta = json.loads(data)
     except ValueError as error:
