@@ -33,52 +33,52 @@ FABRIC = {"source": "builtin", "family": "fabric", "parameters": materials.sampl
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[BlenderProcess]:
+def blender() -> Iterator[BlenderProcess]:
     with BlenderProcess("cpu", models.Runtime()) as running:
         yield running
 
 
-def load(child: BlenderProcess, lights: tuple[Light, ...], chosen: RenderSettings) -> View:
+def load(blender: BlenderProcess, lights: tuple[Light, ...], chosen: RenderSettings) -> View:
     view = View("v", 7, camera("perspective"), lights, Sequence("cast", (SUN.direction,)))  # type: ignore[arg-type]
     group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
-    child.request(Load(group, chosen))
+    blender.request(Load(group, chosen))
     return view
 
 
-def image(child: BlenderProcess, number: int = 0) -> NDArray[np.float32]:
-    path = child.folder / "image.exr"
-    child.request(Image("v", number, Shot(str(path), box=None, seed=5)))
+def image(blender: BlenderProcess, number: int = 0) -> NDArray[np.float32]:
+    path = blender.folder / "image.exr"
+    blender.request(Image("v", number, Shot(str(path), box=None, seed=5)))
     return read_passes(path)["Combined"]
 
 
-def cast(child: BlenderProcess) -> NDArray[np.float32]:
-    path = child.folder / "cast.exr"
-    child.request(Cast("v", 0, str(path)))
+def cast(blender: BlenderProcess) -> NDArray[np.float32]:
+    path = blender.folder / "cast.exr"
+    blender.request(Cast("v", 0, str(path)))
     return read_passes(path)["Combined"]
 
 
 @pytest.mark.blender
-def test_an_image_is_the_same_before_and_after_the_geometry(child: BlenderProcess) -> None:
+def test_an_image_is_the_same_before_and_after_the_geometry(blender: BlenderProcess) -> None:
     """Clay has no softened terminator, the material has; neither may leave its own to the other."""
-    load(child, (SUN,), settings())
-    first_image, clay = image(child), cast(child)
-    load(child, (SUN,), settings())
-    first_clay, second_image = cast(child), image(child)
+    load(blender, (SUN,), settings())
+    first_image, clay = image(blender), cast(blender)
+    load(blender, (SUN,), settings())
+    first_clay, second_image = cast(blender), image(blender)
     np.testing.assert_array_equal(second_image, first_image)
     np.testing.assert_array_equal(clay, first_clay)
 
 
 @pytest.mark.blender
-def test_an_image_is_the_same_whatever_was_lit_before(child: BlenderProcess) -> None:
-    load(child, (STUDIO, TURNED, SUN), settings())
-    seen = [image(child, number) for number in (0, 1, 0, 2, 0)]
+def test_an_image_is_the_same_whatever_was_lit_before(blender: BlenderProcess) -> None:
+    load(blender, (STUDIO, TURNED, SUN), settings())
+    seen = [image(blender, number) for number in (0, 1, 0, 2, 0)]
     np.testing.assert_array_equal(seen[2], seen[0])
     np.testing.assert_array_equal(seen[4], seen[0])
     assert np.abs(seen[1] - seen[0]).max() > 0.1
 
 
 @pytest.mark.blender
-def test_adaptive_sampling_judges_noise_as_it_is_exposed(child: BlenderProcess) -> None:
+def test_adaptive_sampling_judges_noise_as_it_is_exposed(blender: BlenderProcess) -> None:
     """Under a lamp sixteen times as strong the image is the same, sixteen times as bright: no more paths, no fewer."""
     bright = dataclasses.replace(SUN, field="image_bright", strength=16 * SUN.strength)
     chosen = settings(samples=64, adaptive_threshold=0.2, adaptive_min_samples=2)
@@ -86,15 +86,15 @@ def test_adaptive_sampling_judges_noise_as_it_is_exposed(child: BlenderProcess) 
     view = View("v", 7, camera("perspective"), (SUN, bright), Sequence("lambert", ((0.0, 0.0, 1.0),)))
     group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
     alone = dataclasses.replace(view, lights=(bright,))
-    (one,) = render_views(child, group, chosen, Stopwatch(), plain)
-    (other,) = render_views(child, dataclasses.replace(group, views=(alone,)), chosen, Stopwatch(), plain)
+    (one,) = render_views(blender, group, chosen, Stopwatch(), plain)
+    (other,) = render_views(blender, dataclasses.replace(group, views=(alone,)), chosen, Stopwatch(), plain)
     np.testing.assert_array_equal(other.images["image_bright"], 16 * one.images["image_parallel"])
-    (unexposed,) = render_views(child, group, chosen, Stopwatch())
+    (unexposed,) = render_views(blender, group, chosen, Stopwatch())
     assert (unexposed.images["image_parallel"] != one.images["image_parallel"]).any()
 
 
 @pytest.mark.blender
-def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderProcess) -> None:
+def test_an_image_gets_the_samples_that_its_quality_needs(blender: BlenderProcess) -> None:
     """Whatever its lamp's strength; and what is estimated is near what many samples tell."""
     bright = dataclasses.replace(SUN, field="image_bright", strength=16 * SUN.strength)
     view = View("v", 7, camera("perspective"), (SUN, bright, STUDIO), Sequence("lambert", ((0.0, 0.0, 1.0),)))
@@ -103,7 +103,7 @@ def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderProcess)
 
     def rendered(psnr: float | None, samples: int, denoise: bool) -> RenderedView:
         chosen = settings(samples, psnr=psnr, first_samples=4, denoise=denoise)
-        return next(render_views(child, group, chosen, Stopwatch(), expose))
+        return next(render_views(blender, group, chosen, Stopwatch(), expose))
 
     truth = rendered(None, 1024, denoise=False)
     assert truth.quality == {}
@@ -124,7 +124,7 @@ def test_an_image_gets_the_samples_that_its_quality_needs(child: BlenderProcess)
 
 
 @pytest.mark.blender
-def test_a_sequence_shares_one_exposure(child: BlenderProcess) -> None:
+def test_a_sequence_shares_one_exposure(blender: BlenderProcess) -> None:
     seen: list[int] = []
 
     def expose(pixels: NDArray[np.float32]) -> float:
@@ -135,14 +135,14 @@ def test_a_sequence_shares_one_exposure(child: BlenderProcess) -> None:
     chosen = settings(samples=4, adaptive_threshold=0.2, adaptive_min_samples=2)
     view = View("v", 7, camera("perspective"), (), Sequence("photometric", directions))
     group = Group("g", ObjectSource("monkey"), FABRIC, (view,))
-    (rendered,) = render_views(child, group, chosen, Stopwatch(), expose)
+    (rendered,) = render_views(blender, group, chosen, Stopwatch(), expose)
     assert rendered.sequence is not None and len(rendered.sequence) == 12
     assert len(seen) == 1 and seen[0] > 6 * 50  # the pixels of six small frames
     assert not rendered.quality
     chosen = settings(samples=4, psnr=30.0, first_samples=1)
-    (rendered,) = render_views(child, group, chosen, Stopwatch(), expose)
+    (rendered,) = render_views(blender, group, chosen, Stopwatch(), expose)
     assert len(seen) == 2 and 2 <= rendered.quality["shading"].samples <= 4
-    (rendered,) = render_views(child, group, settings(), Stopwatch(), expose)
+    (rendered,) = render_views(blender, group, settings(), Stopwatch(), expose)
     assert len(seen) == 2  # plain sampling needs no pilot
 
 

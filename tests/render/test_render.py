@@ -118,7 +118,9 @@ def test_a_cluster_that_does_not_answer_is_named(
     assert "--address 127.0.0.1:9: no Ray cluster answers there" in capsys.readouterr().err
 
 
-def test_a_child_for_every_group_gives_the_same_bytes(objects: Path, reference: Path, tmp_path: Path) -> None:
+def test_a_process_for_every_group_gives_the_same_bytes(
+    objects: Path, reference: Path, tmp_path: Path
+) -> None:
     assert main(arguments(objects, tmp_path, overrides=("runtime.groups_per_child=1",))) == 0
     assert hashes(tmp_path) == hashes(reference)
 

@@ -30,13 +30,13 @@ LIGHT = (0.3, 0.4, math.sqrt(1 - 0.25))
 
 
 @pytest.fixture(scope="module")
-def child() -> Iterator[BlenderProcess]:
+def blender() -> Iterator[BlenderProcess]:
     with BlenderProcess("cpu", models.Runtime()) as running:
         yield running
 
 
 def render(
-    child: BlenderProcess,
+    blender: BlenderProcess,
     source: ObjectSource,
     seen_by: Camera,
     lights: tuple[Light, ...] = (),
@@ -45,7 +45,7 @@ def render(
 ) -> RenderedView:
     view = View("s000000-g0000-v0", 11, seen_by, lights, Sequence(mode, (LIGHT, (0.0, 0.0, 1.0))))  # type: ignore[arg-type]
     group = Group("s000000-g0000", source, {"source": "own"}, (view,))
-    (rendered,) = render_views(child, group, settings(**changes), Stopwatch())  # type: ignore[arg-type]
+    (rendered,) = render_views(blender, group, settings(**changes), Stopwatch())  # type: ignore[arg-type]
     return rendered
 
 
@@ -81,7 +81,7 @@ def rim(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 @pytest.fixture(scope="module", params=["perspective", "orthographic"])
 def sphere(
-    request: pytest.FixtureRequest, child: BlenderProcess, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, blender: BlenderProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Camera, RenderedView]:
     folder = tmp_path_factory.mktemp("sphere")
     mesh = trimesh.creation.uv_sphere(radius=3.0, count=[256, 256])
@@ -91,7 +91,7 @@ def sphere(
         Light("image_parallel", "parallel", direction=LIGHT, strength=math.pi),
         Light("image_point", "point", position=(0.4, 0.6, 2.0 - DISTANCE), strength=2.0),
     )
-    return seen_by, render(child, mesh_source(mesh, folder, 180.0), seen_by, lights, samples=16)
+    return seen_by, render(blender, mesh_source(mesh, folder, 180.0), seen_by, lights, samples=16)
 
 
 def test_sphere_normals_depth_and_mask(sphere: tuple[Camera, RenderedView]) -> None:
@@ -118,7 +118,7 @@ def test_cast_shading_is_lambert_where_nothing_is_shadowed(sphere: tuple[Camera,
 
 
 def test_sampled_white_sphere_under_a_parallel_light_is_the_cosine(
-    child: BlenderProcess, tmp_path: Path
+    blender: BlenderProcess, tmp_path: Path
 ) -> None:
     """Not the one-sample clay but Cycles' own path tracing, with a diffuse white material, against max(0, n.l)."""
     mesh = trimesh.creation.uv_sphere(radius=1.0, count=[256, 256])
@@ -136,7 +136,7 @@ def test_sampled_white_sphere_under_a_parallel_light_is_the_cosine(
     )
     source = ObjectSource("file", str(tmp_path / "white.obj"))
     group = Group("s000000-g0000", source, {"source": "own"}, (view,))
-    (rendered,) = render_views(child, group, settings(samples=64, filter_width=0.01), Stopwatch())
+    (rendered,) = render_views(blender, group, settings(samples=64, filter_width=0.01), Stopwatch())
     expected = lambert(rendered.normal, np.array([LIGHT]), rendered.mask)[0]
     off_terminator = rendered.mask & ~rim(rendered.mask) & (expected > 0.05)
     error = np.abs(rendered.images["image_parallel"] - expected[..., None])[off_terminator]
@@ -163,11 +163,11 @@ def test_point_light_falls_off_from_its_position(sphere: tuple[Camera, RenderedV
     assert np.percentile(ratio, 90) / np.percentile(ratio, 10) < 1.25
 
 
-def test_a_lamp_before_the_camera_lights_and_is_not_seen(child: BlenderProcess, tmp_path: Path) -> None:
+def test_a_lamp_before_the_camera_lights_and_is_not_seen(blender: BlenderProcess, tmp_path: Path) -> None:
     mesh = trimesh.creation.uv_sphere(radius=1.0, count=[64, 64])
     # Beside the sphere as the camera sees it, and large: a disc of some 20 pixels.
     lamp = Light("image_point", "point", position=(0.24, 0.0, -0.6), strength=3.0, size=0.03)
-    rendered = render(child, mesh_source(mesh, tmp_path, 180.0), camera("perspective"), (lamp,), crop=False)
+    rendered = render(blender, mesh_source(mesh, tmp_path, 180.0), camera("perspective"), (lamp,), crop=False)
     off = ~rendered.mask & ~rim(rendered.mask)
     assert rendered.images["image_point"][rendered.mask].max() > 0.1
     assert not rendered.images["image_point"][off].any() and not rendered.alpha[off].any()
@@ -175,13 +175,13 @@ def test_a_lamp_before_the_camera_lights_and_is_not_seen(child: BlenderProcess, 
 
 @pytest.mark.parametrize("kind", ["perspective", "orthographic"])
 @pytest.mark.parametrize("tilt_degrees", [0.0, 25.0, 60.0])
-def test_tilted_plane(child: BlenderProcess, tmp_path: Path, kind: str, tilt_degrees: float) -> None:
+def test_tilted_plane(blender: BlenderProcess, tmp_path: Path, kind: str, tilt_degrees: float) -> None:
     corners = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) / (2 * math.sqrt(2))
     tilt = math.radians(tilt_degrees)
     turn = np.array([[math.cos(tilt), 0, math.sin(tilt)], [0, 1, 0], [-math.sin(tilt), 0, math.cos(tilt)]])
     mesh = trimesh.Trimesh(corners @ turn.T, [[0, 1, 2], [0, 2, 3]], process=False)
     seen_by = camera(kind, np.eye(3))
-    rendered = render(child, mesh_source(mesh, tmp_path, 0.0), seen_by)
+    rendered = render(blender, mesh_source(mesh, tmp_path, 0.0), seen_by)
     normal = turn[:, 2]
     assert angular_error_degrees(rendered.normal[rendered.mask], normal).mean() < 0.05
     origins, directions = rays(seen_by)
@@ -195,9 +195,9 @@ def test_tilted_plane(child: BlenderProcess, tmp_path: Path, kind: str, tilt_deg
 
 
 @pytest.mark.parametrize("kind", ["perspective", "orthographic"])
-def test_cube_has_its_six_normals(child: BlenderProcess, tmp_path: Path, kind: str) -> None:
+def test_cube_has_its_six_normals(blender: BlenderProcess, tmp_path: Path, kind: str) -> None:
     seen_by = camera(kind)
-    rendered = render(child, mesh_source(trimesh.creation.box(), tmp_path, 0.0), seen_by)
+    rendered = render(blender, mesh_source(trimesh.creation.box(), tmp_path, 0.0), seen_by)
     faces = np.concatenate([np.eye(3), -np.eye(3)]) @ OBLIQUE  # world normals in the camera's frame
     cosines = rendered.normal[rendered.mask] @ faces.T
     nearest = faces[cosines.argmax(axis=1)]
@@ -209,7 +209,7 @@ def test_cube_has_its_six_normals(child: BlenderProcess, tmp_path: Path, kind: s
     assert np.abs(rendered.sequence - expected).max() < 1e-4
 
 
-def test_cast_shadow_falls_where_geometry_says(child: BlenderProcess, tmp_path: Path) -> None:
+def test_cast_shadow_falls_where_geometry_says(blender: BlenderProcess, tmp_path: Path) -> None:
     """A small square hovers over a large one; light from the right throws its shadow to the left."""
 
     def square(half: float, height: float) -> trimesh.Trimesh:
@@ -219,7 +219,7 @@ def test_cast_shadow_falls_where_geometry_says(child: BlenderProcess, tmp_path: 
         return trimesh.Trimesh(corners, [[0, 1, 2], [0, 2, 3]], process=False)
 
     mesh = trimesh.util.concatenate([square(0.34, 0.0), square(0.05, 0.1)])
-    rendered = render(child, mesh_source(mesh, tmp_path, 0.0), camera("orthographic", np.eye(3)))
+    rendered = render(blender, mesh_source(mesh, tmp_path, 0.0), camera("orthographic", np.eye(3)))
     scale = 0.5 / np.linalg.norm([0.34, 0.34, 0.05])  # what the normalisation makes of the mesh
     assert rendered.sequence is not None
     shaded = rendered.sequence[0] < 0.5 * LIGHT[2]
@@ -232,12 +232,12 @@ def test_cast_shadow_falls_where_geometry_says(child: BlenderProcess, tmp_path: 
     assert centre_y == pytest.approx(-shift[1], abs=hidden) and centre_y < 0
 
 
-def test_crop_changes_where_is_rendered_and_nothing_else(child: BlenderProcess, tmp_path: Path) -> None:
+def test_crop_changes_where_is_rendered_and_nothing_else(blender: BlenderProcess, tmp_path: Path) -> None:
     mesh = trimesh.creation.icosphere(subdivisions=3)
     source = mesh_source(mesh, tmp_path, 180.0)
     light = (Light("image_parallel", "parallel", direction=LIGHT, strength=3.0),)
     cropped, whole = (
-        render(child, source, camera("perspective"), light, mode="lambert", samples=256, crop=crop)
+        render(blender, source, camera("perspective"), light, mode="lambert", samples=256, crop=crop)
         for crop in (True, False)
     )
     difference = np.abs(cropped.images["image_parallel"] - whole.images["image_parallel"])
