@@ -10,6 +10,7 @@ import bpy
 import numpy as np
 
 NORMALS = "custom_normal"
+AGREES = -1e-4  # cosine of a normal and its face from which they agree
 OPPOSED = (
     -0.5
 )  # cosine: a single stored normal that is turned by more than 120 degrees is no smoothing of its face
@@ -37,7 +38,7 @@ def _turn_stored(mesh: bpy.types.Mesh) -> int:
     normals = corner_normals(mesh)
     faces, owner, totals = face_normals(mesh)
     cosine = np.einsum("ij,ij->i", normals, faces[owner])
-    opposed = cosine < 0
+    opposed = cosine < AGREES
     turned = _wholly(opposed, owner, totals)[owner] | (cosine < OPPOSED)
     bent = opposed & ~turned
     if not opposed.any():
@@ -55,7 +56,7 @@ def _rewind(mesh: bpy.types.Mesh) -> int:
     for _ in range(PASSES):
         faces, owner, totals = face_normals(mesh)
         cosine = np.einsum("ij,ij->i", corner_normals(mesh), faces[owner])
-        wrong = _wholly(cosine < 0, owner, totals)
+        wrong = _wholly(cosine < AGREES, owner, totals)
         if not wrong.any():
             break
         edited = bmesh.new()

@@ -14,6 +14,7 @@ import trimesh
 from multishade.assets.sandbox import Limits, run_sandboxed
 from multishade.assets.scanning.meshes import MESH_SUFFIXES, MeshFacts, check_mesh
 from multishade.errors import AssetError
+from tests.support.mesh_members import checker
 
 NO_FACES = "has no faces"
 # Files of ../shared/assets/broken by what is wrong with them; the rest of that folder is odd, but can be rendered.
@@ -272,8 +273,8 @@ def test_an_obj_names_its_material_files_or_lacks_them(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match="needs the texture"):
         check_mesh(str(tmp_path / "a.obj"))
     (tmp_path / "tex").mkdir()
-    (tmp_path / "tex" / "the colour.png").write_bytes(b"")
+    (tmp_path / "tex" / "the colour.png").write_bytes(checker())
     assert check_mesh(str(tmp_path / "a.obj")).files == ("my lib.mtl", "tex/the colour.png")
     (tmp_path / "my lib.mtl").write_text("newmtl m\nmap_Kd C:\\Users\\jo\\bark.png\n")
-    (tmp_path / "bark.png").write_bytes(b"")
+    (tmp_path / "bark.png").write_bytes(checker())
     assert check_mesh(str(tmp_path / "a.obj")).files == ("bark.png", "my lib.mtl")

@@ -55,12 +55,14 @@ class Gltf:
         json: Its JSON, types checked.
         buffers: Bytes by buffer index, of those that have been loaded.
         binary: The binary chunk of a GLB, or None.
+        hides: Whether nodes are hidden (KHR_node_visibility); the meshes of these are taken out of the JSON.
     """
 
     path: Path
     json: dict[str, Any]
     buffers: dict[int, bytes] = field(default_factory=dict)
     binary: bytes | None = None
+    hides: bool = False
 
     def items(self, name: str) -> list[dict[str, Any]]:
         """Return a list of the JSON, such as "meshes"; empty if there is none."""
@@ -103,7 +105,37 @@ def read_gltf(path: Path) -> Gltf:
     unknown = sorted(set(parsed.get("extensionsRequired", [])) - BLENDER_EXTENSIONS)
     if unknown:
         raise AssetError(f"requires {', '.join(unknown)}, which Blender cannot read; export it without")
-    return Gltf(path, parsed, binary=binary)
+    return Gltf(path, parsed, binary=binary, hides=_remove_hidden(parsed))
+
+
+def as_glb(gltf: Gltf) -> bytes:
+    """Return a parsed file as a GLB, its further files not included."""
+    text = json.dumps(gltf.json).encode()
+    chunks = struct.pack("<I4s", len(text) + -len(text) % 4, b"JSON") + text + b" " * (-len(text) % 4)
+    if gltf.binary is not None:
+        padding = -len(gltf.binary) % 4
+        chunks += struct.pack("<I4s", len(gltf.binary) + padding, b"BIN\0") + gltf.binary + b"\0" * padding
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+def _remove_hidden(parsed: dict[str, Any]) -> bool:
+    """Take the meshes of hidden nodes, and of all nodes below them, out of the JSON; whether there were any."""
+    nodes = parsed.get("nodes", [])
+    stack = [index for index, node in enumerate(nodes) if _is_hidden(node)]
+    done: set[int] = set()
+    while stack:
+        index = stack.pop()
+        if index in done or not 0 <= index < len(nodes):
+            continue
+        done.add(index)
+        nodes[index].pop("mesh", None)
+        stack += nodes[index].get("children", [])
+    return bool(done)
+
+
+def _is_hidden(node: dict[str, Any]) -> bool:
+    extension = node.get("extensions", {}).get("KHR_node_visibility")
+    return isinstance(extension, dict) and extension.get("visible") is False
 
 
 def referenced_files(gltf: Gltf) -> tuple[str, ...]:

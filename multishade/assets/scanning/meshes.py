@@ -5,8 +5,6 @@ glTF, GLB, OBJ, PLY and STL are read with trimesh; glTF's structure is checked b
 BLEND: of these the first bytes are checked, and they are tagged `unchecked`.
 """
 
-import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.assets.scanning.gltf import Gltf, read_gltf, referenced_files, view_bytes
+from multishade.assets.scanning.gltf import Gltf, as_glb, read_gltf, referenced_files
 from multishade.assets.scanning.gltf_geometry import declared_geometry
+from multishade.assets.scanning.references import files_of_obj, files_of_usd, require_below, texture_of_ply
+from multishade.assets.scanning.shown import has_opposed_normals, shown_corners
+from multishade.assets.scanning.textures import require_file_decodable, require_gltf_images
 from multishade.errors import AssetError
 
 READ_BY_TRIMESH = (".glb", ".gltf", ".obj", ".ply", ".stl")
@@ -71,13 +72,14 @@ class MeshFacts:
     licence: str | None = None
 
 
-def check_mesh(path: str) -> MeshFacts:
+def check_mesh(path: str, root: str | None = None) -> MeshFacts:
     """Read and check one mesh file.
 
     Parsers may raise any exception, hang, or use any amount of memory: call this through `sandbox.run_sandboxed`.
 
     Args:
         path: A file whose suffix is one of `MESH_SUFFIXES`.
+        root: Folder outside of which none of its files may lie, links followed; None: the folder above its own.
 
     Returns:
         The facts of the mesh.
@@ -86,6 +88,7 @@ def check_mesh(path: str) -> MeshFacts:
         AssetError: If the mesh cannot be rendered, with the reason.
     """
     file = Path(path)
+    allowed = Path(root) if root is not None else file.absolute().parent.parent
     suffix = file.suffix.lower()
     if file.stat().st_size == 0:
         raise AssetError("is empty (0 bytes)")
@@ -93,39 +96,69 @@ def check_mesh(path: str) -> MeshFacts:
         with file.open("rb") as stream:
             if not stream.read(32).startswith(_MAGIC[suffix]):
                 raise AssetError(f"is not a {suffix[1:].upper()} file (its first bytes say so)")
-        return MeshFacts(None, None, None, tags=("unchecked",))
+        return MeshFacts(None, None, None, files_of_usd(file, allowed), ("unchecked",))
     if suffix in (".glb", ".gltf"):
-        return _check_gltf(file)
+        return _check_gltf(file, allowed)
     files: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     if suffix == ".obj":
-        files, tags = _files_of_obj(file)
-    vertices, faces, bounds = _measure(file)
+        files, tags = files_of_obj(file, allowed)
+    elif suffix == ".ply" and (texture := texture_of_ply(file)) is not None:
+        files = (texture,)
+    for name in files:
+        require_below(file.parent / name, name, allowed)
+        if not name.lower().endswith(".mtl"):
+            require_file_decodable(file.parent / name, f"its texture {name!r}")
+    vertices, faces, bounds, opposed = _measure(file)
+    tags += ("normals-turned",) if opposed else ()
     return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds))
 
 
-def _check_gltf(file: Path) -> MeshFacts:
+def check_scanned_mesh(item: tuple[str, str]) -> MeshFacts:
+    """Read and check one mesh file of a scanned folder.
+
+    Args:
+        item: (path, root) of `check_mesh`, in one argument for `sandbox.run_sandboxed`.
+    """
+    return check_mesh(*item)
+
+
+def _check_gltf(file: Path, root: Path) -> MeshFacts:
     gltf = read_gltf(file)
     files = referenced_files(gltf)
+    for name in files:
+        require_below(file.parent / name, name, root)
     declared = declared_geometry(gltf)
-    _check_images(gltf)
+    require_gltf_images(gltf)
     vertices, faces, bounds = declared.vertices, declared.faces, declared.bounds
     _require_usable_size(bounds)
     tags: tuple[str, ...] = ("draco",) if declared.compressed else ()
     tags += tuple(tag for tag, key in (("skinned", "skins"), ("animated", "animations")) if gltf.items(key))
     if declared.exact:
-        vertices, faces, bounds = _measure(file)
+        vertices, faces, bounds, opposed = _measure(file, gltf)
+        tags += ("normals-turned",) if opposed else ()
     else:
         tags += ("unchecked",)  # trimesh would read zeros, or a part of it; Blender checks it on import
     return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds), _licence_of(gltf))
 
 
-def _measure(file: Path) -> tuple[int, int, NDArray[np.float64]]:
-    """(vertices, triangles, bounds (2, 3)) over every mesh in the scene, as trimesh reads them, each checked."""
+def _measure(file: Path, gltf: Gltf | None = None) -> tuple[int, int, NDArray[np.float64], bool]:
+    """Measure every mesh in the scene as trimesh reads it, each checked.
+
+    Returns:
+        Vertices, triangles, the box (2, 3) of the triangles with an area, and whether stored normals oppose their face.
+    """
+    import io
+
     import trimesh
 
+    source: Any = file
+    options: dict[str, Any] = {"process": False, "skip_materials": True, "resolver": _resolver(file.parent)}
+    if gltf is not None and gltf.hides:
+        source, options["file_type"] = io.BytesIO(as_glb(gltf)), "glb"
+    opposed = False
     with np.errstate(all="ignore"):
-        loaded = trimesh.load(file, process=False, skip_materials=True, resolver=_resolver(file.parent))
+        loaded = trimesh.load(source, **options)
         scene = loaded if isinstance(loaded, trimesh.Scene) else trimesh.Scene(loaded)
         vertices = faces = 0
         area = 0.0
@@ -140,8 +173,12 @@ def _measure(file: Path) -> tuple[int, int, NDArray[np.float64]]:
                 raise AssetError(f"has infinite or NaN coordinates (in {name!r})")
             vertices += len(mesh.vertices)
             faces += len(mesh.faces)
-            in_scene = used @ transform[:3, :3].T + transform[:3, 3]
+            in_scene = shown_corners(mesh.vertices[mesh.faces]) @ transform[:3, :3].T + transform[:3, 3]
             corners += [in_scene.min(axis=0), in_scene.max(axis=0)]
+            if "vertex_normals" in mesh._cache.cache:  # those of the file: none have been computed
+                opposed = opposed or has_opposed_normals(
+                    mesh.vertices[mesh.faces], mesh.vertex_normals[mesh.faces]
+                )
             area += float(mesh.area) * abs(float(np.linalg.det(transform[:3, :3]))) ** (2 / 3)
     if not faces:
         raise AssetError("has no faces (only points or lines, or nothing at all)")
@@ -149,7 +186,7 @@ def _measure(file: Path) -> tuple[int, int, NDArray[np.float64]]:
     _require_usable_size(bounds)
     if not area > 1e-12 * float(np.linalg.norm(bounds[1] - bounds[0])) ** 2:
         raise AssetError("has faces, but none with an area")
-    return vertices, faces, bounds
+    return vertices, faces, bounds, opposed
 
 
 def _require_usable_size(bounds: NDArray[np.float64]) -> None:
@@ -194,77 +231,8 @@ def _resolver(folder: Path) -> Any:
     return Unquoting(str(folder) + "/")
 
 
-def _check_images(gltf: Gltf) -> None:
-    """Require that every image of a glTF opens: Blender would show a missing one in magenta."""
-    import io
-
-    from PIL import Image, UnidentifiedImageError
-
-    for index, item in enumerate(gltf.items("images")):
-        name, uri = f"images[{index}]", item.get("uri")
-        if uri is None:
-            data = bytes(view_bytes(gltf, item.get("bufferView", -1), name))
-        elif uri.startswith("data:"):
-            continue
-        else:
-            from urllib.parse import unquote
-
-            data = (gltf.path.parent / unquote(uri)).read_bytes()
-        try:
-            Image.open(io.BytesIO(data))
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise AssetError(f"its {name} ({uri or 'embedded'}) cannot be read as an image") from error
-
-
 def _licence_of(gltf: Gltf) -> str | None:
     asset = gltf.json["asset"]
     extras = asset.get("extras")
     stated = extras.get("license", extras.get("licence")) if isinstance(extras, dict) else None
     return stated if isinstance(stated, str) else asset.get("copyright")
-
-
-def _files_of_obj(file: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(names of the material libraries and textures that an OBJ needs, tags)."""
-    with file.open("rb") as stream:
-        if b"\0" in stream.read(512):
-            raise AssetError("is not text in UTF-8 (it has zero bytes); Blender reads no other")
-    names: set[str] = set()
-    tags: tuple[str, ...] = ()
-    for words in _statements(file, ("mtllib",)):
-        library = _beside(file.parent, words[1:])
-        if library is None:
-            tags = ("no-material",)
-            continue
-        names.add(library)
-        texture_folder = (file.parent / library).parent
-        for texture in _statements(file.parent / library, ("map_", "bump", "disp", "norm", "refl", "decal")):
-            name = _beside(texture_folder, texture[1:])
-            if name is None:
-                raise AssetError(f"needs the texture {texture[-1]!r} (named in {library}), which is missing")
-            names.add((Path(library).parent / name).as_posix())
-    return tuple(sorted(names)), tags
-
-
-def _statements(file: Path, keywords: tuple[str, ...]) -> Iterator[list[str]]:
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            if line.lstrip().lower().startswith(keywords):
-                try:
-                    words = shlex.split(line, comments=False, posix=False)
-                except ValueError:
-                    words = line.split()
-                if len(words) > 1:
-                    yield words
-
-
-def _beside(folder: Path, words: list[str]) -> str | None:
-    """The file that the words name, relative to `folder`: names may contain spaces, options may precede them.
-
-    A path on the author's own disk is looked up by its last part, as Blender does.
-    """
-    for first in range(len(words)):
-        name = " ".join(words[first:]).strip("\"'").replace("\\", "/")
-        for candidate in (name, name.rpartition("/")[2]):
-            if candidate and not candidate.startswith("/") and (folder / candidate).is_file():
-                return candidate
-    return None

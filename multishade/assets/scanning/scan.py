@@ -21,7 +21,12 @@ from multishade.assets.scanning.materials import (
     find_map_sets,
     map_set_files,
 )
-from multishade.assets.scanning.meshes import MESH_SUFFIXES, OTHER_MESH_SUFFIXES, MeshFacts, check_mesh
+from multishade.assets.scanning.meshes import (
+    MESH_SUFFIXES,
+    OTHER_MESH_SUFFIXES,
+    MeshFacts,
+    check_scanned_mesh,
+)
 from multishade.assets.scanning.names import slug, unique_ids
 from multishade.assets.scanning.rows import (
     Split,
@@ -105,7 +110,7 @@ def scan(folder: Path, manifest: Path, options: ScanOptions, progress: Progress 
     reasons = {index: each.problem for index, each in enumerate(candidates) if each.problem}
     if kind == "objects":
         unsupported = [file for file in files if file.suffix.lower() in OTHER_MESH_SUFFIXES]
-        candidates += [_Candidate(file, check_mesh, None) for file in unsupported]
+        candidates += [_Candidate(file, check_scanned_mesh, None) for file in unsupported]
         for index in range(len(candidates) - len(unsupported), len(candidates)):
             suffix = candidates[index].path.suffix
             reasons[index] = f"is a {suffix} file, which is not read; convert it to glTF"
@@ -169,7 +174,7 @@ def _candidates(
     in_sets = map_set_files([each for each in sets if each.problem is None])
     maps = [file for file in files if file.suffix.lower() in ENVIRONMENT_SUFFIXES and file not in in_sets]
     candidates: dict[Kind, list[_Candidate]] = {
-        "objects": [_Candidate(file, check_mesh, str(file)) for file in meshes],
+        "objects": [_Candidate(file, check_scanned_mesh, (str(file), str(folder))) for file in meshes],
         "materials": [_Candidate(_path_of_set(each), check_map_set, each, each.problem) for each in sets],
         "environments": [_Candidate(file, check_environment, str(file)) for file in maps],
     }

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mesh file in, the names of the further files that it needs out; what is missing or lies elsewhere is refused."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from multishade.errors import AssetError
+
+
+def require_below(file: Path, name: str, root: Path) -> None:
+    """Require that a referenced file lies below `root` or the mesh's own folder, links followed."""
+    real = os.path.realpath(file)
+    folder = os.path.realpath(root)
+    if os.path.commonpath([real, folder]) != folder:
+        raise AssetError(f"refers to {name!r}, which lies outside of the folder {root}")
+
+
+def texture_of_ply(file: Path) -> str | None:
+    """The texture that a PLY's header names in a comment, as MeshLab writes it, relative to its folder."""
+    with file.open("rb") as stream:
+        header = stream.read(65536).split(b"end_header")[0]
+    for line in header.decode("utf-8", errors="replace").splitlines():
+        words = line.split(None, 2)
+        if len(words) == 3 and words[0] == "comment" and words[1].lower() == "texturefile":
+            name = _beside(file.parent, [words[2].strip()])
+            if name is None:
+                raise AssetError(f"needs the texture {words[2].strip()!r}, which is missing")
+            return name
+    return None
+
+
+def files_of_usd(file: Path, root: Path) -> tuple[str, ...]:
+    """The names of the layers and textures that a text USD refers to; those of other files Blender alone can tell."""
+    if file.suffix.lower() not in (".usda", ".usd") or not file.read_bytes()[:5] == b"#usda":
+        return ()
+    names = set()
+    for name in re.findall(r"@([^@\n]+)@", file.read_text(encoding="utf-8", errors="replace")):
+        plain = name.split("[")[0]
+        if plain.lower().endswith(".mdl") or "<UDIM>" in plain:
+            continue
+        if not (file.parent / plain).is_file():
+            raise AssetError(f"needs {plain!r}, which is missing")
+        require_below(file.parent / plain, plain, root)
+        names.add(os.path.relpath(file.parent / plain, file.parent).replace(os.sep, "/"))
+    return tuple(sorted(names))
+
+
+def files_of_obj(file: Path, root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(names of the material libraries and textures that an OBJ needs, tags)."""
+    with file.open("rb") as stream:
+        if b"\0" in stream.read(512):
+            raise AssetError("is not text in UTF-8 (it has zero bytes); Blender reads no other")
+    names: set[str] = set()
+    tags: tuple[str, ...] = ()
+    for words in _statements(file, ("mtllib",)):
+        library = _beside(file.parent, words[1:])
+        if library is None:
+            tags = ("no-material",)
+            continue
+        require_below(file.parent / library, library, root)
+        names.add(library)
+        texture_folder = (file.parent / library).parent
+        for texture in _statements(file.parent / library, ("map_", "bump", "disp", "norm", "refl", "decal")):
+            name = _beside(texture_folder, texture[1:])
+            if name is None:
+                raise AssetError(f"needs the texture {texture[-1]!r} (named in {library}), which is missing")
+            names.add((Path(library).parent / name).as_posix())
+    return tuple(sorted(names)), tags
+
+
+def _statements(file: Path, keywords: tuple[str, ...]) -> Iterator[list[str]]:
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        for line in lines:
+            if line.lstrip().lower().startswith(keywords):
+                try:
+                    words = shlex.split(line, comments=False, posix=False)
+                except ValueError:
+                    words = line.split()
+                if len(words) > 1:
+                    yield words
+
+
+def _beside(folder: Path, words: list[str]) -> str | None:
+    """The file that the words name, relative to `folder`: names may contain spaces, options may precede them.
+
+    A path on the author's own disk is looked up by its last part, as Blender does.
+    """
+    for first in range(len(words)):
+        name = " ".join(words[first:]).strip("\"'").replace("\\", "/")
+        for candidate in (name, name.rpartition("/")[2]):
+            if candidate and not candidate.startswith("/") and (folder / candidate).is_file():
+                return candidate
+    return None

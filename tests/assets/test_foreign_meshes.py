@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Meshes that strangers bring, scanned: what Blender cannot render is refused already here, by name."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multishade.assets.scanning.meshes import MeshFacts, check_mesh
+from multishade.errors import AssetError
+from tests.support import mesh_members as members
+
+CASES = Path(__file__).resolve().parents[1] / "cases"
+
+
+def check(name: str) -> MeshFacts:
+    return check_mesh(str(CASES / name), str(CASES))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("i01_truncated_jpeg.glb", r"images\[0\] \(embedded\) .* cut short or damaged"),
+        ("i02_truncated_png.glb", r"images\[0\] \(embedded\) .* cut short or damaged"),
+        ("i07_normalmap_cut_jpg.glb", r"images\[0\] \(embedded\) .* cut short or damaged"),
+        ("t01_avif_only.glb", r"textures\[0\] has only EXT_texture_avif"),
+        ("image_gif.glb", r"images\[0\] \(embedded\) is GIF, which Blender cannot read"),
+        ("normal_trunc.glb", r"images\[0\] \(embedded\) cannot be read"),
+        ("u12_reference_missing.usda", r"needs '\./wheel\.usda', which is missing"),
+    ],
+)
+def test_what_blender_cannot_render_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(AssetError, match=reason):
+        check(name)
+
+
+@pytest.mark.parametrize("name", ["f01_inverted_normals.glb", "f11_some_faces_flipped.glb"])
+def test_normals_against_the_winding_are_tagged(name: str) -> None:
+    assert "normals-turned" in check(name).tags
+
+
+@pytest.mark.parametrize("suffix", ["obj", "ply", "gltf"])
+def test_normals_against_the_winding_are_tagged_in_every_format(tmp_path: Path, suffix: str) -> None:
+    write = {"obj": members.write_obj, "ply": members.write_ply, "gltf": members.write_gltf}[suffix]
+    for name, shape, tagged in (
+        ("sound", members.ball(), False),
+        ("inverted", members.inverted(members.ball()), True),
+        ("flipped", members.flipped(members.ball()), True),
+    ):
+        path = tmp_path / f"{name}.{suffix}"
+        write(path, shape)
+        assert ("normals-turned" in check_mesh(str(path)).tags) == tagged, path.name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("k01_axis_lines.glb", "k03_ply_stray.ply", "k04_zero_area_spike.glb", "c03_node_visibility.glb"),
+        *("d01_scale_from_zero.glb", "a01_emissive_only.glb", "o10_bom.obj", "p01_texturefile.ply"),
+    ],
+)
+def test_the_box_is_that_of_what_is_shown(name: str) -> None:
+    np.testing.assert_allclose(check(name).bounds, [[-1, -1, -1], [1, 1, 1]], atol=1e-4)
+
+
+def test_textures_that_a_comment_or_a_marked_library_names_belong_to_the_asset(tmp_path: Path) -> None:
+    assert check("p01_texturefile.ply").files == ("Tex.PNG",)
+    assert check("o10_bom.obj").files == ("o10.mtl", "ok.png")
+    members.write_ply(tmp_path / "a.ply", members.ball(), texture="gone.png")
+    with pytest.raises(AssetError, match=r"'gone\.png', which is missing"):
+        check_mesh(str(tmp_path / "a.ply"))
+
+
+def test_nothing_outside_of_the_scanned_folder_is_read(tmp_path: Path) -> None:
+    secret, folder = tmp_path / "secret", tmp_path / "scanned" / "a"
+    for place in (secret, folder):
+        place.mkdir(parents=True)
+    (secret / "plain.bin").write_bytes(bytes(range(180)))
+    (secret / "c.png").write_bytes(members.checker())
+    (secret / "part.usda").write_text("#usda 1.0\n")
+    text = (CASES / "passwd_as_geometry.gltf").read_text()
+    os.symlink(secret / "plain.bin", folder / "link.bin")
+    (folder / "up.gltf").write_text(text.replace("../../../../etc/passwd", "../../secret/plain.bin"))
+    (folder / "link.gltf").write_text(text.replace("../../../../etc/passwd", "link.bin"))
+    members.write_obj(folder / "a.obj", members.ball(), mtl="newmtl m0\nmap_Kd ../../secret/c.png\n")
+    members.write_usd(folder / "a.usda", 'def "P" (prepend references = @../../secret/part.usda@) {}')
+    members.write_ply(folder / "a.ply", members.ball(), texture="../../secret/c.png")
+    for name in ("up.gltf", "link.gltf", "a.obj", "a.usda", "a.ply"):
+        with pytest.raises(AssetError, match="outside of"):
+            check_mesh(str(folder / name), str(tmp_path / "scanned"))
+        if name not in ("up.gltf", "link.gltf"):
+            check_mesh(str(folder / name), str(tmp_path))
+
+
+def test_a_data_uri_is_decoded_like_any_image(tmp_path: Path) -> None:
+    for data, sound in ((members.checker(), True), (members.encoded("JPEG")[:-300], False)):
+        writer = members.GltfWriter()
+        mime = "image/png" if sound else "image/jpeg"
+        texture = {"index": writer.image(data, mime, uri=True)}
+        writer.node(mesh=writer.mesh(members.ball(), {"normalTexture": texture}))
+        writer.write(tmp_path / "a.gltf")
+        if sound:
+            check_mesh(str(tmp_path / "a.gltf"))
+        else:
+            with pytest.raises(AssetError, match=r"images\[0\] \(a data URI\) .* cut short"):
+                check_mesh(str(tmp_path / "a.gltf"))
