@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup render test lint wheel test-wheel bench bench-cores bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
+.PHONY: docs setup render test lint wheel test-wheel bench bench-cores bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
 
 # Two stamps: rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -35,6 +35,11 @@ lint: $(VENV)/.all
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-logo
+	$(RUN)/python docs/build_api.py --check
+
+# docs/api.md from the docstrings of the public functions.
+docs: $(VENV)/.all
+	$(RUN)/python docs/build_api.py
 
 # dist/*.whl, complete in itself: recipes, manifests, the bundled model. Its content is listed and checked.
 wheel: $(VENV)/.render

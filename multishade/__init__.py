@@ -26,15 +26,19 @@ if TYPE_CHECKING:
     from multishade.inference.predict import infer
     from multishade.models import load_model
     from multishade.photometry import shading
+    from multishade.photometry.integration.mesh import mesh_from_depth
     from multishade.photometry.integration.methods import integrate
     from multishade.photometry.shading import relight
     from multishade.photometry.solvers.methods import solve
     from multishade.render import Plan, RenderResult, make_plan, render
+    from multishade.shards.dataset import Dataset, write_shard
     from multishade.shards.sample import Sample
+    from multishade.shards.tar import read_shard
     from multishade.training.trainer import train
 
 __all__ = [
     "Config",
+    "Dataset",
     "Loader",
     "MultiShadeError",
     "Plan",
@@ -49,16 +53,20 @@ __all__ = [
     "load_config",
     "load_model",
     "make_plan",
+    "mesh_from_depth",
+    "read_shard",
     "relight",
     "render",
     "shading",
     "solve",
     "train",
+    "write_shard",
 ]
 
 # Public name -> the module that has it. `render` is a package that can be called, `lights` and `shading` are modules.
 _MODULES = {
-    "Config": "config",
+    "Config": "config.models",
+    "Dataset": "shards.dataset",
     "Loader": "data.loader",
     "MultiShadeError": "errors",
     "Plan": "render.plan",
@@ -68,12 +76,15 @@ _MODULES = {
     "evaluate": "evaluation.run",
     "infer": "inference.predict",
     "integrate": "photometry.integration.methods",
-    "load_config": "config",
-    "load_model": "models",
+    "load_config": "config.load",
+    "load_model": "models.registry",
     "make_plan": "render.plan",
+    "mesh_from_depth": "photometry.integration.mesh",
+    "read_shard": "shards.tar",
     "relight": "photometry.shading",
     "solve": "photometry.solvers.methods",
     "train": "training.trainer",
+    "write_shard": "shards.dataset",
 }
 _WHOLE_MODULES = {"lights": "geometry.lights", "render": "render", "shading": "photometry.shading"}
 

@@ -269,6 +269,8 @@ class Runtime(Section):
 
 
 class Config(Section):
+    """The recipe of a data set: what is shown, how it is lit and rendered, and how it is stored."""
+
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     seed: int = Field(0, ge=0, lt=2**63)
     split: Literal["train", "val", "test"] = "train"

@@ -30,13 +30,21 @@ class Recipe:
 
 
 def shipped_folder() -> Path:
-    """Return the folder that holds `configs/` and `assets_manifest/`."""
+    """Find the folder that holds `configs/` and `assets_manifest/`.
+
+    Returns:
+        `multishade/shipped` of an installed wheel, or the root of a checkout.
+    """
     packaged = _PACKAGE / "shipped"
     return packaged if packaged.is_dir() else _PACKAGE.parent
 
 
 def list_recipes() -> list[Recipe]:
-    """List the shipped recipes, those of data sets first, each kind by name."""
+    """List the shipped recipes.
+
+    Returns:
+        The recipes of data sets, then those of training runs, each by name.
+    """
     folder = shipped_folder() / "configs"
     files = [*folder.glob("*.yaml"), *(folder / "train").glob("*.yaml")]
     names = {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
