@@ -14,9 +14,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_config(parser)
     parser.add_argument(
         "--speed-from",
-        type=Path,
         metavar="DIR",
-        help="folder of rendered shards whose speed and size are taken (default data/NAME)",
+        help="folder or URL of rendered shards whose speed and size are taken (default data/NAME)",
     )
     parser.set_defaults(run=run)
 

@@ -23,7 +23,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--shards", default="0", metavar="0-3", help="shard numbers, ends included (default 0)"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="folder for the shards (default data/NAME)"
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="folder for the shards, or a URL such as s3://... (default data/NAME)",
     )
     parser.add_argument(
         "--workers", type=_positive, metavar="N", help="shards at once (default: as many as fit)"

@@ -12,7 +12,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Render one sample again, alone, and compare every file of it with the shard's. "
         "Exit code 0: the same bytes; 1: they differ.",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a rendered data set")
+    parser.add_argument("folder", metavar="DIR", help="folder or URL of a rendered data set")
     parser.add_argument("key", metavar="KEY", help="key of a sample, e.g. s000000-g0001-v0")
     parser.add_argument(
         "--blend", type=Path, metavar="FILE", help="save the scene to open in Blender; no rendering"

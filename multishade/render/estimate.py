@@ -10,7 +10,7 @@ from multishade.shards.locate import find_shards
 from multishade.shards.marker import Marker, committed
 
 
-def estimate(plan: Plan, folder: Path) -> str:
+def estimate(plan: Plan, folder: str | Path) -> str:
     """Estimate time and size of a data set from shards that are rendered already.
 
     Args:

@@ -55,7 +55,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def arguments(objects: Path, output: Path, *options: str, overrides: tuple[str, ...] = ()) -> list[str]:
+def arguments(objects: Path, output: Path | str, *options: str, overrides: tuple[str, ...] = ()) -> list[str]:
     sets = [f"--set={override}" for override in (*SMALL, f"sources.objects={objects}", *overrides)]
     return ["render", str(DEMO), *sets, "-o", str(output), "--shards", "0-1", *options]
 
@@ -128,6 +128,8 @@ def test_a_process_for_every_group_gives_the_same_bytes(
 def test_a_rerun_renders_nothing(objects: Path, reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in reference.iterdir()}
     assert main(arguments(objects, reference)) == 0
+    assert "0 shards rendered (0 samples), 2 already there" in capsys.readouterr().out
+    assert main(arguments(objects, f"file://{reference}")) == 0  # a URL is no local path
     assert "0 shards rendered (0 samples), 2 already there" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in reference.iterdir()} == before
 

@@ -124,6 +124,15 @@ def test_the_kept_failures_go_when_the_shard_is_committed(plan: Plan, tmp_path: 
     assert marker is not None and marker.failures == ()
 
 
+@pytest.mark.blender
+def test_a_store_in_memory_gets_the_bytes_that_a_folder_gets(plan: Plan, tmp_path: Path) -> None:
+    store = open_store("memory://rendered")
+    assert render(plan, tmp_path, [1]).complete and render(plan, store, [1]).complete
+    name = "multishade-000001.tar"
+    assert store.read_bytes(name) == (tmp_path / name).read_bytes()
+    assert render(plan, store, [1]).skipped == {1: 0}
+
+
 def test_a_failure_that_cannot_be_kept_is_still_reported(
     plan: Plan, dummy: DummyBackend, tmp_path: Path
 ) -> None:
