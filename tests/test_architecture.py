@@ -7,12 +7,7 @@ import sys
 from tests.support.imports import cycles, import_graph, imports_of, modules
 
 # Modules that Blender's own Python brings; blender_scripts runs in it and has nothing else.
-BLENDER = {"bpy", "bmesh", "mathutils", "numpy", "pxr", "io_scene_gltf2"}  # what comes with it
-# To be removed with the last of these circles.
-STILL_CIRCULAR = {
-    "multishade.evaluation.methods.learned",
-    "multishade.evaluation.methods.named",
-}
+BLENDER = {"bpy", "bmesh", "mathutils", "numpy"}
 # The one script that runs in BlenderProc's Blender, for benchmarks.
 BENCHMARK_PEERS = {"blender_scripts.peers.blenderproc_render": {"blenderproc"}}
 
@@ -23,8 +18,7 @@ def test_two_modules_that_import_each_other_are_found() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    found = cycles(import_graph("multishade", "blender_scripts"))
-    assert [cycle for cycle in found if not set(cycle) <= STILL_CIRCULAR] == []
+    assert cycles(import_graph("multishade", "blender_scripts")) == []
 
 
 def test_the_protocol_needs_the_standard_library_only() -> None:

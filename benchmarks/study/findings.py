@@ -15,8 +15,8 @@ import numpy as np
 from benchmarks.study.arms import ARMS, QUESTIONS, Arm, Question
 from benchmarks.study.measure import BASELINES, settings_text
 from multishade.evaluation import statistics
-from multishade.evaluation.compare import Results, results_of
-from multishade.evaluation.table import Row
+from multishade.evaluation.comparison import Results, results_of
+from multishade.evaluation.table import ResultRow
 
 # Pixels that a solver leaves without a normal count as 90 degrees: leaving them out would reward it for saying
 # little.
@@ -83,8 +83,8 @@ def common_seeds(done: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]
 
 
 def find(
-    rows: Sequence[Row],
-    baselines: Sequence[Row],
+    rows: Sequence[ResultRow],
+    baselines: Sequence[ResultRow],
     seeds: Mapping[str, Sequence[int]],
     rng: np.random.Generator,
 ) -> list[Findings]:
@@ -103,12 +103,12 @@ def find(
 
 def _on(
     benchmark: str,
-    rows: Sequence[Row],
-    baselines: Sequence[Row],
+    rows: Sequence[ResultRow],
+    baselines: Sequence[ResultRow],
     seeds: Mapping[str, Sequence[int]],
     rng: np.random.Generator,
 ) -> Findings:
-    grouped: dict[tuple[str, str], list[Row]] = {}
+    grouped: dict[tuple[str, str], list[ResultRow]] = {}
     for row in rows:
         grouped.setdefault((row.method, row.settings), []).append(row)
     cells: dict[Key, Cell] = {}
@@ -144,7 +144,7 @@ def _on(
     )
 
 
-def _cell(parts: Sequence[Sequence[Row]], label: str, rng: np.random.Generator) -> Cell:
+def _cell(parts: Sequence[Sequence[ResultRow]], label: str, rng: np.random.Generator) -> Cell:
     """parts: the rows of each seed."""
     by_seed = [_by_object(results_of(part, label)) for part in parts]
     by_object = {name: float(np.mean([one[name] for one in by_seed])) for name in by_seed[0]}

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A trained model and photographed objects with true normals -> rows of angular errors, for each solver.
 
-The way of `multishade evaluate rose:MODEL`: the object's mask is given, the square about it is shrunk to what
-the network
+As `multishade evaluate rose:MODEL`: the object's mask is given, the square around it is shrunk to what the network
 sees, normals are put back to the photo's size and measured there.
 """
 
@@ -16,25 +15,23 @@ import numpy as np
 import torch
 
 from benchmarks.study.arms import NO_SOLVER, Arm, digest
-from multishade.evaluation.methods import named
-from multishade.evaluation.methods.learned import PAPER_PHOTOGRAPHS
-from multishade.evaluation.methods.named import Method, Prediction
+from multishade.evaluation.methods.base import Method, PredictedNormals
+from multishade.evaluation.methods.baselines import BASELINES
+from multishade.evaluation.methods.learned import paper_photographs
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.evaluation.readers import benchmark as readers
-from multishade.evaluation.run import Settings, evaluate
-from multishade.evaluation.table import Row
+from multishade.evaluation.run import MeasureSettings, run_method
+from multishade.evaluation.table import ResultRow
 from multishade.inference.photo import Photo, linear_photo
 from multishade.inference.predict import infer_all
-from multishade.models.base import Inputs
-from multishade.models.base import Prediction as ModelPrediction
+from multishade.models.base import Inputs, Prediction
 from multishade.models.rose.model import RoSE
 from multishade.models.rose.settings import Sampling
 from multishade.models.rose.solve import DEFAULT_SOLVER
 
-ANGLES_ONLY = Settings(surface="none", shading=False, draw=False)
+ANGLES_ONLY = MeasureSettings(integrator=None, shading=False, pictures=False)
 BATCH = 8
 SHOWN = 4  # objects whose normals are kept for the picture
-BASELINES = ("constant", "sphere")
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Answers:
             self._made[place] = self._model.generate(images, seed, sampling or self._sampling)
         return self._made[place]
 
-    def predict(self, inputs: Inputs, *, seed: int = 0, solver: str = DEFAULT_SOLVER) -> ModelPrediction:
+    def predict(self, inputs: Inputs, *, seed: int = 0, solver: str = DEFAULT_SOLVER) -> Prediction:
         assert inputs.image is not None
         return self._model.solved(self.generate(inputs.image, seed), inputs.mask, solver)
 
@@ -70,10 +67,10 @@ def subjects(test: Path, diligent: Path | None) -> list[Subject]:
     found = []
     for spec in specs:
         for target in readers.open_benchmark(spec):
-            numbered = list(enumerate(target.inputs))
-            if len(numbered) >= PAPER_PHOTOGRAPHS.stop:
-                numbered = numbered[PAPER_PHOTOGRAPHS]
-            photos = [linear_photo(target.input(index), target.mask, name) for index, name in numbered]
+            photos = [
+                linear_photo(target.input(index), target.mask, name)
+                for index, name in paper_photographs(target)
+            ]
             found.append(Subject(target, tuple(photos)))
     return found
 
@@ -82,13 +79,15 @@ def fingerprint(given: Sequence[Subject]) -> str:
     """Of what is measured on: names, photos' content and truth."""
     content = hashlib.sha256()
     for subject in given:
-        content.update(f"{subject.target.benchmark}/{subject.target.place}".encode())
+        content.update(f"{subject.target.benchmark}/{subject.target.relative_path}".encode())
         for array in (*(photo.pixels for photo in subject.photos), subject.target.true_normal):
             content.update(np.ascontiguousarray(array).tobytes())
     return digest(content.hexdigest())
 
 
-def measure(model: RoSE, arm: Arm, seed: int, sampling: Sampling, given: Sequence[Subject]) -> list[Row]:
+def measure(
+    model: RoSE, arm: Arm, seed: int, sampling: Sampling, given: Sequence[Subject]
+) -> list[ResultRow]:
     """One row for each solver, object, view and photo."""
     answers = Answers(model, sampling)
     return [
@@ -98,10 +97,10 @@ def measure(model: RoSE, arm: Arm, seed: int, sampling: Sampling, given: Sequenc
     ]
 
 
-def baselines(given: Sequence[Subject]) -> list[Row]:
+def baselines(given: Sequence[Subject]) -> list[ResultRow]:
     """What knows the mask only: a plane that faces the camera, an ellipsoid in the mask's box. One row an
     object's view."""
-    return [row for name in BASELINES for row in _rows(given, named.method(name), name, "")]
+    return [row for name, method in BASELINES.items() for row in _rows(given, method, name, "")]
 
 
 def settings_text(solver: str, seed: int) -> str:
@@ -112,7 +111,8 @@ def shown_normals(model: RoSE, sampling: Sampling, given: Sequence[Subject]) -> 
     """Normals (H, W, 3) by the object's place, of the first photo of the first few objects of the test shards."""
     answers = cast(RoSE, Answers(model, sampling))
     return {
-        subject.target.place: next(infer_all(subject.photos[:1], answers)).normal for subject in shown(given)
+        subject.target.relative_path: next(infer_all(subject.photos[:1], answers)).normal
+        for subject in shown(given)
     }
 
 
@@ -125,12 +125,12 @@ def shown(given: Sequence[Subject]) -> list[Subject]:
     return list(first.values())[:SHOWN]
 
 
-def _rows(given: Sequence[Subject], method: Method, name: str, settings: str) -> list[Row]:
-    rows: list[Row] = []
-    # `evaluate` pools one benchmark at a time.
+def _rows(given: Sequence[Subject], method: Method, name: str, settings: str) -> list[ResultRow]:
+    rows: list[ResultRow] = []
+    # `run_method` pools one benchmark at a time.
     for benchmark in dict.fromkeys(subject.target.benchmark for subject in given):
         targets = (subject.target for subject in given if subject.target.benchmark == benchmark)
-        rows += evaluate(targets, method, name, settings, ANGLES_ONLY).rows
+        rows += run_method(method, targets, name, settings, ANGLES_ONLY).rows
     return rows
 
 
@@ -138,9 +138,9 @@ def _method(answers: Answers, solver: str, given: Sequence[Subject]) -> Method:
     photos = {id(subject.target): subject.photos for subject in given}
     used = DEFAULT_SOLVER if solver == NO_SOLVER else solver  # which models of normals do not look at
 
-    def predict(target: BenchmarkObject) -> Iterator[Prediction]:
+    def predict(target: BenchmarkObject) -> Iterator[PredictedNormals]:
         found = infer_all(photos[id(target)], cast(RoSE, answers), BATCH, solver=used)
         for photo, inference in zip(photos[id(target)], found, strict=True):
-            yield Prediction(photo.name, inference.normal)
+            yield PredictedNormals(photo.name, inference.normal)
 
     return predict

@@ -14,7 +14,7 @@ from benchmarks.study.measure import shown
 from benchmarks.study.run import BASELINES, Job, Place, facts_of, is_finished, measure_baselines, subjects_of
 from multishade.config import load_settings
 from multishade.errors import EvaluationError
-from multishade.evaluation.table import Row, read_csv, to_csv
+from multishade.evaluation.table import ResultRow, read_csv, to_csv
 from multishade.report.document import Figure, to_markdown
 from multishade.training.config import TrainConfig
 
@@ -85,7 +85,7 @@ def _normals(place: Place, kept: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
     return {name: dict(np.load(place.out / "normals" / f"{job.name}.npz")) for name, job in first.items()}
 
 
-def _write_tables(folder: Path, rows: Sequence[Row]) -> None:
+def _write_tables(folder: Path, rows: Sequence[ResultRow]) -> None:
     """ARM.SOLVER.csv: the rows of all seeds as one method."""
     folder.mkdir(parents=True, exist_ok=True)
     for arm in ARMS:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade compare A.csv B.csv ...`: result tables -> what may be said about the methods' difference."""
+"""`multishade compare A.csv B.csv ...`: result tables -> the methods' differences and their statistics."""
 
 import argparse
 from pathlib import Path
@@ -35,7 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--weights",
         metavar="NAME=SHARE,...",
-        help="shares of the strata of --by in the population asked about: the overall difference is "
+        help="shares of the strata of --by in another population: the overall difference is "
         "reweighted to them",
     )
     parser.add_argument("--level", type=float, default=0.95, help="confidence level (default: 0.95)")
@@ -51,29 +51,23 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    import numpy as np
-
-    from multishade.errors import EvaluationError
-    from multishade.evaluation import compare, report
-    from multishade.evaluation.table import read_csv
+    from multishade.evaluation import report
+    from multishade.evaluation.comparison import compare
     from multishade.report import document
 
-    if not 0 < args.level < 1:
-        raise EvaluationError(f"--level {args.level}: expected a number between 0 and 1, such as 0.95")
-    tables = [compare.results_of(rows, label) for label, rows in _labelled(args.tables, read_csv)]
-    found = compare.compare(
-        tables,
-        np.random.default_rng(args.seed),
+    comparison = compare(
+        *args.tables,
         metric=args.metric,
         by=args.by,
         weights=parse_weights(args.weights),
         level=args.level,
         correction=args.correction,
         resamples=args.resamples,
+        seed=args.seed,
     )
-    print(document.to_markdown("Comparison", report.comparison_blocks(found)), end="")
+    print(document.to_markdown("Comparison", report.comparison_blocks(comparison)), end="")
     if args.output is not None:
-        report.write_comparison(args.output, found)
+        report.write_comparison(args.output, comparison)
     return 0
 
 
@@ -93,14 +87,3 @@ def parse_weights(text: str | None) -> dict[str, float] | None:
         if not divider or not name.strip():
             raise EvaluationError(f"--weights {text}: expected NAME=SHARE,NAME=SHARE, got {part!r}")
     return weights
-
-
-def _labelled(paths, read):  # type: ignore[no-untyped-def]
-    """(label, rows) of each table: the method's name, or as much of the path as tells two of one method apart."""
-    tables = [(path, read(path)) for path in paths]
-    methods = [" ".join(filter(None, (rows[0].method, rows[0].settings))) for _, rows in tables]
-    short = [rows[0].method for _, rows in tables]
-    for names in (short, methods, [str(path) for path, _ in tables]):
-        if len(set(names)) == len(names):
-            return list(zip(names, [rows for _, rows in tables], strict=True))
-    return list(zip([str(path) for path, _ in tables], [rows for _, rows in tables], strict=True))

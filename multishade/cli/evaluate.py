@@ -4,6 +4,11 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multishade.evaluation.run import Evaluation
+    from multishade.evaluation.table import ResultRow
 
 EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere), a model that sees one photo (rose,
 the bundled one, or rose:FOLDER) or a folder of normal maps:
@@ -68,7 +73,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from multishade.evaluation import report
+    from multishade.evaluation.report import write_summary
     from multishade.photometry.solvers import methods as solvers
 
     names = [
@@ -79,48 +84,35 @@ def run(args: argparse.Namespace) -> int:
     out = args.output or Path("out") / f"{args.name or Path(args.method).name}-{args.on.partition(':')[0]}"
     if len(names) == 1:
         return 0 if _evaluate(args, names[0], out).mismatch is None else 1
-    found = [_evaluate(args, name, out / name) for name in names]
-    print(report.write_summary(out, found), end="")
-    return 0 if all(one.mismatch is None for one in found) else 1
+    evaluations = [_evaluate(args, name, out / name) for name in names]
+    print(write_summary(out, evaluations), end="")
+    return 0 if all(one.mismatch is None for one in evaluations) else 1
 
 
-def _evaluate(args, method_name, out):  # type: ignore[no-untyped-def]
-    """One method: rows printed as they come, everything written into `out`."""
-    from multishade.evaluation import report
-    from multishade.evaluation.methods import named
-    from multishade.evaluation.readers import benchmark
-    from multishade.evaluation.run import Settings, evaluate
-    from multishade.geometry import conventions
-    from multishade.photometry.solvers import methods as solvers
+def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
+    """One method: rows are printed as they come, everything is written into `out`."""
+    from multishade.evaluation.evaluate import evaluate
 
-    folder = Path(method_name)
-    from_folder = method_name not in named.names() and folder.is_dir()
-    if from_folder:
-        method = named.from_folder(folder, args.convention)
-        settings_text = f"convention {args.convention}"
-    else:
-        method = named.method(method_name, args.gray)
-        settings_text = f"gray {args.gray}" if method_name in solvers.METHODS else ""
-    name = args.name or (folder.resolve().name if from_folder else method_name)
-    only = tuple(part.strip() for part in args.objects.split(",")) if args.objects else ()
-    declared = args.convention if from_folder else conventions.CAMERA_AXES
-    found = evaluate(
-        benchmark.open_benchmark(args.on, args.truth, only),
+    evaluation = evaluate(
         method,
-        name,
-        settings_text,
-        Settings(surface=args.integrate, draw=not args.no_maps, declared=declared),
-        out,
-        _print_row,
+        args.on,
+        truth=args.truth,
+        objects=[part.strip() for part in args.objects.split(",")] if args.objects else (),
+        grey=args.gray,
+        axes=args.convention,
+        name=args.name,
+        integrator=None if args.integrate == "none" else args.integrate,
+        pictures=not args.no_maps,
+        output=out,
+        on_row=_print_row,
     )
-    report.write(out, found)
-    _print_summary(found, out)
-    if found.mismatch is not None:
-        print(f"error: {found.mismatch}", file=sys.stderr)
-    return found
+    _print_summary(evaluation, out)
+    if evaluation.mismatch is not None:
+        print(f"error: {evaluation.mismatch}", file=sys.stderr)
+    return evaluation
 
 
-def _print_row(row, seconds) -> None:  # type: ignore[no-untyped-def]
+def _print_row(row: "ResultRow", seconds: float) -> None:
     label = row.object if row.image == "all" else f"{row.object} {row.image}"
     print(
         f"{label:32s} mean {row.metrics['mean']:6.2f}  median {row.metrics['median']:6.2f}  "
@@ -129,15 +121,15 @@ def _print_row(row, seconds) -> None:  # type: ignore[no-untyped-def]
     )
 
 
-def _print_summary(found, out) -> None:  # type: ignore[no-untyped-def]
-    for note in found.notes[:20]:
+def _print_summary(evaluation: "Evaluation", out: Path) -> None:
+    for note in evaluation.notes[:20]:
         print(f"note: {note}")
-    if len(found.notes) > 20:
-        print(f"note: {len(found.notes) - 20} more notes are in the report")
+    if len(evaluation.notes) > 20:
+        print(f"note: {len(evaluation.notes) - 20} more notes are in the report")
     print(
-        f"average over {_count(len(found.rows))}: mean {found.averaged['mean']:.2f} degrees, median "
-        f"{found.averaged['median']:.2f}; pooled over pixels: mean {found.pooled['mean']:.2f}, median "
-        f"{found.pooled['median']:.2f}"
+        f"average over {_count(len(evaluation.rows))}: mean {evaluation.averaged['mean']:.2f} degrees, median "
+        f"{evaluation.averaged['median']:.2f}; pooled over pixels: mean {evaluation.pooled['mean']:.2f}, median "
+        f"{evaluation.pooled['median']:.2f}"
     )
     print(f"written: {out / 'results.csv'}, {out / 'report.md'}, {out / 'report.html'}")
 

@@ -11,9 +11,9 @@ from multishade.evaluation.statistics import widened_level
 OBJECTS = (6, 10, 20, 50, 100)
 SIMULATIONS, RESAMPLES = 4000, 1999
 
-Draw = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]
-# Paired differences of several shapes: (draw, true mean).
-DIFFERENCES: dict[str, tuple[Draw, float]] = {
+Sampler = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]
+# Paired differences of several shapes: (sampler, true mean).
+DIFFERENCES: dict[str, tuple[Sampler, float]] = {
     "normal": (lambda rng, shape: rng.normal(0.4, 1.3, shape), 0.4),
     "skewed (gamma, shape 2)": (lambda rng, shape: rng.gamma(2.0, 1.0, shape), 2.0),
     "heavy tails (t, 4)": (lambda rng, shape: rng.standard_t(4, shape), 0.0),
@@ -30,21 +30,21 @@ def coverage(
     hits = 0
     # In parts, since scipy keeps every resample of every row.
     for part in np.array_split(sample, -(-sample.size * resamples // 4_000_000)):
-        found = stats.bootstrap(
+        interval = stats.bootstrap(
             (part,), np.mean, axis=-1, method="BCa", confidence_level=level, n_resamples=resamples, rng=rng
         ).confidence_interval
-        hits += int(((found.low <= truth) & (truth <= found.high)).sum())
+        hits += int(((interval.low <= truth) & (truth <= interval.high)).sum())
     return hits / len(sample)
 
 
 def main() -> None:
     print("| differences | interval | " + " | ".join(f"n = {objects}" for objects in OBJECTS) + " |")
     print("| --- | --- |" + " ---: |" * len(OBJECTS))
-    for name, (draw, truth) in DIFFERENCES.items():
+    for name, (sample, truth) in DIFFERENCES.items():
         for widened in (False, True):
             shares = [
                 coverage(
-                    draw(np.random.default_rng(objects), (SIMULATIONS, objects)),
+                    sample(np.random.default_rng(objects), (SIMULATIONS, objects)),
                     truth,
                     np.random.default_rng(1),
                     widened,

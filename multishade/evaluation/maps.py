@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multishade.evaluation.methods.named import ALL, Prediction
+from multishade.evaluation.methods.base import ALL, PredictedNormals
 from multishade.evaluation.objects import BenchmarkObject, Float32
 from multishade.geometry.boxes import bounding_window
 from multishade.imaging import display, panels
@@ -17,7 +17,7 @@ WIDEST_PANEL = 480
 MARGIN = 6
 
 
-def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Float32) -> None:
+def draw_maps(path: Path, target: BenchmarkObject, prediction: PredictedNormals, error: Float32) -> None:
     """Write the picture as PNG, cut to the object."""
     window = bounding_window(target.mask, MARGIN)
     scored = target.scored[window]
@@ -40,7 +40,7 @@ def draw(path: Path, target: BenchmarkObject, prediction: Prediction, error: Flo
     captions += ["predicted", "truth", f"error, mean {mean:.2f}°"]
     sized = [display.fit_height(picture, height) for picture in pictures]
     sized.append(panels.colour_bar(height))
-    title = target.place if prediction.image == ALL else f"{target.place}, {prediction.image}"
+    title = target.relative_path if prediction.image == ALL else f"{target.relative_path}, {prediction.image}"
     display.save(path, panels.tile([sized], [[*captions, ""]], [title]))
 
 

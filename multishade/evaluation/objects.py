@@ -16,7 +16,7 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 RGB = "rgb"
-GRAYS = tuple(GREY_WEIGHTS)
+GREYS = tuple(GREY_WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class BenchmarkObject:
     view: str = ""
 
     @property
-    def place(self) -> str:
-        """Where files about this object go: its name, and the view's where an object has several."""
+    def relative_path(self) -> str:
+        """Path without suffix of files about this object: its name, and that of its view if an object has several."""
         return f"{self.name}/{self.view}" if self.view else self.name
 
     @property
@@ -102,25 +102,25 @@ class BenchmarkObject:
         return loaded / self.light_intensities[index].astype(np.float32)
 
     def images(
-        self, gray: str = RGB, window: Window | None = None, indices: Sequence[int] | None = None
+        self, grey: str = RGB, window: Window | None = None, indices: Sequence[int] | None = None
     ) -> Float32:
-        """All photographs, divided by their lights' intensities, (K, H, W, 3); (K, H, W) for a grey.
+        """All photographs, divided by their lights' intensities, (K, H, W, 3), or (K, H, W) in grey.
 
-        gray: "rgb", or how RGB becomes one number, a key of photometry's GREY_WEIGHTS.
+        grey: "rgb", or how RGB becomes one number, a key of photometry's GREY_WEIGHTS.
         window: the part to keep, rows and columns, such as `bounding_window` returns. Images are converted and cut
         one at a time, so that a grey crop never needs the memory of the colour frames.
         """
-        if gray not in (*GRAYS, RGB):
-            raise EvaluationError(f"gray {gray!r}: expected one of {', '.join((*GRAYS, RGB))}")
+        if grey not in (*GREYS, RGB):
+            raise EvaluationError(f"grey {grey!r}: expected one of {', '.join((*GREYS, RGB))}")
         chosen = range(len(self.image_names)) if indices is None else indices
         if len(chosen) == 0:
             raise EvaluationError(f"{self.benchmark}/{self.name}: no images under known lights")
         part = window or (slice(None), slice(None))
         height, width = self.mask[part].shape
-        stack = np.empty((len(chosen), height, width, 3)[: 4 if gray == RGB else 3], np.float32)
-        for place, index in enumerate(chosen):
+        stack = np.empty((len(chosen), height, width, 3)[: 4 if grey == RGB else 3], np.float32)
+        for number, index in enumerate(chosen):
             cut = self.image(index)[part]
-            stack[place] = cut if gray == RGB else cut @ np.asarray(GREY_WEIGHTS[gray], np.float32)
+            stack[number] = cut if grey == RGB else cut @ np.asarray(GREY_WEIGHTS[grey], np.float32)
         return stack
 
     def camera_of(self, window: Window) -> Float64 | None:

@@ -4,17 +4,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from multishade.evaluation import compare, statistics
-from multishade.evaluation.methods.named import ALL
+from multishade.evaluation import statistics
+from multishade.evaluation.comparison import Comparison, Contrast, WeightedDifference
+from multishade.evaluation.methods.base import ALL
 from multishade.evaluation.metrics import MISSING_DEGREES, THRESHOLDS, TILT_EDGES, average
+from multishade.evaluation.run import Evaluation
 from multishade.evaluation.table import to_csv
 from multishade.report import document
 from multishade.report.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
-
-if TYPE_CHECKING:
-    from multishade.evaluation.run import Evaluation
 
 ANGULAR = ("mean", "median", "rmse", *(f"within_{limit:g}" for limit in THRESHOLDS))
 ANGULAR_HEADER = ("mean °", "median °", "RMSE °", *(f"< {limit:g}° %" for limit in THRESHOLDS))
@@ -27,70 +25,72 @@ TILTS = tuple(
 )
 
 
-def write(out: Path, found: "Evaluation") -> None:
+def write_evaluation(out: Path, evaluation: Evaluation) -> None:
     """`results.csv`, `report.md` and `report.html` into `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "results.csv").write_text(to_csv(found.rows), encoding="utf-8")
-    title = f"{found.method} on {found.benchmark}"
-    blocks = evaluation_blocks(found)
+    (out / "results.csv").write_text(to_csv(evaluation.rows), encoding="utf-8")
+    title = f"{evaluation.method} on {evaluation.benchmark}"
+    blocks = evaluation_blocks(evaluation)
     (out / "report.md").write_text(document.to_markdown(title, blocks), encoding="utf-8")
     (out / "report.html").write_text(document.to_html(title, blocks), encoding="utf-8")
 
 
-def write_summary(out: Path, found: Sequence["Evaluation"]) -> str:
+def write_summary(out: Path, evaluations: Sequence[Evaluation]) -> str:
     """`summary.md` into `out`: several methods on one benchmark, a row each. Returns its text."""
     out.mkdir(parents=True, exist_ok=True)
-    text = document.to_markdown(f"{len(found)} methods on {found[0].benchmark}", [summary_table(found)])
+    text = document.to_markdown(
+        f"{len(evaluations)} methods on {evaluations[0].benchmark}", [summary_table(evaluations)]
+    )
     (out / "summary.md").write_text(text, encoding="utf-8")
     return text
 
 
-def write_comparison(out: Path, found: compare.Report) -> None:
+def write_comparison(out: Path, comparison: Comparison) -> None:
     """`comparison.md` and `comparison.html` into `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    blocks = comparison_blocks(found)
+    blocks = comparison_blocks(comparison)
     (out / "comparison.md").write_text(document.to_markdown("Comparison", blocks), encoding="utf-8")
     (out / "comparison.html").write_text(document.to_html("Comparison", blocks), encoding="utf-8")
 
 
-def evaluation_blocks(found: "Evaluation") -> list[Block]:
+def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
     blocks: list[Block] = []
-    if found.mismatch is not None:
-        blocks.append(Caution(f"These numbers are probably not the method's: {found.mismatch}."))
-    coverage = found.averaged.get("coverage", 100.0)
+    if evaluation.mismatch is not None:
+        blocks.append(Caution(f"These numbers are probably not the method's: {evaluation.mismatch}."))
+    coverage = evaluation.averaged.get("coverage", 100.0)
     if coverage < 99.95:
         blocks.append(
             Caution(
                 f"The method gave a normal for {coverage:.1f} % of the pixels. Errors are over those; "
                 "with the others counted as "
-                f"{MISSING_DEGREES:g} degrees the mean is {found.averaged['mean_with_missing']:.2f}."
+                f"{MISSING_DEGREES:g} degrees the mean is {evaluation.averaged['mean_with_missing']:.2f}."
             )
         )
-    count = "1 prediction" if len(found.rows) == 1 else f"{len(found.rows)} predictions"
-    settings = f" Settings: {found.settings}." if found.settings else ""
+    count = "1 prediction" if len(evaluation.rows) == 1 else f"{len(evaluation.rows)} predictions"
+    settings = f" Settings: {evaluation.settings}." if evaluation.settings else ""
     blocks.append(
         Paragraph(
-            f"{count}, {found.pooled['pixels']:,.0f} pixels inside the masks. Angular errors are in degrees and signed "
-            f"(a flipped normal is 180 off).{settings}"
+            f"{count}, {evaluation.pooled['pixels']:,.0f} pixels inside the masks. Angular errors are in degrees and "
+            f"signed (a flipped normal is 180 off).{settings}"
         )
     )
-    blocks += [Heading("Angular error"), _angular_table(found)]
-    blocks += [Heading("Error by the tilt of the true normal"), _tilt_table(found)]
-    blocks += _surface_blocks(found)
-    if found.notes:
-        blocks += [Heading("About the data"), Bullets(found.notes)]
-    if found.maps:
+    blocks += [Heading("Angular error"), _angular_table(evaluation)]
+    blocks += [Heading("Error by the tilt of the true normal"), _tilt_table(evaluation)]
+    blocks += _surface_blocks(evaluation)
+    if evaluation.notes:
+        blocks += [Heading("About the data"), Bullets(evaluation.notes)]
+    if evaluation.maps:
         blocks.append(Heading("Maps"))
-        shown = list(found.maps.items())[:MOST_FIGURES]
+        shown = list(evaluation.maps.items())[:MOST_FIGURES]
         blocks += [Figure(path, _label(name, image)) for (name, image), path in shown]
-        if len(found.maps) > len(shown):
-            blocks.append(Paragraph(f"{len(found.maps) - len(shown)} more pictures are in maps/."))
+        if len(evaluation.maps) > len(shown):
+            blocks.append(Paragraph(f"{len(evaluation.maps) - len(shown)} more pictures are in maps/."))
     return blocks
 
 
-def summary_table(found: Sequence["Evaluation"]) -> Table:
-    """A row a method: mean error of each object where they are few, then averages over predictions and pixels."""
-    objects = list(dict.fromkeys(row.object for row in found[0].rows))
+def summary_table(evaluations: Sequence[Evaluation]) -> Table:
+    """A row a method: mean error of each object if they are few, then averages over predictions and pixels."""
+    objects = list(dict.fromkeys(row.object for row in evaluations[0].rows))
     shown = objects if len(objects) <= MOST_COLUMNS else []
     columns = [
         ("mean", "mean °", 2),
@@ -101,9 +101,9 @@ def summary_table(found: Sequence["Evaluation"]) -> Table:
         ("surface_mae_percent", "depth error, % of relief", 2),
         ("coverage", "coverage %", 1),
     ]
-    columns = [column for column in columns if any(column[0] in one.averaged for one in found)]
+    columns = [column for column in columns if any(column[0] in one.averaged for one in evaluations)]
     rows = []
-    for one in found:
+    for one in evaluations:
         by_object = [
             average([row.metrics for row in one.rows if row.object == name])["mean"] for name in shown
         ]
@@ -112,33 +112,33 @@ def summary_table(found: Sequence["Evaluation"]) -> Table:
     return Table(("method", *shown, *(title for _, title, _ in columns), "pooled mean °"), rows)
 
 
-def comparison_blocks(found: compare.Report) -> list[Block]:
+def comparison_blocks(comparison: Comparison) -> list[Block]:
     blocks: list[Block] = [
         Paragraph(
-            f"Metric: {found.metric}. Objects are the unit: paired differences, {found.level:.0%} BCa "
+            f"Metric: {comparison.metric}. Objects are the unit: paired differences, {comparison.level:.0%} BCa "
             "bootstrap intervals over "
             "objects (widened for small samples), permutation p-values by exchanging the methods "
             "within objects, corrected by "
-            f"{found.correction.capitalize()}'s method."
+            f"{comparison.correction.capitalize()}'s method."
         ),
         Heading("In words"),
-        Bullets([comparison.verdict for comparison in found.overall]),
+        Bullets([contrast.verdict for contrast in comparison.overall]),
         Heading("All objects"),
-        _comparison_table(found.overall, found.level),
+        _comparison_table(comparison.overall, comparison.level),
     ]
-    if found.strata:
+    if comparison.strata:
         blocks += [
             Heading("By stratum"),
-            _comparison_table(found.strata, found.level),
-            Bullets([f"{item.stratum}: {item.verdict}" for item in found.strata]),
+            _comparison_table(comparison.strata, comparison.level),
+            Bullets([f"{contrast.stratum}: {contrast.verdict}" for contrast in comparison.strata]),
         ]
-    if found.weighted:
+    if comparison.weighted:
         blocks += [
             Heading("Reweighted to a population's shares"),
-            _weighted_table(found.weighted, found.level),
+            _weighted_table(comparison.weighted, comparison.level),
         ]
-    if found.notes:
-        blocks += [Heading("About the data"), Bullets(found.notes)]
+    if comparison.notes:
+        blocks += [Heading("About the data"), Bullets(comparison.notes)]
     return blocks
 
 
@@ -154,29 +154,31 @@ def _angular_cells(values: Mapping[str, float]) -> list[str]:
     return [_number(values.get(name, math.nan), 1 if name.startswith("within") else 2) for name in ANGULAR]
 
 
-def _angular_table(found: "Evaluation") -> Table:
+def _angular_table(evaluation: Evaluation) -> Table:
     rows = [
         [_label(row.object, row.image), f"{row.metrics['pixels']:,.0f}", *_angular_cells(row.metrics)]
-        for row in found.rows
+        for row in evaluation.rows
     ]
-    rows.append(["average over predictions", "", *_angular_cells(found.averaged)])
-    rows.append(["pooled over pixels", f"{found.pooled['pixels']:,.0f}", *_angular_cells(found.pooled)])
+    rows.append(["average over predictions", "", *_angular_cells(evaluation.averaged)])
+    rows.append(
+        ["pooled over pixels", f"{evaluation.pooled['pixels']:,.0f}", *_angular_cells(evaluation.pooled)]
+    )
     return Table(("", "pixels", *ANGULAR_HEADER), rows, last_bold=2)
 
 
-def _tilt_table(found: "Evaluation") -> Table:
+def _tilt_table(evaluation: Evaluation) -> Table:
     header = [f"{low:g} to {high:g}°" for low, high in zip(TILT_EDGES[:-1], TILT_EDGES[1:], strict=True)]
     rows = [
         [_label(row.object, row.image), *(_number(row.metrics.get(name, math.nan)) for name in TILTS)]
-        for row in found.rows
+        for row in evaluation.rows
     ]
     rows.append(
-        ["average over predictions", *(_number(found.averaged.get(name, math.nan)) for name in TILTS)]
+        ["average over predictions", *(_number(evaluation.averaged.get(name, math.nan)) for name in TILTS)]
     )
     return Table(("", *header), rows, last_bold=1)
 
 
-def _surface_blocks(found: "Evaluation") -> list[Block]:
+def _surface_blocks(evaluation: Evaluation) -> list[Block]:
     columns = [
         ("shading_psnr", "shading PSNR dB", 2),
         ("shading_ssim", "SSIM", 4),
@@ -184,7 +186,7 @@ def _surface_blocks(found: "Evaluation") -> list[Block]:
         ("surface_mae", "depth error (depth's unit)", 4),
         ("surface_mae_percent", "depth error, % of relief", 2),
     ]
-    present = [column for column in columns if any(column[0] in row.metrics for row in found.rows)]
+    present = [column for column in columns if any(column[0] in row.metrics for row in evaluation.rows)]
     if not present:
         return []
     rows = [
@@ -192,12 +194,12 @@ def _surface_blocks(found: "Evaluation") -> list[Block]:
             _label(row.object, row.image),
             *(_number(row.metrics.get(name, math.nan), digits) for name, _, digits in present),
         ]
-        for row in found.rows
+        for row in evaluation.rows
     ]
     rows.append(
         [
             "average over predictions",
-            *(_number(found.averaged.get(name, math.nan), digits) for name, _, digits in present),
+            *(_number(evaluation.averaged.get(name, math.nan), digits) for name, _, digits in present),
         ]
     )
     text = (
@@ -216,22 +218,22 @@ def _surface_blocks(found: "Evaluation") -> list[Block]:
     ]
 
 
-def _comparison_table(items: Sequence[compare.Comparison], level: float) -> Table:
+def _comparison_table(items: Sequence[Contrast], level: float) -> Table:
     rows = []
     for item in items:
-        found: statistics.Difference = item.found
+        paired = item.difference
         rows.append(
             [
                 f"{item.other} − {item.reference}",
                 item.stratum or "all",
-                str(found.objects),
-                _number(found.mean_a),
-                _number(found.mean_b),
-                statistics.readable(found.difference, sign=True),
-                _interval(found.low, found.high),
-                f"{found.p:.3g}",
+                str(paired.objects),
+                _number(paired.mean_a),
+                _number(paired.mean_b),
+                statistics.readable(paired.difference, sign=True),
+                _interval(paired.low, paired.high),
+                f"{paired.p:.3g}",
                 f"{item.adjusted_p:.3g}",
-                f"{found.effect:+.2f}" if math.isfinite(found.effect) else "",
+                f"{paired.effect:+.2f}" if math.isfinite(paired.effect) else "",
             ]
         )
     header = (
@@ -249,7 +251,7 @@ def _comparison_table(items: Sequence[compare.Comparison], level: float) -> Tabl
     return Table(header, rows, text_columns=2)
 
 
-def _weighted_table(items: Sequence[compare.Weighted], level: float) -> Table:
+def _weighted_table(items: Sequence[WeightedDifference], level: float) -> Table:
     rows = [
         [
             f"{item.other} − {item.reference}",

@@ -10,9 +10,9 @@ import numpy as np
 
 from multishade.evaluation import metrics, surfaces
 from multishade.evaluation.axis_check import AxisCheck, AxisMismatch
-from multishade.evaluation.methods.named import ALL, Method, Prediction
+from multishade.evaluation.methods.base import ALL, Method, PredictedNormals
 from multishade.evaluation.objects import BenchmarkObject, Float32
-from multishade.evaluation.table import Row
+from multishade.evaluation.table import ResultRow
 from multishade.geometry import conventions, lights
 from multishade.geometry.angles import angular_error_degrees
 from multishade.imaging.normal_maps import write_normal_png
@@ -23,23 +23,30 @@ RING_LIGHTS, RING_ELEVATION = 9, 45.0
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What is measured beside angles. surface: how to integrate the normals where there is a true depth, or "none"."""
+class MeasureSettings:
+    """What is measured besides angles.
 
-    surface: str = "bilateral"
+    Attributes:
+        integrator: How normals become the surface that is compared with a true depth, if there is one; None skips it.
+        shading: Whether shading under a ring of lights is compared.
+        pictures: Whether a picture of each prediction is written.
+        axes: Those in which the predictions were declared, for the check that the declaration fits.
+    """
+
+    integrator: str | None = "bilateral"
     shading: bool = True
-    draw: bool = True
-    declared: str = conventions.CAMERA_AXES
+    pictures: bool = True
+    axes: str = conventions.CAMERA_AXES
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything one run found. maps: (object, image) -> path of its picture, relative to the output folder."""
+    """The results of one method. maps: (object, image) -> path of its picture, relative to the output folder."""
 
     method: str
     settings: str
     benchmark: str
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
     pooled: Mapping[str, float]
     averaged: Mapping[str, float]
     mismatch: AxisMismatch | None
@@ -47,25 +54,34 @@ class Evaluation:
     maps: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
-def evaluate(
-    objects: Iterable[BenchmarkObject],
+def run_method(
     method: Method,
-    method_name: str,
-    settings_text: str,
-    settings: Settings,
-    out: Path | None = None,
-    report: Callable[[Row, float], None] = lambda row, seconds: None,
+    objects: Iterable[BenchmarkObject],
+    name: str,
+    description: str = "",
+    settings: MeasureSettings = MeasureSettings(),
+    output: Path | None = None,
+    on_row: Callable[[ResultRow, float], None] = lambda row, seconds: None,
 ) -> Evaluation:
-    """Run `method` on every object, one at a time, and measure it.
+    """Run a method on every object, one at a time, and measure it.
 
-    out: a folder for `normals/` (16-bit PNG, our axes) and `maps/`; None writes nothing. report: called after
-    each prediction with its row and the seconds it took.
+    Args:
+        method: Objects -> predicted normals.
+        objects: Of one benchmark, read when their turn comes.
+        name: Of the method, in tables.
+        description: Of the method's settings, in tables.
+        settings: What is measured.
+        output: Folder for `normals/` (16-bit PNG, camera frame) and `maps/`; None writes nothing.
+        on_row: Called after each prediction with its row and the seconds that it took.
+
+    Returns:
+        Rows, averages, and the check of the declared axes.
     """
-    rows: list[Row] = []
+    rows: list[ResultRow] = []
     notes: list[str] = []
     maps: dict[tuple[str, str], str] = {}
     pooled = metrics.PooledErrors()
-    check = AxisCheck(settings.declared)
+    check = AxisCheck(settings.axes)
     benchmark = ""
     for target in objects:
         benchmark = target.benchmark
@@ -78,23 +94,23 @@ def evaluate(
             pooled.add(error[scored])
             predicted = scored & np.isfinite(error)
             check.add(prediction.normal[predicted], target.true_normal[predicted])
-            row = Row(
+            row = ResultRow(
                 target.benchmark,
                 target.name,
                 _image(target, prediction),
-                method_name,
-                settings_text,
+                name,
+                description,
                 target.tags,
                 measure(prediction.normal, error, target, settings),
             )
             rows.append(row)
-            if out is not None:
-                maps.update(_write_maps(out, target, prediction, error, settings.draw))
-            report(row, seconds)
+            if output is not None:
+                maps.update(_write_maps(output, target, prediction, error, settings.pictures))
+            on_row(row, seconds)
             begun = time.perf_counter()
     return Evaluation(
-        method=method_name,
-        settings=settings_text,
+        method=name,
+        settings=description,
         benchmark=benchmark,
         rows=tuple(rows),
         pooled=pooled.summary(),
@@ -111,7 +127,9 @@ def angular_errors(normal: Float32, target: BenchmarkObject) -> Float32:
     return np.where(given, angular_error_degrees(normal, target.true_normal), np.nan).astype(np.float32)
 
 
-def measure(normal: Float32, error: Float32, target: BenchmarkObject, settings: Settings) -> dict[str, float]:
+def measure(
+    normal: Float32, error: Float32, target: BenchmarkObject, settings: MeasureSettings
+) -> dict[str, float]:
     """All metrics of one prediction."""
     scored = target.scored
     row = metrics.normal_metrics(error, target.true_normal, scored)
@@ -122,29 +140,33 @@ def measure(normal: Float32, error: Float32, target: BenchmarkObject, settings: 
             shading.lambert(target.true_normal, directions, scored),
             scored,
         )
-    if settings.surface != "none":
-        row |= surfaces.surface_metrics(normal, target, settings.surface)
+    if settings.integrator is not None:
+        row |= surfaces.surface_metrics(normal, target, settings.integrator)
     return row
 
 
 def _write_maps(
-    out: Path, target: BenchmarkObject, prediction: Prediction, error: Float32, draw: bool
+    output: Path, target: BenchmarkObject, prediction: PredictedNormals, error: Float32, pictures: bool
 ) -> dict[tuple[str, str], str]:
-    place = target.place if prediction.image == ALL else f"{target.place}/{Path(prediction.image).stem}"
-    normal_path = out / "normals" / f"{place}.png"
+    name = (
+        target.relative_path
+        if prediction.image == ALL
+        else f"{target.relative_path}/{Path(prediction.image).stem}"
+    )
+    normal_path = output / "normals" / f"{name}.png"
     normal_path.parent.mkdir(parents=True, exist_ok=True)
     write_normal_png(normal_path, prediction.normal, (prediction.normal != 0).any(axis=2))
-    if not draw:
+    if not pictures:
         return {}
-    from multishade.evaluation import maps
+    from multishade.evaluation.maps import draw_maps
 
-    map_path = out / "maps" / f"{place}.png"
+    map_path = output / "maps" / f"{name}.png"
     map_path.parent.mkdir(parents=True, exist_ok=True)
-    maps.draw(map_path, target, prediction, error)
-    return {(target.name, _image(target, prediction)): f"maps/{place}.png"}
+    draw_maps(map_path, target, prediction, error)
+    return {(target.name, _image(target, prediction)): f"maps/{name}.png"}
 
 
-def _image(target: BenchmarkObject, prediction: Prediction) -> str:
-    """The `image` column: view and photograph, as far as there are several."""
+def _image(target: BenchmarkObject, prediction: PredictedNormals) -> str:
+    """The `image` column: view and photograph, if there are several."""
     parts = [target.view, "" if prediction.image == ALL else prediction.image]
     return "/".join(filter(None, parts)) or ALL

@@ -4,7 +4,7 @@
 The object is the unit: its pixels are not independent, so objects are resampled and never pixels. Intervals
 are BCa bootstrap intervals (Efron 1987) widened for small samples (Hesterberg 2015, section 5.3: the level is
 set so that a t interval's factor replaces the normal one); p-values come from exchanging the two results
-within objects, over all 2^n exchanges where that is few.
+within objects, over all 2^n exchanges if these are few.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def paired_interval(
 ) -> tuple[float, float]:
     """BCa interval of mean(b) - mean(a), resampling objects. widened: Hesterberg's correction for small samples.
 
-    (NaN, NaN) for fewer than FEWEST_FOR_INTERVAL objects; (d, d) where every object differs by the same d.
+    (NaN, NaN) for fewer than FEWEST_FOR_INTERVAL objects; (d, d) if every object differs by the same d.
     """
     from scipy import stats
 
@@ -83,7 +83,7 @@ def paired_interval(
         return float("nan"), float("nan")
     if np.ptp(differences) <= 1e-12 * max(1.0, float(np.abs(differences).max())):
         return float(differences[0]), float(differences[0])
-    found = stats.bootstrap(
+    result = stats.bootstrap(
         (first, second),
         lambda x, y, axis: (y - x).mean(axis=axis),
         paired=True,
@@ -93,11 +93,11 @@ def paired_interval(
         n_resamples=resamples,
         rng=rng,
     )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
 def widened_level(level: float, objects: int) -> float:
-    """The level to ask a bootstrap for, so that `objects` objects give about `level`.
+    """The nominal level at which a bootstrap over `objects` objects covers about `level`.
 
     A percentile-type interval is as narrow as a normal one with the n-divisor standard deviation; a t
     interval has the factor sqrt(n / (n - 1)) t(n - 1) instead of z. Hesterberg (The American Statistician
@@ -118,14 +118,14 @@ def permutation_p(
 ) -> float:
     """Two-sided p of "the methods are exchangeable on every object", by swapping within objects.
 
-    Exact where 2^n <= resamples; else a random sample of the exchanges, the observed one counted in.
+    Exact if 2^n <= resamples; else a random sample of the exchanges, the observed one counted in.
     """
     from scipy import stats
 
     first, second = _paired(a, b)
     if len(first) == 1 or np.array_equal(first, second):
         return 1.0
-    found = stats.permutation_test(
+    result = stats.permutation_test(
         (first, second),
         lambda x, y, axis: (y - x).mean(axis=axis),
         permutation_type="samples",
@@ -134,11 +134,11 @@ def permutation_p(
         alternative="two-sided",
         rng=rng,
     )
-    return float(found.pvalue)
+    return float(result.pvalue)
 
 
 def smallest_p(objects: int) -> float:
-    """The least two-sided p that a paired permutation test of so many objects can give: 2 of the 2^n exchanges."""
+    """The least two-sided p that a paired permutation test of `objects` objects can give: 2 of the 2^n exchanges."""
     return float(min(1.0, 2.0 ** (1 - objects)))
 
 
@@ -177,7 +177,7 @@ def weighted_difference(
 
     strata: name -> (a, b), one value an object; weights: the share of each stratum in the population asked
     about, scaled to sum to 1. The estimate is sum_s w_s mean_s(b - a); objects are resampled within their
-    stratum. The interval is NaN where a stratum has fewer than two objects: its spread is unknown.
+    stratum. The interval is NaN if a stratum has fewer than two objects: its spread is unknown.
     """
     from scipy import stats
 
@@ -201,7 +201,7 @@ def weighted_difference(
     def statistic(*samples: Float64, axis: int = -1) -> Float64:
         return sum(share * sample.mean(axis=axis) for share, sample in zip(shares, samples, strict=True))
 
-    found = stats.bootstrap(
+    result = stats.bootstrap(
         differences,
         statistic,
         vectorized=True,
@@ -210,11 +210,11 @@ def weighted_difference(
         n_resamples=resamples,
         rng=rng,
     )
-    return estimate, float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return estimate, float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
 def verdict(
-    found: Difference,
+    paired: Difference,
     adjusted_p: float,
     comparisons: int,
     a: str,
@@ -222,29 +222,30 @@ def verdict(
     higher_is_better: bool,
     unit: str = "",
 ) -> str:
-    """One sentence that claims what the numbers carry and nothing more.
+    """State in one sentence what the numbers support.
 
     comparisons: how many tests share the level. "Too few objects to tell": even if every object agreed, p
     could not get below the corrected level.
     """
-    alpha = 1 - found.level
-    b_better = (found.difference > 0) == higher_is_better
+    alpha = 1 - paired.level
+    b_better = (paired.difference > 0) == higher_is_better
     winner, loser = (b, a) if b_better else (a, b)
-    size = f"{readable(abs(found.difference))}{unit}"
-    interval = f"{found.level:.0%} interval {readable(found.low, sign=True)} to {readable(found.high, sign=True)}{unit}"
-    if adjusted_p < alpha and np.isfinite(found.low):
+    size = f"{readable(abs(paired.difference))}{unit}"
+    low, high = readable(paired.low, sign=True), readable(paired.high, sign=True)
+    interval = f"{paired.level:.0%} interval {low} to {high}{unit}"
+    if adjusted_p < alpha and np.isfinite(paired.low):
         return f"{winner} is better than {loser} by {size} on average ({interval}; p = {adjusted_p:.2g})."
-    if smallest_p(found.objects) * comparisons > alpha or not np.isfinite(found.low):
+    if smallest_p(paired.objects) * comparisons > alpha or not np.isfinite(paired.low):
         needed = max(FEWEST_FOR_INTERVAL, int(np.ceil(1 + np.log2(comparisons / alpha))))
         tests = "1 comparison" if comparisons == 1 else f"{comparisons} comparisons"
         seen = (
-            f"{winner} was better by {size} on average" if found.difference else "they were equal on average"
+            f"{winner} was better by {size} on average" if paired.difference else "they were equal on average"
         )
         return (
-            f"Too few objects to tell {a} and {b} apart: {found.objects} cannot give p below {alpha:.2g} in "
+            f"Too few objects to tell {a} and {b} apart: {paired.objects} cannot give p below {alpha:.2g} in "
             f"{tests}, it takes at least {needed}. Here {seen}."
         )
-    widest = readable(max(abs(found.low), abs(found.high)))
+    widest = readable(max(abs(paired.low), abs(paired.high)))
     return (
         f"No difference shown between {a} and {b} ({interval}; p = {adjusted_p:.2g}); "
         f"one of up to {widest}{unit} is not ruled out."
@@ -252,7 +253,7 @@ def verdict(
 
 
 def readable(value: float, sign: bool = False) -> str:
-    """Two decimals, or two significant digits where decimals would show nothing but zeros."""
+    """Two decimals, or two significant digits if decimals would show only zeros."""
     mark = "+" if sign else ""
     return f"{value:{mark}.2f}" if abs(value) >= 0.05 or value == 0 else f"{value:{mark}.2g}"
 

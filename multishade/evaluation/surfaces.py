@@ -11,7 +11,9 @@ from multishade.geometry.boxes import bounding_window
 SMALLEST_PATCH = 16
 
 
-def surface_metrics(normal: Float32, target: BenchmarkObject, method: str = "bilateral") -> dict[str, float]:
+def surface_metrics(
+    normal: Float32, target: BenchmarkObject, integrator: str = "bilateral"
+) -> dict[str, float]:
     """Integrate `normal` (H, W, 3) over the object and compare with its true depth after the best fit.
 
     What integration leaves open is fitted on each connected patch: the scale for a perspective camera, the offset
@@ -27,21 +29,21 @@ def surface_metrics(normal: Float32, target: BenchmarkObject, method: str = "bil
     if not usable.any():
         return {"surface_mae": float("nan"), "surface_mae_percent": float("nan")}
     window = bounding_window(usable)
-    found = methods.integrate(
+    surface = methods.integrate(
         normal[window],
         usable[window],
         camera=target.camera_of(window),
-        method=method,
+        method=integrator,
         # The camera matrix of an orthographic view says how many pixels are a unit.
         pixel_size=1 / target.camera[0, 0] if target.orthographic else 1.0,
     )
     truth = target.depth[window].astype(np.float64)
     errors = []
-    for patch in range(1, int(found.component.max()) + 1):
-        inside = found.component == patch
+    for patch in range(1, int(surface.component.max()) + 1):
+        inside = surface.component == patch
         if int(inside.sum()) < SMALLEST_PATCH:
             continue
-        depth, true = found.depth[inside], truth[inside]
+        depth, true = surface.depth[inside], truth[inside]
         fitted = depth + best_offset(depth, true) if target.orthographic else depth * best_scale(depth, true)
         errors.append(np.abs(fitted - true))
     if not errors:

@@ -19,7 +19,7 @@ TAG = "tag:"
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One prediction's result. `image` is "all" where a method saw every photograph of the object at once."""
 
     benchmark: str
@@ -31,7 +31,7 @@ class Row:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-def to_csv(rows: Sequence[Row]) -> str:
+def to_csv(rows: Sequence[ResultRow]) -> str:
     """Rows -> CSV text. Numbers with six significant digits; NaN as an empty cell."""
     tags = list(dict.fromkeys(tag for row in rows for tag in row.tags))
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.metrics))
@@ -50,7 +50,7 @@ def to_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def read_csv(path: Path) -> list[Row]:
+def read_csv(path: Path) -> list[ResultRow]:
     """A table that `to_csv` wrote, or one with at least `object` and numeric metric columns.
 
     Raises EvaluationError naming file, line and column of what does not fit.
@@ -70,7 +70,7 @@ def read_csv(path: Path) -> list[Row]:
             if None in record or None in record.values():
                 raise EvaluationError(f"{path}:{number}: {len(columns)} columns expected")
             rows.append(
-                Row(
+                ResultRow(
                     benchmark=record.get("benchmark", ""),
                     object=record["object"],
                     image=record.get("image", "all"),

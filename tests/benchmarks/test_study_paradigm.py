@@ -13,8 +13,8 @@ import pytest
 from benchmarks.study import arms, findings, measure, run
 from benchmarks.study import report as report_of
 from benchmarks.study_paradigm import main
-from multishade.evaluation.compare import compare, results_of
-from multishade.evaluation.table import Row, read_csv
+from multishade.evaluation.comparison import compare_results, results_of
+from multishade.evaluation.table import ResultRow, read_csv
 from multishade.models.rose import presets
 from multishade.models.rose.solve import DEFAULT_SOLVER
 from multishade.report.document import to_markdown
@@ -95,7 +95,7 @@ class TestStudy:
         for picture in ("study-paradigm.png", "study-paradigm-normals.png"):
             assert (shards / "docs" / "images" / picture).stat().st_size > 5000
         tables = [results_of(read_csv(shards / "out" / "tables" / f"{name}.csv"), name) for name in TABLES]
-        assert compare(tables, np.random.default_rng(0)).overall[0].found.objects == 7
+        assert compare_results(tables, np.random.default_rng(0)).overall[0].difference.objects == 7
 
         models = [path.stat().st_mtime_ns for path in sorted(shards.glob("out/models/*/model/unet/*"))]
         assert main(arguments) == 0
@@ -201,10 +201,10 @@ class TestTerms:
 
 def rows_of(
     arm: str, solver: str, seed: int, errors: Sequence[float], benchmark: str = "shards"
-) -> list[Row]:
+) -> list[ResultRow]:
     """Two photos an object, 1 degree apart, about the error of the object."""
     return [
-        Row(
+        ResultRow(
             benchmark,
             f"object{number:02d}",
             f"photo{photo}",

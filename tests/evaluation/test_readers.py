@@ -8,7 +8,7 @@ import pytest
 from scipy.io import savemat
 
 from multishade.errors import EvaluationError, MultiShadeError
-from multishade.evaluation.methods.named import method
+from multishade.evaluation.methods.named import named_method
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.evaluation.readers import benchmark, depth_normals, luces
 from multishade.geometry.angles import angular_error_degrees
@@ -32,7 +32,7 @@ def read_all(spec: str, truth: Path | None = None) -> list[BenchmarkObject]:
 
 
 def mean_error(target: BenchmarkObject, solver: str = "ols") -> float:
-    found = next(method(solver)(target))
+    found = next(named_method(solver)(target))
     return float(np.nanmean(angular_error_degrees(found.normal, target.true_normal)[target.scored]))
 
 
@@ -151,7 +151,7 @@ def test_luces(tmp_path: Path, rgb_power: bool) -> None:
     assert target.depth is not None and target.camera is not None
     assert target.camera[:2, 2] == pytest.approx([16.0, 12.0])  # the frame's middle, corner origin
     # One direction a light is an approximation, exact in the middle of the object only.
-    error = angular_error_degrees(next(method("ols")(target)).normal, target.true_normal)
+    error = angular_error_degrees(next(named_method("ols")(target)).normal, target.true_normal)
     assert error[11:13, 15:17].max() < 2
     assert error[target.mask].mean() < 12
 

@@ -9,10 +9,14 @@ from scipy.io import savemat
 
 from multishade.errors import EvaluationError
 from multishade.evaluation import report
-from multishade.evaluation.methods import named
+from multishade.evaluation.evaluate import evaluate
+from multishade.evaluation.methods.base import Method
+from multishade.evaluation.methods.baselines import constant, ellipsoid_normals
+from multishade.evaluation.methods.folder import from_folder
+from multishade.evaluation.methods.named import named_method
 from multishade.evaluation.readers import benchmark
-from multishade.evaluation.run import Evaluation, Settings, evaluate
-from multishade.evaluation.table import read_csv
+from multishade.evaluation.run import Evaluation, MeasureSettings, run_method
+from multishade.evaluation.table import read_csv, to_csv
 from multishade.imaging import codecs
 from multishade.imaging.normal_maps import write_normal_png
 from multishade.photometry.solvers import methods as solvers
@@ -25,13 +29,13 @@ from tests.support.synthetic_benchmarks import (
     write_dsine_image,
 )
 
-QUICK = Settings(surface="none", shading=False, draw=False)
+QUICK = MeasureSettings(integrator=None, shading=False, pictures=False)
 
 
 def run(
-    spec: str, method: named.Method, name: str = "m", settings: Settings = QUICK, out: Path | None = None
+    spec: str, method: Method, name: str = "m", settings: MeasureSettings = QUICK, out: Path | None = None
 ) -> Evaluation:
-    return evaluate(benchmark.open_benchmark(spec), method, name, "", settings, out)
+    return run_method(method, benchmark.open_benchmark(spec), name, "", settings, out)
 
 
 def two_balls(folder: Path) -> Ball:
@@ -42,7 +46,7 @@ def two_balls(folder: Path) -> Ball:
 @pytest.mark.parametrize("name", sorted(solvers.METHODS))
 def test_every_solver_is_exact_where_all_lights_are_lit(tmp_path: Path, name: str) -> None:
     two_balls(tmp_path)
-    found = run(f"diligent:{tmp_path}", named.method(name))
+    found = run(f"diligent:{tmp_path}", named_method(name))
     assert [row.object for row in found.rows] == ["ball", "cat"]
     assert found.averaged["mean"] < 0.01 and found.pooled["mean"] < 0.01
     assert found.mismatch is None
@@ -51,7 +55,7 @@ def test_every_solver_is_exact_where_all_lights_are_lit(tmp_path: Path, name: st
 def test_constant_baseline_by_hand(tmp_path: Path) -> None:
     """The error of "everything faces the camera" is the tilt of the true normal."""
     written = two_balls(tmp_path)
-    found = run(f"diligent:{tmp_path}", named.method("constant"))
+    found = run(f"diligent:{tmp_path}", named_method("constant"))
     tilt = np.degrees(np.arccos(written.normal[..., 2][written.mask].astype(np.float64)))
     assert found.rows[0].metrics["mean"] == pytest.approx(tilt.mean(), abs=0.01)
 
@@ -59,7 +63,7 @@ def test_constant_baseline_by_hand(tmp_path: Path) -> None:
 def test_sphere_baseline_is_right_about_a_hemisphere() -> None:
     row, column = np.mgrid[:101, :101] - 50.0
     mask = np.hypot(row, column) <= 50
-    found = named.ellipsoid_normals(mask)
+    found = ellipsoid_normals(mask)
     z = np.sqrt(np.maximum(50.5**2 - row**2 - column**2, 0))
     true = np.stack([column, -row, z], 2) / 50.5
     cosine = (found * true).sum(2)[mask].clip(-1, 1)
@@ -73,11 +77,11 @@ def test_predictions_from_a_folder_in_declared_axes(tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     codecs.write_png(tmp_path / "maps" / "ball.png", code_normal(theirs))
     np.save(tmp_path / "maps" / "cat.npy", theirs)
-    declared = Settings(surface="none", shading=False, draw=False, declared="x,-y,-z")
+    declared = MeasureSettings(integrator=None, shading=False, pictures=False, axes="x,-y,-z")
     spec = f"diligent:{tmp_path / 'set'}"
-    right = run(spec, named.from_folder(tmp_path / "maps", "x,-y,-z"), settings=declared)
+    right = run(spec, from_folder(tmp_path / "maps", "x,-y,-z"), settings=declared)
     assert right.averaged["mean"] < 0.01 and right.mismatch is None
-    wrong = run(spec, named.from_folder(tmp_path / "maps", "x,y,z"))
+    wrong = run(spec, from_folder(tmp_path / "maps", "x,y,z"))
     assert wrong.mismatch is not None and wrong.mismatch.better == "x,-y,-z"
     assert type(report.evaluation_blocks(wrong)[0]).__name__ == "Caution"
 
@@ -88,7 +92,7 @@ def test_one_map_an_image_gives_one_row_an_image(tmp_path: Path) -> None:
         path = tmp_path / "maps" / "ball" / f"{number:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_normal_png(path, written.normal, written.mask)
-    found = run(f"diligent:{tmp_path / 'set'}", named.from_folder(tmp_path / "maps", "x,y,z"))
+    found = run(f"diligent:{tmp_path / 'set'}", from_folder(tmp_path / "maps", "x,y,z"))
     assert [(row.object, row.image) for row in found.rows] == [("ball", "001.png"), ("ball", "003.png")]
 
 
@@ -97,21 +101,21 @@ def test_a_missing_or_resized_map_is_named(tmp_path: Path) -> None:
     (tmp_path / "maps").mkdir()
     spec = f"diligent:{tmp_path / 'set'}"
     with pytest.raises(EvaluationError, match="no normal map for ball"):
-        run(spec, named.from_folder(tmp_path / "maps", "x,y,z"))
+        run(spec, from_folder(tmp_path / "maps", "x,y,z"))
     np.save(tmp_path / "maps" / "ball.npy", ball(shape=(40, 40)).normal)
     with pytest.raises(EvaluationError, match="40 x 40 pixels, the truth of ball has 36 x 30"):
-        run(spec, named.from_folder(tmp_path / "maps", "x,y,z"))
+        run(spec, from_folder(tmp_path / "maps", "x,y,z"))
     with pytest.raises(EvaluationError, match="no such folder of normal maps"):
-        named.from_folder(tmp_path / "gone", "x,y,z")
+        from_folder(tmp_path / "gone", "x,y,z")
 
 
 def test_photometric_stereo_needs_lights(tmp_path: Path) -> None:
     write_dsine_image(tmp_path, "0", exr=True)
     with pytest.raises(EvaluationError, match="no light directions, which relu needs"):
-        run(f"nyu:{tmp_path}", named.method("relu"))
-    assert run(f"nyu:{tmp_path}", named.method("constant")).rows[0].object == "0"
+        run(f"nyu:{tmp_path}", named_method("relu"))
+    assert run(f"nyu:{tmp_path}", named_method("constant")).rows[0].object == "0"
     with pytest.raises(EvaluationError, match="unknown method 'magic'"):
-        named.method("magic")
+        named_method("magic")
 
 
 def test_missing_normals_make_a_warning(tmp_path: Path) -> None:
@@ -120,7 +124,7 @@ def test_missing_normals_make_a_warning(tmp_path: Path) -> None:
     half[:15] = 0
     (tmp_path / "maps").mkdir()
     np.save(tmp_path / "maps" / "ball.npy", half)
-    found = run(f"diligent:{tmp_path / 'set'}", named.from_folder(tmp_path / "maps", "x,y,z"))
+    found = run(f"diligent:{tmp_path / 'set'}", from_folder(tmp_path / "maps", "x,y,z"))
     (row,) = found.rows
     assert 45 < row.metrics["coverage"] < 55 and row.metrics["mean"] < 0.01
     assert 40 < row.metrics["mean_with_missing"] < 50
@@ -134,8 +138,10 @@ def test_everything_is_written_and_reads_back(tmp_path: Path) -> None:
     normal[np.nonzero(written.mask)[0][0], np.nonzero(written.mask)[1][0]] = 0
     savemat(tmp_path / "set" / "catPNG" / "Normal_gt.mat", {"Normal_gt": normal})
     out = tmp_path / "out"
-    found = run(f"diligent:{tmp_path / 'set'}", named.method("ols"), "ols", Settings(surface="none"), out)
-    report.write(out, found)
+    found = run(
+        f"diligent:{tmp_path / 'set'}", named_method("ols"), "ols", MeasureSettings(integrator=None), out
+    )
+    report.write_evaluation(out, found)
     assert sorted(path.name for path in out.iterdir()) == [
         "maps",
         "normals",
@@ -146,7 +152,7 @@ def test_everything_is_written_and_reads_back(tmp_path: Path) -> None:
     rows = read_csv(out / "results.csv")
     assert [row.object for row in rows] == ["ball", "cat"] and rows[0].method == "ols"
     assert rows[0].metrics["shading_ssim"] == pytest.approx(1, abs=1e-4)
-    again = run(f"diligent:{tmp_path / 'set'}", named.from_folder(out / "normals", "x,y,z"))
+    again = run(f"diligent:{tmp_path / 'set'}", from_folder(out / "normals", "x,y,z"))
     assert again.averaged["mean"] < 0.01
     text, page = (out / "report.md").read_text(), (out / "report.html").read_text()
     for words in ("pooled over pixels", "average over predictions", "maps/cat.png", "have no true normal"):
@@ -160,12 +166,12 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     two_balls(tmp_path / "set")
     for name in ("one", "two"):
         out = tmp_path / name
-        report.write(
+        report.write_evaluation(
             out,
             run(
                 f"diligent:{tmp_path / 'set'}",
-                named.method("relu"),
-                settings=Settings(surface="none"),
+                named_method("relu"),
+                settings=MeasureSettings(integrator=None),
                 out=out,
             ),
         )
@@ -190,8 +196,8 @@ def test_shards_views_of_one_object_share_its_name(tmp_path: Path, mode: str) ->
     shard_of_two_views(tmp_path / "multishade-000000.tar", mode)
     found = run(
         f"shards:{tmp_path}",
-        named.method("ols_masked"),
-        settings=Settings(surface="none"),
+        named_method("ols_masked"),
+        settings=MeasureSettings(integrator=None),
         out=tmp_path / "out",
     )
     assert [(row.object, row.image) for row in found.rows] == [
@@ -209,7 +215,7 @@ def test_shards_views_of_one_object_share_its_name(tmp_path: Path, mode: str) ->
 def test_solvers_recover_the_normals_of_lambert_shards(tmp_path: Path, name: str) -> None:
     """All but the formula without a mask, which attached shadow bends. Half floats leave hundredths of a degree."""
     shard_of_two_views(tmp_path / "multishade-000000.tar")
-    found = run(f"shards:{tmp_path}", named.method(name))
+    found = run(f"shards:{tmp_path}", named_method(name))
     assert found.averaged["median"] < 0.03
     assert found.averaged["mean"] < 0.1
 
@@ -230,7 +236,7 @@ def test_a_shards_input_images_are_inputs_and_its_sequence_the_photographs(tmp_p
 def test_least_squares_on_diligent_is_the_published_baseline(
     shared_dir: Path, gray: str, expected: dict[str, float]
 ) -> None:
-    found = run(f"diligent:{shared_dir / 'benchmarks' / 'diligent'}", named.method("ols", gray))
+    found = run(f"diligent:{shared_dir / 'benchmarks' / 'diligent'}", named_method("ols", gray))
     for row in found.rows:
         assert row.metrics["mean"] == pytest.approx(expected[row.object], abs=0.02)
         assert row.metrics["coverage"] == 100
@@ -238,9 +244,9 @@ def test_least_squares_on_diligent_is_the_published_baseline(
 
 def test_robust_methods_beat_least_squares_on_diligent(shared_dir: Path) -> None:
     spec = f"diligent:{shared_dir / 'benchmarks' / 'diligent'}"
-    plain = {row.object: row.metrics["mean"] for row in run(spec, named.method("ols")).rows}
+    plain = {row.object: row.metrics["mean"] for row in run(spec, named_method("ols")).rows}
     for name, margin in (("relu", 0.2), ("robust", 1.5)):
-        for row in run(spec, named.method(name)).rows:
+        for row in run(spec, named_method(name)).rows:
             assert row.metrics["mean"] < plain[row.object] - margin
 
 
@@ -250,5 +256,35 @@ def test_cleargrasps_real_image_is_in_our_frame(shared_dir: Path) -> None:
     z = target.true_normal[target.scored][:, 2]
     assert (z > 0).mean() > 0.97
     assert 0.2 < np.median(target.depth[target.scored]) < 2  # metres
-    found = run(f"nyu:{shared_dir / 'benchmarks' / 'cleargrasp'}", named.method("constant"))
+    found = run(f"nyu:{shared_dir / 'benchmarks' / 'cleargrasp'}", named_method("constant"))
     assert found.mismatch is None
+
+
+def test_evaluate_takes_names_or_functions_and_writes_only_if_asked(tmp_path: Path) -> None:
+    two_balls(tmp_path / "set")
+    spec = f"diligent:{tmp_path / 'set'}"
+    by_name = evaluate("constant", spec, objects=["cat"], output=tmp_path / "out")
+    assert [row.object for row in by_name.rows] == ["cat"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "results.csv",
+        "report.md",
+        "report.html",
+        "normals",
+        "maps",
+    }
+    before = set(tmp_path.rglob("*"))
+    by_function = evaluate(constant, benchmark.open_benchmark(spec, only=("cat",)))
+    assert by_function.method == "constant" and to_csv(by_function.rows) == to_csv(by_name.rows)
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_evaluate_declares_axes_for_folders_only(tmp_path: Path) -> None:
+    two_balls(tmp_path / "set")
+    spec = f"diligent:{tmp_path / 'set'}"
+    evaluate("ols", spec, pictures=False, output=tmp_path / "out")
+    folder = tmp_path / "out" / "normals"
+    assert evaluate(folder, spec).mismatch is None
+    flipped = evaluate(folder, spec, axes="x,-y,z")
+    assert flipped.mismatch is not None and flipped.method == "normals"
+    assert flipped.settings == "convention x,-y,z"
+    assert evaluate("ols", spec, axes="x,-y,z").mismatch is None

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from multishade.cli import main
 from multishade.config import load_settings
 from multishade.errors import ModelError
-from multishade.evaluation.methods import named
+from multishade.evaluation.methods.named import named_method
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.evaluation.readers import diligent, shards
 from multishade.evaluation.run import angular_errors
@@ -34,7 +34,7 @@ RECORD = FOLDER / export.RECORD
 
 def mean_errors(target: BenchmarkObject, name: str) -> list[float]:
     """Of each of a method's predictions, degrees; a pixel without a normal counts as a right angle."""
-    made = named.method(name)(target)
+    made = named_method(name)(target)
     errors = (np.nan_to_num(angular_errors(one.normal, target), nan=90.0) for one in made)
     return [float(error[target.scored].mean()) for error in errors]
 

@@ -67,10 +67,10 @@ def read_folder(
     mask_file: Path | None = None,
     srgb: bool = False,
 ) -> BenchmarkObject:
-    """The one object in a folder, its layout told by the files that only one benchmark has; else a plain folder.
+    """The one object in a folder, its layout recognised by files that only one benchmark has; else a plain folder.
 
-    A DiLiGenT object's folder (`ballPNG` with its three text files) is read with that set's known rules, bear's
-    damaged images among them. light_file, mask_file and srgb make it a plain folder.
+    A DiLiGenT object's folder (`ballPNG` with its three text files) is read with the rules of that set: the damaged
+    images of bear are left out. light_file, mask_file and srgb make it a plain folder.
     """
     if not path.is_dir():
         raise EvaluationError(f"{path}: no such folder")

@@ -28,15 +28,15 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
     if not root.is_dir():
         raise EvaluationError(f"{root}: no such folder")
     folders = [root] if (root / LIGHTS).is_file() else sorted(path.parent for path in root.rglob(LIGHTS))
-    found = False
+    is_empty = True
     for folder in folders:
         for kind, paths in _sequences(folder).items():
-            found = True
+            is_empty = False
             # PRPS and PRPS_Diffuse hold folders of one name, so the set is part of the object's.
             prefix = "" if folder == root else "/".join(folder.relative_to(root).parts[:-1])
             shape = folder.name.removesuffix(".obj")
             yield _read_object(folder, "/".join(filter(None, (prefix, shape, kind))), shape, kind, paths)
-    if not found:
+    if is_empty:
         raise EvaluationError(
             f"{root}: no folder with {LIGHTS} and images_*/00000.tif; is it a CyclesPS set?"
         )

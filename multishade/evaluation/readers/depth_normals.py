@@ -48,15 +48,15 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
     """Every image under `root` with a normal map beside it, by path. truth: a folder of iBims-1's own .mat files."""
     if not root.is_dir():
         raise EvaluationError(f"{root}: no such folder")
-    found = False
+    is_empty = True
     for layout in LAYOUTS:
         for normal_file in sorted(root.rglob(f"*{layout.normal}.*")):
             if normal_file.suffix.lower() not in (".png", ".exr", ".npy"):
                 continue
-            found = True
+            is_empty = False
             stem = normal_file.name.removesuffix(f"{layout.normal}{normal_file.suffix}")
             yield _read_image(root, normal_file, stem, layout, truth)
-    if not found:
+    if is_empty:
         raise EvaluationError(f"{root}: no *_normal.png, *_normal.exr or *-normals.exr beside images")
 
 
@@ -76,9 +76,9 @@ def _read_image(
     depth = _depth(folder, stem, layout)
     if truth is not None and (truth / f"{stem}.mat").is_file():
         depth, camera = read_ibims(truth / f"{stem}.mat")
-    place = "/".join((*normal_file.relative_to(root).parts[:-1], stem))
+    name = "/".join((*normal_file.relative_to(root).parts[:-1], stem))
     return BenchmarkObject(
-        name=place,
+        name=name,
         benchmark=NAME,
         mask=mask,
         normal=normal,

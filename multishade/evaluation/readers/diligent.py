@@ -48,17 +48,17 @@ def object_folders(root: Path, inside: tuple[str, ...] = ("pmsData",)) -> list[P
     if (root / DIRECTIONS).is_file():
         return [root]
     for base in (root, *(root / name for name in inside)):
-        found = sorted(path.parent for path in base.glob(f"*/{DIRECTIONS}"))
-        if found and (base / "objects.txt").is_file():
+        folders = sorted(path.parent for path in base.glob(f"*/{DIRECTIONS}"))
+        if folders and (base / "objects.txt").is_file():
             names = [line.strip() for line in (base / "objects.txt").read_text().splitlines() if line.strip()]
-            missing = [name for name in names if base / name not in found]
+            missing = [name for name in names if base / name not in folders]
             if missing:
                 raise EvaluationError(
                     f"{base / 'objects.txt'}: names {', '.join(missing)}, which have no {DIRECTIONS}"
                 )
             return [base / name for name in names]
-        if found:
-            return found
+        if folders:
+            return folders
     raise EvaluationError(
         f"{root}: neither this folder nor one inside it has {DIRECTIONS}; is it a DiLiGenT set?"
     )
@@ -82,14 +82,14 @@ def read_object(
             f"{folder}: {len(names)} images and {len(directions)} rows in {DIRECTIONS}; they must match one to one"
         )
     if leave_out is not None:
-        kept = [place for place, image in enumerate(names) if not leave_out(image)]
-        if len(kept) < len(names):
+        used = [index for index, image in enumerate(names) if not leave_out(image)]
+        if len(used) < len(names):
             left_out = [image for image in names if leave_out(image)]
             notes.append(
                 f"{len(left_out)} damaged images left out ({left_out[0]} to {left_out[-1]}): "
-                f"{len(kept)} of {len(names)} are used."
+                f"{len(used)} of {len(names)} are used."
             )
-        names, directions, intensities = [names[k] for k in kept], directions[kept], intensities[kept]
+        names, directions, intensities = [names[k] for k in used], directions[used], intensities[used]
     mask = read_mask(folder / MASK)
     normal, remarks = _truth(folder, name, truth, mask)
     notes += remarks
@@ -146,18 +146,18 @@ def rgb_intensities(path: Path, count: int) -> Float64:
 def _truth(
     folder: Path, name: str, truth: Path | None, mask: NDArray[np.bool_]
 ) -> tuple[Float32 | None, list[str]]:
-    places = [folder] if truth is None else [truth / folder.name, truth / name, truth]
-    for place in places:
-        found = [place / file for file in TRUTH_FILES if (place / file).is_file()]
-        if not found:
+    folders = [folder] if truth is None else [truth / folder.name, truth / name, truth]
+    for truth_folder in folders:
+        files = [truth_folder / file for file in TRUTH_FILES if (truth_folder / file).is_file()]
+        if not files:
             continue
-        normal = read_normal_map(found[0], shape=(mask.shape[0], mask.shape[1]))
+        normal = read_normal_map(files[0], shape=(mask.shape[0], mask.shape[1]))
         notes = _remarks(normal, mask)
-        if found[0].suffix == ".mat" and len(found) > 1 and found[1].suffix == ".txt":
-            notes += _compare_copies(normal, read_normal_map(found[1], (mask.shape[0], mask.shape[1])), mask)
-        if found[0].suffix == ".txt" and _support(normal[::-1], mask) > _support(normal, mask):
+        if files[0].suffix == ".mat" and len(files) > 1 and files[1].suffix == ".txt":
+            notes += _compare_copies(normal, read_normal_map(files[1], (mask.shape[0], mask.shape[1])), mask)
+        if files[0].suffix == ".txt" and _support(normal[::-1], mask) > _support(normal, mask):
             raise EvaluationError(
-                f"{found[0]}: upside down: turned over, its normals cover the mask better. Some "
+                f"{files[0]}: upside down: turned over, its normals cover the mask better. Some "
                 "copies of harvest are; put "
                 "Normal_gt.mat beside it, which wins"
             )

@@ -30,7 +30,7 @@ SETUP = "led_params.txt"
 
 @dataclass(frozen=True)
 class Setup:
-    """What `led_params.txt` says: image size, camera (3, 3), mean distance in millimetres, the LEDs in our frame."""
+    """The content of `led_params.txt`: image size, camera (3, 3), mean distance in mm, the LEDs in the camera frame."""
 
     rows: int
     columns: int
@@ -65,8 +65,8 @@ def read_object(folder: Path, truth: Path | None = None) -> BenchmarkObject:
     def load_image(index: int) -> Float32:
         return read_image(paths[index]).rgb / falloff(setup.leds, index, points, centre)[..., None]
 
-    place = folder if truth is None else truth / folder.name
-    normal_file = place / "normals.png"
+    truth_folder = folder if truth is None else truth / folder.name
+    normal_file = truth_folder / "normals.png"
     return BenchmarkObject(
         name=folder.name if folder.name != "RAW" else folder.parent.name,
         benchmark=NAME,
@@ -76,7 +76,7 @@ def read_object(folder: Path, truth: Path | None = None) -> BenchmarkObject:
         directions=toward / np.linalg.norm(toward, axis=1, keepdims=True),
         light_intensities=setup.leds.power,
         normal=read_normal_map(normal_file, mask.shape) if normal_file.is_file() else None,
-        depth=_depth(place / "zgt.npz"),
+        depth=_depth(truth_folder / "zgt.npz"),
         camera=setup.camera,
         near_lights=setup.leds,
         input_names=tuple(path.name for path in paths),
@@ -149,9 +149,9 @@ def _object_folders(root: Path) -> list[Path]:
     if (root / SETUP).is_file():
         return [root]
     for base in (root, root / "data"):
-        found = sorted(path.parent for path in base.glob(f"*/{SETUP}"))
-        if found:
-            return found
+        folders = sorted(path.parent for path in base.glob(f"*/{SETUP}"))
+        if folders:
+            return folders
     raise EvaluationError(f"{root}: neither this folder nor one inside it has {SETUP}; is it a LUCES set?")
 
 

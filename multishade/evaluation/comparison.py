@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Result tables of two or more methods -> what may be said about their difference, over all objects and in strata.
+"""Result tables of two or more methods -> their differences, over all objects and in strata.
 
 The first table is the reference that each other one is compared with. Rows of one object (several images,
 views) are averaged first: the object is the unit.
@@ -8,15 +8,19 @@ views) are averaged first: the object is the unit.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from multishade.errors import EvaluationError
 from multishade.evaluation import statistics
 from multishade.evaluation.metrics import TILT_EDGES, is_higher_better
-from multishade.evaluation.table import Row
+from multishade.evaluation.run import Evaluation
+from multishade.evaluation.table import ResultRow, read_csv
 
 TILT = "tilt"
+
+Table = str | Path | Evaluation | Sequence[ResultRow]
 
 
 @dataclass(frozen=True)
@@ -29,19 +33,19 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Contrast:
     """`other` against `reference` in one stratum ("" is all objects). `adjusted_p` is within its family of tests."""
 
     reference: str
     other: str
     stratum: str
-    found: statistics.Difference
+    difference: statistics.Difference
     adjusted_p: float
     verdict: str
 
 
 @dataclass(frozen=True)
-class Weighted:
+class WeightedDifference:
     """The difference over a population with other shares of the strata than the sample has."""
 
     reference: str
@@ -53,27 +57,72 @@ class Weighted:
 
 
 @dataclass(frozen=True)
-class Report:
-    """All of a comparison: overall, by stratum, reweighted; `notes` are what a reader must know about the data."""
+class Comparison:
+    """Contrasts over all objects, by stratum, and reweighted; `notes` are what a reader must know about the data."""
 
     metric: str
     level: float
     correction: str
-    overall: tuple[Comparison, ...]
-    strata: tuple[Comparison, ...]
-    weighted: tuple[Weighted, ...]
+    overall: tuple[Contrast, ...]
+    strata: tuple[Contrast, ...]
+    weighted: tuple[WeightedDifference, ...]
     notes: tuple[str, ...]
 
 
-def results_of(rows: Sequence[Row], label: str) -> Results:
-    """Average the rows of each object. Raises EvaluationError when the table holds more than one method."""
+def compare(
+    reference: Table,
+    *others: Table,
+    metric: str = "mean",
+    by: Sequence[str] = (),
+    weights: Mapping[str, float] | None = None,
+    level: float = 0.95,
+    correction: str = "holm",
+    resamples: int = statistics.RESAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Compare the results of methods on the same objects with those of a reference method.
+
+    Args:
+        reference: A results.csv, an `Evaluation`, or rows of one method.
+        *others: What is compared with it, likewise.
+        metric: The column that is compared.
+        by: Strata: names of tags (`material`, `family`) or `tilt`.
+        weights: Share of each stratum in another population, for one entry of `by`; adds the difference there.
+        level: Of the confidence intervals.
+        correction: For the number of comparisons: "holm" or "bonferroni".
+        resamples: Of bootstrap and permutation.
+        seed: Of the resampling.
+
+    Returns:
+        Differences (other minus reference, paired by object) with intervals, p-values and verdicts in words.
+
+    Raises:
+        EvaluationError: If a table cannot be read, or the tables have no object, metric or tag in common.
+    """
+    if not 0 < level < 1:
+        raise EvaluationError(f"level {level}: expected a number between 0 and 1, such as 0.95")
+    tables = [_rows_of(table) for table in (reference, *others)]
+    return compare_results(
+        [results_of(rows, label) for (_, rows), label in zip(tables, _labels(tables), strict=True)],
+        np.random.default_rng(seed),
+        metric=metric,
+        by=by,
+        weights=weights,
+        level=level,
+        correction=correction,
+        resamples=resamples,
+    )
+
+
+def results_of(rows: Sequence[ResultRow], label: str) -> Results:
+    """Average the rows of each object. Raises EvaluationError if the table holds more than one method."""
     methods = sorted({(row.method, row.settings) for row in rows})
     if len(methods) > 1:
         listed = "; ".join(" ".join(filter(None, pair)) for pair in methods)
         raise EvaluationError(
             f"{label}: rows of {len(methods)} methods in one table ({listed}); split it by method"
         )
-    grouped: dict[str, list[Row]] = {}
+    grouped: dict[str, list[ResultRow]] = {}
     for row in rows:
         grouped.setdefault(f"{row.benchmark}/{row.object}" if row.benchmark else row.object, []).append(row)
     values, tags = {}, {}
@@ -89,7 +138,7 @@ def results_of(rows: Sequence[Row], label: str) -> Results:
     return Results(label, values, tags)
 
 
-def compare(
+def compare_results(
     tables: Sequence[Results],
     rng: np.random.Generator,
     metric: str = "mean",
@@ -98,12 +147,12 @@ def compare(
     level: float = 0.95,
     correction: str = "holm",
     resamples: int = statistics.RESAMPLES,
-) -> Report:
+) -> Comparison:
     """Compare each table with the first one.
 
     by: strata: names of tags (`material`, `family`) or `tilt` (the angle between true normal and view, of
-    which `evaluate` writes the mean error by bin). weights: share of each stratum in the population asked
-    about, for one entry of `by`. The overall tests are one family for the correction, those in the strata
+    which `evaluate` writes the mean error by bin). weights: share of each stratum in another population,
+    for one entry of `by`. The overall tests are one family for the correction, those in the strata
     another.
     """
     if len(tables) < 2:
@@ -140,10 +189,10 @@ def compare(
             strata += [(reference, other, stratum, a, b) for stratum, (a, b) in groups.items()]
             if weights is not None:
                 estimate = _weighted(groups, weights, rng, level, resamples, name)
-                weighted.append(Weighted(reference.label, other.label, dict(weights), *estimate))
+                weighted.append(WeightedDifference(reference.label, other.label, dict(weights), *estimate))
     if metric == "mean":
         notes += _coverage_notes(tables)
-    return Report(
+    return Comparison(
         metric,
         level,
         correction,
@@ -154,6 +203,24 @@ def compare(
     )
 
 
+def _rows_of(table: Table) -> tuple[str, Sequence[ResultRow]]:
+    """What tells a table apart from others of the same method, and its rows."""
+    if isinstance(table, str | Path):
+        return str(table), read_csv(Path(table))
+    rows = table.rows if isinstance(table, Evaluation) else table
+    if not rows:
+        raise EvaluationError("a table without rows")
+    return rows[0].method, rows
+
+
+def _labels(tables: Sequence[tuple[str, Sequence[ResultRow]]]) -> list[str]:
+    """The methods' names; with their settings, or the tables' paths, if these are needed to tell two apart."""
+    methods = [rows[0].method for _, rows in tables]
+    with_settings = [" ".join(filter(None, (rows[0].method, rows[0].settings))) for _, rows in tables]
+    sources = [source for source, _ in tables]
+    return next((names for names in (methods, with_settings) if len(set(names)) == len(names)), sources)
+
+
 def _family(
     tests: Sequence[tuple[Results, Results, str, list[float], list[float]]],
     rng: np.random.Generator,
@@ -161,12 +228,12 @@ def _family(
     level: float,
     correction: str,
     resamples: int,
-) -> tuple[Comparison, ...]:
-    found = [statistics.paired_difference(a, b, rng, level, resamples) for *_, a, b in tests]
-    adjusted = statistics.adjust([difference.p for difference in found], correction)
+) -> tuple[Contrast, ...]:
+    differences = [statistics.paired_difference(a, b, rng, level, resamples) for *_, a, b in tests]
+    adjusted = statistics.adjust([difference.p for difference in differences], correction)
     unit = " degrees" if metric.startswith(("mean", "median", "rmse")) else ""
     return tuple(
-        Comparison(
+        Contrast(
             reference.label,
             other.label,
             stratum,
@@ -176,7 +243,7 @@ def _family(
                 difference, p, len(tests), reference.label, other.label, is_higher_better(metric), unit
             ),
         )
-        for (reference, other, stratum, _, _), difference, p in zip(tests, found, adjusted, strict=True)
+        for (reference, other, stratum, _, _), difference, p in zip(tests, differences, adjusted, strict=True)
     )
 
 
@@ -197,13 +264,13 @@ def _aligned(
     a: Results, b: Results, metric: str, names: Sequence[str], notes: list[str] | None = None
 ) -> tuple[list[float], list[float]]:
     pairs = {name: (a.values[name][metric], b.values[name][metric]) for name in names}
-    kept = {name: pair for name, pair in pairs.items() if all(map(math.isfinite, pair))}
-    if len(kept) < len(pairs) and notes is not None:
-        lost = ", ".join(name for name in pairs if name not in kept)
+    finite = {name: pair for name, pair in pairs.items() if all(map(math.isfinite, pair))}
+    if len(finite) < len(pairs) and notes is not None:
+        lost = ", ".join(name for name in pairs if name not in finite)
         notes.append(f"No {metric} from both {a.label} and {b.label} for {lost}: left out.")
-    if not kept:
+    if not finite:
         raise EvaluationError(f"{a.label} and {b.label} have no object for which both have {metric}")
-    return [first for first, _ in kept.values()], [second for _, second in kept.values()]
+    return [first for first, _ in finite.values()], [second for _, second in finite.values()]
 
 
 def _groups(a: Results, b: Results, metric: str, by: str) -> dict[str, tuple[list[float], list[float]]]:
