@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from multishade.config import Config, load_config
     from multishade.data.loader import Loader
     from multishade.errors import MultiShadeError
-    from multishade.evaluation.compare import compare
-    from multishade.evaluation.run import evaluate
+    from multishade.evaluation.comparison import compare
+    from multishade.evaluation.evaluate import evaluate
     from multishade.geometry import lights
     from multishade.inference.predict import infer
     from multishade.models import load_model
@@ -72,8 +72,8 @@ _MODULES = {
     "Plan": "render.plan",
     "RenderResult": "render.run",
     "Sample": "shards.sample",
-    "compare": "evaluation.compare",
-    "evaluate": "evaluation.run",
+    "compare": "evaluation.comparison",
+    "evaluate": "evaluation.evaluate",
     "infer": "inference.predict",
     "integrate": "photometry.integration.methods",
     "load_config": "config.load",

@@ -7,7 +7,7 @@ import sys
 from tests.support.imports import cycles, import_graph, imports_of, modules
 
 # Modules that Blender's own Python brings; blender_scripts runs in it and has nothing else.
-BLENDER = {"bpy", "bmesh", "mathutils", "numpy"}
+BLENDER = {"bpy", "bmesh", "mathutils", "numpy", "pxr", "io_scene_gltf2"}  # what comes with it
 # The one script that runs in BlenderProc's Blender, for benchmarks.
 BENCHMARK_PEERS = {"blender_scripts.peers.blenderproc_render": {"blenderproc"}}
 
