@@ -2,6 +2,7 @@
 """`multishade stats DIR`: distributions over a data set, and whether they are what its recipe says."""
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -56,17 +57,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from multishade.stats.checks import assets_of, check_all
-    from multishade.stats.gather import survey
-    from multishade.stats.page import write_page
-    from multishade.stats.quality import check_quality, measure_quality
+    from tqdm import tqdm
 
-    found = survey(args.folder, args.samples, args.images, args.workers)
+    from multishade.stats.checks import assets_of, check_all
+    from multishade.stats.gather import gather
+    from multishade.stats.page import write_page
+    from multishade.stats.quality import check_quality, choose_images
+
+    found = gather(args.folder, args.samples, args.images, args.workers)
     assets, note = assets_of(found)
     checks = check_all(found, assets)
     quality = []
     if args.psnr:
-        quality = measure_quality(args.folder, found.samples, args.psnr, args.reference_samples, args.threads)
+        from multishade.render.rerender import measure_quality
+
+        images = choose_images(found, args.psnr)
+        measured = measure_quality(args.folder, images, args.reference_samples, args.threads)
+        quiet = not sys.stderr.isatty()
+        quality = list(tqdm(measured, total=len(images), unit=" images", disable=quiet, leave=False))
         checks += check_quality(quality, args.reference_samples)
     out = args.out or Path("out") / "stats" / found.config.name
     write_page(out, found, checks, quality, note)

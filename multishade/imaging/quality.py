@@ -1,12 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """An image and its reference -> mean squared error of display values, and PSNR in dB."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from multishade.imaging.color import linear_to_srgb
 
 MAX_PSNR = 99.0  # dB, of equal images, so that means exist
+
+
+@dataclass(frozen=True)
+class ImageQuality:
+    """The quality of one stored image.
+
+    Attributes:
+        key: The sample's key.
+        field: The image's field, such as image_point.
+        kind: The kind of its light.
+        psnr: dB against a reference, of display values inside the mask, over the three channels.
+    """
+
+    key: str
+    field: str
+    kind: str
+    psnr: float
 
 
 def psnr(image: NDArray[np.floating], reference: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:

@@ -4,8 +4,7 @@
 from pathlib import Path
 
 from multishade.errors import MultiShadeError, ShardError
-from multishade.render.plan import Plan
-from multishade.render.replay import plan_of
+from multishade.render.plan import Plan, read_plan
 from multishade.shards.locate import find_shards
 from multishade.shards.marker import Marker, committed
 
@@ -19,15 +18,17 @@ def estimate(plan: Plan, folder: str | Path) -> str:
             pixels and images.
 
     Returns:
-        Two lines of text; one that says why, if nothing is known.
+        Two lines of text; one line that states the reason, if nothing can be estimated.
     """
     try:
-        measured = plan_of(folder)
+        measured = read_plan(folder)
         markers = [marker for path in find_shards([folder]) if (marker := committed(path)) is not None]
     except MultiShadeError as error:
-        return f"cost         not known: no measured speed ({error}); render a shard, or name one with --speed-from"
+        return f"cost         unknown: no measured speed ({error}); render a shard, or name one with --speed-from"
     if not markers:
-        return f"cost         not known: {folder} holds no finished shard; render one, or name one with --speed-from"
+        return (
+            f"cost         unknown: {folder} has no finished shard; render one, or name one with --speed-from"
+        )
     seconds, size = per_sample(markers)
     samples = plan.config.shards.count * plan.config.shards.groups * plan.config.views.count
     seconds *= plan.paths_per_view() / measured.paths_per_view()
@@ -44,7 +45,7 @@ def per_sample(markers: list[Marker]) -> tuple[float, float]:
     samples = sum(marker.samples for marker in markers)
     seconds = sum(marker.timings.get("total", 0.0) for marker in markers)
     if seconds <= 0:
-        raise ShardError("the shards' markers hold no timings")
+        raise ShardError("the markers of the shards contain no timings")
     return seconds / samples, sum(marker.bytes for marker in markers) / samples
 
 

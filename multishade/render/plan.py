@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from multishade.assets.manifest import read_environments, read_materials, read_objects
 from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow, Row, family_and_seed, row_as_json
 from multishade.config import Config, fingerprint_fields, models
-from multishade.errors import ConfigError
+from multishade.errors import ConfigError, ShardError
 from multishade.procedural import materials
 from multishade.protocol import scene
 from multishade.render import sampling
 from multishade.shards.keys import SampleKey, format_group_key
-from multishade.shards.record import DatasetRecord
+from multishade.shards.record import DatasetRecord, read_dataset
+from multishade.storage.store import FolderPlace
 
 # The first element of a spawn key is what is sampled; the others are the place it is sampled for.
 ORDER, GROUP, VIEW = 0, 1, 2
@@ -42,12 +43,25 @@ class Assets:
     environments: tuple[EnvironmentRow, ...]
 
     def of_kind(self, kind: str) -> tuple[MaterialRow, ...]:
+        """Return the materials of a kind: "metallic" or "non-metallic"."""
         return tuple(row for row in self.materials if row.kind == kind)
 
 
 @dataclasses.dataclass(frozen=True)
 class PlannedGroup:
-    """One object in one material. `material` None: the object's own."""
+    """One object in one material, and its views.
+
+    Attributes:
+        key: Such as s000000-g0001.
+        shard: Number of its shard.
+        number: Its number in the shard.
+        object: Row of the object's manifest.
+        material: Row of the material's manifest; None: the object keeps its own.
+        material_spec: Input of `blender_scripts.materials`.
+        rotation: Of the object, before it is viewed.
+        views: One for each sample.
+        environments: The rows that the views' environments are from.
+    """
 
     key: str
     shard: int
@@ -60,20 +74,26 @@ class PlannedGroup:
     environments: tuple[EnvironmentRow, ...]
 
     def environment_id(self, path: str) -> str:
-        """The id of the environment that a light's `environment` names."""
+        """Return the id of the environment that a light's `environment` names."""
         return next(row.id for row in self.environments if environment_path(row) == path)
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a data set holds. Groups are computed from their place, so a plan of any size is small."""
+    """The content of a data set. Groups are computed from their place, so a plan of any size is small.
+
+    Attributes:
+        config: The recipe.
+        assets: The rows of its manifests.
+        manifests: For "objects/0", ... the sha256 of the rows of that manifest.
+    """
 
     config: Config
     assets: Assets
-    manifests: dict[str, str]  # "objects/0", ... -> sha256 of the rows of that manifest
+    manifests: dict[str, str]
 
     def record(self) -> DatasetRecord:
-        """The content of dataset.json; its fingerprint is the plan's."""
+        """Return the content of dataset.json, whose fingerprint is the plan's."""
         config, views = self.config, self.config.views.count
         samples = config.shards.count * config.shards.groups * views
         sizes = {
@@ -86,7 +106,7 @@ class Plan:
         return DatasetRecord(fingerprint_fields(config), self.manifests, {**sizes, "sources": sources})
 
     def group(self, shard: int, number: int) -> PlannedGroup:
-        """Group `number` of shard `shard`."""
+        """Compute group `number` of shard `shard`, always the same."""
         config = self.config
         key = format_group_key(shard, number)
         rng = _generator(config.seed, GROUP, shard, number)
@@ -101,16 +121,18 @@ class Plan:
         )
 
     def groups(self, shard: int) -> list[PlannedGroup]:
+        """Compute all groups of a shard, in order."""
         return [self.group(shard, number) for number in range(self.config.shards.groups)]
 
     def images_per_view(self) -> int:
+        """Count the images that Cycles renders for one view."""
         lights, shading = self.config.lights, self.config.shading
         images = lights.parallel.count + lights.point.count + lights.environment.count + lights.mixed.count
         images += shading.count if shading.mode == "photometric" else 0
         return images + (self.config.light_basis.count if self.config.light_basis else 0)
 
     def paths_per_view(self) -> int:
-        """Camera paths that Cycles traces for one view's images, on the whole frame."""
+        """Count the camera paths that Cycles traces for the images of one view, on the whole frame."""
         lights, samples, shading = self.config.lights, self.config.render.samples, self.config.shading
         per_pixel = sum(getattr(lights, kind).count * getattr(samples, kind) for kind in scene.LIGHT_KINDS)
         if shading.mode == "photometric":
@@ -174,6 +196,27 @@ def make_plan(config: Config) -> Plan:
     return Plan(config, assets, manifests)
 
 
+def read_plan(folder: FolderPlace) -> Plan:
+    """Rebuild the plan of a rendered data set from its dataset.json and the manifests that it names.
+
+    Args:
+        folder: The data set.
+
+    Returns:
+        The plan that it was rendered from.
+
+    Raises:
+        ShardError: If the folder is no data set, or its manifests have changed since it was rendered.
+        ManifestError: If a manifest cannot be read.
+    """
+    record = read_dataset(folder)
+    plan = make_plan(record.recipe())
+    changed = record.differences(plan.record())
+    if changed:
+        raise ShardError(f"{folder}: its manifests have changed since it was rendered: {'; '.join(changed)}")
+    return plan
+
+
 def kind_weights(settings: models.Materials, variant: int, has_none: bool) -> NDArray[np.float64]:
     """Compute the probabilities of MATERIAL_KINDS for a group.
 
@@ -197,6 +240,7 @@ def kind_weights(settings: models.Materials, variant: int, has_none: bool) -> ND
 
 
 def environment_path(row: EnvironmentRow) -> str:
+    """Return the path of an environment's file, or its `studio:` name."""
     return scene.STUDIO + row.location if row.source == "builtin" else str(row.path)
 
 

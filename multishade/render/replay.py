@@ -7,13 +7,12 @@ from pathlib import Path
 from multishade.errors import ShardError
 from multishade.protocol.messages import Load, Save
 from multishade.render.assemble import field_format
-from multishade.render.plan import Plan, PlannedGroup, make_plan
+from multishade.render.plan import Plan, PlannedGroup, read_plan
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer
 from multishade.shards.keys import SampleKey
 from multishade.shards.layout import shard_file
-from multishade.shards.record import read_dataset
 from multishade.shards.sample import encode_sample
 from multishade.shards.tar import read_shard
 from multishade.storage.store import FolderPlace
@@ -34,7 +33,7 @@ def compare(folder: FolderPlace, key: str, threads: int) -> list[str]:
         ShardError: If the folder has no such sample, or its manifests have changed.
         AssetError, BlenderError: If the sample cannot be rendered.
     """
-    plan = plan_of(folder)
+    plan = read_plan(folder)
     shard, group = planned_view(plan, folder, key)
     stored = next((files for name, files in read_shard(shard_file(folder, shard)) if name == key), None)
     if stored is None:
@@ -59,7 +58,7 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
         ShardError: If the folder has no such sample, or the sample no such image.
         AssetError, BlenderError: If the scene cannot be built.
     """
-    plan = plan_of(folder)
+    plan = read_plan(folder)
     _, group = planned_view(plan, folder, key)
     (view,) = group.views
     fields = [light.field for light in view.lights]
@@ -70,16 +69,6 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
         blender = renderer.blender()
         blender.request(Load(scene_group(group, blender.folder, plan.config), renderer.settings))
         blender.request(Save(key, number, str(path.resolve())))
-
-
-def plan_of(folder: FolderPlace) -> Plan:
-    """Rebuild the plan of a data set from its dataset.json. Raises ShardError if its manifests have changed."""
-    record = read_dataset(folder)
-    plan = make_plan(record.recipe())
-    changed = record.differences(plan.record())
-    if changed:
-        raise ShardError(f"{folder}: its manifests have changed since it was rendered: {'; '.join(changed)}")
-    return plan
 
 
 def planned_view(plan: Plan, folder: FolderPlace, key: str) -> tuple[int, PlannedGroup]:

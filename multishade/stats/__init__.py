@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of shards -> what its samples look like as a whole, and whether that is what its recipe says."""
+"""A data set -> distributions over its samples, and whether they agree with its recipe."""

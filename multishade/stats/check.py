@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A figure of a data set against what its recipe promises -> one line: what, measured, expected, ok or SUSPECT.
+"""A statistic and the value that the recipe predicts -> a check: what, measured, expected, ok or SUSPECT.
 
-What the generator draws at random is tested as such, at a p-value that no sound data set reaches by chance (all
-checks of a thousand data sets would raise a few dozen false alarms). What follows from the assets is held to bounds.
+Statistics of random samples are tested at a p-value that sound data sets hardly ever reach by chance (all checks of a
+thousand data sets give a few dozen false alarms). Statistics that depend on the assets are compared with bounds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Float64 = NDArray[np.float64]
-P_LEAST = 1e-4  # a random quantity less probable than this is suspect
-FEWEST_GROUPS = 8  # fewer say nothing about an average
+P_LEAST = 1e-4  # a random value less probable than this is suspect
+FEWEST_GROUPS = 8  # fewer do not determine an average
 
 
 @dataclass(frozen=True)
 class Check:
-    """`section` is where the page shows it. measured, expected: text for a person."""
+    """One comparison with the recipe.
+
+    Attributes:
+        section: The section of the page.
+        what: The statistic.
+        measured: Its value, as text.
+        expected: The value that the recipe predicts, as text.
+        ok: Whether they agree.
+    """
 
     section: str
     what: str
@@ -27,13 +35,20 @@ class Check:
     ok: bool
 
     def line(self) -> str:
+        """Format the check as one line of text."""
         return f"{'ok' if self.ok else 'SUSPECT':<9}{self.what}: {self.measured}; expected: {self.expected}"
 
 
 def uniform_p(values: ArrayLike, low: float, high: float) -> float:
-    """p-value of Kolmogorov's and Smirnov's test that `values` (N,) are uniform in [low, high]; 0 beyond its ends.
+    """Test that values are uniform in an interval (Kolmogorov-Smirnov).
 
-    Where low is high: 1, or 0 where a value differs.
+    Args:
+        values: (N,).
+        low: Lower end of the interval.
+        high: Upper end. If it equals `low`, all values must be equal to it.
+
+    Returns:
+        The p-value; 0 if a value lies outside.
     """
     from scipy import stats
 
@@ -51,30 +66,36 @@ def uniform_p(values: ArrayLike, low: float, high: float) -> float:
 def uniform_check(
     section: str, what: str, values: Sequence[float], low: float, high: float, unit: str = ""
 ) -> Check:
-    """`uniform_p` as a check, for what is drawn from a range of the recipe."""
+    """Check with `uniform_p` a quantity that the recipe samples from a range."""
     p = uniform_p(values, low, high)
     return Check(
         section,
         what,
-        f"{min(values):.3g} to {max(values):.3g}{unit}, mean {np.mean(values):.3g} ({len(values)} drawn, p {p:.2g})",
+        f"{min(values):.3g} to {max(values):.3g}{unit}, mean {np.mean(values):.3g} ({len(values)} sampled, p {p:.2g})",
         f"uniform in {low:g} to {high:g}{unit}, p at least {P_LEAST:g}",
         p >= P_LEAST,
     )
 
 
 def cap_p(directions: Float64, lowest: float, azimuths: float) -> float:
-    """p-value that directions (N, 3) are uniform by solid angle over z >= `lowest` and azimuths in [0, azimuths].
+    """Test that directions are uniform in solid angle over a part of the sphere.
 
-    Azimuths in radians, from +x, counter-clockwise. 0 where a direction lies beyond.
+    Equal steps of z and of azimuth are equal solid angles, so both must be uniform, and a grid of both, too.
 
-    Equal steps of z and of azimuth are equal solid angles, so each must be uniform, and so must a grid of both.
+    Args:
+        directions: (N, 3) unit vectors.
+        lowest: The least z.
+        azimuths: Azimuths are in [0, azimuths], radians, counter-clockwise from +x.
+
+    Returns:
+        The p-value; 0 if a direction lies outside.
     """
     from scipy import stats
 
     z = np.clip(directions[:, 2], -1, 1)
     azimuth = np.mod(np.arctan2(directions[:, 1], directions[:, 0]) + 1e-9, 2 * np.pi)
     tests = [uniform_p(z, lowest, 1.0), uniform_p(azimuth, 0.0, azimuths)]
-    cells = int(np.sqrt(len(directions) / 5))  # five directions in each cell, at least, or the test errs
+    cells = int(np.sqrt(len(directions) / 5))  # the test needs at least five directions in each cell
     if cells >= 2 and min(tests) > 0:
         cells = min(cells, 12)
         counts = np.histogram2d(z, azimuth, bins=cells, range=[[lowest, 1 + 1e-9], [0, azimuths + 1e-9]])[0]
@@ -83,7 +104,7 @@ def cap_p(directions: Float64, lowest: float, azimuths: float) -> float:
 
 
 def mean_p(values: ArrayLike, expected: float) -> float:
-    """p-value of Student's test that `values` (N,), independent, have the mean `expected`; 1 for too few of them."""
+    """Test that independent values (N,) have the mean `expected` (Student's t); returns p, 1 for too few values."""
     from scipy import stats
 
     found = np.asarray(values, np.float64)
@@ -95,9 +116,14 @@ def mean_p(values: ArrayLike, expected: float) -> float:
 
 
 def shares_p(counts: Mapping[str, int], probabilities: Mapping[str, float]) -> tuple[float, str]:
-    """Counts of a draw with `probabilities` -> p-value of the most unlikely count, for all of them, and its name.
+    """Test that counts follow probabilities (binomial tests, Bonferroni-corrected).
 
-    Names that are in one mapping only count as 0 in the other.
+    Args:
+        counts: Occurrences of each name.
+        probabilities: Probability of each name; a name that only one mapping has counts as 0 in the other.
+
+    Returns:
+        The p-value, and the name with the least probable count.
     """
     from scipy import stats
 
@@ -114,4 +140,5 @@ def shares_p(counts: Mapping[str, int], probabilities: Mapping[str, float]) -> t
 
 
 def percent(share: float) -> str:
+    """Format a share as percent, small ones with two digits."""
     return f"{share:.1%}" if 0.001 <= abs(share) or share == 0 else f"{share:.2%}"

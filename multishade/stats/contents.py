@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A survey -> checks of what is in it: objects and their families, materials, groups that are missing."""
+"""Statistics of a data set -> checks of its content: objects, their families, materials, and failed groups."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 from multishade.render.plan import Assets, kind_weights
 from multishade.shards.keys import SampleKey
 from multishade.stats.check import P_LEAST, Check, percent, shares_p
-from multishade.stats.gather import Survey
+from multishade.stats.gather import Statistics
 from multishade.stats.measure import SampleFigures
 
 OBJECTS, MATERIALS = "Objects", "Materials"
 KINDS = ("own", "metallic", "non-metallic")
-MOST_FAILURES = 0.02  # of the groups; more of them thin out what they are drawn from
+MOST_FAILURES = 0.02  # of the groups; more of them would bias the distributions
 
 
-def check_objects(survey: Survey, assets: Assets | None) -> Iterator[Check]:
-    failures, rendered = survey.failures, survey.total // survey.config.views.count
+def check_objects(statistics: Statistics, assets: Assets | None) -> Iterator[Check]:
+    """Check how many groups failed, and how often each object and each family occurs."""
+    failures, rendered = statistics.failures, statistics.total // statistics.config.views.count
     share = failures / max(1, failures + rendered)
     yield Check(
         OBJECTS,
@@ -28,85 +29,86 @@ def check_objects(survey: Survey, assets: Assets | None) -> Iterator[Check]:
         f"at most {MOST_FAILURES:.0%}",
         share <= MOST_FAILURES,
     )
-    groups = groups_of(survey)
+    groups = groups_of(statistics)
     uses = Counter(group.object.id for group in groups.values())
-    # Objects come in shuffled rounds: within one run of shards, none comes twice more often than the rounds do.
+    # Objects come in shuffled rounds: within one run of shards, each occurs once per round.
     shards = sorted({SampleKey.parse(f"{key}-v0").shard for key in groups})
     runs = 1 + sum(b - a > 1 for a, b in zip(shards, shards[1:], strict=False))
-    variants = survey.config.materials.variants
-    there = len(assets.objects) if assets else len(uses)
-    most = (-(-len(groups) // (there * variants)) + runs) * variants
+    variants = statistics.config.materials.variants
+    available = len(assets.objects) if assets else len(uses)
+    most = (-(-len(groups) // (available * variants)) + runs) * variants
     yield Check(
         OBJECTS,
         "objects, how often each",
-        f"{len(uses)}{f' of {there}' if assets else ''} objects in {len(groups)} groups, "
+        f"{len(uses)}{f' of {available}' if assets else ''} objects in {len(groups)} groups, "
         f"{min(uses.values())} to {max(uses.values())} times",
         f"at most {most} times",
         max(uses.values()) <= most,
     )
     if assets is not None:
         families = Counter(str(row.family) for row in assets.objects)
-        found = Counter(str(group.object.family) for group in groups.values())
+        counts = Counter(str(group.object.family) for group in groups.values())
         expected = {name: count / len(assets.objects) for name, count in families.items()}
-        p, worst = shares_p(found, expected)
+        p, worst = shares_p(counts, expected)
         yield Check(
             OBJECTS,
             "object families, how often each",
-            f"{len(found)} of {len(families)} ({worst} {found[worst]}, p {p:.2g})",
+            f"{len(counts)} of {len(families)} ({worst} {counts[worst]}, p {p:.2g})",
             f"as in the manifest ({worst} {expected.get(worst, 0) * len(groups):.0f}), p at least {P_LEAST:g}",
             p >= P_LEAST,
         )
 
 
-def check_materials(survey: Survey, assets: Assets | None) -> Iterator[Check]:
-    groups = groups_of(survey)
+def check_materials(statistics: Statistics, assets: Assets | None) -> Iterator[Check]:
+    """Check how often each kind of material and each material occurs."""
+    groups = groups_of(statistics)
     counts = Counter(group.material.kind for group in groups.values())
-    expected, spread = expected_kinds(survey)
+    expected, spread = expected_kinds(statistics)
     off = np.array([counts[kind] for kind in KINDS]) - expected
-    strangers = sorted(set(counts) - set(KINDS))
-    # Five standard deviations of a sum of independent draws, and not a single group where nothing is left to chance.
+    unknown = sorted(set(counts) - set(KINDS))
+    # Five standard deviations of a sum of independent samples; none if the kind is not random.
     allowed = 5 * spread
     yield Check(
         MATERIALS,
         "materials, own / metallic / non-metallic",
         " / ".join(percent(counts[kind] / len(groups)) for kind in KINDS)
         + f" of {len(groups)} groups"
-        + (f", and {', '.join(strangers)}" if strangers else ""),
+        + (f", and {', '.join(unknown)}" if unknown else ""),
         " / ".join(percent(share / len(groups)) for share in expected) + ", to 5 standard deviations",
-        bool((np.abs(off) <= allowed + 1e-9).all()) and not strangers,
+        bool((np.abs(off) <= allowed + 1e-9).all()) and not unknown,
     )
     if assets is None:
         return
     for kind in KINDS[1:]:
-        worn = Counter(group.material.id for group in groups.values() if group.material.kind == kind)
+        uses = Counter(group.material.id for group in groups.values() if group.material.kind == kind)
         rows = assets.of_kind(kind)
-        if worn and rows:
-            p, worst = shares_p(worn, {row.id: 1 / len(rows) for row in rows})
-            total = sum(worn.values())
+        if uses and rows:
+            p, worst = shares_p(uses, {row.id: 1 / len(rows) for row in rows})
+            total = sum(uses.values())
             yield Check(
                 MATERIALS,
                 f"{kind} materials, how often each",
-                f"{len(worn)} of {len(rows)}, at most {max(worn.values())} times ({worst} {worn[worst]}, p {p:.2g})",
+                f"{len(uses)} of {len(rows)}, at most {max(uses.values())} times ({worst} {uses[worst]}, p {p:.2g})",
                 f"each {total / len(rows):.1f} times, p at least {P_LEAST:g}",
                 p >= P_LEAST,
             )
 
 
-def groups_of(survey: Survey) -> dict[str, SampleFigures]:
-    """Map the key of each group to one of its samples: all share object and material."""
-    return {sample.group: sample for sample in survey.samples}
+def groups_of(statistics: Statistics) -> dict[str, SampleFigures]:
+    """Map the key of each group to one of its samples, which all share object and material."""
+    return {sample.group: sample for sample in statistics.samples}
 
 
-def expected_kinds(survey: Survey) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(3,) groups of each of KINDS that the recipe lets one expect, and their standard deviation."""
-    config = survey.config
+def expected_kinds(statistics: Statistics) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute the number of groups of each of KINDS that the recipe predicts, and the standard deviation; (3,) each."""
+    config = statistics.config
     settings, each = config.materials, config.shards.groups
     chances = []
-    for key, group in groups_of(survey).items():
+    for key, group in groups_of(statistics).items():
         place = SampleKey.parse(f"{key}-v0")
         shard, number = place.shard, place.group
         variant = (shard * each + number) % settings.variants
-        bare = group.object.source != "file" and bool(config.sources.materials)
-        chances.append(kind_weights(settings, variant, bare))
+        has_none = group.object.source != "file" and bool(config.sources.materials)
+        chances.append(kind_weights(settings, variant, has_none))
     p = np.array(chances)
     return p.sum(axis=0), np.sqrt((p * (1 - p)).sum(axis=0))

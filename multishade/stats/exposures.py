@@ -1,33 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A survey -> checks of how its images are exposed: band of the median, clipped and black pixels."""
+"""Statistics of a data set -> checks of its exposures: band of the median, clipped and black pixels, factors."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from multishade.stats.check import Check, percent
-from multishade.stats.gather import Survey
+from multishade.stats.gather import Statistics
 from multishade.stats.measure import BLACK, ImageFigures
 
 SECTION = "Exposure"
-TOLERANCE = 0.05  # of the band's ends and the highlight's limit: what lossy files and coverage change
+TOLERANCE = 0.05  # of the band's ends and the limit of highlights: the effect of lossy files and coverage
 ASTRAY = 0.01  # share of images that may lie beyond
 MOST_LIMITED = 0.5  # share of images that may be dark because of their highlights
 MOST_UNLIT = 0.05  # share of images that need more than the factor's limit, as polished metal may
 MOST_BLACK = 0.35  # mean share of the object's pixels that no light reaches
 
 
-def check_exposure(survey: Survey) -> Iterator[Check]:
-    images = images_of(survey)
+def check_exposure(statistics: Statistics) -> Iterator[Check]:
+    """Check medians, clipped and black pixels, and applied factors."""
+    images = images_of(statistics)
     if not images:
         return
-    settings = survey.config.exposure
+    settings = statistics.config.exposure
     low, high = settings.median
     unlit = [image for image in images if image.factor >= settings.limit * (1 - TOLERANCE)]
     limited = [
         image
         for image in images
-        if image.median < low * (1 - TOLERANCE) and (_at_limit(image, survey) or image in unlit)
+        if image.median < low * (1 - TOLERANCE) and (_at_limit(image, statistics) or image in unlit)
     ]
     astray = [
         image
@@ -38,14 +39,14 @@ def check_exposure(survey: Survey) -> Iterator[Check]:
     yield Check(
         SECTION,
         "exposure, median luminance inside the mask",
-        f"{percent(len(astray) / len(images))} of {len(images)} images neither in the band nor held down by their "
+        f"{percent(len(astray) / len(images))} of {len(images)} images neither in the band nor limited by their "
         f"highlights; median of all {np.median(medians):.3f}",
         f"at most {ASTRAY:.0%}; band {low:g} to {high:g}",
         len(astray) <= ASTRAY * len(images),
     )
     yield Check(
         SECTION,
-        "exposure, images below the band because of highlights or for want of light",
+        "exposure, images below the band because of highlights or for lack of light",
         percent(len(limited) / len(images)),
         f"at most {MOST_LIMITED:.0%}",
         len(limited) <= MOST_LIMITED * len(images),
@@ -68,8 +69,8 @@ def check_exposure(survey: Survey) -> Iterator[Check]:
         f"at most {MOST_BLACK:.0%}",
         black <= MOST_BLACK,
     )
-    factors = np.array([factor for sample in survey.samples for factor in sample.exposure.values()])
-    few = max(MOST_UNLIT * len(images), 2.5)  # in a small set two say nothing yet
+    factors = np.array([factor for sample in statistics.samples for factor in sample.exposure.values()])
+    few = max(MOST_UNLIT * len(images), 2.5)  # two in a small set mean nothing
     yield Check(
         SECTION,
         "exposure, applied factors",
@@ -80,11 +81,11 @@ def check_exposure(survey: Survey) -> Iterator[Check]:
     )
 
 
-def images_of(survey: Survey) -> list[ImageFigures]:
-    """Of the samples that were looked at closely."""
-    return [image for sample in survey.samples for image in sample.images]
+def images_of(statistics: Statistics) -> list[ImageFigures]:
+    """Return the images of the samples whose images were decoded."""
+    return [image for sample in statistics.samples for image in sample.images]
 
 
-def _at_limit(image: ImageFigures, survey: Survey) -> bool:
-    limit = survey.config.exposure.highlight
+def _at_limit(image: ImageFigures, statistics: Statistics) -> bool:
+    limit = statistics.config.exposure.highlight
     return abs(image.bright - limit) <= TOLERANCE * limit

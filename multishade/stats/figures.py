@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A survey -> its figures as PNG data for a page that stands alone."""
+"""Statistics of a data set -> its figures as PNG data for a page that stands alone."""
 
 import base64
 import io
@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
+from multishade.imaging.quality import ImageQuality
 from multishade.stats import contents, lights, surfaces, views
 from multishade.stats.exposures import images_of
-from multishade.stats.gather import Survey
-from multishade.stats.quality import Compared
+from multishade.stats.gather import Statistics
 
 INK, FAINT, BLUE, ORANGE, BAND = "#20242a", "#8a919b", "#3465a4", "#d9822b", "#f3e3c8"
 HUES = ("#3465a4", "#d9822b", "#4e9a06", "#a40000", "#75507b", "#c4a000", "#2e8b8b", "#8f5902")
@@ -30,10 +30,10 @@ def data_address(figure: Figure) -> str:
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def normals(survey: Survey) -> Figure:
+def normals(statistics: Statistics) -> Figure:
     """Density of (nx, ny) over an even disc; cosine to the camera's ray; left and right, down and up by group."""
     figure, axes = _page(3, 3.7)
-    disc = sum(sample.disc / sample.disc.sum() for sample in survey.samples) / len(survey.samples)
+    disc = sum(sample.disc / sample.disc.sum() for sample in statistics.samples) / len(statistics.samples)
     # Of a sphere seen from afar every cell of the disc is equally likely.
     cells = disc.shape[0]
     middle = (np.arange(cells) + 0.5) / cells * 2 - 1
@@ -43,13 +43,17 @@ def normals(survey: Survey) -> Figure:
     axes[0].add_patch(Circle((0, 0), 1, fill=False, color=FAINT))
     _name(axes[0], "where normals point (1: as often as on a sphere)", "nx (right)", "ny (up)")
     figure.colorbar(picture, ax=axes[0], shrink=0.8)
-    angles = sum(sample.angles / sample.angles.sum() for sample in survey.samples) / len(survey.samples)
+    angles = sum(sample.angles / sample.angles.sum() for sample in statistics.samples) / len(
+        statistics.samples
+    )
     edges = np.linspace(0, 1, len(angles) + 1)
     axes[1].stairs(angles * len(angles), edges, fill=True, color=BLUE)
     axes[1].axhline(1, color=ORANGE, lw=1.5)
     _name(axes[1], "squared cosine to the camera's ray\n(line: a sphere)", "0 edge-on, 1 facing", "density")
     for axis, (name, hue) in enumerate((("nx (right)", BLUE), ("ny (up)", ORANGE))):
-        means = surfaces.by_group(survey, np.array([sample.normal[axis] for sample in survey.samples]))
+        means = surfaces.by_group(
+            statistics, np.array([sample.normal[axis] for sample in statistics.samples])
+        )
         axes[2].hist(
             means, bins=np.linspace(-0.6, 0.6, 49).tolist(), histtype="step", lw=1.8, color=hue, label=name
         )
@@ -59,15 +63,15 @@ def normals(survey: Survey) -> Figure:
     return figure
 
 
-def light_directions(survey: Survey) -> Figure | None:
+def light_directions(statistics: Statistics) -> Figure | None:
     """Where parallel and point lights stand, in a projection of equal areas; point lights' distance."""
-    kinds = [kind for kind in ("parallel", "point") if lights.lights_of(survey, kind)]
+    kinds = [kind for kind in ("parallel", "point") if lights.lights_of(statistics, kind)]
     if not kinds:
         return None
     figure, axes = _page(len(kinds) + ("point" in kinds), 3.7)
-    lowest, azimuths = lights.region(survey)
+    lowest, azimuths = lights.region(statistics)
     for kind, panel in zip(kinds, axes, strict=False):
-        directions = lights.directions_of(survey, kind)[:MOST_DOTS]
+        directions = lights.directions_of(statistics, kind)[:MOST_DOTS]
         # Lambert: equal solid angles are equal areas, so what is drawn evenly looks even; the rim is 90 degrees off.
         flat = directions[:, :2] / np.sqrt(1 + np.maximum(directions[:, 2:], -0.999))
         panel.scatter(flat[:, 0], flat[:, 1], s=90 / max(9, np.sqrt(len(flat))), color=BLUE, alpha=0.5, lw=0)
@@ -84,22 +88,22 @@ def light_directions(survey: Survey) -> Figure | None:
             panel, f"{kind} lights seen from the object\n(inside the line: where they may be)", "right", "up"
         )
     if "point" in kinds:
-        reach = [float(np.linalg.norm(offset)) for offset in lights.offsets(survey)]
-        _histogram(axes[-1], reach, survey.config.lights.point.distance, 30)
+        reach = [float(np.linalg.norm(offset)) for offset in lights.offsets(statistics)]
+        _histogram(axes[-1], reach, statistics.config.lights.point.distance, 30)
         _name(
             axes[-1], "point lights, distance from the object\n(band: the recipe's)", "scene units", "lights"
         )
     return figure
 
 
-def exposure(survey: Survey) -> Figure | None:
+def exposure(statistics: Statistics) -> Figure | None:
     """Median luminance against the band, applied factors, clipped and black pixels, by kind of light."""
-    images = images_of(survey)
+    images = images_of(statistics)
     if not images:
         return None
     kinds = list(dict.fromkeys(image.kind for image in images))
     figure, axes = _page(3, 3.4)
-    low, high = survey.config.exposure.median
+    low, high = statistics.config.exposure.median
     axes[0].axvspan(low, high, color=BAND, lw=0)
     bins = np.geomspace(0.004, 1, 45).tolist()
     medians = [np.clip([image.median for image in images if image.kind == kind], 0.004, 1) for kind in kinds]
@@ -108,7 +112,7 @@ def exposure(survey: Survey) -> Figure | None:
     axes[0].legend(frameon=False, fontsize=8)
     _name(axes[0], "median luminance of the object\n(band: the recipe's)", "luminance", "images")
     factors: dict[str, list[float]] = {}
-    for sample in survey.samples:
+    for sample in statistics.samples:
         for field, factor in sample.exposure.items():
             kind = sample.lights[field].type if field in sample.lights else field
             factors.setdefault(kind, []).append(np.log2(factor))
@@ -130,11 +134,11 @@ def exposure(survey: Survey) -> Figure | None:
     return figure
 
 
-def materials(survey: Survey) -> Figure:
+def materials(statistics: Statistics) -> Figure:
     """Shares of the kinds against the recipe's, and how often each family is there."""
-    groups = contents.groups_of(survey)
+    groups = contents.groups_of(statistics)
     figure, axes = _page(2, 3.6, (1, 2.6))
-    expected, spread = contents.expected_kinds(survey)
+    expected, spread = contents.expected_kinds(statistics)
     counts = Counter(group.material.kind for group in groups.values())
     places = np.arange(3)
     axes[0].bar(places, [counts[kind] for kind in contents.KINDS], 0.6, color=BLUE)
@@ -150,16 +154,18 @@ def materials(survey: Survey) -> Figure:
     return figure
 
 
-def framing(survey: Survey) -> Figure:
+def framing(statistics: Statistics) -> Figure:
     """Mask areas, camera distances, view directions, depth ranges."""
-    deep = [sample.depth for sample in survey.samples if sample.depth is not None]
+    deep = [sample.depth for sample in statistics.samples if sample.depth is not None]
     figure, axes = _page(3 + bool(deep), 3.2)
-    areas = [sample.area * 100 for sample in survey.samples]
+    areas = [sample.area * 100 for sample in statistics.samples]
     _histogram(axes[0], areas, (views.AREAS[0] * 100, views.AREAS[1] * 100), 40)
     _name(axes[0], "object's share of the frame\n(band: for the median)", "%", "samples")
-    _histogram(axes[1], [sample.distance for sample in survey.samples], survey.config.camera.distance, 30)
+    _histogram(
+        axes[1], [sample.distance for sample in statistics.samples], statistics.config.camera.distance, 30
+    )
     _name(axes[1], "camera's distance\n(band: the recipe's)", "scene units", "samples")
-    back = np.array([sample.camera_to_world[:3, 2] for sample in survey.samples])[:MOST_DOTS]
+    back = np.array([sample.camera_to_world[:3, 2] for sample in statistics.samples])[:MOST_DOTS]
     # Lambert's cylinder: longitude across, sine of the latitude up, equal areas.
     axes[2].scatter(
         np.degrees(np.arctan2(back[:, 0], -back[:, 1])), back[:, 2], s=4, color=BLUE, alpha=0.5, lw=0
@@ -173,10 +179,10 @@ def framing(survey: Survey) -> Figure:
     return figure
 
 
-def shading(survey: Survey) -> Figure:
+def shading(statistics: Statistics) -> Figure:
     """How much of the object each light of the sequence reaches."""
     figure, axes = _page(1, 2.8)
-    lit = surfaces.lit_shares(survey) * 100
+    lit = surfaces.lit_shares(statistics) * 100
     axes[0].bar(range(len(lit)), lit, color=BLUE)
     axes[0].axhline(surfaces.LEAST_LIT * 100, color=ORANGE, lw=1.5)
     axes[0].set_ylim(0, 100)
@@ -185,7 +191,7 @@ def shading(survey: Survey) -> Figure:
     return figure
 
 
-def quality(found: Sequence[Compared], least: float) -> Figure:
+def quality(found: Sequence[ImageQuality], least: float) -> Figure:
     """PSNR of single images by kind of light."""
     figure, axes = _page(1, 3.0)
     kinds = list(dict.fromkeys(item.kind for item in found))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A data set's folder -> its recipe and the figures of its samples; of many, a sample that is always the same."""
+"""A data set's folder -> its recipe and the figures of its samples; a fixed random subset of large data sets."""
 
 import sys
 from collections.abc import Callable
@@ -23,9 +23,17 @@ from multishade.storage.store import FilePlace, StoredFile
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
-    """What a folder says that it holds, and what was measured. shards, total, failures: samples and groups left out
-    of all that is there; samples: those looked at."""
+class Statistics:
+    """A data set's recipe, its size, and the figures of the samples that were read.
+
+    Attributes:
+        folder: The data set.
+        config: Its recipe.
+        shards: Number of its shards.
+        total: Number of its samples.
+        failures: Number of groups that could not be rendered.
+        samples: Figures of the samples that were read.
+    """
 
     folder: Path
     config: Config
@@ -35,34 +43,44 @@ class Survey:
     samples: list[SampleFigures]
 
 
-def survey(folder: Path, most: int, images: int, workers: int = 1, seed: int = 0) -> Survey:
-    """Look at a folder. most: samples read (whole shards, drawn without replacement, as many as it takes); images:
-    samples among them whose images and depth are decoded. Equal folders give equal surveys.
+def gather(folder: Path, max_samples: int, max_images: int, workers: int = 1, seed: int = 0) -> Statistics:
+    """Measure the samples of a data set. Equal folders give equal statistics.
 
-    Raises ShardError for a folder that is no data set's, and damaged shards.
+    Args:
+        folder: The data set.
+        max_samples: Read whole shards, chosen at random, until this number of samples is reached.
+        max_images: Decode images and depth of this number of samples among them.
+        workers: Shards read at a time.
+        seed: Of the choices.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        ShardError: If the folder is no data set, has no finished shard, or a shard is damaged.
     """
     config = config_of(folder)
     markers = {path: marker for path in find_shards([folder]) if (marker := committed(path)) is not None}
     if not markers:
-        raise ShardError(f"{folder}: holds no finished shard; render some first")
+        raise ShardError(f"{folder}: has no finished shard; render some first")
     rng = np.random.default_rng(seed)
     paths = list(markers)
     chosen: list[StoredFile] = []
     for place in rng.permutation(len(paths)):
-        if sum(markers[path].samples for path in chosen) >= most:
+        if sum(markers[path].samples for path in chosen) >= max_samples:
             break
         chosen.append(paths[place])
     chosen.sort(key=paths.index)
     keys = [key for path in chosen for key in list_keys(path)]
-    closely = frozenset(keys[place] for place in rng.permutation(len(keys))[:images])
+    closely = frozenset(keys[place] for place in rng.permutation(len(keys))[:max_images])
     samples = _measure_all(chosen, closely, config.exposure.highlight_percentile, workers, len(keys))
     total = sum(marker.samples for marker in markers.values())
     failures = sum(len(marker.failures) for marker in markers.values())
-    return Survey(folder, config, len(markers), total, failures, samples)
+    return Statistics(folder, config, len(markers), total, failures, samples)
 
 
 def config_of(folder: Path) -> Config:
-    """The recipe of a folder, from its dataset.json; the manifests need not be there."""
+    """Return the recipe of a data set from its dataset.json; its manifests need not exist."""
     return read_dataset(folder).recipe()
 
 
@@ -87,7 +105,7 @@ def _measure_all(
 def measure_shard(
     path: FilePlace, closely: frozenset[str], percentile: float, seen: Callable[[], object] = lambda: None
 ) -> list[SampleFigures]:
-    """The figures of every sample of a tar, in order; those of `closely` with their images. Raises ShardError."""
+    """Measure all samples of a tar, in order; decode the images of those in `closely`. Raises ShardError."""
     samples = []
     for key, files in read_shard(path):
         samples.append(measure(key, files, key in closely, percentile))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A survey -> checks of its lights: where they come from, how strong, how tinted, which environments."""
+"""Statistics of a data set -> checks of its lights: directions, distances, strengths, colours, environments."""
 
 import math
 from collections import Counter
@@ -10,26 +10,26 @@ from numpy.typing import NDArray
 
 from multishade.shards.meta import EnvironmentMeta, LightMeta, MixedMeta, ParallelMeta, PointMeta
 from multishade.stats.check import P_LEAST, Check, cap_p, shares_p, uniform_check
-from multishade.stats.gather import Survey
+from multishade.stats.gather import Statistics
 
 Float64 = NDArray[np.float64]
 SECTION = "Lights"
 
 
-def check_lights(survey: Survey, environments: tuple[str, ...] | None) -> Iterator[Check]:
-    """environments: ids that could be drawn, None where the manifests cannot be read."""
-    settings = survey.config.lights
-    for kind, drawn in (("parallel", settings.parallel), ("point", settings.point)):
-        lights = lights_of(survey, kind)
+def check_lights(statistics: Statistics, environments: tuple[str, ...] | None) -> Iterator[Check]:
+    """Check all lights. environments: ids that they were sampled from; None if the manifests cannot be read."""
+    settings = statistics.config.lights
+    for kind, ranges in (("parallel", settings.parallel), ("point", settings.point)):
+        lights = lights_of(statistics, kind)
         if not lights:
             continue
-        yield _from_the_right_side(survey, kind)
+        yield _check_directions(statistics, kind)
         if kind == "point":
-            reach = [float(np.linalg.norm(offset)) for offset in offsets(survey)]
+            reach = [float(np.linalg.norm(offset)) for offset in offsets(statistics)]
             low, high = settings.point.distance
             yield uniform_check(SECTION, "point lights, distance from the object's centre", reach, low, high)
         strengths = [light.strength for light in lights]
-        yield uniform_check(SECTION, f"{kind} lights, strength", strengths, *drawn.strength, " W/m²")
+        yield uniform_check(SECTION, f"{kind} lights, strength", strengths, *ranges.strength, " W/m²")
         size, bounds = "angular diameter", settings.parallel.angle_degrees
         if kind == "point":
             size, bounds = "radius", settings.point.radius
@@ -38,39 +38,39 @@ def check_lights(survey: Survey, environments: tuple[str, ...] | None) -> Iterat
         if len(known) == len(lights):
             yield uniform_check(SECTION, f"{kind} lights, {size}", known, *bounds)
         colours = [light.colour for light in lights if light.colour is not None]
-        yield _near_white(kind, np.array(colours), settings.colour_jitter)
-    yield from _environments(survey, environments)
+        yield _check_colours(kind, np.array(colours), settings.colour_jitter)
+    yield from _check_environments(statistics, environments)
 
 
-def lights_of(survey: Survey, kind: str) -> Sequence[ParallelMeta | MixedMeta | PointMeta]:
-    """Every light of kind "parallel" or "point"."""
-    return parallel_lights(survey) if kind == "parallel" else point_lights(survey)
+def lights_of(statistics: Statistics, kind: str) -> Sequence[ParallelMeta | MixedMeta | PointMeta]:
+    """Return all lights of kind "parallel" or "point"."""
+    return parallel_lights(statistics) if kind == "parallel" else point_lights(statistics)
 
 
-def parallel_lights(survey: Survey) -> list[ParallelMeta | MixedMeta]:
-    """Every parallel light, those that are mixed with an environment included."""
-    return [light for light in _lights(survey) if isinstance(light, ParallelMeta | MixedMeta)]
+def parallel_lights(statistics: Statistics) -> list[ParallelMeta | MixedMeta]:
+    """Return all parallel lights, including those mixed with an environment."""
+    return [light for light in _lights(statistics) if isinstance(light, ParallelMeta | MixedMeta)]
 
 
-def point_lights(survey: Survey) -> list[PointMeta]:
-    """Every point light."""
-    return [light for light in _lights(survey) if isinstance(light, PointMeta)]
+def point_lights(statistics: Statistics) -> list[PointMeta]:
+    """Return all point lights."""
+    return [light for light in _lights(statistics) if isinstance(light, PointMeta)]
 
 
-def environments_of(survey: Survey) -> list[EnvironmentMeta | MixedMeta]:
-    """Every environment, those that are mixed with a parallel light included."""
-    return [light for light in _lights(survey) if isinstance(light, EnvironmentMeta | MixedMeta)]
+def environments_of(statistics: Statistics) -> list[EnvironmentMeta | MixedMeta]:
+    """Return all environments, including those mixed with a parallel light."""
+    return [light for light in _lights(statistics) if isinstance(light, EnvironmentMeta | MixedMeta)]
 
 
-def _lights(survey: Survey) -> Iterator[LightMeta]:
-    for sample in survey.samples:
+def _lights(statistics: Statistics) -> Iterator[LightMeta]:
+    for sample in statistics.samples:
         yield from sample.lights.values()
 
 
-def offsets(survey: Survey) -> list[Float64]:
-    """(3,) from the object's centre to each point light, camera's frame."""
+def offsets(statistics: Statistics) -> list[Float64]:
+    """Return the vector from the object's centre to each point light, (3,) in the camera frame."""
     found = []
-    for sample in survey.samples:
+    for sample in statistics.samples:
         pose = sample.camera_to_world
         centre = -pose[:3, :3].T @ pose[:3, 3]
         places = [light.position for light in sample.lights.values() if isinstance(light, PointMeta)]
@@ -78,24 +78,24 @@ def offsets(survey: Survey) -> list[Float64]:
     return found
 
 
-def directions_of(survey: Survey, kind: str) -> Float64:
-    """(N, 3) unit vectors from the object's centre to each light of a kind, camera's frame."""
+def directions_of(statistics: Statistics, kind: str) -> Float64:
+    """Return unit vectors (N, 3) from the object's centre to the lights of a kind, in the camera frame."""
     if kind == "parallel":
-        directions = np.array([light.direction for light in parallel_lights(survey)], np.float64)
+        directions = np.array([light.direction for light in parallel_lights(statistics)], np.float64)
     else:
-        directions = np.array(offsets(survey), np.float64)
+        directions = np.array(offsets(statistics), np.float64)
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def region(survey: Survey) -> tuple[float, float]:
-    """Where lights may come from: least z, and the range of azimuths from +x, radians."""
-    settings = survey.config.lights
+def region(statistics: Statistics) -> tuple[float, float]:
+    """Return the region of light directions: least z, and the range of azimuths from +x in radians."""
+    settings = statistics.config.lights
     lowest = math.sin(math.radians(settings.min_elevation_degrees))
     return lowest, math.pi if settings.hemisphere == "upper-front" else 2 * math.pi
 
 
-def _from_the_right_side(survey: Survey, kind: str) -> Check:
-    directions, (lowest, azimuths) = directions_of(survey, kind), region(survey)
+def _check_directions(statistics: Statistics, kind: str) -> Check:
+    directions, (lowest, azimuths) = directions_of(statistics, kind), region(statistics)
     p = cap_p(directions, lowest, azimuths)
     x, y, z = directions.mean(axis=0)
     expected_z = (1 + lowest) / 2
@@ -106,16 +106,16 @@ def _from_the_right_side(survey: Survey, kind: str) -> Check:
         SECTION,
         f"{kind} lights, direction seen from the object",
         f"mean ({x:.2f}, {y:.2f}, {z:.2f}), least elevation "
-        f"{math.degrees(math.asin(min(1.0, directions[:, 2].min()))):.0f}° ({len(directions)} drawn, p {p:.2g})",
-        f"uniform by solid angle over the {survey.config.lights.hemisphere} above "
-        f"{survey.config.lights.min_elevation_degrees:g}°: mean (0.00, {expected_y:.2f}, {expected_z:.2f}), "
+        f"{math.degrees(math.asin(min(1.0, directions[:, 2].min()))):.0f}° ({len(directions)} sampled, p {p:.2g})",
+        f"uniform by solid angle over the {statistics.config.lights.hemisphere} above "
+        f"{statistics.config.lights.min_elevation_degrees:g}°: mean (0.00, {expected_y:.2f}, {expected_z:.2f}), "
         f"p at least {P_LEAST:g}",
         p >= P_LEAST,
     )
 
 
-def _near_white(kind: str, colours: Float64, jitter: float) -> Check:
-    # Tints are divided by their mean, which brings a channel somewhat beyond the jitter.
+def _check_colours(kind: str, colours: Float64, jitter: float) -> Check:
+    # Tints are divided by their mean, so a channel may exceed the jitter slightly.
     furthest = float(np.abs(colours - 1).max())
     bound = (1 + jitter) / (1 - jitter / 3) - 1
     tint = np.abs(colours.mean(axis=0) - 1).max()
@@ -129,8 +129,8 @@ def _near_white(kind: str, colours: Float64, jitter: float) -> Check:
     )
 
 
-def _environments(survey: Survey, known: tuple[str, ...] | None) -> Iterator[Check]:
-    settings, lights = survey.config.lights.environment, environments_of(survey)
+def _check_environments(statistics: Statistics, known: tuple[str, ...] | None) -> Iterator[Check]:
+    settings, lights = statistics.config.lights.environment, environments_of(statistics)
     if not lights:
         return
     turns = [light.rotation for light in lights]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One sample's files -> figures of it: its meta's facts, its normals, and of some samples the images and the depth."""
+"""The files of one sample -> its figures: meta, normals, and optionally images, depth and stored sequence."""
 
 import functools
 import json
@@ -18,7 +18,7 @@ from multishade.shards.keys import SampleKey, group_key_of
 from multishade.shards.meta import LightMeta, MaterialMeta, ObjectMeta, SampleMeta, Vector
 
 Float64 = NDArray[np.float64]
-MOST_PIXELS = 4096  # of a sample's normals; more of them say no more
+MOST_PIXELS = 4096  # of a sample's normals; more add no information
 DISC_CELLS, ANGLE_CELLS = 48, 36
 BLACK = 0.001  # linear luminance; 3 of 255 in sRGB
 LIT = 1e-3  # cosine above which a pixel counts as lit
@@ -26,7 +26,7 @@ LIT = 1e-3  # cosine above which a pixel counts as lit
 
 @dataclass(frozen=True)
 class ImageFigures:
-    """Luminance of one image inside the mask, as it is stored (exposed). bright: the recipe's highlight percentile."""
+    """Luminance of one exposed image inside the mask. bright: at the recipe's highlight percentile."""
 
     field: str
     kind: str
@@ -39,7 +39,7 @@ class ImageFigures:
 
 @dataclass(frozen=True, eq=False)
 class SampleFigures:
-    """What was measured on one sample. Vectors are in the camera's frame but for `camera_to_world`."""
+    """Figures of one sample. Vectors are in the camera frame, except `camera_to_world`."""
 
     key: str
     object: ObjectMeta
@@ -70,23 +70,34 @@ class SampleFigures:
 
     @property
     def group(self) -> str:
-        """The object in its material, which its views share."""
+        """Key of the group, which all views of an object in a material share."""
         return group_key_of(self.key)
 
     @property
     def view(self) -> int:
+        """Number of the view in its group."""
         return SampleKey.parse(self.key).view
 
     @property
     def distance(self) -> float:
-        """From the camera to the object's centre."""
+        """From the camera to the object's centre, scene units."""
         return float(np.linalg.norm(self.camera_to_world[:3, 3]))
 
 
 def measure(key: str, files: Mapping[str, bytes], closely: bool, percentile: float) -> SampleFigures:
-    """Figures of one sample. closely: decode its images, depth and stored sequence too. percentile: of `bright`.
+    """Measure one sample.
 
-    Raises ShardError for a file that is missing or damaged, and an empty mask.
+    Args:
+        key: The sample's key.
+        files: Bytes by file name.
+        closely: Whether to decode images, depth and a stored sequence, too.
+        percentile: Of `ImageFigures.bright`.
+
+    Returns:
+        The figures.
+
+    Raises:
+        ShardError: If a file is missing or damaged, or the mask is empty.
     """
     try:
         info = SampleMeta.parse(key, json.loads(files["meta.json"]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A survey and its checks -> one page that needs no other file, and the same figures as JSON."""
+"""Statistics of a data set and their checks -> one page that needs no other file, and the same figures as JSON."""
 
 import json
 from collections import Counter
@@ -11,46 +11,51 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure as Picture
 
+from multishade.imaging.quality import ImageQuality
 from multishade.report import document
 from multishade.report.document import Block, Caution, Figure, Heading, Paragraph, Table
 from multishade.stats import contents, exposures, figures, lights, surfaces, views
 from multishade.stats.check import Check
 from multishade.stats.exposures import images_of
-from multishade.stats.gather import Survey
-from multishade.stats.quality import LEAST_PSNR, SECTION, Compared
+from multishade.stats.gather import Statistics
+from multishade.stats.quality import LEAST_PSNR, SECTION
 
 CAPTIONS = {
     surfaces.NORMALS: "Camera's frame: x right, y up, z toward the camera. Every sample counts the same.",
     lights.SECTION: "A dot is the light of one image. Equal areas are equal solid angles; at radius 1 it is 90° off.",
-    exposures.SECTION: "Images as they are stored. Those left of the band are held down by their highlights.",
+    exposures.SECTION: "Images as they are stored. Those left of the band are limited by their highlights.",
     contents.MATERIALS: "A group is one object in one material, seen from several views.",
     views.FRAMING: "Lengths in scene units: the object's bounding sphere has radius 0.5.",
-    surfaces.SHADING: "By the stored normal and, where the sequence is stored with shadows, by the sequence itself.",
+    surfaces.SHADING: "From the stored normal and, if the sequence is stored with shadows, from the sequence itself.",
     SECTION: "Display-encoded (sRGB), inside the mask, against the same scene with many paths and no denoiser.",
 }
 
 
 def write_page(
-    out: Path, survey: Survey, checks: Sequence[Check], quality: Sequence[Compared], note: str = ""
+    out: Path,
+    statistics: Statistics,
+    checks: Sequence[Check],
+    quality: Sequence[ImageQuality],
+    note: str = "",
 ) -> None:
-    """`stats.html` and `stats.json` into `out`. note: what could not be checked, and why."""
+    """Write `stats.html` and `stats.json` into `out`. note: why checks against the manifests are missing."""
     out.mkdir(parents=True, exist_ok=True)
-    title = f"Statistics of {survey.config.name}"
-    html = document.to_html(title, blocks(survey, checks, quality, note))
+    title = f"Statistics of {statistics.config.name}"
+    html = document.to_html(title, blocks(statistics, checks, quality, note))
     (out / "stats.html").write_text(html, encoding="utf-8")
-    content = json.dumps(as_json(survey, checks, quality, note), indent=2, ensure_ascii=False)
+    content = json.dumps(as_json(statistics, checks, quality, note), indent=2, ensure_ascii=False)
     (out / "stats.json").write_text(content + "\n", encoding="utf-8")
 
 
 def blocks(
-    survey: Survey, checks: Sequence[Check], quality: Sequence[Compared], note: str = ""
+    statistics: Statistics, checks: Sequence[Check], quality: Sequence[ImageQuality], note: str = ""
 ) -> list[Block]:
-    """The page: what is suspect first, then every section's checks and figure."""
+    """Return the page: suspect checks first, then the checks and the figure of each section."""
     suspect = [check for check in checks if not check.ok]
     parts: list[Block] = [
         Paragraph(
-            f"{len(survey.samples):,} of {survey.total:,} samples in {survey.shards:,} shards; images and depth of "
-            f"{sum(sample.depth is not None for sample in survey.samples):,}. "
+            f"{len(statistics.samples):,} of {statistics.total:,} samples in {statistics.shards:,} shards; "
+            f"images and depth of {sum(sample.depth is not None for sample in statistics.samples):,}. "
             f"{len(checks) - len(suspect)} of {len(checks)} checks are ok."
         )
     ]
@@ -58,12 +63,12 @@ def blocks(
     if note:
         parts.append(Caution(f"Not compared with the manifests: {note}"))
     pictures: dict[str, Picture | None] = {
-        contents.MATERIALS: figures.materials(survey),
-        views.FRAMING: figures.framing(survey),
-        surfaces.NORMALS: figures.normals(survey),
-        lights.SECTION: figures.light_directions(survey),
-        exposures.SECTION: figures.exposure(survey),
-        surfaces.SHADING: figures.shading(survey),
+        contents.MATERIALS: figures.materials(statistics),
+        views.FRAMING: figures.framing(statistics),
+        surfaces.NORMALS: figures.normals(statistics),
+        lights.SECTION: figures.light_directions(statistics),
+        exposures.SECTION: figures.exposure(statistics),
+        surfaces.SHADING: figures.shading(statistics),
         SECTION: figures.quality(quality, LEAST_PSNR) if quality else None,
     }
     for section in dict.fromkeys(check.section for check in checks):
@@ -81,17 +86,17 @@ def blocks(
 
 
 def as_json(
-    survey: Survey, checks: Sequence[Check], quality: Sequence[Compared], note: str = ""
+    statistics: Statistics, checks: Sequence[Check], quality: Sequence[ImageQuality], note: str = ""
 ) -> dict[str, Any]:
-    """What the page says, and the numbers behind its figures."""
-    groups = contents.groups_of(survey)
-    images = images_of(survey)
+    """Return the content of the page and the numbers behind its figures."""
+    groups = contents.groups_of(statistics)
+    images = images_of(statistics)
     kinds = list(dict.fromkeys(image.kind for image in images))
-    samples = survey.samples
+    samples = statistics.samples
     return {
-        "name": survey.config.name,
-        "shards": survey.shards,
-        "samples": survey.total,
+        "name": statistics.config.name,
+        "shards": statistics.shards,
+        "samples": statistics.total,
         "samples_read": len(samples),
         "note": note,
         "suspect": sum(not check.ok for check in checks),
@@ -102,9 +107,9 @@ def as_json(
         "normal_disc": np.sum([sample.disc for sample in samples], axis=0).tolist(),
         "normal_squared_cosine": np.sum([sample.angles for sample in samples], axis=0).tolist(),
         "light_directions": {
-            kind: lights.directions_of(survey, kind).round(5).tolist()
+            kind: lights.directions_of(statistics, kind).round(5).tolist()
             for kind in ("parallel", "point")
-            if lights.lights_of(survey, kind)
+            if lights.lights_of(statistics, kind)
         },
         "exposure": {
             kind: {
@@ -116,7 +121,7 @@ def as_json(
         "mask_share": [round(sample.area, 5) for sample in samples],
         "camera_distance": [round(sample.distance, 5) for sample in samples],
         "depth_range": [sample.depth for sample in samples if sample.depth is not None],
-        "lit_share": surfaces.lit_shares(survey).round(5).tolist(),
+        "lit_share": surfaces.lit_shares(statistics).round(5).tolist(),
         "psnr": [asdict(item) for item in quality],
     }
 

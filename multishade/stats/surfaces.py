@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A survey -> checks of its normals and of what the sequence's lights reach of them."""
+"""Statistics of a data set -> checks of its normals, and of how much of them the lights of the sequence reach."""
 
 from collections.abc import Iterator
 
@@ -7,28 +7,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.stats.check import FEWEST_GROUPS, P_LEAST, Check, mean_p, percent
-from multishade.stats.gather import Survey
+from multishade.stats.gather import Statistics
 
 Float64 = NDArray[np.float64]
 NORMALS, SHADING = "Normals", "Shading sequence"
-# Mean component and share of pixels that may be off balance, whatever its p-value: less than a network notices.
+# Imbalance of a mean component and of a share of pixels that is accepted whatever its p-value: too small to matter for
+# a network.
 LEAST_BIAS = 0.02
-# For objects that stand upright or are seen as they were authored, whose sides need not be alike.
+# For objects that are upright or unrotated, whose sides may differ.
 AUTHORED_BIAS, UPRIGHT_BIAS = 0.05, 0.25
-# A convex body turned at random shows its normals with density cos(t) sin(t), mean cosine 2/3; folds and grooves hide
-# what is seen at a grazing angle, flat plates and bump show more of it.
+# The visible normals of a convex body in random rotation have density cos(t) sin(t), mean cosine 2/3; folds and grooves
+# hide grazing angles, flat plates and bump show more of them.
 FACING = (0.55, 0.85)
 TURNED_AWAY = 0.02
 LEAST_LIT, SOLVABLE = 0.2, 0.95
 
 
-def check_normals(survey: Survey) -> Iterator[Check]:
-    """Groups (an object in a material) are independent, pixels and views are not: tests are on the groups' means."""
-    turned = survey.config.objects.rotation == "full"
+def check_normals(statistics: Statistics) -> Iterator[Check]:
+    """Check the balance of normals. Groups are independent, pixels and views are not: means of groups are tested."""
+    turned = statistics.config.objects.rotation == "full"
     sides = (("left", "right", 0, "left"), ("down", "up", 1, "down"))
     for low, high, axis, name in sides:
-        means = by_group(survey, np.array([sample.normal[axis] for sample in survey.samples]))
-        shares = by_group(survey, np.array([getattr(sample, name) for sample in survey.samples]))
+        means = by_group(statistics, np.array([sample.normal[axis] for sample in statistics.samples]))
+        shares = by_group(statistics, np.array([getattr(sample, name) for sample in statistics.samples]))
         p = min(1.0, 2 * min(mean_p(means, 0.0), mean_p(shares, 0.5)))
         bias = max(abs(float(means.mean())), abs(float(shares.mean()) - 0.5))
         bound = LEAST_BIAS if turned else AUTHORED_BIAS if axis == 0 else UPRIGHT_BIAS
@@ -41,7 +42,10 @@ def check_normals(survey: Survey) -> Iterator[Check]:
             bias <= bound or p >= P_LEAST,
         )
     if turned:
-        second = [by_group(survey, np.array([sample.second[i] for sample in survey.samples])) for i in (0, 1)]
+        second = [
+            by_group(statistics, np.array([sample.second[i] for sample in statistics.samples]))
+            for i in (0, 1)
+        ]
         p = min(1.0, 2 * min(mean_p(values, 0.0) for values in second))
         strength = float(np.hypot(second[0].mean(), second[1].mean()))
         yield Check(
@@ -51,7 +55,7 @@ def check_normals(survey: Survey) -> Iterator[Check]:
             f"at most {LEAST_BIAS:g}, or p at least {P_LEAST:g}" + _few(second[0]),
             strength <= LEAST_BIAS or p >= P_LEAST,
         )
-    facing = float(np.mean([sample.facing for sample in survey.samples]))
+    facing = float(np.mean([sample.facing for sample in statistics.samples]))
     yield Check(
         NORMALS,
         "normals, mean cosine to the camera's ray",
@@ -59,7 +63,7 @@ def check_normals(survey: Survey) -> Iterator[Check]:
         f"{FACING[0]:g} to {FACING[1]:g} (a sphere, and any convex body turned at random: 0.667)",
         FACING[0] <= facing <= FACING[1],
     )
-    away = float(np.mean([sample.turned_away for sample in survey.samples]))
+    away = float(np.mean([sample.turned_away for sample in statistics.samples]))
     yield Check(
         NORMALS,
         "normals, turned away from the camera",
@@ -69,8 +73,9 @@ def check_normals(survey: Survey) -> Iterator[Check]:
     )
 
 
-def check_shading(survey: Survey) -> Iterator[Check]:
-    lit = lit_shares(survey)
+def check_shading(statistics: Statistics) -> Iterator[Check]:
+    """Check how much of the objects the lights of the shading sequence reach."""
+    lit = lit_shares(statistics)
     yield Check(
         SHADING,
         "shading, share of the object lit under a light",
@@ -78,7 +83,7 @@ def check_shading(survey: Survey) -> Iterator[Check]:
         f"at least {LEAST_LIT:.0%} under each",
         bool(lit.min() >= LEAST_LIT),
     )
-    solvable = float(np.mean([sample.solvable for sample in survey.samples]))
+    solvable = float(np.mean([sample.solvable for sample in statistics.samples]))
     yield Check(
         SHADING,
         "shading, pixels that three lights or more reach",
@@ -86,22 +91,22 @@ def check_shading(survey: Survey) -> Iterator[Check]:
         f"at least {SOLVABLE:.0%}",
         solvable >= SOLVABLE,
     )
-    planned = survey.config.shading.count
-    counts = {len(sample.directions) for sample in survey.samples}
+    planned = statistics.config.shading.count
+    counts = {len(sample.directions) for sample in statistics.samples}
     yield Check(
         SHADING, "shading, lights", ", ".join(map(str, sorted(counts))), f"{planned}", counts == {planned}
     )
 
 
-def lit_shares(survey: Survey) -> Float64:
-    """(K,) mean share of the object that each light of the sequence reaches: with shadows, where they are stored."""
-    stored = [sample.stored_lit for sample in survey.samples if sample.stored_lit is not None]
-    return np.mean(stored or [sample.lit for sample in survey.samples], axis=0)
+def lit_shares(statistics: Statistics) -> Float64:
+    """Return the mean share of the object that each light reaches, (K,): with cast shadows if they are stored."""
+    stored = [sample.stored_lit for sample in statistics.samples if sample.stored_lit is not None]
+    return np.mean(stored or [sample.lit for sample in statistics.samples], axis=0)
 
 
-def by_group(survey: Survey, values: Float64) -> Float64:
-    """(samples,) -> (groups,) means."""
-    _, places = np.unique([sample.group for sample in survey.samples], return_inverse=True)
+def by_group(statistics: Statistics, values: Float64) -> Float64:
+    """Average values (samples,) over the views of each group: (groups,)."""
+    _, places = np.unique([sample.group for sample in statistics.samples], return_inverse=True)
     return np.bincount(places, values) / np.bincount(places)
 
 

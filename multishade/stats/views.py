@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A survey -> checks of its cameras and of what they see: distance, direction, size in the frame, depth."""
+"""Statistics of a data set -> checks of its cameras: distance, direction, size of the object in the frame, depth."""
 
 import math
 from collections.abc import Iterator
@@ -9,21 +9,22 @@ from numpy.typing import NDArray
 
 from multishade.render.sampling import CANONICAL
 from multishade.stats.check import P_LEAST, Check, cap_p, percent, uniform_check, uniform_p
-from multishade.stats.gather import Survey
+from multishade.stats.gather import Statistics
 from multishade.stats.measure import SampleFigures
 
 Float64 = NDArray[np.float64]
 CAMERAS, FRAMING = "Cameras", "Framing and depth"
-OBJECT_RADIUS = 0.505  # of the bounding sphere, with what half floats and rims add
+OBJECT_RADIUS = 0.505  # of the bounding sphere, with the error of half floats and rims
 AREAS = (0.05, 0.8)  # of the frame, for the median sample
-SPECK = 0.005  # of the frame; less of an object than this teaches nothing
+SPECK = 0.005  # of the frame; smaller objects are useless for training
 
 
-def check_cameras(survey: Survey) -> Iterator[Check]:
-    views, settings = survey.config.views, survey.config.camera
-    distances = [sample.distance for sample in survey.samples]
+def check_cameras(statistics: Statistics) -> Iterator[Check]:
+    """Check distances and directions of the cameras."""
+    views, settings = statistics.config.views, statistics.config.camera
+    distances = [sample.distance for sample in statistics.samples]
     yield uniform_check(CAMERAS, "camera, distance from the object's centre", distances, *settings.distance)
-    astray = max(_off_centre(sample) for sample in survey.samples)
+    astray = max(_off_centre(sample) for sample in statistics.samples)
     yield Check(
         CAMERAS,
         "camera, looks at the object's centre",
@@ -31,7 +32,7 @@ def check_cameras(survey: Survey) -> Iterator[Check]:
         "at most 0.01°",
         astray <= 0.01,
     )
-    fixed = [sample for sample in survey.samples if sample.view < len(views.canonical)]
+    fixed = [sample for sample in statistics.samples if sample.view < len(views.canonical)]
     if fixed:
         turn = max(_turn(sample, views.canonical[sample.view]) for sample in fixed)
         yield Check(
@@ -41,21 +42,22 @@ def check_cameras(survey: Survey) -> Iterator[Check]:
             f"at most {views.jitter_degrees:g}° away",
             turn <= views.jitter_degrees + 0.01,
         )
-    drawn = random_views(survey)
-    if len(drawn):
-        p = min(1.0, 2 * min(cap_p(drawn, -1.0, 2 * math.pi), uniform_p(drawn[:, 1], -1, 1)))
-        x, y, z = drawn.mean(axis=0)
+    directions = random_views(statistics)
+    if len(directions):
+        p = min(1.0, 2 * min(cap_p(directions, -1.0, 2 * math.pi), uniform_p(directions[:, 1], -1, 1)))
+        x, y, z = directions.mean(axis=0)
         yield Check(
             CAMERAS,
             "random views, direction from the object to the camera",
-            f"mean ({x:.2f}, {y:.2f}, {z:.2f}) ({len(drawn)} drawn, p {p:.2g})",
+            f"mean ({x:.2f}, {y:.2f}, {z:.2f}) ({len(directions)} sampled, p {p:.2g})",
             f"uniform over the sphere: mean (0.00, 0.00, 0.00), p at least {P_LEAST:g}",
             p >= P_LEAST,
         )
 
 
-def check_framing(survey: Survey) -> Iterator[Check]:
-    areas = np.array([sample.area for sample in survey.samples])
+def check_framing(statistics: Statistics) -> Iterator[Check]:
+    """Check masks and depths."""
+    areas = np.array([sample.area for sample in statistics.samples])
     yield Check(
         FRAMING,
         "mask, share of the frame",
@@ -71,11 +73,11 @@ def check_framing(survey: Survey) -> Iterator[Check]:
         "at most 1.0%",
         specks <= 0.01,
     )
-    cut = float(np.mean([sample.at_border for sample in survey.samples]))
+    cut = float(np.mean([sample.at_border for sample in statistics.samples]))
     yield Check(
         FRAMING, "mask, objects that touch the border", f"{percent(cut)} of the samples", "none", cut == 0
     )
-    deep = [sample for sample in survey.samples if sample.depth is not None]
+    deep = [sample for sample in statistics.samples if sample.depth is not None]
     if deep:
         beyond = [sample for sample in deep if _beyond(sample)]
         thick = [sample.depth[1] - sample.depth[0] for sample in deep if sample.depth is not None]
@@ -88,10 +90,10 @@ def check_framing(survey: Survey) -> Iterator[Check]:
         )
 
 
-def random_views(survey: Survey) -> Float64:
-    """(N, 3) world's frame: from the object to the camera, of the views that are not canonical."""
-    given = len(survey.config.views.canonical)
-    poses = [sample.camera_to_world for sample in survey.samples if sample.view >= given]
+def random_views(statistics: Statistics) -> Float64:
+    """Return the directions from the object to the cameras of random views, (N, 3) in the world frame."""
+    given = len(statistics.config.views.canonical)
+    poses = [sample.camera_to_world for sample in statistics.samples if sample.view >= given]
     return np.array([pose[:3, 2] for pose in poses]).reshape(-1, 3)
 
 
@@ -106,7 +108,7 @@ def _turn(sample: SampleFigures, name: str) -> float:
 
 
 def _degrees(a: Float64, b: Float64) -> float:
-    # From the chord, not the cosine, which cannot tell small angles from rounding.
+    # From the chord: the cosine cannot distinguish small angles from rounding errors.
     return math.degrees(2 * math.asin(min(1.0, float(np.linalg.norm(a - b)) / 2)))
 
 

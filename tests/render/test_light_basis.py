@@ -179,9 +179,9 @@ def test_it_adds_a_file_and_changes_no_other(folders: tuple[Path, Path], tmp_pat
 @pytest.mark.blender
 def test_its_images_add_up_to_the_image_under_all_lights(folders: tuple[Path, Path]) -> None:
     """In linear light, to the noise of 256 paths a light."""
-    from multishade.render.replay import plan_of
+    from multishade.render.plan import read_plan
 
-    plan = plan_of(folders[0])
+    plan = read_plan(folders[0])
     group = plan.group(0, 1)
     (view,) = group.views
     files = dict(read_shard(folders[0] / "multishade-000000.tar"))[view.key]

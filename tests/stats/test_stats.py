@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics of a data set: one that was drawn as its recipe says passes, one with a bias in it is found out."""
+"""Statistics of a data set: one that follows its recipe passes, one with a bias is suspect."""
 
 import dataclasses
 import json
@@ -19,6 +19,7 @@ from multishade.protocol.messages import RendererInfo
 from multishade.render.assemble import build_sample, field_format
 from multishade.render.blender.views import RenderedView
 from multishade.render.plan import Plan, PlannedGroup, make_plan
+from multishade.render.rerender import measure_quality, reference_config
 from multishade.render.sampling import CANONICAL
 from multishade.shards.fields import encode_depth, encode_image, encode_mask, encode_normal
 from multishade.shards.marker import commit_marker
@@ -27,9 +28,9 @@ from multishade.shards.sample import FieldFormat, Sample, encode_sample
 from multishade.shards.tar import write_tar
 from multishade.stats.check import Check, cap_p, mean_p, shares_p, uniform_p
 from multishade.stats.checks import check_all
-from multishade.stats.gather import Survey, survey
+from multishade.stats.gather import Statistics, gather
 from multishade.stats.measure import measure
-from multishade.stats.quality import check_converged, measure_quality, psnr, reference_config
+from multishade.stats.quality import check_converged, choose_images
 from tests.support.synthetic import make_sample
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -100,7 +101,7 @@ def suspects(made: list[Made], plan: Plan, change: Change, closely: int = 24) ->
         if number < closely and changed.images is not one.sample.images:
             files |= dict(encode_image(name, image, format) for name, image in changed.images.items())
         figures.append(measure(changed.key, files, number < closely, 95))
-    whole = Survey(Path("set"), plan.config, plan.config.shards.count, len(made), 0, figures)
+    whole = Statistics(Path("set"), plan.config, plan.config.shards.count, len(made), 0, figures)
     return {check.what for check in check_all(whole, plan.assets) if not check.ok}
 
 
@@ -277,11 +278,11 @@ def test_strict_makes_a_suspicion_an_error(
 
 
 def test_of_many_samples_whole_shards_are_read_and_always_the_same(sound: Path) -> None:
-    part = survey(sound, most=50, images=10)
+    part = gather(sound, max_samples=50, max_images=10)
     assert len(part.samples) == 2 * GROUPS and part.total == 4 * GROUPS
     close = [sample.key for sample in part.samples if sample.images]
     assert len(close) == 10
-    again = survey(sound, most=50, images=10)
+    again = gather(sound, max_samples=50, max_images=10)
     assert [sample.key for sample in again.samples if sample.images] == close
     assert {sample.view for sample in part.samples if sample.images} == {0, 1}
 
@@ -366,19 +367,6 @@ def test_uniform_means_and_shares() -> None:
     assert p < 1e-6 and worst == "stranger"
 
 
-def test_psnr_is_of_display_values_inside_the_mask() -> None:
-    reference = np.full((8, 8, 3), 0.5, np.float32)
-    mask = np.zeros((8, 8), bool)
-    mask[2:6, 2:6] = True
-    image = reference.copy()
-    image[0] = 9  # off the mask
-    assert psnr(image, reference, mask) == 99
-    # sRGB of 0.5 is 0.73536, of 0.52 it is 0.74839.
-    assert psnr(image + np.float32(0.02), reference, mask) == pytest.approx(
-        -20 * np.log10(0.74839 - 0.73536), abs=0.02
-    )
-
-
 def test_images_that_stayed_below_their_quality_are_counted(plan: Plan) -> None:
     def check(values: list[float], wanted: float | None) -> list[Check]:
         asked = plan.config.render.model_copy(update={"quality": models.Quality(psnr=wanted)})
@@ -425,11 +413,13 @@ def test_images_rendered_again(tmp_path: Path, capsys: pytest.CaptureFixture[str
     options = [f"--set={item}" for item in sets]
     demo = str(REPOSITORY / "configs" / "demo.yaml")
     assert main(["render", demo, *options, "-o", str(folder), "--shards", "0", "--workers", "1"]) == 0
-    found = survey(folder, 100, 4)
-    quality = measure_quality(folder, found.samples, 3, 512, 1)
+    found = gather(folder, 100, 4)
+    images = choose_images(found, 3)
+    assert len({key for key, _ in images}) == 3 and len({field for _, field in images}) == 3
+    quality = list(measure_quality(folder, images, 512, 1))
     assert {item.kind for item in quality} == {"parallel", "point", "environment"}
     assert min(item.psnr for item in quality) > 27, quality
-    assert quality == measure_quality(folder, found.samples, 3, 512, 1)
+    assert quality == list(measure_quality(folder, images, 512, 1))
     code = main(["stats", str(folder), "-o", str(tmp_path / "p"), "--psnr", "1", "--reference-samples", "4"])
     assert code == 0 and "PSNR of parallel images against 4 paths" in capsys.readouterr().out
 
@@ -442,11 +432,11 @@ def test_images_rendered_again(tmp_path: Path, capsys: pytest.CaptureFixture[str
         meta["exposure"] = {name: factor * 3 for name, factor in meta["exposure"].items()}
         files["meta.json"] = json.dumps(meta).encode()
     commit_marker(path, write_tar(path, [(key, list(files.items())) for key, files in samples]))
-    assert max(item.psnr for item in measure_quality(folder, found.samples, 3, 64, 1)) < 20
+    assert max(item.psnr for item in measure_quality(folder, images, 64, 1)) < 20
     for _, files in samples:
         meta = json.loads(files["meta.json"])
         meta["lights"]["image_parallel"]["strength"] += 1
         files["meta.json"] = json.dumps(meta).encode()
     commit_marker(path, write_tar(path, [(key, list(files.items())) for key, files in samples]))
     with pytest.raises(ShardError, match="image_parallel was lit otherwise than this version"):
-        measure_quality(folder, found.samples, 1, 4, 1)
+        list(measure_quality(folder, choose_images(found, 1), 4, 1))
