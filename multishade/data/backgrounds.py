@@ -81,7 +81,7 @@ class Backgrounds:
 def read_picture(path: str) -> Float32:
     """An image file, 8 or 16 bit in sRGB or EXR in linear light -> (H, W, 3) linear light, at most 1024 pixels a side.
 
-    Raises DataError, naming it, where it cannot be read.
+    Raises DataError, naming the file, if it cannot be read.
     """
     if path.lower().endswith(".exr"):
         linear = np.clip(stack_channels(read_exr(path), "RGB", path), 0, 65504)

@@ -99,7 +99,7 @@ class Batch:
 
 
 def allocate_anew(name: str, shape: tuple[int, ...]) -> NDArray[np.float16]:
-    """Memory that nobody else has."""
+    """Allocate an array of its own."""
     return np.empty(shape, np.float16)
 
 
@@ -116,7 +116,7 @@ def make_batch(
 
     allocate: name ("image", "normal", "shading") and shape -> where to put such an array, float16.
 
-    Raises DataError, naming two samples, where their sizes differ.
+    Raises DataError, naming two samples, if their sizes differ.
     """
     keys: list[str] = []
     indices: list[int] = []

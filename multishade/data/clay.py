@@ -2,7 +2,7 @@
 """True normals -> an image of the object in plain paint under a random light: pairs that cost no rendering.
 
 One distant light in front of the object, Lambert's cosine, a highlight (Blinn 1977) and some light from
-everywhere. No cast shadow and no texture: it teaches what shading alone says, the rendered images the rest.
+everywhere. No cast shadow and no texture: it teaches what shading alone shows; the rendered images teach the rest.
 """
 
 import numpy as np

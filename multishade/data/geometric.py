@@ -131,7 +131,7 @@ def warp_shading(shading: Tensor, mask: Tensor, window: Window, directions: NDAr
 def mirrored_lights(directions: NDArray[np.floating]) -> NDArray[np.intp]:
     """(K, 3) lights -> for each light the number of its mirror image (x reversed), (K,).
 
-    Raises DataError where one has none among them.
+    Raises DataError if one of them has none among them.
     """
     mirrored = np.asarray(directions) * [-1.0, 1.0, 1.0]
     distance = np.abs(mirrored[:, None] - np.asarray(directions)[None]).max(axis=2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shards, settings, seed, rank -> an endless row of batches, the same whatever the number of worker processes.
+"""Shards, settings, seed, rank -> an endless sequence of batches, the same for any number of worker processes.
 
 loader = Loader(Data(shards=("data/train",)), ring(9), batch_size=16, seed=1, workers=4)
 for batch in loader:
@@ -32,15 +32,16 @@ from multishade.shards.locate import Shard, fingerprint, open_shards
 
 
 class DamagedDataWarning(UserWarning):
-    """Something in a shard could not be read; other samples took its place."""
+    """A part of a shard could not be read and was replaced by other samples."""
 
 
 class Loader:
-    """Batches of one rank, from where `load_state_dict` or the last iteration left off; iterating never ends.
+    """Batches of one rank. Iterating never ends, and continues after the last batch that was taken.
 
-    directions: (K, 3) lights of the wanted shading, unit vectors, camera frame. workers: processes that
-    make batches; 0 makes them in this one. damage: tar -> how many of its samples could not be read so far.
-    Raises DataError for shards and settings that do not go together.
+    Attributes:
+        shards: The tars, and how many samples each holds.
+        schedule: Which samples are read in which order.
+        damage: For each damaged tar, how many of its samples could not be read so far.
     """
 
     def __init__(
@@ -56,6 +57,22 @@ class Loader:
         prefetch: int = 2,
         pin_memory: bool = False,
     ) -> None:
+        """Find the shards, and check that shards and settings fit each other.
+
+        Args:
+            settings: Shards, and how their samples become batches.
+            directions: (K, 3) unit vectors toward the lights of the shading, camera frame.
+            batch_size: Samples per batch of this rank.
+            seed: Decides the order and all augmentation.
+            rank: Number of this process among `ranks`, from 0.
+            ranks: Processes that train together; each gets other samples, and as many batches.
+            workers: Processes that make batches; 0 makes them in this one.
+            prefetch: Batches that each worker prepares in advance.
+            pin_memory: Return batches in page-locked memory.
+
+        Raises:
+            DataError: If there are no shards, or they do not fit the settings.
+        """
         if not 0 <= rank < ranks:
             raise DataError(f"rank {rank} of {ranks}: ranks count from 0")
         self._settings, self._directions = settings, np.asarray(directions, np.float32)
@@ -84,23 +101,23 @@ class Loader:
                 f"{workers} workers cannot share {settings.streams} streams evenly: choose "
                 f"{', '.join(map(str, allowed))} workers, or set streams to a multiple"
             )
-        Preparer(settings, self._directions, seed)  # what cannot work at all is said here, not in a worker
+        Preparer(settings, self._directions, seed)  # settings that cannot work fail here, not in a worker
         self.damage: dict[str, int] = {}
         self._done = 0  # batches handed out since the first epoch began
 
     @property
     def batches_per_epoch(self) -> int:
-        """Of this rank; every rank has as many."""
+        """Batches of this rank per epoch; every rank has the same number."""
         return self.schedule.batches
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next batch belongs to."""
+        """Number of the epoch of the next batch."""
         return self._done // self.batches_per_epoch
 
     @property
     def samples_seen(self) -> int:
-        """Samples handed out by this rank since the first epoch began."""
+        """Number of samples handed out by this rank since the first epoch began."""
         return self._done * self.schedule.batch
 
     def __iter__(self) -> Iterator[Batch]:
@@ -130,15 +147,22 @@ class Loader:
             del outcomes
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the next batch is to come from: epoch, samples of this rank before it in the epoch, and
-        what decides the order.
+        """Describe where the next batch comes from.
+
+        Returns:
+            The epoch, the number of samples of this rank before the batch in the epoch, and what decides the order.
         """
         batches = self._done % self.batches_per_epoch
         return {"epoch": self.epoch, "samples": batches * self.schedule.batch, "order": self._order()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken, with the same batches. Raises DataError, naming what has
-        changed since.
+        """Continue with the batch after the one at which `state_dict` was called.
+
+        Args:
+            state: What `state_dict` returned.
+
+        Raises:
+            DataError: If shards, seed, batch size, number of ranks or settings have changed, naming them.
         """
         try:
             order, epoch, samples = dict(state["order"]), int(state["epoch"]), int(state["samples"])
@@ -175,7 +199,7 @@ class Loader:
             num_workers=self._workers,
             prefetch_factor=self._prefetch,
             worker_init_fn=_one_thread,
-            # One of its own: drawing a seed from the global one would change the noise of training after a resume.
+            # Not the global generator: a seed taken from it would change the noise of training after a resume.
             generator=torch.Generator(),
         )
 

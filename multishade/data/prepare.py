@@ -21,10 +21,15 @@ from multishade.data.view import ViewDecoder
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Planes (H, W) of float16. image: 1 or 3 of display values, or 3 of linear light where `linear`: whoever uses
-    them encodes them. normal: 3, 0 off the mask.
+    """One sample of a batch, as planes (H, W) of float16.
 
-    shading: K planes with cast shadows, or None where it follows from the normal.
+    Attributes:
+        index: The sample's number in the data set.
+        key: Its name in the shard.
+        image: 1 or 3 planes of display values; 3 planes of linear light if `linear`, to be encoded by the user.
+        linear: Whether the image is linear light.
+        normal: 3 planes, 0 off the mask.
+        shading: K planes with cast shadows; None if the shading follows from the normal.
     """
 
     index: int
@@ -36,9 +41,7 @@ class Prepared:
 
 
 class Preparer:
-    """Settings, the wanted lights (K, 3) and a seed -> samples. All draws derive from seed, epoch and the
-    sample's number.
-    """
+    """Settings, lights (K, 3) and a seed -> samples. Randomness derives from seed, epoch and the sample's number."""
 
     def __init__(self, settings: Data, directions: NDArray[np.floating], seed: int) -> None:
         self._settings, self._seed = settings, seed
@@ -49,7 +52,7 @@ class Preparer:
         self.may_need = self._decoder.may_need
         if settings.shading == "cast" and settings.geometric.mirror:
             mirrored_lights(self._directions)
-        cv2.setNumThreads(0)  # a worker has the one core that it was given
+        cv2.setNumThreads(0)  # each worker has one core
 
     def choose(self, names: Sequence[str], epoch: int, index: int) -> list[str]:
         """`ViewDecoder.choose` for sample `index` in this epoch."""

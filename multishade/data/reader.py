@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Number of a sample in the data set -> its key and files: at random in local tars, in ascending order in
-remote ones.
-"""
+"""Number of a sample in the data set -> its key and files: at random in local tars, in ascending order if remote."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +18,10 @@ _OPEN_FILES = 64
 
 @dataclass(frozen=True)
 class Raw:
-    """A sample's files as they lie in the tar. index: its number in the data set. place: the tar."""
+    """The files of a sample as they are stored.
+
+    index: its number in the data set. place: path or URL of the tar.
+    """
 
     index: int
     place: str
@@ -29,7 +30,7 @@ class Raw:
 
 
 class LocalTars:
-    """The indexes of local tars, by number of the shard; shared by all that one process reads. Owns open files."""
+    """The indexes of local tars by number of the shard, shared by all streams of a process. Owns the open files."""
 
     def __init__(self, shards: Sequence[Shard]) -> None:
         self._shards = shards
@@ -53,9 +54,9 @@ class LocalTars:
 
 
 class StreamReader:
-    """The shards of a data set as one long row of samples, for one stream of reads. Owns the remote tar it is in.
+    """The shards of a data set as one sequence of samples, for one stream. Owns the connection to a remote tar.
 
-    may_need: whether a file of this name (without the key) can be needed; what remote tars hold else is passed over.
+    may_need: whether a file of this name (without the key) can be needed; other files of remote tars are skipped.
     """
 
     def __init__(self, shards: Sequence[Shard], tars: LocalTars, may_need: Callable[[str], bool]) -> None:
@@ -79,9 +80,9 @@ class StreamReader:
         return int(self._ends[number]) - self._shards[number].samples
 
     def read(self, index: int, choose: Choose) -> Raw:
-        """The files of sample `index` that `choose` picks from the names of all.
+        """Read the files of sample `index` that `choose` picks from the names of all.
 
-        Raises ShardError, naming the tar, for one that cannot be read; what `choose` raises gets the tar's name.
+        Raises ShardError, naming the tar, if it cannot be read. An exception of `choose` gets the tar's name.
         """
         number, within = self._shard_number(index), index - self.first_of_shard(index)
         url = self._shards[number].url
@@ -102,7 +103,7 @@ class StreamReader:
         return Raw(index, url, key, {name: files[name] for name in chosen(list(files))})
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         if self._remote is not None:
             self._remote[1].close()
             self._remote = None
@@ -112,7 +113,7 @@ class StreamReader:
 
 
 class _RemoteTar:
-    """A tar read forward. Going back opens it anew; where it broke is remembered."""
+    """A tar that is read forward. Reading an earlier sample opens it again; a damaged place is not read twice."""
 
     def __init__(self, shard: Shard, may_need: Callable[[str], bool]) -> None:
         self._shard, self._may_need = shard, may_need

@@ -2,8 +2,8 @@
 """Samples per shard, seed, epoch -> which rank reads which samples, in which order, for which batch.
 
 Everything follows from these numbers alone. Each rank has the same number of batches in each epoch, by
-construction: the data set is dealt out in whole batches, and what does not fill a round of them waits for
-an epoch in which it is drawn.
+construction: the data set is divided into whole batches, and samples that do not fill a round of them are left out of
+the epoch; other samples in each epoch.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,17 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Schedule:
-    """counts: samples of each shard. batch: samples of a batch of one rank.
+    """The order of a data set's samples, for all ranks and epochs.
 
-    run: samples read in a row, or None for whole shards. streams, buffer: used where run is not 1. A stream reads its
-    samples in order, `buffer` ahead, and hands them out shuffled; the batches of a rank come from its streams in turn.
+    Attributes:
+        counts: Samples of each shard.
+        seed: Decides the order.
+        batch: Samples per batch of one rank.
+        ranks: Processes that train together.
+        run: Samples read in a row; None: whole shards.
+        streams: Streams of each rank, unless `run` is 1; the batches of a rank come from its streams in turn.
+        buffer: Samples that a stream reads ahead and shuffles, unless `run` is 1.
+        shuffled: Whether to shuffle at all.
     """
 
     counts: tuple[int, ...]
@@ -46,15 +53,15 @@ class Schedule:
 
     @property
     def batches(self) -> int:
-        """Batches of each rank in each epoch."""
+        """Number of batches of each rank in each epoch."""
         return sum(self.counts) // (self.batch * self.ranks)
 
     def stream_count(self) -> int:
-        """Streams of a rank; where samples are read at random each batch is a stream of its own."""
+        """Number of streams of a rank. If samples are read at random, each batch is a stream of its own."""
         return self.batches if self.run == 1 else self.streams
 
     def reading_order(self, epoch: int) -> Indices:
-        """All samples of the data set in the order of this epoch, (N,)."""
+        """List all samples of the data set in the order of an epoch, (N,)."""
         starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).astype(np.int64)
         lengths = np.asarray(self.counts, np.int64)
         if self.run is not None:
@@ -70,7 +77,7 @@ class Schedule:
         return first + np.arange(len(first))
 
     def stream(self, order: Indices, epoch: int, rank: int, number: int) -> "Stream":
-        """The part of `order` (of this epoch) that one stream of one rank reads and hands out."""
+        """Select the part of `order` (of this epoch) that one stream of one rank reads and hands out."""
         # Stream `number` makes every n-th batch of n streams: one batch more if the division leaves a rest.
         each, rest = divmod(self.batches, self.stream_count())
         before = rank * self.batches + number * each + min(number, rest)
@@ -101,7 +108,7 @@ class Stream:
     buffer: int
 
     def block_end(self, position: int) -> int:
-        """Where the block of a position ends."""
+        """The position after the block of a position."""
         return min(len(self.reads), (position // self.buffer + 1) * self.buffer)
 
 
@@ -111,7 +118,7 @@ def allowed_workers(schedule: Schedule, workers: int) -> bool:
 
 
 def samples_by_stream(schedule: Schedule, epoch: int, rank: int) -> Sequence[Indices]:
-    """For each stream of a rank, the samples in the order they are handed out."""
+    """List, for each stream of a rank, its samples in the order in which they are handed out."""
     order = schedule.reading_order(epoch)
     streams = (schedule.stream(order, epoch, rank, number) for number in range(schedule.stream_count()))
     return [stream.reads[stream.output_order] for stream in streams]

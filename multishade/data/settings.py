@@ -48,7 +48,7 @@ class Background(Section):
         if self.black + self.colour + self.gradient + self.image <= 0:
             raise ValueError("one of black, colour, gradient and image must be above 0")
         if self.image > 0 and not self.images:
-            raise ValueError("image backgrounds are asked for, but images names no file")
+            raise ValueError("background.image is above 0, but background.images names no file")
         if self.brightness[0] < 0:
             raise ValueError("brightness must not be negative")
         return self
@@ -127,7 +127,7 @@ class Data(Section):
     images: tuple[str, ...] = Field(
         ("image_*",),
         min_length=1,
-        description="patterns: the input image is one of the fields that match, drawn anew in each epoch; where a "
+        description="patterns: the input image is one of the fields that match, drawn anew in each epoch; if a "
         "sample has no image_*, a frame of its photometric sequence",
     )
     grey: bool = Field(True, description="the mean of the channels of the display-encoded image")
@@ -141,14 +141,16 @@ class Data(Section):
     clay: Clay = Clay()
     run: int | Literal["shard", "auto"] = Field(
         "auto",
-        description="samples read in a row before another place is gone to: 1 is a perfect shuffle and reads "
+        description="samples read in a row from one place: 1 is a perfect shuffle and reads "
         "at random, 'shard' reads each shard from first to last; auto: 1 on local disks, 'shard' elsewhere",
     )
     buffer: int = Field(
-        256, ge=1, description="samples of a stream that are shuffled together where run is not 1"
+        256, ge=1, description="samples of a stream that are shuffled together, unless run is 1"
     )
     streams: int = Field(
-        12, ge=1, description="streams of a rank that read at once where run is not 1; workers divide them"
+        12,
+        ge=1,
+        description="streams of a rank that read at the same time, unless run is 1; a multiple of the workers",
     )
 
     @model_validator(mode="after")

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches from a worker process to the main one, through shared memory that is used again and again.
 
-New shared memory for each batch costs a page fault for every 4 KB, as much as decoding what is in it. Here
-a worker has a few slots of it in turn, and the main process copies a batch out of its slot before it asks
-for another: by then the worker is at most `prefetch` batches on, so that with one slot more than that it
-never writes where the main process still reads.
+New shared memory for each batch costs a page fault per 4 KB, as much as decoding its content. Here a worker uses a few
+slots in turn, and the main process copies a batch out of its slot before it requests another. By then the worker is at
+most `prefetch` batches ahead, so with `prefetch` + 2 slots it never writes to the slot that is being read.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +18,10 @@ from multishade.data.batches import Batch
 
 @dataclass(frozen=True, eq=False)
 class PackedBatch:
-    """A batch without its large tensors, and where they are: new holds those that the main process has not seen."""
+    """A batch without its large tensors, and the slot that holds them.
+
+    new: the slot's tensors that were not sent before.
+    """
 
     batch: Batch
     worker: int
@@ -37,7 +39,7 @@ class WorkerSlots:
         self._new: dict[str, Tensor] = {}
 
     def allocate(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float16]:
-        """The place of an array of the batch that is being made, float16."""
+        """Memory (float16) for an array of the batch that is being made."""
         slot = self._slots[self._current]
         if name not in slot or slot[name].shape != shape:
             slot[name] = self._new[name] = torch.empty(shape, dtype=torch.float16).share_memory_()
@@ -45,7 +47,7 @@ class WorkerSlots:
         return array
 
     def pack(self, batch: Batch) -> PackedBatch:
-        """The batch whose arrays lie in the current slot; then the next slot's turn begins."""
+        """Pack the batch whose arrays are in the current slot, and go on to the next slot."""
         nothing = torch.empty(0)
         light = replace(
             batch,
@@ -67,7 +69,7 @@ class Unpacker:
         self._slots: dict[tuple[int, int], dict[str, Tensor]] = {}
 
     def unpack(self, packed: PackedBatch) -> Batch:
-        """The batch, in memory of its own."""
+        """Copy a batch out of its slot."""
         slot = self._slots.setdefault((packed.worker, packed.slot), {})
         slot.update(packed.new)
         keep = Tensor.pin_memory if self._pin_memory else Tensor.clone

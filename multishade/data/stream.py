@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stream of a schedule -> its samples, prepared, in their order; what cannot be read is replaced and told."""
+"""One stream of a schedule -> its samples, prepared, in order; what cannot be read is replaced and reported."""
 
 from collections.abc import Iterator
 
@@ -17,11 +17,13 @@ from multishade.errors import DataError, ShardError
 def stream_samples(
     stream: Stream, reader: StreamReader, preparer: Preparer, seed: int, epoch: int, start: int = 0
 ) -> Iterator[tuple[Prepared, list[Fault]]]:
-    """Samples from position `start` of the stream on, as if those before had been handed out; each with the faults met.
+    """Yield the samples of a stream from position `start` on, each with the faults met on the way to it.
 
-    A sample that cannot be read is replaced by the next one in its block that can, else by one drawn from
-    the data set: so the number of samples, and all others, stay what they would have been. Raises DataError
-    where SUBSTITUTES drawn samples in a row cannot be read.
+    A sample that cannot be read is replaced by the next readable one of its block, else by one drawn at random from the
+    data set. The number of samples, and all other samples, are as they would be without the damage.
+
+    Raises:
+        DataError: If SUBSTITUTES samples in a row, drawn from the whole data set, cannot be read.
     """
     first = start // stream.buffer * stream.buffer
     gone = set(stream.output_order[first:start].tolist())
@@ -73,7 +75,7 @@ def _prepared(raw: Raw | ShardError, preparer: Preparer, epoch: int, index: int)
 def _drawn(
     reader: StreamReader, preparer: Preparer, seed: int, epoch: int, index: int
 ) -> Iterator[Raw | ShardError]:
-    """Samples drawn from the whole data set; the first of a shard where shards cannot be entered in the middle."""
+    """Samples drawn from the whole data set; of a remote shard its first, since it is read from the beginning."""
     rng = np.random.default_rng((seed, epoch, index, Purpose.SUBSTITUTE))
     while True:
         other = int(rng.integers(reader.samples))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shards -> plain PyTorch datasets, sample by sample, for training loops that do their own batching and augmentation.
 
-Fields are named as in the shards, by patterns; only the files of the wanted ones are read and decoded. A damaged sample
-raises: it is the `Loader` that goes on without it.
+Fields are named as in the shards, by patterns; only files of the requested fields are read and decoded. A damaged
+sample raises an exception; only the `Loader` replaces it.
 """
 
 import fnmatch
@@ -33,11 +33,13 @@ _KNOWN = ("alpha", "mask", "normal", "normal_geometry", "depth", "shading", "dir
 class ShardDataset(Dataset[Any]):
     """Local shards as a sequence of samples, read at random: `len`, indexing, any sampler.
 
-    fields: patterns of what an item holds beside "key": image_* (3, H, W) linear light; alpha, mask (1, H,
-    W) 0 to 1; normal, normal_geometry (3, H, W) unit vectors, 0 off the mask; depth (1, H, W), +inf off the
-    mask; shading (K, H, W), or (K, 3, H, W) for mode photometric, stored or derived; directions (K, 3) of
-    its lights; meta, the dictionary of meta.json (not for PyTorch's own collation). transform: of an item,
-    before it is returned.
+    An item is a dictionary with "key" and the requested fields, float32 unless stated otherwise:
+
+    - image_*: (3, H, W) linear light; alpha, mask: (1, H, W), 0 to 1;
+    - normal, normal_geometry: (3, H, W) unit vectors, camera frame, 0 off the mask;
+    - depth: (1, H, W) along the camera's z axis, scene units, +inf off the mask;
+    - shading: (K, H, W), or (K, 3, H, W) in mode photometric, stored or derived; directions: (K, 3) of its lights;
+    - meta: the dictionary of meta.json (PyTorch's own collation cannot combine it).
     """
 
     def __init__(
@@ -46,6 +48,16 @@ class ShardDataset(Dataset[Any]):
         fields: Sequence[str] = FIELDS,
         transform: Transform | None = None,
     ) -> None:
+        """Find the shards.
+
+        Args:
+            places: Tars, folders, patterns with * or braces; local.
+            fields: Names or patterns of the fields of an item.
+            transform: Applied to each item before it is returned.
+
+        Raises:
+            DataError: If there are no shards, some are remote, or a field is unknown.
+        """
         self.shards = open_shards(places)
         remote = [shard.url for shard in self.shards if not shard.local]
         if remote:
@@ -71,11 +83,9 @@ class ShardDataset(Dataset[Any]):
 
 
 class ShardStream(IterableDataset[Any]):
-    """Shards, local or remote, as a stream of samples: once through, then it ends. fields, transform as `ShardDataset`.
+    """Shards, local or remote, as a stream of samples that ends after one pass. Items are those of `ShardDataset`.
 
-    Each rank gets as many samples (what cannot be dealt out evenly is left out), each worker of a rank its
-    own. shuffle: the order of the samples if all tars are local, else of the tars, and `buffer` samples in
-    a row; anew after `set_epoch`.
+    Each rank gets the same number of samples (the remainder is left out), and each worker of a rank its own.
     """
 
     def __init__(
@@ -90,6 +100,22 @@ class ShardStream(IterableDataset[Any]):
         ranks: int = 1,
         buffer: int = 256,
     ) -> None:
+        """Find the shards.
+
+        Args:
+            places: Tars, folders, patterns with * or braces, URLs.
+            fields: Names or patterns of the fields of an item.
+            transform: Applied to each item before it is returned.
+            shuffle: Shuffle the samples if all tars are local; else the tars, and `buffer` samples at a time. The order
+                changes with `set_epoch`.
+            seed: Decides the order.
+            rank: Number of this process among `ranks`, from 0.
+            ranks: Processes that share the samples.
+            buffer: Samples that are read ahead and shuffled.
+
+        Raises:
+            DataError: If there are no shards, or a field is unknown.
+        """
         if not 0 <= rank < ranks:
             raise DataError(f"rank {rank} of {ranks}: ranks count from 0")
         self.shards = open_shards(places)
@@ -108,7 +134,7 @@ class ShardStream(IterableDataset[Any]):
         )
 
     def set_epoch(self, epoch: int) -> None:
-        """Which shuffled order the next pass has."""
+        """Choose the shuffled order of the next pass."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[Any]:
@@ -131,7 +157,7 @@ class ShardStream(IterableDataset[Any]):
 
 
 class FieldDecoder:
-    """Patterns of fields -> which files are needed, and tensors of what is in them."""
+    """Patterns of fields -> the files that are needed, and tensors of their content."""
 
     def __init__(self, fields: Sequence[str]) -> None:
         self._fields = fields
@@ -145,7 +171,7 @@ class FieldDecoder:
         return bool(self.choose([name], complete=False))
 
     def choose(self, names: Sequence[str], complete: bool = True) -> list[str]:
-        """Names of a sample's files -> those to read. Raises ShardError where a field that was asked for lacks."""
+        """Choose the files to read, by their names. Raises ShardError if a requested field is missing."""
         chosen = [name for name in names if self._wants(name.split(".")[0])]
         if self._wants("directions") or self._wants("shading"):
             chosen += [name for name in names if name == "meta.json" or name.startswith("light_")]

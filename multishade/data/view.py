@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sample's files -> the arrays that training takes from it, and no others.
 
-They stay the half floats that they are stored as, a plane (H, W) for each channel: what makes float32 of them runs
-where it is needed, and what copies them together copies once.
+They stay half floats, as they are stored, one plane (H, W) per channel: they become float32 only where that is needed,
+and are copied once, into the batch.
 """
 
 import fnmatch
@@ -38,11 +38,14 @@ _SAME_DIRECTION = 1e-3  # largest difference of a light's coordinates that count
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """image: 3 planes of linear light, background 0, weighted by coverage. alpha: (H, W) uint8 coverage, or None if
-    it was not asked for.
+    """The arrays of one sample.
 
-    normal: 3 planes, 0 off the mask, of unit length to 0.1 %. shading: K planes as stored, or None where it follows
-    from the normal.
+    Attributes:
+        key: The sample's name in its shard.
+        image: 3 planes of linear light, background 0, weighted by coverage.
+        alpha: (H, W) uint8 coverage; None if it was not requested.
+        normal: 3 planes, camera frame, of unit length to 0.1 %; 0 off the mask.
+        shading: K planes as stored; None if it follows from the normal.
     """
 
     key: str
@@ -53,7 +56,7 @@ class View:
 
     @property
     def mask(self) -> Tensor:
-        """(H, W) bool: where the normal is not 0, which is what mask.png holds, at an eighth of its decoding."""
+        """(H, W) bool: the pixels whose normal is not 0. Equal to mask.png, at an eighth of the cost of decoding it."""
         bits = functools.reduce(np.bitwise_or, (plane.numpy().view(np.uint16) for plane in self.normal))
         return torch.from_numpy((bits & 0x7FFF) != 0)
 
@@ -81,20 +84,30 @@ class ViewDecoder:
         return name in fixed or bool(_IMAGE.fullmatch(name) or _FRAME.fullmatch(name))
 
     def choose(self, names: Sequence[str], rng: np.random.Generator) -> list[str]:
-        """Names of a sample's files -> those to read. Draws the input image.
+        """Choose the files to read, and with them the input image at random.
 
-        Raises ShardError where a file lacks, DataError where the settings ask for what this kind of shard
-        does not have.
+        Args:
+            names: Names of all files of the sample, without the key.
+            rng: Makes the choice.
+
+        Raises:
+            ShardError: If a file is missing.
+            DataError: If the settings need what this kind of shard does not have.
         """
         relit, which = rng.random(2)
         options = self._options(tuple(names), bool(relit < self._settings.relight.share))
         return options[int(which * len(options))]
 
     def decode(self, raw: Raw, begin: Callable[[], np.random.Generator]) -> View:
-        """The chosen files -> arrays; composes the input image where a basis was chosen.
+        """Decode the chosen files; compose the input image if a light basis was chosen.
 
-        begin: makes the generator that `choose` had, if it is needed again. Raises ShardError for files that are
-        damaged, DataError for ones that do not fit the settings.
+        Args:
+            raw: The files.
+            begin: Makes the generator that `choose` had, in its first state.
+
+        Raises:
+            ShardError: If a file is damaged.
+            DataError: If the sample does not fit the settings.
         """
         try:
             normal = _planes(raw, "normal.exr", "RGB")
@@ -127,7 +140,7 @@ class ViewDecoder:
         return [list(dict.fromkeys([*self._always, *image])) for image in images]
 
     def _inputs(self, names: Sequence[str]) -> list[str]:
-        """The files that can be the input image: image_*, or where there is none frames of a photometric sequence."""
+        """The files that can be the input image: image_*; if there are none, frames of a photometric sequence."""
         stored = [name for name in names if _IMAGE.fullmatch(name)]
         if not stored:
             frames = [name for name in names if _FRAME.fullmatch(name)]
@@ -148,7 +161,7 @@ class ViewDecoder:
         return chosen
 
     def _image(self, raw: Raw) -> Planes:
-        """3 planes of linear light; none where the image is to be composed."""
+        """3 planes of linear light; none if the image is to be composed."""
         inputs = [name for name in raw.files if _IMAGE.fullmatch(name) or _FRAME.fullmatch(name)]
         if len(inputs) != 1:
             return []
@@ -174,7 +187,7 @@ class ViewDecoder:
         return list(image.half())
 
     def _stored_shading(self, raw: Raw) -> Planes:
-        """(K, H, W) with cast shadows. Raises DataError where the shard has another sequence than is wanted."""
+        """(K, H, W) with cast shadows. Raises DataError if the shard has another sequence than the settings need."""
         try:
             stated = json.loads(raw.files["meta.json"])["shading"]
             mode, stored = stated["mode"], np.asarray(stated["directions"], np.float64)

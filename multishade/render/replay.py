@@ -11,10 +11,10 @@ from multishade.render.plan import Plan, PlannedGroup, read_plan
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer
+from multishade.shards.dataset import Dataset
 from multishade.shards.keys import SampleKey
 from multishade.shards.layout import shard_file
 from multishade.shards.sample import encode_sample
-from multishade.shards.tar import read_shard
 from multishade.storage.store import FolderPlace
 
 
@@ -35,9 +35,7 @@ def compare(folder: FolderPlace, key: str, threads: int) -> list[str]:
     """
     plan = read_plan(folder)
     shard, group = planned_view(plan, folder, key)
-    stored = next((files for name, files in read_shard(shard_file(folder, shard)) if name == key), None)
-    if stored is None:
-        raise ShardError(f"{shard_file(folder, shard)}: has no sample {key}")
+    stored = Dataset(shard_file(folder, shard).url).files(key)
     with GroupRenderer(plan.config, threads, Stopwatch()) as renderer:
         (sample,) = renderer.render(group)
     rendered = dict(encode_sample(sample, field_format(plan.config)))

@@ -19,10 +19,10 @@ from multishade.render.replay import planned_view
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer
+from multishade.shards.dataset import Dataset
 from multishade.shards.fields import decode_grey, decode_image
 from multishade.shards.layout import shard_file
 from multishade.shards.meta import SampleMeta
-from multishade.shards.tar import read_shard
 from multishade.storage.store import FolderPlace
 
 
@@ -62,7 +62,7 @@ def reference_config(config: Config, paths: int) -> Config:
 def _compare(plan: Plan, folder: FolderPlace, key: str, field: str, renderer: GroupRenderer) -> ImageQuality:
     shard, group = planned_view(plan, folder, key)
     (view,) = group.views
-    stored = next(files for name, files in read_shard(shard_file(folder, shard)) if name == key)
+    stored = Dataset(shard_file(folder, shard).url).files(key)
     info = SampleMeta.parse(key, json.loads(stored["meta.json"]))
     light = next((light for light in view.lights if light.field == field), None)
     if light is None or light_meta(light, group) != info.lights.get(field):

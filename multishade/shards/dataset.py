@@ -37,7 +37,7 @@ class UnknownKey(ShardError, KeyError):
 
 
 class Dataset(Mapping[str, Sample]):
-    """The samples of rendered shards, by key: a mapping that reads from disk or network what is asked for.
+    """The samples of rendered shards, by key: a mapping that reads only the requested files from disk or network.
 
     Iterating gives keys in the order of the shards; `items()` and `values()` read one sample at a time. A data set can
     be pickled and used by several threads and processes, since it keeps no file open. Shards that appear later are not
@@ -188,7 +188,7 @@ def _nearest(key: str, keys: Sequence[str]) -> str:
 
 
 class _Shard:
-    """One tar, and where its files lie: from the marker, else from the headers once that is needed."""
+    """One tar and the positions of its files: from the marker, else from the headers at first use."""
 
     def __init__(self, file: StoredFile, marker: Marker | None) -> None:
         self.file = file

@@ -144,7 +144,7 @@ def _half(values: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 def describe(format: FieldFormat, mode: str) -> dict[str, Any]:
-    """What `meta["encoding"]` says about files written in this format; mode is the shading's."""
+    """Content of `meta["encoding"]` for files in this format; mode is the shading's."""
     image: dict[str, Any]
     if format.image == "exr":
         image = _describe_light(format.image_compression, format)
@@ -161,7 +161,7 @@ def describe(format: FieldFormat, mode: str) -> dict[str, Any]:
 
 
 def describe_basis(format: FieldFormat) -> dict[str, Any]:
-    """What `meta["encoding"]["light_basis"]` says: always EXR, whatever the images are."""
+    """Content of `meta["encoding"]["light_basis"]`: EXR for any format of the images."""
     return _describe_light(format.basis_compression, format)
 
 
@@ -199,7 +199,7 @@ def decode_depth(key: str, data: bytes) -> NDArray[np.float32]:
 
 
 def decode_shading(key: str, fields: Mapping[str, bytes]) -> NDArray[np.float32] | None:
-    """A sample's files -> its sequence as in `encode_shading`, or None where it is not stored."""
+    """A sample's files -> its sequence as in `encode_shading`, or None if it is not stored."""
     lights = [name for name in fields if _LIGHT_FILE.fullmatch(name)]
     if lights:
         return np.stack([decode_image(key, name, fields[name]) for name in sorted(lights)])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Places (tars, folders, globs, braces, URLs) -> the shards there, and how many samples each holds.
 
-Local paths and http(s) need nothing more. Any other scheme (s3://, gs://, az://, ...) goes through fsspec, which names
-the package that it needs for it.
+Local paths and http(s) need no further package. Any other scheme (s3://, gs://, az://, ...) goes through fsspec; if its
+driver is missing, the error names it.
 """
 
 import glob
@@ -38,7 +38,7 @@ class Shard:
 
     @property
     def local(self) -> bool:
-        """Whether the tar can be read at random at no cost."""
+        """Whether the tar can be read at random without network requests."""
         return is_local(self.url)
 
 
@@ -83,7 +83,11 @@ def open_shards(places: Iterable[str | Path]) -> list[Shard]:
 
 
 def fingerprint(shards: Sequence[Shard]) -> str:
-    """What a run's data order depends on, 16 hex digits: names and sizes, not the folder, so that data may move."""
+    """Hash what the order of a run's data depends on: names and sizes, not the folder, so that data may move.
+
+    Returns:
+        16 hex digits.
+    """
     names = [(shard.url.rsplit("/", 1)[-1], shard.samples) for shard in shards]
     return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
 

@@ -20,9 +20,11 @@ _SHOWN_DIFFERENCES = 8
 class DatasetRecord:
     """What a folder of shards was made from. Two records of one fingerprint describe the same data.
 
-    config: the settings that decide the data, as plain JSON values (how it is run stays out).
-    manifests: name -> sha256 of each manifest file. plan: sizes (shards, groups, samples, images ...), for
-    reading.
+    Attributes:
+        config: The settings that decide the data, as plain JSON values, without those of how it is run.
+        manifests: Name -> sha256 of each manifest's rows.
+        plan: Sizes (shards, samples, images) and the places of the manifests, for reading.
+        schema: Version of meta.json.
     """
 
     config: Mapping[str, Any]
@@ -36,7 +38,7 @@ class DatasetRecord:
         return hashlib.sha256(_canonical(self._decisive()).encode()).hexdigest()
 
     def differences(self, other: "DatasetRecord") -> list[str]:
-        """What makes the fingerprints differ, as 'config.views.count: 6 -> 2' (self -> other)."""
+        """List what makes the fingerprints differ, as 'config.views.count: 6 -> 2' (self -> other)."""
         return _differences(
             "", json.loads(_canonical(self._decisive())), json.loads(_canonical(other._decisive()))
         )

@@ -48,7 +48,7 @@ def write_tar(place: FilePlace, samples: Iterable[Entry]) -> ShardDigest:
     """Write a tar that appears under its name only when it is complete.
 
     Args:
-        place: The tar. Its folder must exist, where the storage has folders.
+        place: The tar, in a folder that exists (if the storage has folders).
         samples: Keys ascend (numbers in them compared as numbers) and hold no dot; every sample has the same files in
             the same order. Whatever the iterable raises passes through, and no file is left.
 

@@ -13,10 +13,18 @@ Wanted = Callable[[int, str], bool]
 
 
 def tar_samples(url: str, stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[int, str, dict[str, bytes]]]:
-    """(number, key, {file name after the key: bytes}) of each sample that has a wanted file, in the tar's order.
+    """Yield the samples of a tar that have a wanted file, in the tar's order.
 
-    Raises ShardError, naming `url`, where the tar is cut short or damaged; the sample that is then incomplete is not
-    handed out.
+    Args:
+        url: Name of the tar, for messages.
+        stream: Its bytes.
+        wanted: Decides which files are read into memory.
+
+    Yields:
+        Number of the sample in the tar, key, and {file name after the key: content}.
+
+    Raises:
+        ShardError: If the tar is cut short or damaged; the incomplete sample is not yielded.
     """
     require("webdataset", extra="train")
     from webdataset.tariterators import tar_file_iterator

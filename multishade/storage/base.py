@@ -36,7 +36,7 @@ class Store(ABC):
 
     @property
     def local(self) -> bool:
-        """Whether the files lie on this machine's file systems, where seeking is cheap."""
+        """Whether the files are on this machine's file systems, on which seeking is cheap."""
         return False
 
     def absolute(self) -> "Store":
@@ -98,7 +98,7 @@ class Store(ABC):
 
     @abstractmethod
     def remove_partials(self, name: str) -> list[str]:
-        """Remove what killed writers of `name` left, and return its names. Only for when nobody is writing it."""
+        """Remove what killed writers of `name` left, and return the names. Nobody may be writing `name` meanwhile."""
 
     def __str__(self) -> str:
         return self.url

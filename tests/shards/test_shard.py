@@ -361,5 +361,5 @@ def test_the_examples_of_the_documentation_run(
     names: dict[str, object] = {}
     for block in blocks:
         exec(block, names)
-    assert len(blocks) == 4 and np.shape(names["points"]) == (48, 48, 3)
+    assert len(blocks) == 5 and np.shape(names["points"]) == (48, 48, 3)
     assert f"{KEYS[0]} sphere (48, 48, 3) (9, 48, 48)" in capsys.readouterr().out
