@@ -51,8 +51,7 @@ MODULES = {
     "Errors": ("errors",),
 }
 # To be removed: names whose docstrings are not complete yet.
-PENDING = ("multishade.Loader", "multishade.data.loader.Loader", "multishade.compare", "multishade.evaluate")
-PENDING += ("multishade.train",)
+PENDING = ("multishade.Loader", "multishade.data.loader.Loader", "multishade.train")
 
 
 @dataclass(frozen=True)
