@@ -30,6 +30,7 @@ from multishade.render.plan import Plan, make_plan
 from multishade.render.progress import Event, Progress, SamplesRendered, ShardCommitted, ShardGivenUp, Started
 from multishade.render.run import render
 from multishade.render.worker import ShardReport
+from multishade.shards.dataset import Dataset
 from multishade.shards.layout import shard_file
 from multishade.shards.marker import commit_marker, read_marker
 from multishade.shards.tar import write_tar
@@ -95,6 +96,19 @@ def test_complete_shards_are_skipped_and_failures_are_reported_in_order(
     assert render(plan, tmp_path, [2]).complete
     render(plan, tmp_path, [1, 2], retry_failed=True)
     assert dummy.asked == [[0, 1, 2], [1]]
+
+
+def test_a_bucket_holds_what_a_folder_would(plan: Plan, dummy: DummyBackend, tmp_path: Path) -> None:
+    bucket = f"memory://{tmp_path.name}/demo"
+    for place in (tmp_path, bucket):
+        render(plan, place)
+        assert render(plan, place, [1, 2]).skipped == {1: 1, 2: 0}
+    names = open_store(tmp_path).list_names()
+    assert names == open_store(bucket).list_names() and len(names) == 6
+    for name in names:
+        assert open_store(bucket).read_bytes(name) == (tmp_path / name).read_bytes(), name
+    data = Dataset(bucket)
+    assert list(data) == ["s000001-g0000-v0", "s000002-g0000-v0"] and data.record == plan.record()
 
 
 def test_the_failures_of_a_shard_that_was_given_up_are_kept_beside_it(
