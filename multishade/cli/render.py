@@ -26,7 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "-o",
         "--output",
         metavar="DIR",
-        help="folder or URL (s3://...) for the shards (default data/NAME)",
+        help="folder for the shards, or a URL such as s3://... (default data/NAME)",
     )
     parser.add_argument(
         "--workers", type=_positive, metavar="N", help="shards at once (default: as many as fit)"
