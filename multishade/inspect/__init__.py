@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is a shard sound? Tar -> checks, a report, a contact sheet. Knows nothing of Blender and of Ray."""
+"""Shards -> checks of every sample, a report, and its text."""

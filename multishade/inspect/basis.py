@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A decoded sample's light basis -> what is wrong with it: its lights, dark frames, directions that are not theirs."""
+"""A decoded sample -> checks of its light basis: directions, dark images, images under other lights than stated."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multishade.imaging.color import luminance
-from multishade.inspect.findings import Outcome, numbers
+from multishade.inspect.results import CheckResult, numbers
 from multishade.photometry.shading import lambert
 from multishade.shards.sample import Sample
 
 UNIT_TOLERANCE = 1e-4
 BLACK = 1e-3  # of the brightest frame's mean
-BLACK_SHARE = 0.5  # of the frames; a thin plate turns its face away from some lights
-# Frames vary with their light as shading does, if less where the material is shiny; a mistake must fit better by this.
+BLACK_SHARE = 0.5  # of the images; a thin plate may face away from some lights
+# Images vary with their light as shading does, less so for shiny materials; assuming a mistake must fit better by this.
 MISTAKE_MARGIN = 0.1
 
 
-def check_basis(sample: Sample) -> Outcome:
-    """Each image is lit by its own light, from where meta says (where there is a light basis)."""
+def check_basis(sample: Sample) -> CheckResult:
+    """Each image of a light basis is lit by its own light from the stated direction."""
     images, info = sample.light_basis, sample.info
     if images is None or info.light_basis is None:
-        return ([], {}) if images is None else (["light basis: its lights are missing from meta"], {})
+        return CheckResult([] if images is None else ["light basis: its lights are missing from meta"], {})
     directions = np.asarray(info.light_basis.directions, np.float64)
     length = np.linalg.norm(directions, axis=1)
     messages = []
@@ -49,7 +49,7 @@ def check_basis(sample: Sample) -> Outcome:
         "light_basis_p99": float(np.percentile(light, 99)),
         "light_basis_median": float(np.median(light)),
     }
-    return messages, {"light_basis_fit": fit, **high}
+    return CheckResult(messages, {"light_basis_fit": fit, **high})
 
 
 def _fit(sample: Sample, light: NDArray[np.floating], directions: NDArray[np.float64]) -> float:

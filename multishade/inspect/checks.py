@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The checks of a sample, by name, in the order they are made."""
+"""A sample -> the results of all checks, by name, in order."""
 
 from collections.abc import Callable
 
 from multishade.inspect import basis, physics, structure
-from multishade.inspect.findings import Outcome
+from multishade.inspect.results import CheckResult
 from multishade.shards.sample import Sample
 
-CHECKS: dict[str, Callable[[Sample], Outcome]] = {
+CHECKS: dict[str, Callable[[Sample], CheckResult]] = {
     "meta": structure.check_meta,
     "sizes": structure.check_sizes,
     "finite": structure.check_finite,
@@ -24,16 +24,19 @@ CHECKS: dict[str, Callable[[Sample], Outcome]] = {
 
 
 def check_sample(sample: Sample) -> tuple[dict[str, list[str]], dict[str, float]]:
-    """Every check of CHECKS on one sample -> the messages by check (only those that failed), and all
-    measures.
+    """Make all checks on one sample; if its meta or the sizes of its arrays are wrong, the later checks are left out.
 
-    Where meta or the arrays' sizes are wrong, the later checks have nothing to stand on and are left out.
+    Args:
+        sample: A decoded sample.
+
+    Returns:
+        The messages of the checks that failed, by check, and the measures of all.
     """
     failed: dict[str, list[str]] = {}
     measures: dict[str, float] = {}
     for name, check in CHECKS.items():
-        messages, found = check(sample)
-        measures |= found
+        messages, measured = check(sample)
+        measures |= measured
         if messages:
             failed[name] = messages
             if name in ("meta", "sizes"):

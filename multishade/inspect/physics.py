@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A decoded sample -> what is wrong with its physics: lights, shading, least squares, depth, exposure.
+"""A decoded sample -> checks of its physics: lights, shading, least squares, depth, exposure.
 
-The bounds are wide enough for half floats, bump and the pixel filter, and narrow enough for a flipped axis,
-a wrong lens, or a lamp that was off.
+The bounds are wide enough for half floats, bump and the pixel filter, and narrow enough to detect a flipped axis, a
+wrong lens, or a light that was off.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.camera import view_directions
 from multishade.geometry.depth import depth_to_points, patch_means, points_to_normals
 from multishade.imaging.color import luminance
-from multishade.inspect.findings import Outcome, count, grown, normals, numbers
+from multishade.inspect.results import CheckResult, count, grown, normals, numbers
 from multishade.photometry.shading import lambert
 from multishade.shards.meta import CameraMeta, MixedMeta, ParallelMeta, PointMeta, Vector
 from multishade.shards.recovery import recovered_error
@@ -28,17 +28,17 @@ CAST_BRIGHTER_SHARE, CAST_DIFFERENT_SHARE = 0.001, 0.02
 SOLVED_DEGREES = {"lambert": 0.1, "cast": 1.0}  # mean error of least squares on the shading
 BOUNDING_RADIUS = 0.505  # objects are scaled to 0.5
 DEPTH_SUSPECT_DEGREES = 2.0  # median angle to the depth's slope at which mistakes are tried
-DEPTH_MISTAKE_RATIO = 0.6  # of that angle, to which a mistake must bring it down to be named
-DEPTH_DEGREES = 40.0  # whatever the bump
-DEPTH_PIXELS = 100  # fewer smooth pixels than this settle nothing
+DEPTH_MISTAKE_RATIO = 0.6  # of that angle, to which assuming a mistake must reduce it
+DEPTH_DEGREES = 40.0  # whatever the strength of the bump
+DEPTH_PIXELS = 100  # fewer smooth pixels determine nothing
 BLACK_LUMINANCE = 0.02  # an image whose 99th percentile stays below is black
-UNLIT_EXPOSURE = 16.0  # what is dark even at so high a factor is an object that no light reaches
+UNLIT_EXPOSURE = 16.0  # an object that is dark even at this factor is reached by no light
 BLOWN_SHARE = 0.25  # of the object's pixels at or above display white
 BACKGROUND_LUMINANCE = 0.01  # mean off the object; DWAB's ringing stays below 1e-4
 
 
-def check_lights(sample: Sample) -> Outcome:
-    """Each image has its light, of the kind that its name says; directions are unit and in front of the object."""
+def check_lights(sample: Sample) -> CheckResult:
+    """Each image has one light, of the kind in its name; directions are unit vectors in front of the object."""
     info = sample.info
     lights = info.lights
     messages = [f"lights: {name} has no entry" for name in sample.images if name not in lights]
@@ -59,20 +59,20 @@ def check_lights(sample: Sample) -> Outcome:
         messages.append("shading: its lights lie in one plane, so they do not determine a normal")
     exposed = [*sample.images, *(["shading"] if info.shading.mode == "photometric" else [])]
     messages += [f"exposure: {name} has none" for name in exposed if name not in info.exposure]
-    return messages, {}
+    return CheckResult(messages, {})
 
 
-def check_shading(sample: Sample) -> Outcome:
-    """lambert: max(0, n . l). cast: the same or, in shadow, 0. photometric: not negative, and lit somewhere."""
+def check_shading(sample: Sample) -> CheckResult:
+    """lambert: max(0, n . l). cast: the same, or 0 in shadow. photometric: not negative, and no frame is black."""
     shading, mask = sample.info.shading, sample.mask
     mode = shading.mode
     if sample.shading is None:
-        return [], {}
+        return CheckResult([], {})
     if sample.shading.min() < -1e-6:
-        return [f"shading: {count(sample.shading < -1e-6)} values are negative"], {}
+        return CheckResult([f"shading: {count(sample.shading < -1e-6)} values are negative"], {})
     if mode == "photometric":
         dark = [k for k, frame in enumerate(sample.shading) if not frame[mask].any()]
-        return ([f"shading: frame {numbers(dark)} is black"] if dark else []), {}
+        return CheckResult([f"shading: frame {numbers(dark)} is black"] if dark else [], {})
     expected = lambert(_unit_length(sample.normal), shading.directions)[:, mask]
     stored = sample.shading[:, mask]
     difference = np.abs(stored - expected)
@@ -80,10 +80,9 @@ def check_shading(sample: Sample) -> Outcome:
         measures = {"shading_error": float(difference.max(initial=0))}
         frames = np.flatnonzero(difference.max(axis=1, initial=0) > LAMBERT_TOLERANCE)
         if not len(frames):
-            return [], measures
-        return [
-            f"shading: frame {numbers(frames)} is not max(0, n . l) (off by up to {difference.max():.3g})"
-        ], measures
+            return CheckResult([], measures)
+        wrong = f"shading: frame {numbers(frames)} is not max(0, n . l) (off by up to {difference.max():.3g})"
+        return CheckResult([wrong], measures)
     messages = []
     brighter = float(np.mean(stored > expected + CAST_TOLERANCE))
     lit = stored > CAST_TOLERANCE
@@ -92,34 +91,31 @@ def check_shading(sample: Sample) -> Outcome:
         messages.append(f"shading: {brighter:.1%} of it is brighter than max(0, n . l)")
     if different > CAST_DIFFERENT_SHARE:
         messages.append(f"shading: {different:.1%} of what is lit is not max(0, n . l)")
-    return messages, {"shadowed_share": float(np.mean(~lit & (expected > CAST_TOLERANCE)))}
+    return CheckResult(messages, {"shadowed_share": float(np.mean(~lit & (expected > CAST_TOLERANCE)))})
 
 
-def check_least_squares(sample: Sample) -> Outcome:
-    """Least squares on the shading gives back the normal (a bound for lambert and cast; measured for photometric)."""
+def check_least_squares(sample: Sample) -> CheckResult:
+    """Least squares on the shading recovers the normal (a bound for lambert and cast; measured for photometric)."""
     mode = sample.info.shading.mode
     try:
         error, determined = recovered_error(sample)
     except SolveError as problem:
-        return [str(problem)], {}
+        return CheckResult([str(problem)], {})
     errors = error[determined]
     if not errors.size:
-        return ["least squares: no pixel is lit by three lights"], {}
+        return CheckResult(["least squares: no pixel is lit by three lights"], {})
     mean = float(errors.mean())
     measures = {
         "least_squares_degrees": mean,
         "determined_share": errors.size / max(1, int(sample.mask.sum())),
     }
     bound = SOLVED_DEGREES.get(mode, 180.0)
-    return (
-        [f"least squares: {mean:.2f} degrees off the normal on average (bound {bound:g})"]
-        if mean > bound
-        else []
-    ), measures
+    message = f"least squares: {mean:.2f} degrees off the normal on average (bound {bound:g})"
+    return CheckResult([message] if mean > bound else [], measures)
 
 
-def check_depth(sample: Sample) -> Outcome:
-    """The depth's slope is the normal but for bump, and its points lie in the object's bounding sphere."""
+def check_depth(sample: Sample) -> CheckResult:
+    """The slope of the depth agrees with the normal except for bump, and its points lie in the bounding sphere."""
     camera, mask = sample.info.camera, sample.mask & np.isfinite(sample.depth)
     points = depth_to_points(sample.depth, camera.K, camera.type)
     messages: list[str] = []
@@ -133,8 +129,8 @@ def check_depth(sample: Sample) -> Outcome:
     if radius > BOUNDING_RADIUS:
         messages.append(f"depth: points lie up to {radius:.3f} from the object's centre, not 0.5")
     name, normal = normals(sample)[-1]
-    error, found = _depth_error(points, normal, mask)
-    measures |= found
+    error, measured = _depth_error(points, normal, mask)
+    measures |= measured
     if error > DEPTH_SUSPECT_DEGREES:
         better = {
             reason: _depth_error(other_points, other_normal, mask)[0]
@@ -146,24 +142,23 @@ def check_depth(sample: Sample) -> Outcome:
             messages.append(f"{off}, but {better[reason]:.1f} {reason}")
         elif error > DEPTH_DEGREES:
             messages.append(off)
-    return messages, measures
+    return CheckResult(messages, measures)
 
 
 def _depth_error(
     points: NDArray[np.float64], normal: NDArray[np.floating], mask: NDArray[np.bool_]
 ) -> tuple[float, dict[str, float]]:
-    """Median angle between the slope of `points` and the normals, as means over patches; NaN if too little
-    is smooth.
+    """Median angle between the slope of `points` and the normals, and the outward tilt; NaN if little is smooth.
 
-    Patches: bump turns normals by tens of degrees, but this way and that; a mistake turns them all one way.
-    The outward tilt that it measures besides is the sign of a wrong lens.
+    Both are averaged over patches: bump turns normals by tens of degrees in all directions, a mistake turns all in one.
+    The outward tilt indicates a wrong lens.
     """
-    slope, trusted = points_to_normals(points, mask)
-    trusted &= (normal != 0).any(axis=-1)
-    if trusted.sum() < DEPTH_PIXELS:
+    slope, reliable = points_to_normals(points, mask)
+    reliable &= (normal != 0).any(axis=-1)
+    if reliable.sum() < DEPTH_PIXELS:
         return np.nan, {}
-    means, stored = patch_means(slope, trusted)[trusted], patch_means(normal, trusted)[trusted]
-    outward = points[trusted][:, :2]
+    means, stored = patch_means(slope, reliable)[reliable], patch_means(normal, reliable)[reliable]
+    outward = points[reliable][:, :2]
     outward = outward / np.maximum(np.linalg.norm(outward, axis=-1, keepdims=True), 1e-9)
     tilt = np.arcsin(np.clip(np.einsum("ij,ij->i", means[:, :2] - stored[:, :2], outward), -1, 1))
     error = float(np.median(angular_error_degrees(means, stored)))
@@ -173,7 +168,7 @@ def _depth_error(
 def _mistakes(
     sample: Sample, points: NDArray[np.float64], normal: NDArray[np.floating]
 ) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.floating]]]:
-    """The mistakes that are made with depth and normals, each with what the points and normals would then really be."""
+    """Common mistakes with depth and normals, each with the points and normals that it would imply."""
     yield "with the normal's x flipped", points, normal * np.array([-1, 1, 1])
     yield "with the normal's y flipped", points, normal * np.array([1, -1, 1])
     yield "with the normal's x and y flipped", points, normal * np.array([-1, -1, 1])
@@ -189,8 +184,8 @@ def _mistakes(
         )
 
 
-def check_exposure(sample: Sample) -> Outcome:
-    """No image is black or blown out, and none has anything behind the object."""
+def check_exposure(sample: Sample) -> CheckResult:
+    """No image is black or blown out, and the background is 0."""
     messages: list[str] = []
     measures: dict[str, float] = {}
     exposure = sample.info.exposure
@@ -211,7 +206,7 @@ def check_exposure(sample: Sample) -> Outcome:
             messages.append(f"{name}: is blown out ({white:.0%} of the object at or above white)")
         if behind.any() and (mean := float(luminance(image[behind]).mean())) > BACKGROUND_LUMINANCE:
             messages.append(f"{name}: the background is {mean:.3g}, not 0")
-    return messages, measures
+    return CheckResult(messages, measures)
 
 
 def _unit_length(normal: NDArray[np.float32]) -> NDArray[np.float32]:

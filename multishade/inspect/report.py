@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tars -> what they hold and what is wrong with them: `ShardReport` for each, `summarise` for all."""
+"""Tars -> their contents and findings: `ShardReport` for each, `summarise` for all."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -18,17 +18,16 @@ from multishade.shards.sample import Sample, decode_sample
 from multishade.shards.tar import hash_file, read_shard
 from multishade.storage.store import FilePlace, StoredFile, open_file
 
-# What is checked of a tar as a whole; CHECKS is what is checked of each sample.
+# The checks of a tar as a whole; CHECKS are those of each sample.
 SHARD_CHECKS = ("readable", "files", "hashes")
 
-# Half of all samples would need extreme bump to reach these; measured on built-in objects: 1.0 and 0.2
-# degrees.
+# Only extreme bump on half of all samples would reach these; built-in objects have 1.0 and 0.2 degrees.
 SYSTEMATIC_SAMPLES, SYSTEMATIC_DEGREES, SYSTEMATIC_TILT_DEGREES = 6, 10.0, 1.5
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One reason why a shard is not sound. key: the sample, or "" where it is about the tar."""
+    """One reason why a shard is not sound. key: the sample; "" if the whole tar is concerned."""
 
     check: str
     shard: str
@@ -37,8 +36,8 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class SampleFacts:
-    """What one sample is of, and what was measured on it."""
+class SampleSummary:
+    """The content of one sample, and what was measured on it."""
 
     key: str
     object: str
@@ -57,7 +56,7 @@ class SampleFacts:
 
 @dataclass
 class ShardReport:
-    """What one tar holds, what its marker says, and what is wrong with it."""
+    """The content of one tar, whether it has a marker, and the findings."""
 
     path: str
     bytes: int = 0
@@ -65,19 +64,24 @@ class ShardReport:
     has_marker: bool = False
     failures: int = 0
     file_bytes: dict[str, int] = field(default_factory=dict)  # file after the key -> bytes over all samples
-    samples: list[SampleFacts] = field(default_factory=list)
+    samples: list[SampleSummary] = field(default_factory=list)
     keys: int = 0
     findings: list[Finding] = field(default_factory=list)
 
-    def find(self, check: str, key: str, message: str) -> None:
+    def add_finding(self, check: str, key: str, message: str) -> None:
+        """Add a finding of a check. key: the sample; "" if the whole tar is concerned."""
         self.findings.append(Finding(check, Path(self.path).name, key, message))
 
 
 def inspect_shard(shard: FilePlace, seen: Callable[[str], object] = lambda key: None) -> ShardReport:
-    """Read every sample of a tar, check it, and compare the tar with its marker. `seen` is called with each
-    key.
+    """Check every sample of a tar, and compare the tar with its marker.
 
-    Whatever is wrong becomes a finding; nothing is raised for a damaged tar.
+    Args:
+        shard: The tar.
+        seen: Called with the key of each sample.
+
+    Returns:
+        The report. A damaged tar gives findings, not exceptions.
     """
     file = open_file(shard)
     report = ShardReport(file.url)
@@ -88,14 +92,21 @@ def inspect_shard(shard: FilePlace, seen: Callable[[str], object] = lambda key: 
             _inspect_sample(report, key, files)
             seen(key)
     except (MultiShadeError, OSError) as error:
-        report.find("readable", "", str(error).removeprefix(f"{file}: "))
+        report.add_finding("readable", "", str(error).removeprefix(f"{file}: "))
     _compare_with_marker(report, file)
     return report
 
 
 def summarise(reports: Sequence[ShardReport]) -> dict[str, Any]:
-    """What all tars together hold, as plain JSON values; "findings" is empty and "sound" true if nothing is wrong."""
-    samples = [facts for report in reports for facts in report.samples]
+    """Summarise the reports of all tars of a data set.
+
+    Args:
+        reports: One for each tar.
+
+    Returns:
+        Plain JSON values: counts, contents, ranges of measures, and "findings"; "sound" is true if there are none.
+    """
+    samples = [sample for report in reports for sample in report.samples]
     findings = [finding for report in reports for finding in report.findings] + _across(reports)
     count = sum(report.keys for report in reports)
     file_bytes: Counter[str] = Counter()
@@ -115,18 +126,18 @@ def summarise(reports: Sequence[ShardReport]) -> dict[str, Any]:
             for report in reports
         ],
         "samples": count,
-        "groups": len({group_key_of(facts.key) for facts in samples}),
+        "groups": len({group_key_of(sample.key) for sample in samples}),
         "bytes": sum(report.bytes for report in reports),
         "files": {name: total / max(1, count) for name, total in file_bytes.items()},
-        "objects": len({facts.object for facts in samples}),
-        "families": _tally(facts.family for facts in samples),
-        "materials": _tally(facts.kind for facts in samples),
-        "cameras": _tally(f"{facts.camera} {facts.size}" for facts in samples),
-        "lights": _tally(light for facts in samples for light in facts.lights),
-        "environments": _tally(name for facts in samples for name in facts.environments),
-        "shading": _tally(f"{facts.mode}, {facts.frames} lights" for facts in samples),
-        "renderers": _tally(facts.renderer for facts in samples),
-        "measures": _ranges([facts.measures for facts in samples]),
+        "objects": len({sample.object for sample in samples}),
+        "families": _tally(sample.family for sample in samples),
+        "materials": _tally(sample.kind for sample in samples),
+        "cameras": _tally(f"{sample.camera} {sample.size}" for sample in samples),
+        "lights": _tally(light for sample in samples for light in sample.lights),
+        "environments": _tally(name for sample in samples for name in sample.environments),
+        "shading": _tally(f"{sample.mode}, {sample.frames} lights" for sample in samples),
+        "renderers": _tally(sample.renderer for sample in samples),
+        "measures": _ranges([sample.measures for sample in samples]),
         "checks": {
             name: len({(finding.shard, finding.key) for finding in findings if finding.check == name})
             for name in (*SHARD_CHECKS, *CHECKS)
@@ -140,26 +151,26 @@ def _inspect_sample(report: ShardReport, key: str, files: dict[str, bytes]) -> N
     if not report.file_bytes:
         report.file_bytes = dict.fromkeys(files, 0)
     if list(files) != list(report.file_bytes):
-        report.find("files", key, _file_difference(list(files), list(report.file_bytes)))
+        report.add_finding("files", key, _file_difference(list(files), list(report.file_bytes)))
     for name, data in files.items():
         report.file_bytes[name] = report.file_bytes.get(name, 0) + len(data)
     try:
         sample = decode_sample(key, files)
     except MultiShadeError as error:
-        report.find("readable", key, str(error))
+        report.add_finding("readable", key, str(error))
         return
     failed, measures = check_sample(sample)
     for check, messages in failed.items():
         for message in messages:
-            report.find(check, key, message)
+            report.add_finding(check, key, message)
     if "meta" not in failed:
-        report.samples.append(_facts(sample, measures))
+        report.samples.append(_summary(sample, measures))
 
 
-def _facts(sample: Sample, measures: dict[str, float]) -> SampleFacts:
+def _summary(sample: Sample, measures: dict[str, float]) -> SampleSummary:
     info = sample.info
     lights, renderer = tuple(info.lights.values()), info.renderer
-    return SampleFacts(
+    return SampleSummary(
         key=sample.key,
         object=info.object.id,
         family=info.object.family or info.object.source,
@@ -182,7 +193,7 @@ def _compare_with_marker(report: ShardReport, shard: StoredFile) -> None:
     try:
         marker = read_marker(shard)
     except MultiShadeError as error:
-        report.find("hashes", "", str(error))
+        report.add_finding("hashes", "", str(error))
         return
     if marker is None:
         return
@@ -194,7 +205,7 @@ def _compare_with_marker(report: ShardReport, shard: StoredFile) -> None:
         ("files", tuple(report.file_bytes), marker.fields),
     ):
         if there != stated:
-            report.find(
+            report.add_finding(
                 "hashes", "", f"{name}: the marker says {_short(stated)}, the tar has {_short(there)}"
             )
 
@@ -208,16 +219,16 @@ def _across(reports: Sequence[ShardReport]) -> list[Finding]:
         name = Path(report.path).name
         if report.file_bytes and list(report.file_bytes) != files:
             findings.append(Finding("files", name, "", _file_difference(list(report.file_bytes), files)))
-        for facts in report.samples:
-            if owner.setdefault(facts.key, report.path) != report.path:
+        for sample in report.samples:
+            if owner.setdefault(sample.key, report.path) != report.path:
                 findings.append(
-                    Finding("files", name, facts.key, f"the key is in {Path(owner[facts.key]).name} too")
+                    Finding("files", name, sample.key, f"the key is in {Path(owner[sample.key]).name} too")
                 )
-    return findings + _systematic([facts.measures for report in reports for facts in report.samples])
+    return findings + _systematic([sample.measures for report in reports for sample in report.samples])
 
 
 def _systematic(measures: list[dict[str, float]]) -> list[Finding]:
-    """What bump hides in one sample and many show: a lens or a depth that is not what meta says."""
+    """Findings that bump hides in single samples: a lens or a depth that contradicts meta."""
     found = [entry for entry in measures if "depth_degrees" in entry]
     if len(found) < SYSTEMATIC_SAMPLES:
         return []
@@ -237,9 +248,9 @@ def _systematic(measures: list[dict[str, float]]) -> list[Finding]:
     return findings
 
 
-def _file_difference(there: list[str], expected: list[str]) -> str:
-    missing = [name for name in expected if name not in there]
-    added = [name for name in there if name not in expected]
+def _file_difference(present: list[str], expected: list[str]) -> str:
+    missing = [name for name in expected if name not in present]
+    added = [name for name in present if name not in expected]
     parts = [f"lacks {', '.join(missing)}"] if missing else []
     parts += [f"has {', '.join(added)} besides"] if added else []
     return " and ".join(parts) or "has the same files in another order"

@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A decoded sample -> what is wrong with its form: meta, sizes, values, mask, coverage, lengths."""
+"""A decoded sample -> checks of its structure: meta, sizes, finite values, mask, coverage, unit lengths."""
 
 import numpy as np
 
 from multishade.geometry.camera import view_directions
-from multishade.inspect.findings import Outcome, count, disagreement, grown, normals
+from multishade.inspect.results import CheckResult, count, disagreement, grown, normals
 from multishade.shards.meta import meta_problems
 from multishade.shards.sample import Sample
 
-UNIT_TOLERANCE = 2e-3  # length of a stored normal; half floats stray by up to 7e-4
+UNIT_TOLERANCE = 2e-3  # length of a stored normal; half floats deviate by up to 7e-4
 ALPHA_SHARE = 0.005  # of the mask's pixels that may disagree with the coverage
-TURNED_AWAY_SHARE = 0.25  # strong bump turns some normals toward the rim away from the camera
+TURNED_AWAY_SHARE = 0.25  # strong bump turns some normals near the rim away from the camera
 
 
-def check_meta(sample: Sample) -> Outcome:
-    """Every fixed name is there with the right kind of value; the key is the tar's; nothing names a path."""
+def check_meta(sample: Sample) -> CheckResult:
+    """Meta has all names with the right kind of value, the key is the tar's, and no value is a path."""
     messages = meta_problems(sample.meta)
     if not messages and (key := sample.info.key) != sample.key:
         messages = [f"key: '{key}' is not the tar's"]
-    return messages, {}
+    return CheckResult(messages, {})
 
 
-def check_sizes(sample: Sample) -> Outcome:
-    """Every array has the camera's size, the sequence has one frame for each light."""
+def check_sizes(sample: Sample) -> CheckResult:
+    """Every array has the size of the camera, and the sequence one frame for each light."""
     info = sample.info
     size = (info.camera.height, info.camera.width)
     expected: dict[str, tuple[int, ...]] = {name: (*size, 3) for name in sample.images}
@@ -36,17 +36,18 @@ def check_sizes(sample: Sample) -> Outcome:
     if sample.shading is not None:
         expected["shading"] = (count, *size, 3) if mode == "photometric" else (count, *size)
     elif mode != "lambert":
-        return [f"shading of mode {mode} is not stored, and cannot be derived from the normal"], {}
+        reason = f"shading of mode {mode} is not stored, and cannot be derived from the normal"
+        return CheckResult([reason], {})
     shapes = {name: sample.images[name].shape for name in sample.images}
     shapes |= {name: getattr(sample, name).shape for name in expected if name not in shapes}
     wrong = [
         f"{name} is {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes[name] != shape
     ]
-    return wrong, {}
+    return CheckResult(wrong, {})
 
 
-def check_finite(sample: Sample) -> Outcome:
-    """No NaN anywhere, and infinity only in the depth."""
+def check_finite(sample: Sample) -> CheckResult:
+    """No value is NaN, and only depths are infinite."""
     arrays = {**sample.images, "alpha": sample.alpha, "normal": sample.normal}
     for name in ("normal_geometry", "shading", "light_basis"):
         if getattr(sample, name) is not None:
@@ -58,10 +59,10 @@ def check_finite(sample: Sample) -> Outcome:
     ]
     if np.isnan(sample.depth).any():
         wrong.append(f"depth: {count(np.isnan(sample.depth))} values are not a number")
-    return wrong, {}
+    return CheckResult(wrong, {})
 
 
-def check_unit_normals(sample: Sample) -> Outcome:
+def check_unit_normals(sample: Sample) -> CheckResult:
     """Normals on the object have length 1 and face the camera."""
     messages: list[str] = []
     measures: dict[str, float] = {}
@@ -79,20 +80,19 @@ def check_unit_normals(sample: Sample) -> Outcome:
             messages.append(f"{name}: {away:.0%} face away from the camera")
         measures[f"{name}_length_error"] = float(stray.max()) if stray.size else 0.0
         measures[f"{name}_turned_away"] = away
-    return messages, measures
+    return CheckResult(messages, measures)
 
 
-def check_mask(sample: Sample) -> Outcome:
-    """The mask holds an object inside the frame; normal, depth and shading are there exactly where it is."""
+def check_mask(sample: Sample) -> CheckResult:
+    """The mask has an object inside the frame; normal, depth and shading are present exactly on it."""
     mask, off = sample.mask, ~sample.mask
     if not mask.any():
-        return ["mask: is empty"], {"object_share": 0.0}
+        return CheckResult(["mask: is empty"], {"object_share": 0.0})
     messages = []
     if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any():
         messages.append("mask: the object touches the image's border")
     for name, normal in normals(sample):
-        there = (normal != 0).any(axis=-1)
-        messages += disagreement(name, there, mask)
+        messages += disagreement(name, (normal != 0).any(axis=-1), mask)
     messages += disagreement("depth", np.isfinite(sample.depth), mask)
     if np.any(sample.depth[mask] <= 0):
         messages.append(f"depth: {count(sample.depth[mask] <= 0)} are not in front of the camera")
@@ -101,12 +101,12 @@ def check_mask(sample: Sample) -> Outcome:
         messages.append(
             f"shading: is not 0 at {count((sample.shading != 0).any(axis=0) & off)} pixels off the mask"
         )
-    return messages, {"object_share": float(mask.mean())}
+    return CheckResult(messages, {"object_share": float(mask.mean())})
 
 
-def check_alpha(sample: Sample) -> Outcome:
-    """Coverage is full inside the mask and none outside, but for the rim."""
-    # Parts thinner than a pixel cover some of it and yet miss its centre; they cannot cover most of it.
+def check_alpha(sample: Sample) -> CheckResult:
+    """Coverage is full inside the mask and none outside, except at the rim."""
+    # Parts thinner than a pixel may cover some of it and miss its centre, but cannot cover most of it.
     outside = (sample.alpha > 0.75) & ~grown(sample.mask)
     inside = (sample.alpha < 0.5) & ~grown(~sample.mask)
     allowed = max(8.0, ALPHA_SHARE * sample.mask.sum())
@@ -115,4 +115,4 @@ def check_alpha(sample: Sample) -> Outcome:
         messages.append(f"alpha: covers {count(outside)} pixels beyond the mask's rim")
     if inside.sum() > allowed:
         messages.append(f"alpha: leaves {count(inside)} pixels inside the mask uncovered")
-    return messages, {}
+    return CheckResult(messages, {})

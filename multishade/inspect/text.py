@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A summary (`report.summarise`) -> the page that `multishade-inspect` prints."""
+"""A summary (`report.summarise`) -> the text that `multishade inspect` prints."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from multishade.inspect.report import SHARD_CHECKS
 SHOWN_FINDINGS = 12  # per check; --json has all of them
 SHOWN_NAMES = 6
 _SHARD_CHECK_TEXTS = {
-    "readable": "Every file of every sample opens.",
-    "files": "Every sample has the same files in the same order; no key comes twice.",
+    "readable": "Every file of every sample can be decoded.",
+    "files": "Every sample has the same files in the same order; no key occurs twice.",
     "hashes": "Length, samples and sha256 are those of the marker.",
 }
 
 
 def render_text(summary: dict[str, Any]) -> str:
-    """Counts, contents, ranges, checks with their reasons, and the verdict; plain text, no colour."""
+    """Format a summary: counts, contents, ranges, checks with their findings, and whether all is sound."""
     parts = [_heading(summary), _contents(summary), _files(summary), _figures(summary), _checks(summary)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -32,7 +32,9 @@ def _heading(summary: dict[str, Any]) -> list[str]:
         lines.append(f"no marker beside {_list(unmarked)}: hashes were not compared")
     failed = sum(shard["failed_groups"] for shard in summary["shards"])
     if failed:
-        lines.append(f"{_number(failed, 'group')} could not be rendered and is left out; the markers say why")
+        lines.append(
+            f"{_number(failed, 'group')} could not be rendered and is left out; the markers state the reasons"
+        )
     return lines
 
 
