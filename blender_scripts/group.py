@@ -12,7 +12,7 @@ from blender_scripts import clay, objects, render, uv
 from blender_scripts.lights import LightRig
 from blender_scripts.materials import build_material
 from blender_scripts.plain import build_plain
-from multishade.protocol.messages import Loaded, Shot
+from multishade.protocol.messages import Loaded, Shot, Subpixels
 from multishade.protocol.scene import Group, Light, RenderSettings, Sequence, View
 
 
@@ -44,21 +44,21 @@ class LoadedGroup:
             findings=loaded.findings,
         )
 
-    def geometry(self, view: View, path: Path) -> float:
+    def geometry(self, view: View, path: Path, subpixels: Subpixels | None = None) -> float:
         """Render normal, depth and geometry normal of one view to `path`; returns seconds in Cycles."""
         self._set_clay_enabled(True)
         self._rig.darken()
         render.place_camera(self._scene, view.camera)
-        return render.pixel_centres(self._scene, path)
+        return render.pixel_centres(self._scene, path, subpixels)
 
-    def cast(self, view: View, number: int, path: Path) -> float:
+    def cast(self, view: View, number: int, path: Path, subpixels: Subpixels | None = None) -> float:
         """Render white clay under light `number` of the sequence, with cast shadows: visibility * max(0, n.l)."""
         self._set_clay_enabled(True)
         matrix = render.place_camera(self._scene, view.camera)
         # Irradiance pi makes a white diffuse surface's radiance the cosine itself.
         direction = view.sequence.directions[number]
         self._rig.light(Light("shading", "parallel", direction=direction, strength=math.pi), matrix)
-        return render.pixel_centres(self._scene, path)
+        return render.pixel_centres(self._scene, path, subpixels)
 
     def image(self, view: View, number: int, shot: Shot) -> float:
         """Render the input image under light `number` of the view."""

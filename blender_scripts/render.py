@@ -12,7 +12,7 @@ import bpy
 from mathutils import Matrix
 
 from blender_scripts.clay import GEOMETRY_NORMAL
-from multishade.protocol.messages import Shot
+from multishade.protocol.messages import Shot, Subpixels
 from multishade.protocol.scene import Camera, RenderSettings
 
 PIXEL_CENTRE = 0.01  # width in pixels of the box filter when a sample is to fall on the pixel's centre
@@ -88,18 +88,26 @@ def place_camera(scene: bpy.types.Scene, camera: Camera) -> Matrix:
     return matrix
 
 
-def pixel_centres(scene: bpy.types.Scene, path: Path) -> float:
-    """Render one sample at each pixel's centre, direct light only: buffers, lit clay. Returns seconds in Cycles."""
-    cycles = scene.cycles
+def pixel_centres(scene: bpy.types.Scene, path: Path, subpixels: Subpixels | None = None) -> float:
+    """Render one sample at each pixel's centre, direct light only: buffers, lit clay. Returns seconds in Cycles.
+
+    With `subpixels`, one sample at the centre of each cell of a grid inside the pixels of a box: those are the centres
+    of the pixels of an image that has as many more of them.
+    """
+    cycles, render = scene.cycles, scene.render
     cycles.samples, cycles.seed, cycles.use_denoising = 1, 0, False
     cycles.use_adaptive_sampling = False
     cycles.pixel_filter_type, cycles.filter_width = "BOX", PIXEL_CENTRE
     bounces, cycles.max_bounces = cycles.max_bounces, 0
-    scene.render.use_border = False
+    _crop(render, subpixels.box if subpixels is not None else None)
+    resolution = render.resolution_x, render.resolution_y
+    if subpixels is not None:
+        render.resolution_x, render.resolution_y = (pixels * subpixels.grid for pixels in resolution)
     try:
         return _render(scene, path)
     finally:
         cycles.max_bounces = bounces
+        render.resolution_x, render.resolution_y = resolution
 
 
 def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: str) -> float:
@@ -119,16 +127,21 @@ def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: st
         cycles.samples = PILOT_SAMPLES
         cycles.use_denoising = cycles.use_adaptive_sampling = False
         render.resolution_percentage = PILOT_PERCENT
-    render.use_border = render.use_crop_to_border = shot.box is not None
-    if shot.box is not None:
-        left, top, right, bottom = shot.box
-        width, height = render.resolution_x, render.resolution_y
-        render.border_min_x, render.border_max_x = left / width, right / width
-        render.border_min_y, render.border_max_y = 1 - bottom / height, 1 - top / height
+    _crop(render, shot.box)
     try:
         return _render(scene, Path(shot.path))
     finally:
         cycles.film_exposure, render.resolution_percentage = 1.0, 100
+
+
+def _crop(render: bpy.types.RenderSettings, box: tuple[int, int, int, int] | None) -> None:
+    """Render only the pixels of a box (left, top, right, bottom); None: all of them."""
+    render.use_border = render.use_crop_to_border = box is not None
+    if box is not None:
+        left, top, right, bottom = box
+        width, height = render.resolution_x, render.resolution_y
+        render.border_min_x, render.border_max_x = left / width, right / width
+        render.border_min_y, render.border_max_y = 1 - bottom / height, 1 - top / height
 
 
 def _render(scene: bpy.types.Scene, path: Path) -> float:

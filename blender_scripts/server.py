@@ -46,10 +46,10 @@ class Server:
                 return _handshake(device, cores)
             case messages.Load(group, settings):
                 return self._load(group, settings)
-            case messages.Geometry(view, path):
-                return messages.Rendered(self._loaded.geometry(self._view(view), Path(path)))
-            case messages.Cast(view, number, path):
-                return messages.Rendered(self._loaded.cast(self._view(view), number, Path(path)))
+            case messages.Geometry(view, path, subpixels):
+                return messages.Rendered(self._loaded.geometry(self._view(view), Path(path), subpixels))
+            case messages.Cast(view, number, path, subpixels):
+                return messages.Rendered(self._loaded.cast(self._view(view), number, Path(path), subpixels))
             case messages.Image(view, number, shot):
                 return messages.Rendered(self._loaded.image(self._view(view), number, shot))
             case messages.Photometric(view, number, shot):

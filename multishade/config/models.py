@@ -5,6 +5,7 @@ Angles are in degrees, lengths in scene units (the object's bounding sphere has 
 Unknown keys are refused. The defaults are the paper's where the paper says.
 """
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -241,6 +242,24 @@ class Render(Section):
         return self
 
 
+class Geometry(Section):
+    """How the ground truth is sampled."""
+
+    samples: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="of the normal, averaged over the pixel on the surface at its centre: 1 (off), 4, 9, 16, ...",
+    )
+
+    @field_validator("samples")
+    @classmethod
+    def _square(cls, value: int) -> int:
+        if math.isqrt(value) ** 2 != value:
+            raise ValueError(f"{value} is not a square: the samples form a grid (1, 4, 9, 16, 25, 36, 49, 64)")
+        return value
+
+
 class Formats(Section):
     image: Literal["exr", "png16", "png8"] = "exr"
     image_compression: Literal["dwab", "zip", "piz", "none"] = "dwab"
@@ -285,6 +304,7 @@ class Config(Section):
     light_basis: LightBasis | None = Field(None, description="true for the defaults, or a section")
     exposure: Exposure = Exposure()
     render: Render = Render()
+    geometry: Geometry = Geometry()
     formats: Formats = Formats()
     runtime: Runtime = Runtime()
 

@@ -89,20 +89,33 @@ class Load(Request[Loaded]):
 
 
 @dataclass(frozen=True)
+class Subpixels:
+    """A grid of samples inside each pixel of a box. grid: samples along a side; box: left, top, right, bottom."""
+
+    grid: int
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
 class Geometry(Request[Rendered]):
-    """Render normal, depth and geometry normal of a view at pixel centres. view: its key; path: of the EXR file."""
+    """Render normal, depth and geometry normal of a view at pixel centres. view: its key; path: of the EXR file.
+
+    With `subpixels` the image is `grid` times as wide and as high as their box.
+    """
 
     view: str
     path: str
+    subpixels: Subpixels | None = None
 
 
 @dataclass(frozen=True)
 class Cast(Request[Rendered]):
-    """Render white clay with cast shadows under light `number` of the view's sequence, at pixel centres."""
+    """Render white clay with cast shadows under light `number` of the view's sequence, sampled as in `Geometry`."""
 
     view: str
     number: int
     path: str
+    subpixels: Subpixels | None = None
 
 
 @dataclass(frozen=True)

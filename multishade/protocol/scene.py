@@ -110,6 +110,7 @@ class RenderSettings:
     adaptive_min_samples: int = 0
     importance_map: int = 256  # pixels across the map by which an environment is sampled
     max_texture: int | None = None
+    geometry_samples: int = 1  # of the normal over a pixel, a square; 1: its centre
 
 
 @dataclasses.dataclass(frozen=True)

@@ -171,13 +171,17 @@ def _meta(
         shading=_sequence_meta(view.sequence, group),
         exposure=exposures,
         conventions=CONVENTIONS,
-        renderer=_renderer_meta(view, config.render, renderer),
+        renderer=_renderer_meta(view, config, renderer),
         **optional,
     )
 
 
-def _renderer_meta(view: scene.View, settings: models.Render, renderer: RendererInfo) -> meta.RendererMeta:
-    paths, optional = settings.samples.model_dump(), {}
+def _renderer_meta(view: scene.View, config: models.Config, renderer: RendererInfo) -> meta.RendererMeta:
+    settings = config.render
+    paths: dict[str, int] = settings.samples.model_dump()
+    optional: dict[str, Any] = {}
+    if config.geometry.samples > 1:
+        optional["geometry_samples"] = config.geometry.samples
     if settings.adaptive.threshold > 0:
         optional["adaptive_threshold"] = settings.adaptive.threshold
     denoise = settings.denoise

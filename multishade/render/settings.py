@@ -38,4 +38,5 @@ def render_settings(config: Config, threads: int) -> RenderSettings:
         importance_map=render.importance_map,
         crop=render.crop,
         max_texture=config.materials.max_texture,
+        geometry_samples=config.geometry.samples,
     )

@@ -150,6 +150,9 @@ class RendererMeta(_Section):
         description="paths a pixel, by kind of light; the most, if `quality` or `adaptive_threshold` is set"
     )
     adaptive_threshold: float | None = Field(None, description="of Cycles' adaptive sampling")
+    geometry_samples: int = Field(
+        1, description="of the normal, averaged over a pixel's footprint; absent for 1, the pixel's centre"
+    )
     denoiser: DenoiserMeta | None = Field(
         description="`name`, `quality`, `prefilter`, `guides`; null for none"
     )

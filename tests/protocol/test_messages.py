@@ -51,6 +51,7 @@ REQUESTS = [
     messages.Handshake("optix"),
     messages.Load(GROUP, SETTINGS),
     messages.Geometry("v", "/a.exr"),
+    messages.Geometry("v", "/a.exr", messages.Subpixels(4, (1, 2, 3, 4))),
     messages.Cast("v", 3, "/a.exr"),
     messages.Image("v", 0, SHOT),
     messages.Photometric("v", 1, SHOT),
@@ -103,7 +104,7 @@ def changed(message: messages.Request, **fields: object) -> str:
         ('{"message": "geometry", "view": "v"}', "geometry: field 'path' is missing"),
         (
             changed(REQUESTS[3], box=[1]),
-            "geometry: unknown field 'box'; the fields of Geometry are view, path",
+            "geometry: unknown field 'box'; the fields of Geometry are view, path, subpixels",
         ),
         (changed(REQUESTS[3], view=3), "geometry.view: 3 is not of type str"),
         (changed(REQUESTS[4], number=1.5), "cast.number: 1.5 is not of type int"),

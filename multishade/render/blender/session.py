@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from multishade.errors import AssetError, RenderFailed
 from multishade.geometry.boxes import Box, bounding_box
+from multishade.geometry.camera import intrinsics
 from multishade.protocol import messages
-from multishade.protocol.messages import Rendered, Request, Shot
+from multishade.protocol.messages import Rendered, Request, Shot, Subpixels
 from multishade.protocol.scene import Group, RenderSettings, View
+from multishade.render.blender import footprint
 from multishade.render.blender.convergence import EstimatedQuality, Part, QualityTarget, render_to_psnr
 from multishade.render.blender.passes import camera_normals, hit_mask, read_passes
 from multishade.render.blender.process import BlenderProcess
@@ -101,13 +103,52 @@ class Session:
                 for number in range(len(view.sequence.directions))
             ]
             sequence = np.where(mask, np.stack(frames), np.float32(0))
-        return GeometryBuffers(
+        buffers = GeometryBuffers(
             mask=mask,
             normal=camera_normals(passes["Normal"], mask, view.camera),
             normal_geometry=camera_normals(passes["normal_geometry"], mask, view.camera),
             depth=np.where(mask, passes["Depth"], np.float32(np.inf)),
             sequence=sequence,
         )
+        return self._averaged(view, buffers) if self._settings.geometry_samples > 1 else buffers
+
+    def _averaged(self, view: View, buffers: GeometryBuffers) -> GeometryBuffers:
+        """Average the normals and the cast frames over each pixel's footprint; mask and depth stay as they are."""
+        grid = math.isqrt(self._settings.geometry_samples)
+        normal = buffers.normal.copy()
+        sequence = None if buffers.sequence is None else buffers.sequence.copy()
+        box = bounding_box(buffers.mask)
+        assert box is not None
+        path = str(self._path)
+        for band in footprint.bands(box, grid):
+            subpixels = Subpixels(grid, (band.left, band.top, band.right, band.bottom))
+            passes = self._render("geometry", messages.Geometry(view.key, path, subpixels))
+            hit = hit_mask(passes["Depth"])
+            if hit.shape != (grid * band.height, grid * band.width):
+                raise RenderFailed(
+                    f"{view.key}: requested {grid} samples a side in the box {tuple(band)} from Cycles, got "
+                    f"{hit.shape[1]} x {hit.shape[0]}"
+                )
+            rows = band.window
+            geometry_normal = camera_normals(passes["normal_geometry"], hit, view.camera)
+            centre = buffers.normal_geometry[rows]
+            counted = footprint.same_surface(
+                np.where(hit, passes["Depth"], np.float32(np.inf)),
+                geometry_normal,
+                buffers.depth[rows],
+                centre,
+                footprint.box_intrinsics(intrinsics(view.camera), band),
+                view.camera.type,
+            )
+            samples = camera_normals(passes["Normal"], hit, view.camera)
+            mean = footprint.mean_normals(samples, geometry_normal, buffers.normal[rows], centre, counted)
+            normal[rows] = np.where(buffers.mask[rows][..., None], mean, np.float32(0))
+            for number in range(0 if sequence is None else len(sequence)):
+                frame = self._render("sequence", messages.Cast(view.key, number, path, subpixels))["Combined"]
+                assert sequence is not None
+                mean = footprint.mean_values(frame[..., 0], sequence[number][rows], counted)
+                sequence[number][rows] = np.where(buffers.mask[rows], mean, np.float32(0))
+        return dataclasses.replace(buffers, normal=normal, sequence=sequence)
 
     def complete(self, view: View, buffers: GeometryBuffers) -> RenderedView:
         """Render a view's images, of which the box of the object is enough."""
