@@ -51,13 +51,13 @@ REQUESTS = [
     messages.Handshake("optix"),
     messages.Load(GROUP, SETTINGS),
     messages.Geometry("v", "/a.exr"),
-    messages.Geometry("v", "/a.exr", messages.Subpixels(4, (1, 2, 3, 4))),
     messages.Cast("v", 3, "/a.exr"),
     messages.Image("v", 0, SHOT),
     messages.Photometric("v", 1, SHOT),
     messages.Basis("v", 2, messages.Shot("/a.exr", None, 5)),
     messages.Combined("v", (SUN, SUN), SHOT),
     messages.Save("v", 0, "/a.blend"),
+    messages.Geometry("v", "/a.exr", messages.Subpixels(4, (1, 2, 3, 4))),
 ]
 ANSWERS = [
     messages.RendererInfo("5.0.1", "CPU", "/studio"),
