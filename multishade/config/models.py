@@ -256,7 +256,9 @@ class Geometry(Section):
     @classmethod
     def _square(cls, value: int) -> int:
         if math.isqrt(value) ** 2 != value:
-            raise ValueError(f"{value} is not a square: the samples form a grid (1, 4, 9, 16, 25, 36, 49, 64)")
+            raise ValueError(
+                f"{value} is not a square: the samples form a grid (1, 4, 9, 16, 25, 36, 49, 64)"
+            )
         return value
 
 
