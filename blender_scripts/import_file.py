@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from blender_scripts import gltf_rest, obj_text, ply_texture, usd_parts
+from blender_scripts import gltf_rest, obj_text, ply_texture, usd_rest
 from blender_scripts.errors import ObjectUnusable
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
@@ -43,8 +43,7 @@ def import_file(path: Path, root: Path) -> None:
         elif suffix == ".fbx":
             bpy.ops.wm.fbx_import(filepath=str(path), use_anim=False)
         elif suffix in USD_SUFFIXES:
-            usd_parts.require_all(path, root)
-            bpy.ops.wm.usd_import(filepath=str(path))
+            usd_rest.import_usd(path, root)
         elif suffix == ".blend":
             _open_blend(path)
         else:

@@ -355,6 +355,23 @@ def test_the_nodes_of_a_gltf_stand_where_they_are_not_where_an_animation_begins(
     is_ball(show(tmp_path / "scaled.gltf"))
 
 
+@pytest.mark.parametrize("default", ["double3 xformOp:scale = (1, 1, 1)", ""])
+def test_a_usd_rests_at_its_defaults_and_else_at_its_first_sample(
+    show: Show, tmp_path: Path, default: str
+) -> None:
+    first = 0.001 if default else 1
+    samples = f"{{ 1: ({first}, {first}, {first}), 24: (1, 1, 7) }}"
+    scaled = f"double3 xformOp:scale.timeSamples = {samples}"
+    order = 'uniform token[] xformOpOrder = ["xformOp:scale"]'
+    moving = members.usd_mesh("S", members.ball(), extra="\n".join([default, scaled, order]))
+    members.write_usd(tmp_path / "a.usda", moving, head=" startTimeCode = 1\n endTimeCode = 24")
+    # What it is is told by what stands beside it.
+    beside = members.usd_mesh("P", members.ball(12, 0.2))
+    members.write_usd(tmp_path / "b.usda", moving, beside)
+    is_ball(show(tmp_path / "a.usda"))
+    is_ball(show(tmp_path / "b.usda"))
+
+
 def hidden_parent(path: Path) -> None:
     writer = members.GltfWriter()
     writer.node(mesh=writer.mesh(members.ball()))

@@ -1,13 +1,56 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A USD file -> whether all it is composed of is there: Blender imports the rest in silence if a part is missing."""
+"""A USD file -> Blender's scene at rest, if all that it is composed of is there: Blender imports the rest in silence.
+
+Where a value varies over time, rest is its default, which a renderer without a frame shows; its first sample if it has
+no default. Blender would take the first sample in any case.
+"""
 
 import sys
+import tempfile
 from pathlib import Path
 
 import bpy
 
 from blender_scripts import audit
 from blender_scripts.errors import ObjectUnusable
+
+
+def import_usd(path: Path, root: Path) -> None:
+    """Import a USD file. Raises ObjectUnusable, or what Blender's importer raises."""
+    require_all(path, root)
+    with tempfile.TemporaryDirectory(prefix="multishade-") as folder:
+        resting = _at_rest(path, Path(folder))
+        bpy.ops.wm.usd_import(filepath=str(resting))
+
+
+def _at_rest(path: Path, folder: Path) -> Path:
+    """The file itself, or a layer over it in `folder` that gives values that vary over time their value at rest."""
+    from pxr import Sdf, Usd, UsdGeom
+
+    stage = Usd.Stage.Open(str(path))
+    varying = [
+        attribute
+        for prim in stage.Traverse()
+        for attribute in prim.GetAttributes()
+        if attribute.ValueMightBeTimeVarying()
+    ]
+    if not varying:
+        return path
+    layer = Sdf.Layer.CreateNew(str(folder / "rest.usda"))
+    layer.subLayerPaths.append(str(path.absolute()))
+    over = Usd.Stage.Open(layer)
+    UsdGeom.SetStageUpAxis(over, UsdGeom.GetStageUpAxis(stage))
+    UsdGeom.SetStageMetersPerUnit(over, UsdGeom.GetStageMetersPerUnit(stage))
+    if stage.HasDefaultPrim():
+        over.SetDefaultPrim(over.GetPrimAtPath(stage.GetDefaultPrim().GetPath()))
+    for attribute in varying:
+        value = attribute.Get(Usd.TimeCode.Default())
+        if value is None:
+            value = attribute.Get(Usd.TimeCode.EarliestTime())
+        if value is not None:
+            over.GetAttributeAtPath(attribute.GetPath()).Set(value)
+    layer.Save()
+    return folder / "rest.usda"
 
 
 def require_all(path: Path, root: Path) -> None:
@@ -17,6 +60,9 @@ def require_all(path: Path, root: Path) -> None:
     from pxr import Sdf, Usd, UsdGeom, UsdUtils
 
     layers, assets, missing = UsdUtils.ComputeAllDependencies(Sdf.AssetPath(str(path)).path)
+    missing = [
+        name for name in missing if not str(name).lower().endswith(".mdl")
+    ]  # Blender reads no MDL anyway
     if missing:
         raise ObjectUnusable(f"{path}: needs {str(missing[0])!r}, which is missing")
     for file in [*(layer.realPath for layer in layers), *assets]:
