@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every target makes its own .venv first. `make render` and `make test` are the two commands of the README.
+# Every target creates .venv first if it is missing. README.md describes `make render` and `make test`.
 
 PYTHON ?= python3.11
 SHARDS ?= 0-1
@@ -12,7 +12,7 @@ INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --co
 
 .PHONY: docs setup render test lint wheel test-wheel bench bench-cores bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
 
-# Two stamps: rendering needs neither torch nor the test tools.
+# Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable .
@@ -35,34 +35,35 @@ lint: $(VENV)/.all
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-logo
+	$(RUN)/pylint --jobs 2 multishade
 	$(RUN)/python docs/build_api.py --check
 
-# docs/api.md from the docstrings of the public functions.
+# Write docs/api.md from the docstrings of the public functions.
 docs: $(VENV)/.all
 	$(RUN)/python docs/build_api.py
 
-# dist/*.whl, complete in itself: recipes, manifests, the bundled model. Its content is listed and checked.
+# Build dist/*.whl with recipes, manifests and the bundled model; list and check its content.
 wheel: $(VENV)/.render
 	rm -rf build dist
 	$(RUN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	rm -rf build
 	$(RUN)/python .ci/check_wheel.py dist/*.whl
 
-# Install that wheel into a fresh environment and run its commands in an empty folder, some two minutes.
+# Install the wheel into a fresh environment and run its commands in an empty folder (about two minutes).
 test-wheel: $(VENV)/.all wheel
 	$(RUN)/python -m pytest -m slow tests/test_wheel.py
 
 bench: $(VENV)/.all
 	$(RUN)/python -m benchmarks.pipeline
 
-# Seconds per view at equal quality against others, and how our settings were found: docs/performance.md.
+# Measure seconds per view at equal quality against other renderers; compare settings (docs/performance.md).
 bench-render: $(VENV)/.all
 	$(RUN)/python -m benchmarks.rendering
 
 search-render: $(VENV)/.all
 	$(RUN)/python -m benchmarks.rendering.schedule
 
-# One Blender with all cores, or one a core.
+# Compare one Blender process on all cores with one per core.
 bench-cores: $(VENV)/.all
 	$(RUN)/python -m benchmarks.cores
 
@@ -75,11 +76,11 @@ bench-integration: $(VENV)/.all
 bench-loader: $(VENV)/.all
 	$(RUN)/python -m benchmarks.loader
 
-# What a light basis costs and saves: the tables of docs/light-basis.md.
+# Measure what a light basis costs and saves: the tables of docs/light-basis.md.
 bench-light-basis: $(VENV)/.all
 	$(RUN)/python -m benchmarks.light_basis
 
-# The solvers on our own shards, unseen objects and materials, in each mode of shading: the table of docs/evaluation.md.
+# Evaluate the solvers on rendered shards of unseen objects and materials, in each mode of shading: docs/evaluation.md.
 EVALUATED := --shards 0 --set split=test --set shards.groups=12 --set views.count=1 --set camera.width=128 \
   --set camera.height=128 --set lights.parallel.count=1 --set shading.count=24 --set render.samples.shading=64
 eval-solvers: $(VENV)/.render
@@ -89,7 +90,7 @@ eval-solvers: $(VENV)/.render
 	  $(RUN)/multishade evaluate solvers --on shards:data/eval/$$mode -o out/eval/$$mode || exit 1; \
 	done
 
-# The bundled model: its data (about an hour on two cores), its training (half an hour on one), its export.
+# Make the bundled model again: data (about an hour on two cores), training (half an hour on one), export.
 BUNDLED := configs/bundled.yaml $(if $(WORKERS),--workers $(WORKERS))
 bundled-data: $(VENV)/.render
 	$(RUN)/multishade assets builtin -o data/bundled-assets --objects-per-family 128 --materials-per-family 48
@@ -106,7 +107,7 @@ bundled-model: bundled-data $(VENV)/.all
 	done
 	$(RUN)/python -m multishade.training.export out/bundled --curves docs/images/bundled-curves.png
 
-# docs/study-paradigm.md, some 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds the real objects.
+# Make the tables of docs/study-paradigm.md, about 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds real objects.
 study-paradigm: bundled-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_paradigm $(if $(WORKERS),--workers $(WORKERS))
 

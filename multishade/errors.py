@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors a user can cause or mend; everything else is a bug and keeps its traceback."""
+"""The errors that a user can cause or repair. Every other exception is a bug and keeps its traceback."""
 
 
 class MultiShadeError(Exception):
-    """Something a person can act on. The message names the thing, the place and the remedy."""
+    """Base of the errors that a user can act on. The message names the object, the place and the remedy."""
 
 
 class ConfigError(MultiShadeError):
@@ -23,7 +23,7 @@ class ImageFileError(MultiShadeError):
 
 
 class BlenderError(MultiShadeError):
-    """The Blender process failed; `output` holds the last lines it printed."""
+    """The Blender process failed; `output` contains the last lines that it printed."""
 
     def __init__(self, message: str, output: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -55,15 +55,15 @@ class ShardError(MultiShadeError):
 
 
 class FileMissing(ShardError):
-    """A file of a data set is not there."""
+    """A file of a data set does not exist."""
 
 
 class DataError(MultiShadeError):
-    """A data set cannot serve for what is asked of it: the shards, or the settings that read them, must change."""
+    """A data set does not fit its use: change the shards, or the settings that read them."""
 
 
 class SolveError(MultiShadeError):
-    """Photometric input (images, lights, mask) does not determine what was asked."""
+    """Photometric input (images, lights, mask) is invalid or does not determine the result."""
 
 
 class EvaluationError(MultiShadeError):
@@ -71,8 +71,8 @@ class EvaluationError(MultiShadeError):
 
 
 class ModelError(MultiShadeError):
-    """A model folder or checkpoint cannot be used, or does not fit what is asked of it."""
+    """A model folder or checkpoint cannot be used, or does not fit its use."""
 
 
 class TrainingError(MultiShadeError):
-    """A training run cannot start, go on or be resumed."""
+    """A training run cannot start, continue or be resumed."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a data set is: every setting, its unit, its range and its default.
+"""The settings of a data set: every one with its unit, range and default.
 
 Angles are in degrees, lengths in scene units (the object's bounding sphere has radius 0.5), ranges are [low, high].
-Unknown keys are refused. The defaults are the paper's where the paper says.
+Unknown keys are refused. The defaults are those of the paper if it states them.
 """
 
 import math
@@ -10,13 +10,49 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from multishade.config.lighting import (
+    EnvironmentLight,
+    LightBasis,
+    Lights,
+    MixedLight,
+    ParallelLight,
+    PointLight,
+    Shading,
+)
+from multishade.config.rendering import Adaptive, Denoise, Quality, Render, Samples
 from multishade.config.section import PositiveRange, Probability, Range, Section
+
+__all__ = [
+    "Adaptive",
+    "Camera",
+    "Config",
+    "Denoise",
+    "EnvironmentLight",
+    "Exposure",
+    "Formats",
+    "LightBasis",
+    "Lights",
+    "Materials",
+    "MixedLight",
+    "Objects",
+    "ParallelLight",
+    "PointLight",
+    "Quality",
+    "Render",
+    "Runtime",
+    "Samples",
+    "Shading",
+    "Shards",
+    "Sources",
+    "ViewName",
+    "Views",
+]
 
 ViewName = Literal["front", "back", "left", "right", "top", "bottom"]
 
 
 class Sources(Section):
-    """Manifest files (JSONL), relative to the configuration file; several are joined in order."""
+    """Manifest files (JSONL), relative to the configuration file; several are concatenated in order."""
 
     objects: tuple[str, ...] = Field(min_length=1)
     materials: tuple[str, ...] = ()
@@ -24,8 +60,10 @@ class Sources(Section):
 
 
 class Objects(Section):
+    """Preparation of each object."""
+
     rotation: Literal["none", "yaw", "full"] = Field(
-        "none", description="turn of the object before it is seen: none, about the vertical, or any rotation"
+        "none", description="rotation of the object: none, about the vertical axis, or any rotation"
     )
     max_faces: int | None = Field(
         None, ge=100, description="denser meshes are simplified to this many triangles"
@@ -33,19 +71,19 @@ class Objects(Section):
 
 
 class Materials(Section):
-    """How often an object keeps its own material, or wears a metallic or non-metallic one."""
+    """Probabilities that an object keeps its own material or gets a metallic or non-metallic one, and their texture."""
 
     own: Probability = 0.5
     metallic: Probability = 0.25
     non_metallic: Probability = 0.25
     variants: Annotated[int, Field(ge=1, le=8)] = Field(
         1,
-        description="groups made of each object; with 2, one keeps the object's own material and one replaces it",
+        description="groups per object; with 2, one keeps the object's own material and one replaces it",
     )
-    repeats: PositiveRange = Field((1.0, 2.5), description="repeats of a map set per unit length")
-    height_scale: Range = Field((0.004, 0.012), description="height map amplitude, scene units")
+    repeats: PositiveRange = Field((1.0, 2.5), description="repetitions of a map set per unit length")
+    height_scale: Range = Field((0.004, 0.012), description="amplitude of the height map, scene units")
     max_texture: int | None = Field(
-        None, ge=64, description="textures are reduced to this many pixels a side"
+        None, ge=64, description="textures are reduced to at most this many pixels a side"
     )
 
     @model_validator(mode="after")
@@ -57,6 +95,8 @@ class Materials(Section):
 
 
 class Camera(Section):
+    """Projection, image size, and distance of the camera."""
+
     type: Literal["perspective", "orthographic"] = "perspective"
     width: int = Field(576, ge=16, le=8192, description="pixels")
     height: int = Field(576, ge=16, le=8192, description="pixels")
@@ -77,169 +117,23 @@ class Camera(Section):
 
 
 class Views(Section):
+    """The cameras around each object."""
+
     count: int = Field(6, ge=1, le=1000)
     canonical: tuple[ViewName, ...] = Field(
         ("top", "left", "right", "bottom", "front"),
         description="the first views, in this order; the rest are random",
     )
-    jitter_degrees: float = Field(0.0, ge=0, le=45, description="largest turn away from a canonical view")
-
-
-class ParallelLight(Section):
-    count: int = Field(1, ge=0, le=64)
-    strength: PositiveRange = Field(
-        (2.0, 6.0), description="irradiance on a surface that faces the light, W/m^2"
-    )
-    angle_degrees: Range = Field((0.25, 2.0), description="angular diameter of the source")
-
-
-class PointLight(Section):
-    count: int = Field(1, ge=0, le=64)
-    strength: PositiveRange = Field((2.0, 6.0), description="irradiance at the object's centre, W/m^2")
-    distance: PositiveRange = Field((1.2, 2.5), description="from the object's centre")
-    radius: Range = Field((0.01, 0.05), description="of the spherical source")
-
-
-class EnvironmentLight(Section):
-    count: int = Field(2, ge=0, le=64)
-    strength: PositiveRange = (0.7, 1.5)
-    rotation_degrees: Range = Field((0.0, 360.0), description="about the vertical")
-
-
-class MixedLight(Section):
-    """An environment and a parallel light at once, as in PS-Wild."""
-
-    count: int = Field(0, ge=0, le=64)
-
-
-class Lights(Section):
-    """The light of each input image: so many of each kind, one image per light."""
-
-    parallel: ParallelLight = ParallelLight()
-    point: PointLight = PointLight()
-    environment: EnvironmentLight = EnvironmentLight()
-    mixed: MixedLight = MixedLight()
-    hemisphere: Literal["upper-front", "front"] = Field(
-        "upper-front", description="parallel and point lights come from here, in the camera's frame"
-    )
-    min_elevation_degrees: float = Field(10.0, ge=0, lt=90, description="least angle above the image plane")
-    colour_jitter: float = Field(0.0, ge=0, le=0.5, description="largest relative tint of a light's colour")
-
-
-class Shading(Section):
-    """The shading sequence: which lights, and what is rendered under them."""
-
-    mode: Literal["lambert", "cast", "photometric"] = "lambert"
-    count: int = Field(9, ge=3, le=256)
-    path: Literal["ring", "spiral", "hemisphere"] = "ring"
-    elevation_degrees: float = Field(45.0, gt=0, lt=90)
-    stored: bool = Field(True, description="false: derived from the normal when read (mode lambert only)")
-    environment_strength: Range = Field(
-        (0.0, 0.0), description="ambient environment under every light (photometric)"
-    )
-
-    @model_validator(mode="after")
-    def _derivable(self) -> Self:
-        if not self.stored and self.mode != "lambert":
-            raise ValueError(f"mode {self.mode!r} cannot be derived from the normal: set stored: true")
-        if self.environment_strength[1] > 0 and self.mode != "photometric":
-            raise ValueError("environment_strength is for mode photometric only")
-        return self
-
-
-class LightBasis(Section):
-    """Images under single parallel lights, from which training composes others (`multishade.shards.light_basis`)."""
-
-    count: int = Field(16, ge=3, le=256)
-    path: Literal["hemisphere", "spiral"] = "hemisphere"
-    min_elevation_degrees: float = Field(10.0, ge=0, lt=90, description="least angle above the image plane")
-    angle_degrees: float = Field(1.0, ge=0, le=90, description="angular diameter of each source")
-    compression: Literal["zip", "piz", "dwab", "none"] = Field(
-        "zip", description="of half floats; dwab takes half the bytes and is no longer exact"
-    )
+    jitter_degrees: float = Field(0.0, ge=0, le=45, description="largest rotation away from a canonical view")
 
 
 class Exposure(Section):
     """Scale of each image so that the object's median luminance falls into a band."""
 
-    median: PositiveRange = Field((0.10, 0.35), description="of the luminance inside the mask")
-    highlight: float = Field(1.0, gt=0, description="luminance that the percentile below may reach")
+    median: PositiveRange = Field((0.10, 0.35), description="median luminance inside the mask")
+    highlight: float = Field(1.0, gt=0, description="upper limit of the luminance at highlight_percentile")
     highlight_percentile: float = Field(95.0, gt=50, le=100)
-    limit: float = Field(64.0, gt=0, description="of the factor: more would show little but noise")
-
-
-class Samples(Section):
-    """Paths per pixel, by kind of light."""
-
-    parallel: int = Field(16, ge=1, le=65536)
-    point: int = Field(16, ge=1, le=65536)
-    environment: int = Field(32, ge=1, le=65536)
-    mixed: int = Field(32, ge=1, le=65536)
-    shading: int = Field(16, ge=1, le=65536, description="mode photometric")
-    basis: int = Field(16, ge=1, le=65536, description="each image of a light basis")
-
-
-class Denoise(Section):
-    enabled: bool = True
-    quality: Literal["fast", "balanced", "high"] = "balanced"
-    prefilter: Literal["none", "fast", "accurate"] = "none"
-    guides: Literal["none", "albedo", "albedo-normal"] = "albedo-normal"
-
-
-class Quality(Section):
-    """Each image is rendered in parts until its noise, as it is shown, is low enough; `samples` is the most it gets."""
-
-    psnr: float | None = Field(
-        None,
-        ge=20,
-        le=60,
-        description="dB, display-encoded, over the object; none: all images get all samples",
-    )
-    first: int = Field(4, ge=1, le=4096, description="samples of each of the first two parts")
-
-
-class Adaptive(Section):
-    """Cycles' adaptive sampling: a pixel is done when its noise is below a threshold; `samples` is the most it gets."""
-
-    threshold: float = Field(0.0, ge=0, lt=1, description="0: every pixel gets all samples")
-    min_samples: int = Field(8, ge=1, le=4096, description="that every pixel gets")
-
-
-class Render(Section):
-    device: Literal["cpu", "cuda", "optix", "hip", "oneapi", "metal"] = "cpu"
-    samples: Samples = Samples()
-    quality: Quality = Quality()
-    adaptive: Adaptive = Adaptive()
-    denoise: Denoise = Denoise()
-    max_bounces: int = Field(4, ge=0, le=64)
-    diffuse_bounces: int = Field(2, ge=0, le=64)
-    glossy_bounces: int = Field(3, ge=0, le=64)
-    transmission_bounces: int = Field(4, ge=0, le=64)
-    clamp_indirect: float = Field(10.0, ge=0, description="0: unclamped")
-    filter_width: float = Field(
-        1.5, ge=0.01, le=10, description="of the Blackman-Harris pixel filter, pixels"
-    )
-    light_tree: bool = Field(
-        False, description="Cycles' light tree; costs 20 % and wins nothing with one light"
-    )
-    importance_map: int = Field(
-        256, ge=4, le=8192, description="pixels across the map by which Cycles samples an environment"
-    )
-    crop: bool = Field(True, description="render only the box that the object covers")
-
-    @model_validator(mode="after")
-    def _one_way_to_end(self) -> Self:
-        if self.quality.psnr is not None and self.adaptive.threshold > 0:
-            raise ValueError(
-                "quality.psnr ends an image when it is good enough, adaptive.threshold ends each of its pixels: "
-                "give one of them"
-            )
-        few = [kind for kind, samples in self.samples.model_dump().items() if samples < 2]
-        if self.quality.psnr is not None and few:
-            raise ValueError(
-                f"quality.psnr compares two parts of an image, but samples.{few[0]} is 1: give it more"
-            )
-        return self
+    limit: float = Field(64.0, gt=0, description="largest exposure factor; beyond it noise dominates")
 
 
 class Geometry(Section):
@@ -263,29 +157,35 @@ class Geometry(Section):
 
 
 class Formats(Section):
+    """File formats of the fields of a sample."""
+
     image: Literal["exr", "png16", "png8"] = "exr"
     image_compression: Literal["dwab", "zip", "piz", "none"] = "dwab"
-    normal_geometry: bool = Field(False, description="also store the normal without bump")
+    normal_geometry: bool = Field(False, description="also store the normal without bump mapping")
 
 
 class Shards(Section):
+    """The size of the data set."""
+
     groups: int = Field(32, ge=1, le=100_000, description="groups in a shard")
     count: int = Field(1, ge=1, le=1_000_000, description="shards in the whole data set")
 
 
 class Runtime(Section):
-    """How to run, not what to make: none of this is part of the data set's fingerprint."""
+    """How rendering runs. None of these settings is part of the fingerprint."""
 
-    blender: str | None = Field(
-        None, description="path of a Blender 5.0 binary; without it the bpy wheel serves"
+    blender: str | None = Field(None, description="path of a Blender 5.0 binary; none: the bpy wheel is used")
+    groups_per_child: int = Field(
+        64, ge=1, description="a Blender process is replaced after this many groups"
     )
-    groups_per_child: int = Field(64, ge=1, description="a Blender child is replaced after so many groups")
-    attempts: int = Field(2, ge=1, le=10, description="tries at a group, each after the first in a new child")
+    attempts: int = Field(
+        2, ge=1, le=10, description="attempts at a group, each after the first in a new process"
+    )
     start_seconds: float = Field(120.0, gt=0, description="deadline for Blender to start")
     request_seconds: float = Field(600.0, gt=0, description="deadline for one request")
-    memory_gib: float = Field(12.0, gt=0.25, description="a child that grows beyond this is ended")
+    memory_gib: float = Field(12.0, gt=0.25, description="a Blender process that grows beyond this is ended")
     consecutive_failures: int = Field(
-        4, ge=1, description="groups that may fail in a row before the shard gives up"
+        4, ge=1, description="consecutive failed groups after which the shard is given up"
     )
 
 
@@ -328,7 +228,7 @@ class Config(Section):
             lights.environment.count or lights.mixed.count or self.shading.environment_strength[1] > 0
         )
         if uses_environment and not self.sources.environments:
-            raise ValueError("environment lights are asked for, but sources.environments names no manifest")
+            raise ValueError("environment lights are requested, but sources.environments names no manifest")
         if self.materials.own < 1 and not self.sources.materials:
             raise ValueError(
                 "materials are to be replaced (materials.own < 1), but sources.materials names no manifest"
