@@ -30,6 +30,7 @@ __all__ = [
     "EnvironmentLight",
     "Exposure",
     "Formats",
+    "Geometry",
     "LightBasis",
     "Lights",
     "Materials",
