@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.study.arms import ARMS, QUESTIONS, Arm, Question
 from benchmarks.study.measure import BASELINES, settings_text
 from multishade.evaluation import statistics
-from multishade.evaluation.comparison import Results, results_of
+from multishade.evaluation.contrasts import Results, results_of
 from multishade.evaluation.table import ResultRow
 
 # Pixels that a solver leaves without a normal count as 90 degrees: leaving them out would reward it for saying

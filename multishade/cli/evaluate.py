@@ -41,7 +41,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--on",
         required=True,
         metavar="READER:PATH",
-        help="diligent, diligent102, diligentpi, luces, cyclesps, nyu, ibims, shards or folder, and where it lies",
+        help="diligent, diligent102, diligentpi, luces, cyclesps, nyu, ibims, shards or folder, and its path",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: out/METHOD-READER")
     parser.add_argument(
@@ -52,7 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--gray",
         choices=("luminance", "mean", "rgb"),
         default="luminance",
-        help="what solvers see of a colour image (default: luminance)",
+        help="what solvers get of a colour image (default: luminance)",
     )
     parser.add_argument(
         "--convention",
@@ -66,7 +66,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--integrate",
         choices=("bilateral", "poisson", "none"),
         default="bilateral",
-        help="how normals become the surface that is held against a true depth, if there is one (default: bilateral)",
+        help="how normals become the surface that is compared with a true depth, if there is one (default: bilateral)",
     )
     parser.add_argument("--no-maps", action="store_true", help="write no pictures")
     parser.set_defaults(run=run)

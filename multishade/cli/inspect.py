@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade inspect SHARD...` and `multishade-inspect SHARD...`: are shards sound, and what is in them?"""
+"""`multishade inspect SHARD...` and `multishade-inspect SHARD...`: validate shards and print a summary."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
-        "inspect", help="check shards, say what they hold, draw a contact sheet", description=__doc__
+        "inspect", help="validate shards, print a summary, draw a contact sheet", description=__doc__
     )
     _add_arguments(parser)
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _inspect(shards: "list[StoredFile]", workers: int) -> list[Any]:
-    """Reports in the order of `shards`, with progress on standard error where a person is watching."""
+    """Reports in the order of `shards`, with progress on standard error if it is a terminal."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 

@@ -7,7 +7,7 @@ from pathlib import Path
 EPILOG = """FOLDER holds images of one thing seen by one camera, each under its own distant light, and beside them
 light_directions.txt (x right, y up, z to the camera; one line an image), light_intensities.txt (RGB, optional),
 mask.png (optional), K.txt (camera matrix, optional), Normal_gt.mat or normal.png (the truth, optional).
-Folders of DiLiGenT and LUCES are known by their files.
+Folders of DiLiGenT and LUCES are recognised by their files.
 
 example:
   multishade solve diligent/ballPNG --method relu -o out/ball"""

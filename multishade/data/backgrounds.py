@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from multishade.data.settings import Background
-from multishade.errors import DataError
-from multishade.imaging.codecs import read_exr, stack_channels
+from multishade.errors import DataError, ImageFileError
+from multishade.imaging.codecs import HALF_MAX
 from multishade.imaging.color import png_to_linear
+from multishade.imaging.read import read_image
 
 Float32 = NDArray[np.float32]
 _LARGEST_SIDE = 1024  # pictures are kept at this size
@@ -83,15 +84,14 @@ def read_picture(path: str) -> Float32:
 
     Raises DataError, naming the file, if it cannot be read.
     """
-    if path.lower().endswith(".exr"):
-        linear = np.clip(stack_channels(read_exr(path), "RGB", path), 0, 65504)
+    try:
+        image = read_image(path, upright=True)
+    except ImageFileError as error:
+        raise DataError(f"{error}; take it out of background.images") from error
+    if image.transfer == "linear":
+        linear = np.clip(image.rgb, 0, HALF_MAX)
     else:
-        pixels = cv2.imread(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-        if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
-            raise DataError(
-                f"{path}: is no 8- or 16-bit image that can be read; take it out of background.images"
-            )
-        linear = png_to_linear(np.ascontiguousarray(pixels[..., ::-1]))
+        linear = png_to_linear(np.repeat(image.pixels, 3 // image.pixels.shape[2], axis=2))
     larger = max(linear.shape[:2]) / _LARGEST_SIDE
     if larger > 1:
         small = (round(linear.shape[0] / larger), round(linear.shape[1] / larger))

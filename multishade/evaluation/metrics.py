@@ -51,7 +51,7 @@ def normal_metrics(
     """One prediction's row of normal metrics.
 
     error: (H, W) degrees, NaN where the method gave no normal; true_normal: (H, W, 3); scored: (H, W). The
-    metrics are over the pixels with a prediction; `coverage` (percent) says how many those are,
+    metrics are over the pixels with a prediction; `coverage` is their share (percent),
     `mean_with_missing` counts the others as 90 degrees. `mean_tilt_a_b` is the mean over pixels whose true
     normal is a to b degrees from the viewing axis.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from multishade.evaluation import statistics
-from multishade.evaluation.comparison import Comparison, Contrast, WeightedDifference
+from multishade.evaluation.contrasts import Comparison, Contrast, WeightedDifference
 from multishade.evaluation.methods.base import ALL
 from multishade.evaluation.metrics import MISSING_DEGREES, THRESHOLDS, TILT_EDGES, average
 from multishade.evaluation.run import Evaluation

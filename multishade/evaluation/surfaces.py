@@ -34,7 +34,7 @@ def surface_metrics(
         usable[window],
         camera=target.camera_of(window),
         method=integrator,
-        # The camera matrix of an orthographic view says how many pixels are a unit.
+        # The camera matrix of an orthographic view holds pixels per unit.
         pixel_size=1 / target.camera[0, 0] if target.orthographic else 1.0,
     )
     truth = target.depth[window].astype(np.float64)

@@ -17,7 +17,7 @@ Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Colour = tuple[int, int, int]
 WHITE, BLACK, INK, MISSING = (255, 255, 255), (0, 0, 0), (32, 36, 42), (0, 200, 220)
-# 30 degrees is where the published within-x-degrees tables end; beyond it "wrong" needs no finer shades.
+# 30 degrees is where the published within-x-degrees tables end; beyond it errors need no finer shades.
 ERROR_RANGE, ERROR_COLOURS = 30.0, "inferno"
 DEPTH_COLOURS = "viridis"
 

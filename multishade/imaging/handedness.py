@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tangent-space normal map in, its handedness out: is green up the image (OpenGL) or down (DirectX)?
 
-File names often do not say. Two tests of the pixels do, since a normal map is the gradient of a relief h(x,
+File names often do not tell. Two tests of the pixels decide, since a normal map is the gradient of a relief h(x,
 y), x to the right and y up: n ~ (-dh/dx, -dh/dy, 1) in OpenGL, the second sign turned in DirectX.
 
-- Height: where there is a height map, its gradient down the image has the sign of green in OpenGL. - Curl:
+- Height: if there is a height map, its gradient down the image has the sign of green in OpenGL. - Curl:
 the gradient field (p, q) = (-nx/nz, -ny/nz) of any relief has dp/dy = dq/dx; with the wrong sign of ny the
 two sides are opposite. This needs no height map.
 """
@@ -19,7 +19,7 @@ from multishade.errors import AssetError
 Convention = Literal["opengl", "directx"]
 Test = Literal["height", "curl"]
 
-LARGEST_SIDE = 1024  # pixels looked at: more would not say more
+LARGEST_SIDE = 1024  # pixels that are tested: more would not change the result
 SMOOTHING = 1.0  # pixels: below it lies the noise of JPEG and 8 bits
 # Correlations below these are taken for noise: unrelated maps of 1024 x 1024 pixels with a grain of 10 pixels correlate
 # by some 0.01. On eight published maps of known handedness green and height gave 0.77 to 0.98, the curl 0.18 to 0.94 on
@@ -30,10 +30,10 @@ LEAST_HEIGHT, LEAST_CURL = 0.3, 0.1
 def convention_of(
     normal: NDArray[np.float32], height: NDArray[np.float32] | None
 ) -> tuple[Convention, Test] | None:
-    """The convention of a normal map, and which test told; None where neither is sure or they disagree.
+    """The convention of a normal map, and the test that decided; None if neither is certain or they disagree.
 
     normal: (H, W, 3) in [0, 1] as stored. height: (H, W, 1) or None, bright is high; it is used if its size
-    is the same. Raises AssetError where `normal` is no tangent-space normal map.
+    is the same. Raises AssetError if `normal` is no tangent-space normal map.
     """
     normal = _crop(normal)
     vectors = normal.astype(np.float64) * 2 - 1
@@ -66,7 +66,7 @@ def _by_height(vectors: NDArray[np.float64], height: NDArray[np.float64]) -> Con
     down = _correlation(_smooth(vectors[..., 1]), _step_down(smooth))
     if abs(down) < LEAST_HEIGHT:
         return None
-    # Red tells whether bright is high or low; where the relief has no slopes to the right, bright is high as usual.
+    # Red decides whether bright is high or low; if the relief has no slopes to the right, bright is high as usual.
     inverted = right < -LEAST_HEIGHT
     return "opengl" if (down > 0) != inverted else "directx"
 
@@ -101,7 +101,7 @@ def _step_down(channel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Pearson's r of two fields, the larger one cut to the inner part that differences leave; 0 where one
+    """Pearson's r of two fields, the larger one cut to the inner part that differences leave; 0 if one
     is constant."""
     first, second = (
         field[1:-1, 1:-1] if field.shape > other.shape else field

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
 from multishade.imaging import codecs
-from multishade.imaging.read import ARRAY_SUFFIXES, read_stored, unit_range
+from multishade.imaging.decode import unit_range
+from multishade.imaging.read import ARRAY_SUFFIXES, read_stored
 
 Float32 = NDArray[np.float32]
 

@@ -25,7 +25,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Framed:
-    """pixels: (S, S, 3) float32. mask: (S, S) or None. inside: (S, S), where there is photo and not padding."""
+    """What the network gets: pixels (S, S, 3) float32, mask (S, S) or None, inside (S, S), false on padding."""
 
     pixels: Float32
     mask: Bool | None
@@ -37,8 +37,8 @@ def frame(photo: Photo, size: int, crop: bool = True) -> Framed:
     """The square that the network sees, `size` pixels a side.
 
     With a mask, the background is made black, and the window goes round the object (unless `crop` is False). Without
-    one it holds the whole photo, in the middle, its border repeated outwards. Resized by area where that shrinks, by
-    cubic interpolation where it enlarges.
+    one it holds the whole photo, in the middle, its border repeated outwards. Resized by area if that shrinks, by
+    cubic interpolation if it enlarges.
     """
     height, width = photo.pixels.shape[:2]
     pixels = photo.pixels if photo.mask is None else np.where(photo.mask[..., None], photo.pixels, 0)

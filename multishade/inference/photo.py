@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image files of all kinds, and masks -> `Photo`: display-encoded colour in 0..1 and where the object is."""
+"""Image files of all kinds, and masks -> `Photo`: display-encoded colour in [0, 1] and the object's mask."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +22,13 @@ WHITE_PERCENTILE = 99.0  # of a linear image: what is shown as white
 
 @dataclass(frozen=True)
 class Photo:
-    """pixels: (H, W, 3) float32, display-encoded, 0 to 1. mask: (H, W), the object, or None if it is unknown."""
+    """A photo as a network gets it.
+
+    Attributes:
+        pixels: (H, W, 3) float32, display-encoded (sRGB), 0 to 1.
+        mask: (H, W) bool, the object; None if it is unknown.
+        name: For messages and tables.
+    """
 
     pixels: Float32
     mask: Bool | None = None
@@ -73,30 +79,30 @@ def linear_photo(linear: Float32, mask: Bool | None = None, name: str = "photo")
     return Photo(linear_to_srgb(finite / max(white, 1e-9)), mask, name)
 
 
-def find_photos(places: Iterable[str | Path]) -> list[Path]:
-    """Files, folders and globs -> the image files there, in order. Raises ImageFileError for a place with none."""
+def find_photos(patterns: Iterable[str | Path]) -> list[Path]:
+    """Files, folders and globs -> the image files that match, in order. Raises ImageFileError if one matches none."""
     import glob
 
     photos: dict[Path, None] = {}
-    for place in places:
-        path = Path(place)
+    for pattern in patterns:
+        path = Path(pattern)
         if path.is_dir():
             matches = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
         elif path.exists():
             matches = [path]
         else:
-            paths = map(Path, sorted(glob.glob(str(place), recursive=True)))
+            paths = map(Path, sorted(glob.glob(str(pattern), recursive=True)))
             matches = [match for match in paths if match.is_file()]
         if not matches:
             raise ImageFileError(
-                f"{place}: no photo there; give files, folders or patterns such as 'photos/*.jpg'"
+                f"{pattern}: no photo there; give files, folders or patterns such as 'photos/*.jpg'"
             )
         photos.update(dict.fromkeys(matches))
     return list(photos)
 
 
 def _size_check(path: Path, largest_megapixels: float) -> Callable[[int, int], None]:
-    """What refuses (width, height) that no photo for a network should have."""
+    """A function that raises ImageFileError for a (width, height) that is too small or too large."""
 
     def check(width: int, height: int) -> None:
         if min(width, height) < SMALLEST_SIDE:

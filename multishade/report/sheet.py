@@ -23,7 +23,7 @@ from multishade.storage.store import FilePlace, StoredFile, open_file
 PAGE, TITLE, TEXT, QUIET, ALARM, LAMP = "#15171a", "#f4f5f6", "#c9cdd2", "#858b93", "#ff7b6b", "#ffd166"
 MARGIN, GAP, TILE, CAPTION = 36, 10, 204, 22
 HEADER, BETWEEN = 34, 30
-LEAST_COLUMNS, LEAST_FRAMES = 8, 9  # a row is as wide as so many tiles, and fits so many frames
+MIN_COLUMNS, MIN_FRAMES = 8, 9  # a row is at least as wide as 8 tiles, and has room for 9 frames
 
 
 Tar = TypeVar("Tar")
@@ -32,19 +32,27 @@ Tar = TypeVar("Tar")
 def draw_sheet(
     path: Path, shards: Sequence[FilePlace], rows: int, reasons: Mapping[str, Sequence[str]] | None = None
 ) -> int:
-    """Write the sheet to `path`; returns how many samples are on it.
+    """Write a contact sheet as PNG; samples that cannot be read are left out.
 
-    rows: how many samples at most, spread over groups and views; those in `reasons` (key -> what is wrong)
-    come first. Samples that cannot be read are left out. Raises ImageFileError where the file cannot be
-    written.
+    Args:
+        path: The PNG file.
+        shards: Tars.
+        rows: Largest number of samples, spread over groups and views.
+        reasons: Key of a sample -> what is wrong with it; these samples come first.
+
+    Returns:
+        The number of samples on the sheet.
+
+    Raises:
+        ImageFileError: If the file cannot be written.
     """
     reasons = reasons or {}
     tars = [open_file(shard) for shard in shards]
-    places = _places(tars)
-    samples = _read(spread(places, rows, set(reasons)))
+    entries = _entries(tars)
+    samples = _read(spread(entries, rows, set(reasons)))
     blocks = [_draw_sample(sample, reasons.get(sample.key, ())) for sample in samples]
     width = max([block.width for block in blocks], default=900) + 2 * MARGIN
-    title = _draw_title(width - 2 * MARGIN, tars, f"{len(blocks)} of {len(places)} samples")
+    title = _draw_title(width - 2 * MARGIN, tars, f"{len(blocks)} of {len(entries)} samples")
     height = 2 * MARGIN + title.height + sum(block.height + BETWEEN for block in blocks)
     page = Image.new("RGB", (width, height), PAGE)
     page.paste(title, (MARGIN, MARGIN))
@@ -56,19 +64,19 @@ def draw_sheet(
     return len(blocks)
 
 
-def _places(shards: Sequence[StoredFile]) -> list[tuple[StoredFile, str]]:
+def _entries(shards: Sequence[StoredFile]) -> list[tuple[StoredFile, str]]:
     """(tar, key) of every sample of the tars that can be listed."""
-    places = []
+    entries = []
     for shard in shards:
         with suppress(MultiShadeError):
-            places += [(shard, key) for key in list_keys(shard)]
-    return places
+            entries += [(shard, key) for key in list_keys(shard)]
+    return entries
 
 
-def _read(places: Sequence[tuple[StoredFile, str]]) -> Iterator[Sample]:
-    """Those of the samples that can be read, tar by tar; each tar is read once."""
+def _read(entries: Sequence[tuple[StoredFile, str]]) -> Iterator[Sample]:
+    """The samples that can be read, tar by tar; each tar is read once."""
     wanted: dict[StoredFile, set[str]] = {}
-    for shard, key in places:
+    for shard, key in entries:
         wanted.setdefault(shard, set()).add(key)
     for shard in sorted(wanted, key=str):
         for key, files in read_shard(shard):
@@ -77,23 +85,23 @@ def _read(places: Sequence[tuple[StoredFile, str]]) -> Iterator[Sample]:
                     yield decode_sample(key, files)
 
 
-def spread(places: list[tuple[Tar, str]], rows: int, first: set[str]) -> list[tuple[Tar, str]]:
+def spread(entries: list[tuple[Tar, str]], rows: int, first: set[str]) -> list[tuple[Tar, str]]:
     """At most `rows` of (shard, key): those whose key is in `first`, then a different view of evenly spaced groups."""
-    urgent = [place for place in places if place[1] in first][:rows]
+    urgent = [entry for entry in entries if entry[1] in first][:rows]
     groups: dict[tuple[Tar, str], list[tuple[Tar, str]]] = {}
-    for place in places:
-        if place not in urgent:
-            groups.setdefault((place[0], group_key_of(place[1])), []).append(place)
+    for entry in entries:
+        if entry not in urgent:
+            groups.setdefault((entry[0], group_key_of(entry[1])), []).append(entry)
     left = rows - len(urgent)
     names = list(groups)
     if len(names) >= left:
         names = [names[index * len(names) // left] for index in range(left)]
         return urgent + [groups[name][number % len(groups[name])] for number, name in enumerate(names)]
-    # Fewer groups than rows: go round them, one view more each time.
+    # Fewer groups than rows: one more view of each group in turn.
     longest = max((len(views) for views in groups.values()), default=0)
     in_turn = [views[turn] for turn in range(longest) for views in groups.values() if turn < len(views)]
     picked = set(in_turn[:left])
-    return urgent + [place for place in places if place in picked]
+    return urgent + [entry for entry in entries if entry in picked]
 
 
 def _draw_title(width: int, shards: Sequence[StoredFile], count: str) -> Image.Image:
@@ -112,9 +120,9 @@ def _draw_title(width: int, shards: Sequence[StoredFile], count: str) -> Image.I
 
 def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
     tiles, frames, basis = image_tiles(sample), shading_tiles(sample), basis_tiles(sample)
-    width = max(len(tiles), LEAST_COLUMNS) * (TILE + GAP) - GAP
-    side = (width + GAP) // max(LEAST_FRAMES, len(frames)) - GAP
-    below = (width + GAP) // max(LEAST_FRAMES, len(basis)) - GAP + CAPTION + GAP if basis else 0
+    width = max(len(tiles), MIN_COLUMNS) * (TILE + GAP) - GAP
+    side = (width + GAP) // max(MIN_FRAMES, len(frames)) - GAP
+    below = (width + GAP) // max(MIN_FRAMES, len(basis)) - GAP + CAPTION + GAP if basis else 0
     height = HEADER + TILE + CAPTION + GAP + side + CAPTION + below + (24 * len(reasons[:3]))
     block = Image.new("RGB", (width, height), PAGE)
     draw = ImageDraw.Draw(block)
@@ -123,13 +131,13 @@ def _draw_sample(sample: Sample, reasons: Sequence[str]) -> Image.Image:
     draw.text((0, 10), name, fill=TITLE, font=font(20), anchor="lm")
     left = font(20).getlength(name) + 14
     camera = info.camera
-    facts = [
+    parts = [
         f"material {info.material.id} ({info.material.kind})",
         f"{camera.type} {camera.width} x {camera.height}",
     ]
-    facts += [f"shading {info.shading.mode}, {len(info.shading.directions)} lights"]
+    parts += [f"shading {info.shading.mode}, {len(info.shading.directions)} lights"]
     room = width - left - font(15).getlength(sample.key) - 20
-    draw.text((left, 11), fit_text("   ".join(facts), room, font(15)), fill=TEXT, font=font(15), anchor="lm")
+    draw.text((left, 11), fit_text("   ".join(parts), room, font(15)), fill=TEXT, font=font(15), anchor="lm")
     draw.text((width, 11), sample.key, fill=QUIET, font=font(15), anchor="rm")
     _draw_line(block, draw, tiles, HEADER, TILE, width)
     _draw_line(block, draw, frames, HEADER + TILE + CAPTION + GAP, side, width)
@@ -156,7 +164,7 @@ def _draw_line(
         left = round(number * step)
         block.paste(_resized(tile.picture, side), (left, top))
         if tile.light is not None:
-            _draw_lamp(draw, left + side - 17, top + 17, tile.light)
+            _draw_light(draw, left + side - 17, top + 17, tile.light)
         if tile.scale is not None:
             block.paste(
                 Image.fromarray(np.repeat(display.error_ramp(side), 4, axis=0)), (left, top + side - 4)
@@ -181,7 +189,7 @@ def _draw_line(
         )
 
 
-def _draw_lamp(draw: ImageDraw.ImageDraw, x: int, y: int, light: tuple[float, float]) -> None:
+def _draw_light(draw: ImageDraw.ImageDraw, x: int, y: int, light: tuple[float, float]) -> None:
     draw.ellipse((x - 10, y - 10, x + 10, y + 10), outline=QUIET, width=1)
     dx, dy = light[0] * 10, -light[1] * 10
     draw.ellipse((x + dx - 3, y + dy - 3, x + dx + 3, y + dy + 3), fill=LAMP)
@@ -195,7 +203,7 @@ def _resized(picture: NDArray[np.uint8], side: int) -> Image.Image:
 
 
 def _normal_key(side: int) -> Image.Image:
-    """A ball in the colours of its normals, on the page's ground."""
+    """A ball in the colours of its normals, on the page's colour."""
     fine = 4 * side
     y, x = -(np.mgrid[0:fine, 0:fine] + 0.5 - fine / 2) / (fine / 2)
     x = -x

@@ -21,7 +21,7 @@ GROUND = (36, 39, 44)  # behind every object
 MASK_SHADE = (214, 217, 221)
 UNDETERMINED = (70, 120, 140)  # no three lights reach the pixel
 ERROR_DEGREES = {"lambert": 0.1, "cast": 5.0, "photometric": 30.0}  # white end of the error's scale
-MOST_FRAMES = 10
+MAX_FRAMES = 10
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ def image_tiles(sample: Sample) -> list[Tile]:
     for name, image in sample.images.items():
         light = sample.info.lights.get(name)
         picture = linear_to_png(_over_ground(_cut(image, box), _cut(sample.alpha, box)), 8)
-        tiles.append(Tile(picture, light.type if light else name, _light_note(light), _light_place(light)))
+        tiles.append(
+            Tile(picture, light.type if light else name, _light_note(light), _light_direction(light))
+        )
     mask = _cut(sample.mask, box)
     for name, normal in (("normal", sample.normal), ("normal, no bump", sample.normal_geometry)):
         if normal is not None:
@@ -55,12 +57,12 @@ def image_tiles(sample: Sample) -> list[Tile]:
 
 
 def shading_tiles(sample: Sample) -> list[Tile]:
-    """The frames of the shading sequence; of more than MOST_FRAMES, as many taken evenly."""
+    """The frames of the shading sequence; at most MAX_FRAMES, evenly chosen."""
     return _frame_tiles(sample, shading_of(sample), sample.info.shading.directions, "light")
 
 
 def basis_tiles(sample: Sample) -> list[Tile]:
-    """Likewise those of a light basis; none where there is none."""
+    """The frames of the light basis, likewise; none if the sample has none."""
     lights = sample.info.light_basis
     if sample.light_basis is None or lights is None:
         return []
@@ -71,7 +73,7 @@ def _frame_tiles(
     sample: Sample, frames: NDArray[np.float32], directions: tuple[Vector, ...], name: str
 ) -> list[Tile]:
     box = object_square(sample.mask)
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MOST_FRAMES)).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MAX_FRAMES)).round().astype(int))
     tiles = []
     for k in chosen:
         frame = _cut(frames[k], box)
@@ -138,8 +140,8 @@ def _light_note(light: LightMeta | None) -> str:
     return ""
 
 
-def _light_place(light: LightMeta | None) -> tuple[float, float] | None:
-    """The direction's place on the disc of directions, for lights that have a direction."""
+def _light_direction(light: LightMeta | None) -> tuple[float, float] | None:
+    """(x, y) of the direction, for lights that have one."""
     return light.direction[:2] if isinstance(light, ParallelMeta | MixedMeta) else None
 
 

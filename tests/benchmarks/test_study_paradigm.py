@@ -13,7 +13,7 @@ import pytest
 from benchmarks.study import arms, findings, measure, run
 from benchmarks.study import report as report_of
 from benchmarks.study_paradigm import main
-from multishade.evaluation.comparison import compare_results, results_of
+from multishade.evaluation.contrasts import compare_results, results_of
 from multishade.evaluation.table import ResultRow, read_csv
 from multishade.models.rose import presets
 from multishade.models.rose.solve import DEFAULT_SOLVER

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from multishade.errors import EvaluationError
-from multishade.evaluation import comparison, report
+from multishade.evaluation import comparison, contrasts, report
 from multishade.evaluation.run import Evaluation
 from multishade.evaluation.table import ResultRow, read_csv, to_csv
 from multishade.report.document import to_html, to_markdown
@@ -27,12 +27,12 @@ def rows(method: str, values: dict[str, list[float]], **tags: dict[str, str]) ->
 
 def results(
     method: str, values: dict[str, float], tags: dict[str, dict[str, str]] | None = None
-) -> comparison.Results:
+) -> contrasts.Results:
     table = [
         ResultRow("set", name, "all", method, "", (tags or {}).get(name, {}), {"mean": value})
         for name, value in values.items()
     ]
-    return comparison.results_of(table, method)
+    return contrasts.results_of(table, method)
 
 
 TEN = {f"object{index}": float(index) for index in range(10)}
@@ -40,21 +40,21 @@ TEN = {f"object{index}": float(index) for index in range(10)}
 
 def test_images_of_one_object_count_once() -> None:
     """Object a has a hundred images and b one: their means count equally."""
-    found = comparison.results_of(rows("m", {"a": [1.0] * 100, "b": [3.0]}), "m")
+    found = contrasts.results_of(rows("m", {"a": [1.0] * 100, "b": [3.0]}), "m")
     assert {name: values["mean"] for name, values in found.values.items()} == {"set/a": 1.0, "set/b": 3.0}
 
 
 def test_pairing_is_by_object_and_not_by_row(rng: np.random.Generator) -> None:
     a = results("a", TEN)
     b = results("b", dict(reversed([(name, value + 1) for name, value in TEN.items()])))
-    (found,) = comparison.compare_results([a, b], rng, resamples=99).overall
+    (found,) = contrasts.compare_results([a, b], rng, resamples=99).overall
     assert found.difference.difference == pytest.approx(1)
     assert (found.difference.low, found.difference.high) == pytest.approx((1, 1))
     assert "a is better than b by 1.00 degrees" in found.verdict
 
 
 def test_objects_that_only_one_has_are_left_out_and_named(rng: np.random.Generator) -> None:
-    found = comparison.compare_results(
+    found = contrasts.compare_results(
         [results("a", TEN | {"extra": 99.0}), results("b", TEN)], rng, resamples=99
     )
     assert found.overall[0].difference.objects == 10
@@ -63,7 +63,7 @@ def test_objects_that_only_one_has_are_left_out_and_named(rng: np.random.Generat
 
 def test_objects_without_a_value_are_left_out_and_named(rng: np.random.Generator) -> None:
     b = results("b", TEN | {"object3": math.nan})
-    found = comparison.compare_results([results("a", TEN), b], rng, resamples=99)
+    found = contrasts.compare_results([results("a", TEN), b], rng, resamples=99)
     assert found.overall[0].difference.objects == 9
     assert any("set/object3" in note for note in found.notes)
 
@@ -73,7 +73,7 @@ def test_each_other_table_is_compared_with_the_first_and_corrected(rng: np.rando
         results(name, {key: value + shift for key, value in TEN.items()})
         for name, shift in (("first", 0.0), ("second", -1.0), ("third", 1.0))
     ]
-    found = comparison.compare_results(tables, rng, correction="bonferroni", resamples=1024)
+    found = contrasts.compare_results(tables, rng, correction="bonferroni", resamples=1024)
     assert [(item.reference, item.other) for item in found.overall] == [
         ("first", "second"),
         ("first", "third"),
@@ -83,7 +83,7 @@ def test_each_other_table_is_compared_with_the_first_and_corrected(rng: np.rando
         assert item.adjusted_p == pytest.approx(2 * item.difference.p)
 
 
-def tagged() -> tuple[comparison.Results, comparison.Results]:
+def tagged() -> tuple[contrasts.Results, contrasts.Results]:
     tags = {name: {"material": "metal" if index < 6 else "plastic"} for index, name in enumerate(TEN)}
     # Better by 2 on metal, worse by 1 on plastic.
     b = {
@@ -94,7 +94,7 @@ def tagged() -> tuple[comparison.Results, comparison.Results]:
 
 
 def test_strata_by_tag_are_a_family_of_their_own(rng: np.random.Generator) -> None:
-    found = comparison.compare_results(tagged(), rng, by=("material",), resamples=999)
+    found = contrasts.compare_results(tagged(), rng, by=("material",), resamples=999)
     metal, plastic = found.strata
     assert (metal.stratum, metal.difference.objects) == ("metal", 6)
     assert metal.difference.difference == pytest.approx(-2 + 0.01 * 2.5)
@@ -105,7 +105,7 @@ def test_strata_by_tag_are_a_family_of_their_own(rng: np.random.Generator) -> No
 
 
 def test_weights_answer_for_another_population(rng: np.random.Generator) -> None:
-    found = comparison.compare_results(
+    found = contrasts.compare_results(
         tagged(), rng, by=("material",), weights={"metal": 1, "plastic": 9}, resamples=999
     )
     (weighted,) = found.weighted
@@ -114,7 +114,7 @@ def test_weights_answer_for_another_population(rng: np.random.Generator) -> None
     assert found.overall[0].difference.difference < 0 < weighted.difference
 
 
-def tilted(method: str, shift: float) -> comparison.Results:
+def tilted(method: str, shift: float) -> contrasts.Results:
     table = [
         ResultRow(
             "set",
@@ -132,18 +132,18 @@ def tilted(method: str, shift: float) -> comparison.Results:
         )
         for index in range(8)
     ]
-    return comparison.results_of(table, method)
+    return contrasts.results_of(table, method)
 
 
 def test_strata_by_tilt_use_the_bins_of_the_table(rng: np.random.Generator) -> None:
-    found = comparison.compare_results([tilted("a", 0), tilted("b", 1)], rng, by=("tilt",), resamples=99)
+    found = contrasts.compare_results([tilted("a", 0), tilted("b", 1)], rng, by=("tilt",), resamples=99)
     assert [item.stratum for item in found.strata] == ["tilt 0 to 30", "tilt 30 to 60", "tilt 60 to 90"]
     assert [item.difference.difference for item in found.strata] == pytest.approx([0, 1, 3])
 
 
 def test_tilt_is_weighted_within_objects(rng: np.random.Generator) -> None:
     shares = {"0 to 30": 0.5, "30 to 60": 0.3, "60 to 90": 0.2}
-    found = comparison.compare_results(
+    found = contrasts.compare_results(
         [tilted("a", 0), tilted("b", 1)], rng, by=("tilt",), weights=shares, resamples=99
     )
     assert found.weighted[0].difference == pytest.approx(0.3 + 0.6)
@@ -162,18 +162,18 @@ def test_tilt_is_weighted_within_objects(rng: np.random.Generator) -> None:
 )
 def test_wrong_questions_are_refused(settings, message: str, rng: np.random.Generator) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(EvaluationError, match=message):
-        comparison.compare_results(tagged(), rng, resamples=99, **settings)
+        contrasts.compare_results(tagged(), rng, resamples=99, **settings)
 
 
 def test_tables_that_cannot_be_compared(rng: np.random.Generator) -> None:
     with pytest.raises(EvaluationError, match="no object in common"):
-        comparison.compare_results([results("a", {"x": 1.0}), results("b", {"y": 1.0})], rng)
+        contrasts.compare_results([results("a", {"x": 1.0}), results("b", {"y": 1.0})], rng)
     with pytest.raises(EvaluationError, match="two tables"):
-        comparison.compare_results([results("a", TEN)], rng)
+        contrasts.compare_results([results("a", TEN)], rng)
     with pytest.raises(EvaluationError, match="different names"):
-        comparison.compare_results([results("a", TEN), results("a", TEN)], rng)
+        contrasts.compare_results([results("a", TEN), results("a", TEN)], rng)
     with pytest.raises(EvaluationError, match="rows of 2 methods"):
-        comparison.results_of(rows("a", {"x": [1.0]}) + rows("b", {"x": [1.0]}), "mixed.csv")
+        contrasts.results_of(rows("a", {"x": [1.0]}) + rows("b", {"x": [1.0]}), "mixed.csv")
 
 
 def test_partial_coverage_is_said(rng: np.random.Generator) -> None:
@@ -181,8 +181,8 @@ def test_partial_coverage_is_said(rng: np.random.Generator) -> None:
         ResultRow("set", name, "all", "b", "", {}, {"mean": value, "coverage": 80.0})
         for name, value in TEN.items()
     ]
-    found = comparison.compare_results(
-        [results("a", TEN), comparison.results_of(table, "b")], rng, resamples=99
+    found = contrasts.compare_results(
+        [results("a", TEN), contrasts.results_of(table, "b")], rng, resamples=99
     )
     assert any("mean_with_missing" in note for note in found.notes)
 
@@ -192,7 +192,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
         to_markdown(
             "c",
             report.comparison_blocks(
-                comparison.compare_results(tagged(), np.random.default_rng(5), by=("material",))
+                contrasts.compare_results(tagged(), np.random.default_rng(5), by=("material",))
             ),
         )
         for _ in range(2)
@@ -201,7 +201,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
 
 
 def test_the_report_has_verdicts_tables_and_weights(rng: np.random.Generator) -> None:
-    found = comparison.compare_results(
+    found = contrasts.compare_results(
         tagged(), rng, by=("material",), weights={"metal": 1, "plastic": 1}, resamples=199
     )
     blocks = report.comparison_blocks(found)
@@ -252,7 +252,7 @@ def test_a_table_that_does_not_fit_is_named(tmp_path: Path, content: str, messag
 
 def test_a_table_of_another_program_needs_object_and_metric_only(tmp_path: Path) -> None:
     (tmp_path / "theirs.csv").write_text("object,mean\nx,1\ny,2\n")
-    found = comparison.results_of(read_csv(tmp_path / "theirs.csv"), "theirs")
+    found = contrasts.results_of(read_csv(tmp_path / "theirs.csv"), "theirs")
     assert found.values["x"]["mean"] == 1
 
 

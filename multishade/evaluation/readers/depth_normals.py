@@ -91,7 +91,7 @@ def _read_image(
 
 
 def read_ibims(path: Path) -> tuple[Float32, Float64]:
-    """One iBims-1 .mat file -> depth in metres (0 where it is called invalid or transparent), camera matrix."""
+    """One iBims-1 .mat file -> depth in metres (0 where it is marked as invalid or transparent), camera matrix."""
     from scipy.io import loadmat
 
     try:

@@ -39,7 +39,7 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
 
 
 def object_folders(root: Path, inside: tuple[str, ...] = ("pmsData",)) -> list[Path]:
-    """The folders of a set with DiLiGenT's files, in the order of `objects.txt` where there is one, else by name.
+    """The folders of a set with DiLiGenT's files, in the order of `objects.txt` if there is one, else by name.
 
     inside: names of a folder between `root` and the objects that releases add.
     """

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.imaging.codecs import read_exr_layers, stack_channels
-from multishade.imaging.read import colour_channels
+from multishade.imaging.decode import colour_channels
 from multishade.protocol.scene import Camera
 
 BACKGROUND_DEPTH = 1e9  # Cycles writes 1e10 if a ray hits nothing

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes of an image file, whatever its format -> `StoredImage`: its numbers, and what the file settles about them.
+
+PNG, JPEG, TIFF, WebP, BMP, GIF and TGA, Radiance HDR and EXR of any layers are told apart by their first bytes. The
+bit depth is the file's own (Pillow would cut 16-bit colour to 8), channels are red, green, blue, and nothing is
+linearised: the caller decides what the numbers mean.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.errors import ImageFileError
+from multishade.imaging import codecs
+
+Float32 = NDArray[np.float32]
+Transfer = Literal["linear", "unstated"]
+CheckSize = Callable[[int, int], None]
+
+HDR_MAGICS = (b"#?RADIANCE", b"#?RGBE")
+TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
+# An orientation of EXIF -> the array as a person sees it.
+_UPRIGHT: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+    8: lambda image: np.rot90(image),
+}
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One image with the numbers that its file holds.
+
+    Attributes:
+        pixels: (H, W, C) in the file's own type (uint8, uint16 or floating point); C is 1 for grey, 3 for colour.
+        alpha: (H, W) of the same type, or None.
+        transfer: "linear" for formats that hold linear light (EXR, HDR, floating-point TIFF); "unstated" for
+            integers, which photographs store sRGB-encoded and benchmarks linear.
+        bits: bits of one channel.
+        channels: names of the file's channels, "R", "G", "B" in most formats.
+        source: how messages name the file.
+    """
+
+    pixels: NDArray[Any]
+    alpha: NDArray[Any] | None
+    transfer: Transfer
+    bits: int
+    channels: tuple[str, ...]
+    source: str
+
+    @property
+    def unit(self) -> Float32:
+        """(H, W, C) float32: integers divided by their type's maximum, floats as stored."""
+        return unit_range(self.pixels)
+
+    @property
+    def rgb(self) -> Float32:
+        """(H, W, 3) float32 like `unit`, one channel repeated to three."""
+        unit = self.unit
+        return np.repeat(unit, 3, axis=2) if unit.shape[2] == 1 else np.ascontiguousarray(unit)
+
+    @property
+    def coverage(self) -> Float32 | None:
+        """(H, W) float32 alpha, scaled like `unit`; None without alpha."""
+        return None if self.alpha is None else unit_range(self.alpha)
+
+
+def decode_image(
+    data: bytes, source: str, suffix: str = "", upright: bool = False, check_size: CheckSize | None = None
+) -> StoredImage:
+    """Decode an image.
+
+    Args:
+        data: The whole file.
+        source: How messages name it.
+        suffix: The file's, lower case; it names the format in messages if the first bytes are of no known one.
+        upright: Apply the orientation in the EXIF data (TIFF: always applied).
+        check_size: Called with (width, height), before pixels are decoded if the format allows; raises to refuse.
+
+    Raises:
+        ImageFileError: The file is no image, cut short, or an EXR without red, green, blue (or x, y, z) or a single
+            channel in one layer.
+    """
+    check_size = check_size or (lambda width, height: None)
+    kind = _kind(data, suffix)
+    if kind == "exr":
+        image = _decode_exr(data, source)
+    elif kind == "png":
+        if data[12:16] == b"IHDR":
+            check_size(*codecs.png_size(data))
+        image = _from_array(codecs.decode_png(data, source), source)
+    elif kind == "hdr":
+        image = _decode_hdr(data, source)
+    elif kind == "tiff" and _needs_opencv(data, check_size):
+        image = _decode_with_opencv(data, source)
+    else:
+        image = _decode_with_pillow(data, source, upright or kind == "tiff", check_size)
+    if kind == "png" and upright:
+        image = _oriented(image, _png_orientation(data))
+    check_size(image.pixels.shape[1], image.pixels.shape[0])
+    return image
+
+
+def unit_range(stored: NDArray[Any]) -> Float32:
+    """Scale integers by their type's maximum to [0, 1] as float32; floats stay as they are."""
+    if np.issubdtype(stored.dtype, np.integer):
+        return stored.astype(np.float32) / np.float32(np.iinfo(stored.dtype).max)
+    return stored.astype(np.float32)
+
+
+def colour_channels(names: Mapping[str, Any], source: str) -> tuple[tuple[str, ...], str | None]:
+    """Channel names of one EXR layer -> those that make its pixels, in order, and that of its alpha.
+
+    R, G, B or X, Y, Z make three, a single channel makes one. Raises ImageFileError for anything else.
+    """
+    alpha = "A" if "A" in names and len(names) > 1 else None
+    for triple in (("R", "G", "B"), ("X", "Y", "Z")):
+        if set(triple) <= names.keys():
+            return triple, alpha
+    others = tuple(name for name in names if name != alpha)
+    if len(others) == 1:
+        return others, alpha
+    raise ImageFileError(
+        f"{source}: channels {', '.join(sorted(names))}; expected R, G, B or X, Y, Z or one channel"
+    )
+
+
+def _kind(data: bytes, suffix: str) -> str:
+    """The format by the first bytes; by the suffix if these are of none that has a decoder of its own here."""
+    magics = {
+        "png": (codecs.PNG_SIGNATURE,),
+        "exr": (codecs.EXR_MAGIC,),
+        "hdr": HDR_MAGICS,
+        "tiff": TIFF_MAGICS,
+    }
+    for kind, starts in magics.items():
+        if data.startswith(starts):
+            return kind
+    return suffix[1:] if suffix in (".exr", ".hdr") else "other"
+
+
+def _from_array(
+    stored: NDArray[Any], source: str, channels: tuple[str, ...] = (), transfer: Transfer | None = None
+) -> StoredImage:
+    """(H, W), or (H, W, C) with alpha as the second or fourth channel -> StoredImage."""
+    pixels = stored[..., None] if stored.ndim == 2 else stored
+    alpha = None
+    if pixels.shape[2] in (2, 4):
+        pixels, alpha = pixels[..., :-1], pixels[..., -1]
+    if pixels.shape[2] not in (1, 3):
+        raise ImageFileError(
+            f"{source}: {pixels.shape[2]} channels; expected grey or RGB, with or without alpha"
+        )
+    names = channels or (("L",) if pixels.shape[2] == 1 else ("R", "G", "B")) + (
+        () if alpha is None else ("A",)
+    )
+    linear = np.issubdtype(pixels.dtype, np.floating)
+    return StoredImage(
+        pixels,
+        alpha,
+        transfer or ("linear" if linear else "unstated"),
+        pixels.dtype.itemsize * 8,
+        names,
+        source,
+    )
+
+
+def _decode_exr(data: bytes, source: str) -> StoredImage:
+    layers = codecs.decode_exr_layers(data, source)
+    # The plain channels if there are any; else those of the only layer.
+    layer = "" if "" in layers or len(layers) > 1 else next(iter(layers))
+    full_names = tuple(".".join(filter(None, (name, channel))) for name in layers for channel in layers[name])
+    if layer not in layers:
+        raise ImageFileError(f"{source}: several layers, channels {', '.join(full_names)}; save it with one")
+    channels = layers[layer]
+    names, alpha = colour_channels(channels, source)
+    pixels = (
+        codecs.stack_channels(channels, names, source) if len(names) > 1 else channels[names[0]][..., None]
+    )
+    bits = channels[names[0]].dtype.itemsize * 8
+    return StoredImage(pixels, None if alpha is None else channels[alpha], "linear", bits, full_names, source)
+
+
+def _decode_hdr(data: bytes, source: str) -> StoredImage:
+    import cv2
+
+    if not data.startswith(HDR_MAGICS):
+        raise ImageFileError(f"{source}: is not a Radiance HDR file (its first line says so)")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ImageFileError(f"{source}: cannot be decoded: it is cut short or damaged")
+    return _from_array(image[..., ::-1], source)
+
+
+def _needs_opencv(data: bytes, check_size: CheckSize) -> bool:
+    """Whether Pillow cannot read this TIFF at its own depth: more than 8 bits a channel, or floating point."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            check_size(*image.size)
+            bits = image.tag_v2.get(_TIFF_BITS, (1,))  # type: ignore[attr-defined]
+            return max(bits) > 8
+    except (OSError, ValueError, SyntaxError):
+        return True
+
+
+def _decode_with_opencv(data: bytes, source: str) -> StoredImage:
+    import cv2
+
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise _unreadable(source, "its pixels cannot be decoded")
+    if decoded.ndim == 3 and decoded.shape[2] >= 3:
+        decoded = decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
+    return _from_array(decoded, source)
+
+
+def _decode_with_pillow(data: bytes, source: str, upright: bool, check_size: CheckSize) -> StoredImage:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            check_size(*image.size)
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1) if upright else 1
+            if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+                stored = np.asarray(image)
+            else:
+                grey = image.mode in ("1", "L", "LA")
+                transparent = "A" in image.getbands() or "transparency" in image.info
+                stored = np.asarray(image.convert(("L" if grey else "RGB") + ("A" if transparent else "")))
+    except UnidentifiedImageError as error:
+        raise _unreadable(source, "its first bytes are of no known format") from error
+    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+        raise _unreadable(source, str(error)) from error
+    return _oriented(_from_array(stored, source), orientation)
+
+
+def _unreadable(source: str, reason: str) -> ImageFileError:
+    return ImageFileError(f"{source}: cannot be read as an image ({reason}); save it again as PNG or JPEG")
+
+
+def _png_orientation(data: bytes) -> int:
+    from PIL import Image
+
+    content = codecs.png_chunk(data, b"eXIf")
+    if content is None:
+        return 1
+    exif = Image.Exif()
+    exif.load(b"Exif\0\0" + content)
+    return int(exif.get(_EXIF_ORIENTATION, 1))
+
+
+def _oriented(image: StoredImage, orientation: int) -> StoredImage:
+    turn = _UPRIGHT.get(orientation)
+    if turn is None:
+        return image
+    return replace(image, pixels=turn(image.pixels), alpha=None if image.alpha is None else turn(image.alpha))
