@@ -410,19 +410,3 @@ class TestCommand:
         monkeypatch.setattr(bundled, "FOLDER", tmp_path / "none")
         with pytest.raises(ModelError, match="the bundled model is not installed; give another with --model"):
             bundled.bundled_model()
-
-
-def test_model_is_a_method_of_evaluation(tmp_path: Path) -> None:
-    from multishade.evaluation.methods.learned import rose
-    from multishade.evaluation.readers.shards import read
-    from tests.support.synthetic import make_sample, write_synthetic_shard
-
-    tiny_model().save_pretrained(tmp_path / "model")
-    write_synthetic_shard(tmp_path / "a.tar", [make_sample(size=24)])
-    (target,) = read(tmp_path / "a.tar")
-    made = list(rose(tmp_path / "model")(target))
-    assert [one.image for one in made] == ["image_parallel", "image_point", "image_env0", "image_env1"]
-    assert all((one.normal[target.mask] != 0).any() for one in made)
-    arguments = ["evaluate", f"rose:{tmp_path}/model", "--on", f"shards:{tmp_path}/a.tar", "--no-maps"]
-    assert main([*arguments, "-o", str(tmp_path / "out")]) == 0
-    assert (tmp_path / "out" / "results.csv").read_text().count("image_") == 4
