@@ -105,3 +105,33 @@ def test_a_data_uri_is_decoded_like_any_image(tmp_path: Path) -> None:
         else:
             with pytest.raises(AssetError, match=r"images\[0\] \(a data URI\) .* cut short"):
                 check_mesh(str(tmp_path / "a.gltf"))
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_quantised_positions_have_the_size_that_blender_gives_them(tmp_path: Path, normalised: bool) -> None:
+    shape, writer = members.ball(12), members.GltfWriter()
+    padded = np.zeros((len(shape.vertices), 4), np.int16)
+    padded[:, :3] = np.round(shape.vertices * 32767)
+    view = writer.view(padded.tobytes())
+    writer.json["bufferViews"][view]["byteStride"] = 8
+    low, high = padded[:, :3].min(axis=0).tolist(), padded[:, :3].max(axis=0).tolist()
+    accessor = {
+        "bufferView": view,
+        "componentType": 5122,
+        "type": "VEC3",
+        "count": len(padded),
+        "min": low,
+        "max": high,
+    }
+    writer.json["accessors"] = [accessor | {"normalized": normalised}]
+    indices = writer.accessor(shape.faces.astype(np.uint32).ravel())
+    writer.json["meshes"] = [{"primitives": [{"attributes": {"POSITION": 0}, "indices": indices}]}]
+    writer.json |= {
+        "extensionsUsed": ["KHR_mesh_quantization"],
+        "extensionsRequired": ["KHR_mesh_quantization"],
+    }
+    writer.node(mesh=0, scale=[1.0, 1.0, 1.0] if normalised else [1 / 32767] * 3)
+    writer.write(tmp_path / "a.glb")
+    np.testing.assert_allclose(
+        check_mesh(str(tmp_path / "a.glb")).bounds, [[-1, -1, -1], [1, 1, 1]], atol=1e-3
+    )

@@ -5,6 +5,7 @@ The inputs of tests/cases were made after public bug reports; the others are fur
 format that can have it.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multishade.cli import main
 from multishade.config import models
 from multishade.errors import AssetError
 from multishade.geometry.angles import angular_error_degrees
 from multishade.protocol.scene import Light, ObjectSource
 from multishade.render.blender import BlenderProcess, RenderedView
+from multishade.shards.tar import read_shard
 from tests.render.test_truth import OBLIQUE, analytic_sphere, camera, render, rim
 from tests.support import mesh_members as members
 
@@ -622,3 +625,42 @@ def test_a_ply_whose_texture_is_gone_is_refused(show: Show, tmp_path: Path) -> N
         show(tmp_path / "a.ply")
     (tmp_path / "c.png").write_bytes(members.checker())
     is_checkered(show(tmp_path / "a.ply"))
+
+
+# What was corrected
+
+
+@pytest.mark.parametrize(
+    ("name", "findings"),
+    [
+        ("f01_inverted_normals.glb", ("normals-turned",)),
+        ("a01_emissive_only.glb", ("colour-from-emission",)),
+        ("h02_alpha_factor03.glb", ("transparent-parts",)),
+        ("k04_zero_area_spike.glb", ("stray-geometry",)),
+        ("o10_bom.obj", ()),
+    ],
+)
+def test_what_was_corrected_is_reported(show: Show, name: str, findings: tuple[str, ...]) -> None:
+    assert show(case(name)).findings == findings
+
+
+def test_corrections_are_in_the_meta_of_a_sample_and_absent_without_any(tmp_path: Path) -> None:
+    for name in ("f01_inverted_normals.glb", "d01_scale_from_zero.glb"):
+        (tmp_path / "meshes").mkdir(exist_ok=True)
+        shutil.copy(case(name), tmp_path / "meshes" / name)
+    manifest, recipe = tmp_path / "objects.jsonl", tmp_path / "recipe.yaml"
+    assert main(["assets", "scan", str(tmp_path / "meshes"), "-o", str(manifest)]) == 0
+    recipe.write_text(
+        "name: t\nsources: {objects: [objects.jsonl]}\nmaterials: {own: 1.0, metallic: 0.0, non_metallic: 0.0}\n"
+        "camera: {width: 32, height: 32}\nviews: {count: 1}\nshards: {groups: 2}\ngeometry: {samples: 4}\n"
+        "lights: {parallel: {count: 1}, point: {count: 0}, environment: {count: 0}}\n"
+        "render: {samples: {parallel: 1}}\n"
+    )
+    assert main(["render", str(recipe), "-o", str(tmp_path / "out"), "--workers", "1"]) == 0
+    (shard,) = (tmp_path / "out").glob("*.tar")
+    metas = [json.loads(files["meta.json"]) for _, files in read_shard(shard)]
+    found = {meta["object"]["id"]: meta["object"].get("findings") for meta in metas}
+    assert found == {"f01_inverted_normals": ["normals-turned"], "d01_scale_from_zero": None}
+    assert {meta["renderer"]["geometry_samples"] for meta in metas} == {4}
+    tags = {row["id"]: row["tags"] for row in map(json.loads, manifest.read_text().splitlines())}
+    assert tags == {"f01_inverted_normals": ["normals-turned"], "d01_scale_from_zero": ["animated"]}

@@ -62,6 +62,8 @@ def declared_geometry(gltf: Gltf) -> Declared:
                 DRACO in primitive.get("extensions", {}) for primitive in primitives
             )
             exact = exact and all(primitive.get("mode", TRIANGLES) != FAN for primitive in primitives)
+            # trimesh takes normalised integers for coordinates.
+            exact = exact and not any(_is_normalised(gltf, primitive) for primitive in primitives)
         corners = []
         for count, triangles, box in checked[mesh_index]:
             vertices += count
@@ -157,6 +159,11 @@ def _primitive(
         scale * np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij"), np.float64).reshape(3, 8).T
     )
     return count, triangles, box
+
+
+def _is_normalised(gltf: Gltf, primitive: dict[str, Any]) -> bool:
+    index = primitive["attributes"].get("POSITION")
+    return index is not None and bool(gltf.items("accessors")[index].get("normalized", False))
 
 
 def _check_draco(gltf: Gltf, extension: Any, name: str) -> None:
