@@ -6,7 +6,6 @@ sample raises an exception; only the `Loader` replaces it.
 """
 
 import fnmatch
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from multishade.errors import DataError, ImageFileError, ShardError
 from multishade.photometry.shading import lambert
 from multishade.shards.fields import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
 from multishade.shards.locate import open_shards
+from multishade.shards.meta import SampleMeta, decode_meta
 
 Item = dict[str, Any]
 Transform = Callable[[Item], Any]
@@ -212,25 +212,22 @@ class FieldDecoder:
         if self._wants("shading"):
             item["shading"] = self._shading(key, files)
         if self._wants("directions"):
-            item["directions"] = _tensor(np.asarray(_meta(files)["shading"]["directions"]))
+            item["directions"] = _tensor(
+                np.asarray(SampleMeta.decode(key, files["meta.json"]).shading.directions)
+            )
         if self._wants("meta"):
-            item["meta"] = _meta(files)
+            item["meta"] = decode_meta(key, files["meta.json"])
         return item
 
     def _shading(self, key: str, files: Mapping[str, bytes]) -> Tensor:
         stored = decode_shading(key, files)
         if stored is not None:
             return _tensor(stored if stored.ndim == 3 else stored.transpose(0, 3, 1, 2))
-        stated = _meta(files)["shading"]
-        if stated["mode"] != "lambert":
-            raise ShardError(f"its sequence of mode {stated['mode']} is not stored, and cannot be derived")
+        shading = SampleMeta.decode(key, files["meta.json"]).shading
+        if shading.mode != "lambert":
+            raise ShardError(f"its sequence of mode {shading.mode} is not stored, and cannot be derived")
         normal = _unit(decode_rgb(key, "normal.exr", files["normal.exr"]))
-        return _tensor(lambert(normal, stated["directions"], decode_grey(key, "mask.png", files["mask.png"])))
-
-
-def _meta(files: Mapping[str, bytes]) -> dict[str, Any]:
-    meta: dict[str, Any] = json.loads(files["meta.json"])
-    return meta
+        return _tensor(lambert(normal, shading.directions, decode_grey(key, "mask.png", files["mask.png"])))
 
 
 def _unit(normal: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,6 @@ and are copied once, into the batch.
 
 import fnmatch
 import functools
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from multishade.imaging.codecs import decode_exr, decode_png
 from multishade.imaging.color import png_to_linear
 from multishade.shards import light_basis
 from multishade.shards.fields import decode_grey, light_names
+from multishade.shards.meta import SampleMeta
 
 Planes = list[Tensor]
 _IMAGE = re.compile(r"image_[a-z0-9_]+\.(?:exr|png)")
@@ -188,16 +188,12 @@ class ViewDecoder:
 
     def _stored_shading(self, raw: Raw) -> Planes:
         """(K, H, W) with cast shadows. Raises DataError if the shard has another sequence than the settings need."""
-        try:
-            stated = json.loads(raw.files["meta.json"])["shading"]
-            mode, stored = stated["mode"], np.asarray(stated["directions"], np.float64)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ShardError(f"{raw.place}: {raw.key}.meta.json: states no shading ({error!r})") from error
-        if mode != "cast":
+        shading = SampleMeta.decode(f"{raw.place}: {raw.key}", raw.files["meta.json"]).shading
+        if shading.mode != "cast":
             raise DataError(
-                f"{raw.place}: {raw.key}: its shading is of mode {mode}, not cast: {_ANOTHER_SHADING}"
+                f"{raw.place}: {raw.key}: its shading is of mode {shading.mode}, not cast: {_ANOTHER_SHADING}"
             )
-        wanted = self._directions
+        wanted, stored = self._directions, np.asarray(shading.directions, np.float64)
         if stored.shape != wanted.shape or np.abs(stored - wanted).max() > _SAME_DIRECTION:
             raise DataError(
                 f"{raw.place}: {raw.key}: its sequence has {len(stored)} lights, and the model's {len(wanted)} are not "

@@ -2,7 +2,6 @@
 """Images of a data set, rendered again with many paths and without denoiser -> the PSNR of the stored ones."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -63,7 +62,7 @@ def _compare(plan: Plan, folder: FolderPlace, key: str, field: str, renderer: Gr
     shard, group = planned_view(plan, folder, key)
     (view,) = group.views
     stored = Dataset(shard_file(folder, shard).url).files(key)
-    info = SampleMeta.parse(key, json.loads(stored["meta.json"]))
+    info = SampleMeta.decode(key, stored["meta.json"])
     light = next((light for light in view.lights if light.field == field), None)
     if light is None or light_meta(light, group) != info.lights.get(field):
         raise ShardError(

@@ -21,9 +21,9 @@ from multishade.shards.keys import SampleKey
 from multishade.shards.layout import shard_number
 from multishade.shards.locate import CONNECTIONS, find_shards
 from multishade.shards.marker import Marker, commit_marker, read_marker
-from multishade.shards.meta import SampleMeta
+from multishade.shards.meta import SampleMeta, decode_meta
 from multishade.shards.record import DatasetRecord, read_dataset
-from multishade.shards.sample import Sample, decode_meta, decode_sample, encode_sample
+from multishade.shards.sample import Sample, decode_sample, encode_sample
 from multishade.shards.tar import Entry, write_tar
 from multishade.storage.store import FilePlace, StoredFile, open_file
 

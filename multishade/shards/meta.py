@@ -5,6 +5,7 @@ The order of the fields is the order in the file. Optional names are absent unle
 allowed and kept. Angles are in degrees, positions in scene units, vectors in the camera frame.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -199,9 +200,41 @@ class SampleMeta(_Section):
         except ValidationError as errors:
             raise ShardError(f"{key}.meta.json: {'; '.join(_messages(errors)[:3])}") from errors
 
+    @classmethod
+    def decode(cls, key: str, data: bytes) -> Self:
+        """Read and validate the bytes of a meta.json.
+
+        Args:
+            key: The sample's key, for the message.
+            data: The file.
+
+        Raises:
+            ShardError: If it is not JSON, or a name is missing or holds another kind of value.
+        """
+        return cls.parse(key, decode_meta(key, data))
+
     def to_mapping(self) -> dict[str, Any]:
         """Return plain data in the order of the file, without names that were not set."""
         return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+def encode_meta(key: str, meta: Mapping[str, Any]) -> bytes:
+    """Write the content of a meta.json. Raises ShardError if a value is not JSON."""
+    try:
+        return json.dumps(meta, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError) as error:
+        raise ShardError(f"{key}: meta cannot be written as JSON: {error}") from error
+
+
+def decode_meta(key: str, data: bytes) -> dict[str, Any]:
+    """Read the content of a meta.json as plain data. Raises ShardError if it is not a JSON object."""
+    try:
+        meta = json.loads(data)
+    except ValueError as error:
+        raise ShardError(f"{key}.meta.json: is not JSON ({error})") from error
+    if not isinstance(meta, dict):
+        raise ShardError(f"{key}.meta.json: contains a {type(meta).__name__}, not an object")
+    return meta
 
 
 def meta_problems(meta: Mapping[str, Any]) -> list[str]:

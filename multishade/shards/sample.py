@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One view's arrays (`Sample`) <-> the files of one key in a shard (`image_parallel.exr` ... `meta.json`)."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ from multishade.shards.fields import (
     require_one_of,
 )
 from multishade.shards.keys import require_valid_key
-from multishade.shards.meta import SampleMeta
+from multishade.shards.meta import SampleMeta, decode_meta, encode_meta
 
 _REQUIRED = ("alpha.png", "mask.png", "normal.exr", "depth.exr", "meta.json")
 
@@ -109,7 +108,7 @@ def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]
         files.append(("light_basis.exr", encode_basis(sample.light_basis, format)))
         encoding["light_basis"] = describe_basis(format)
     meta = {**sample.meta, "encoding": encoding}
-    files.append(("meta.json", _encode_meta(sample.key, meta)))
+    files.append(("meta.json", encode_meta(sample.key, meta)))
     return files
 
 
@@ -175,24 +174,6 @@ def shading_of(sample: Sample) -> NDArray[np.float32]:
     shading = sample.info.shading
     require_one_of(f"{sample.key}: mode of a sequence that is not stored", shading.mode, ("lambert",))
     return lambert(sample.normal, shading.directions, sample.mask)
-
-
-def _encode_meta(key: str, meta: dict[str, Any]) -> bytes:
-    try:
-        return json.dumps(meta, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError) as error:
-        raise ShardError(f"{key}: meta cannot be written as JSON: {error}") from error
-
-
-def decode_meta(key: str, data: bytes) -> dict[str, Any]:
-    """Read the content of a meta.json as plain data. Raises ShardError if it is not a JSON object."""
-    try:
-        meta = json.loads(data)
-    except ValueError as error:
-        raise ShardError(f"{key}.meta.json: is not JSON ({error})") from error
-    if not isinstance(meta, dict):
-        raise ShardError(f"{key}.meta.json: holds {type(meta).__name__}, not an object with names")
-    return meta
 
 
 def _require_sound(sample: Sample, format: FieldFormat) -> None:

@@ -2,7 +2,6 @@
 """The files of one sample -> its figures: meta, normals, and optionally images, depth and stored sequence."""
 
 import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,13 +99,11 @@ def measure(key: str, files: Mapping[str, bytes], closely: bool, percentile: flo
         ShardError: If a file is missing or damaged, or the mask is empty.
     """
     try:
-        info = SampleMeta.parse(key, json.loads(files["meta.json"]))
+        info = SampleMeta.decode(key, files["meta.json"])
         mask = decode_grey(key, "mask.png", files["mask.png"]) > 127
         normal = decode_rgb(key, "normal.exr", files["normal.exr"])
     except KeyError as error:
         raise ShardError(f"{key}: lacks {error.args[0]}; it has {', '.join(files)}") from error
-    except ValueError as error:
-        raise ShardError(f"{key}.meta.json: is not JSON ({error})") from error
     if not mask.any():
         raise ShardError(f"{key}: its mask is empty")
     camera, directions = info.camera, np.asarray(info.shading.directions, np.float64)
