@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One array of a sample <-> the bytes of its file in a shard, in the formats that one can choose."""
+"""One array of a sample <-> the bytes of its file in a shard, in any of the formats."""
 
 import re
 from collections.abc import Mapping
@@ -29,13 +29,23 @@ _TRIED_LENGTHS = (1 - 2.0**-12, 1 + 2.0**-12)
 
 @dataclass(frozen=True)
 class FieldFormat:
-    """How arrays become files. The defaults: half-float EXR, images DWAB, ground truth lossless."""
+    """The formats of a sample's files. The defaults: half-float EXR, images DWAB, ground truth lossless.
+
+    Attributes:
+        image: Format of images, and of the frames of mode photometric.
+        image_compression: Of EXR images.
+        dwa_level: Quality of DWAA and DWAB; larger is smaller and worse.
+        normal: Type of the normals.
+        data_compression: Of normal, depth and shading; lossless.
+        shading_stored: Whether the shading sequence is stored; False: it is derived from the normal (mode lambert).
+        basis_compression: Of a light basis.
+    """
 
     image: Literal["exr", "png16", "png8"] = "exr"
     image_compression: str = "dwab"
     dwa_level: float = 45.0
     normal: Literal["half", "float"] = "half"
-    data_compression: str = "zip"  # of normal, depth and shading; must be lossless
+    data_compression: str = "zip"
     shading_stored: bool = True
     basis_compression: str = "zip"
 
@@ -49,16 +59,22 @@ class FieldFormat:
 
 
 def light_names(count: int, prefix: str = "L") -> list[str]:
-    """Names of `count` lights that sort in their order: L00, L01, ... (L000, ... for more than a hundred)."""
+    """Name lights so that the names sort in their order: L00, L01, ... (L000, ... for more than a hundred)."""
     width = max(2, len(str(count - 1)))
     return [f"{prefix}{number:0{width}d}" for number in range(count)]
 
 
 def round_normals_to_half(normal: NDArray[np.float32]) -> NDArray[np.float16]:
-    """(N, 3) unit vectors -> (N, 3) float16, the nearest in direction of three roundings.
+    """Round normals to half floats: of three roundings the nearest in direction.
 
-    A normal is a direction: letting its length stray by less than 0.07 % takes the worst angular error of
-    half floats from 0.023 to 0.014 degrees, at no byte of storage.
+    A normal is a direction: a deviation of its length of less than 0.07 % reduces the largest angular error of half
+    floats from 0.023 to 0.014 degrees, without additional storage.
+
+    Args:
+        normal: (N, 3) unit vectors.
+
+    Returns:
+        (N, 3) float16.
     """
     nearest = normal.astype(np.float16)
     error = _squared_sine(nearest, normal)
@@ -79,7 +95,7 @@ def _squared_sine(rounded: NDArray[np.float16], normal: NDArray[np.float32]) -> 
 
 
 def encode_image(name: str, image: NDArray[np.float32], format: FieldFormat) -> tuple[str, bytes]:
-    """(H, W, 3) linear light -> (file name, bytes) in the format of images."""
+    """Encode linear light (H, W, 3) in the format of images; returns the file's name and its bytes."""
     if format.image == "exr":
         planes = split_channels(_half(image), "RGB")
         return f"{name}.exr", encode_exr(planes, format.image_compression, format.dwa_level, colour=True)
@@ -87,17 +103,17 @@ def encode_image(name: str, image: NDArray[np.float32], format: FieldFormat) -> 
 
 
 def encode_alpha(alpha: NDArray[np.float32]) -> bytes:
-    """(H, W) coverage, clipped to 0..1 -> 8-bit PNG."""
+    """Encode coverage (H, W), clipped to 0..1, as 8-bit PNG."""
     return encode_png(np.rint(np.clip(alpha, 0, 1) * 255).astype(np.uint8))
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
-    """(H, W) -> PNG of 0 and 255."""
+    """Encode a mask (H, W) as PNG of 0 and 255."""
     return encode_png(mask.astype(np.uint8) * 255)
 
 
 def encode_normal(normal: NDArray[np.float32], mask: NDArray[np.bool_], format: FieldFormat) -> bytes:
-    """(H, W, 3) -> EXR with x, y, z as channels R, G, B."""
+    """Encode normals (H, W, 3) as EXR with x, y, z in the channels R, G, B."""
     if format.normal == "float":
         return encode_exr(split_channels(normal.astype(np.float32), "RGB"), format.data_compression)
     stored = normal.astype(np.float16)
@@ -106,15 +122,20 @@ def encode_normal(normal: NDArray[np.float32], mask: NDArray[np.bool_], format: 
 
 
 def encode_depth(depth: NDArray[np.float32], format: FieldFormat) -> bytes:
-    """(H, W) -> float32 EXR with channel Z."""
+    """Encode depth (H, W) as float32 EXR with channel Z."""
     return encode_exr({"Z": depth.astype(np.float32)}, format.data_compression)
 
 
 def encode_shading(shading: NDArray[np.float32], format: FieldFormat) -> list[tuple[str, bytes]]:
-    """The sequence -> its files.
+    """Encode a shading sequence.
 
-    (K, H, W): one EXR with channels L00, L01, ...; (K, H, W, 3), images of the object: one EXR with channels
-    L00.R, L00.G, ... in the format of images, or with PNG one file per light (light_00.png, ...).
+    Args:
+        shading: (K, H, W): one EXR with channels L00, L01, ... (K, H, W, 3), images of the object: one EXR with the
+            channels L00.R, L00.G, ... in the format of images, or with PNG one file per light (light_00.png, ...).
+        format: The formats.
+
+    Returns:
+        Name and bytes of each file.
     """
     if shading.ndim == 3:
         planes = dict(zip(light_names(len(shading)), _half(shading), strict=True))
@@ -171,7 +192,7 @@ def _describe_light(compression: str, format: FieldFormat) -> dict[str, Any]:
 
 
 def decode_image(key: str, name: str, data: bytes) -> NDArray[np.float32]:
-    """An image's file (EXR or PNG, by the name's ending) -> (H, W, 3) float32 linear light, not negative."""
+    """Decode an image (EXR or PNG, by the ending of its name) to linear light (H, W, 3) float32, not negative."""
     if name.endswith(".exr"):
         return np.maximum(decode_rgb(key, name, data), 0)
     pixels = decode_png(data, f"{key}.{name}")
@@ -181,12 +202,12 @@ def decode_image(key: str, name: str, data: bytes) -> NDArray[np.float32]:
 
 
 def decode_rgb(key: str, name: str, data: bytes) -> NDArray[np.float32]:
-    """EXR -> (H, W, 3) float32 of its channels R, G, B."""
+    """Decode the channels R, G, B of an EXR to (H, W, 3) float32."""
     return stack_channels(decode_exr(data, f"{key}.{name}"), "RGB", f"{key}.{name}")
 
 
 def decode_grey(key: str, name: str, data: bytes) -> NDArray[np.uint8]:
-    """PNG -> (H, W) uint8."""
+    """Decode an 8-bit grey PNG to (H, W) uint8."""
     pixels = decode_png(data, f"{key}.{name}")
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise ShardError(f"{key}.{name}: is {pixels.shape} {pixels.dtype}, not 8-bit grey")
@@ -194,7 +215,7 @@ def decode_grey(key: str, name: str, data: bytes) -> NDArray[np.uint8]:
 
 
 def decode_depth(key: str, data: bytes) -> NDArray[np.float32]:
-    """EXR -> (H, W) float32."""
+    """Decode the depth to (H, W) float32."""
     return stack_channels(decode_exr(data, f"{key}.depth.exr"), "Z", f"{key}.depth.exr")[..., 0]
 
 
@@ -212,7 +233,7 @@ def decode_shading(key: str, fields: Mapping[str, bytes]) -> NDArray[np.float32]
 
 
 def decode_basis(key: str, data: bytes) -> NDArray[np.float32]:
-    """EXR of `encode_basis` -> (M, H, W, 3) float32, not negative."""
+    """Decode a light basis to (M, H, W, 3) float32, not negative."""
     return _frames(decode_exr(data, f"{key}.light_basis.exr"), f"{key}.light_basis.exr")
 
 
@@ -223,6 +244,6 @@ def _frames(planes: Mapping[str, NDArray[np.floating]], source: str) -> NDArray[
 
 
 def require_one_of(name: str, value: Any, allowed: Any) -> None:
-    """Raise ShardError, naming what is allowed, unless `value` is among it."""
+    """Raise ShardError, naming the allowed values, if `value` is none of them."""
     if value not in allowed:
         raise ShardError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")
