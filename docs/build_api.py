@@ -51,7 +51,7 @@ MODULES = {
     "Errors": ("errors",),
 }
 # To be removed: names whose docstrings are not complete yet.
-PENDING = ("multishade.Loader", "multishade.data.loader.Loader", "multishade.train")
+PENDING = ("multishade.train",)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from multishade.evaluation.evaluate import evaluate
     from multishade.geometry import lights
     from multishade.inference.predict import infer
+    from multishade.inspect.run import inspect_shards
     from multishade.models import load_model
     from multishade.photometry import shading
     from multishade.photometry.integration.mesh import mesh_from_depth
@@ -48,6 +49,7 @@ __all__ = [
     "compare",
     "evaluate",
     "infer",
+    "inspect_shards",
     "integrate",
     "lights",
     "load_config",
@@ -75,6 +77,7 @@ _MODULES = {
     "compare": "evaluation.comparison",
     "evaluate": "evaluation.evaluate",
     "infer": "inference.predict",
+    "inspect_shards": "inspect.run",
     "integrate": "photometry.integration.methods",
     "load_config": "config.load",
     "load_model": "models.registry",

@@ -97,6 +97,15 @@ def test_a_shard_is_written_and_read_back(tmp_path: Path) -> None:
     assert np.array_equal(copied[first].normal, samples[0].normal)
 
 
+def test_shards_are_inspected(tmp_path: Path) -> None:
+    first, second = write_shards(tmp_path, counts=(2, 1))
+    inspection = multishade.inspect_shards(tmp_path)
+    assert inspection.sound and [report.keys for report in inspection.reports] == [2, 1]
+    second.write_bytes(second.read_bytes()[:-2000])
+    damaged = multishade.inspect_shards([first, second], workers=2)
+    assert not damaged.sound and {finding.shard for finding in damaged.findings} == {second.name}
+
+
 def test_shading_under_lights_is_solved_for_its_normals() -> None:
     normal, mask = sphere()
     directions = multishade.lights.ring(9)

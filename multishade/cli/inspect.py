@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from multishade.storage.store import StoredFile
+    from multishade.inspect.run import Inspection
 
 
 def add_parser(subparsers: Any) -> None:
@@ -43,14 +43,13 @@ def run(args: argparse.Namespace) -> int:
     import contextlib
     import json
 
-    from multishade.inspect.report import summarise
     from multishade.inspect.text import render_text
     from multishade.shards.locate import find_shards
 
     shards = find_shards(args.shards)
     # Libraries that meet a damaged file print about it; standard output is for the report.
     with contextlib.redirect_stdout(sys.stderr):
-        summary = summarise(_inspect(shards, args.workers))
+        summary = _inspect([shard.url for shard in shards], args.workers).summary
         if args.sheet:
             from multishade.report.sheet import draw_sheet
 
@@ -67,23 +66,18 @@ def run(args: argparse.Namespace) -> int:
     return 0 if summary["sound"] else 1
 
 
-def _inspect(shards: "list[StoredFile]", workers: int) -> list[Any]:
-    """Reports in the order of `shards`, with progress on standard error if it is a terminal."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
+def _inspect(shards: list[str], workers: int) -> "Inspection":
+    """Inspect, with progress on standard error if it is a terminal."""
     from tqdm import tqdm
 
-    from multishade.inspect.report import inspect_shard
+    from multishade.inspect.run import inspect_shards
 
-    quiet = not sys.stderr.isatty()
-    if workers == 1 or len(shards) == 1:
-        with tqdm(unit=" samples", disable=quiet, leave=False) as bar:
-            return [inspect_shard(shard, lambda key: bar.update()) for shard in shards]
-    # Fresh processes: a fork would inherit the thread pools of the numeric libraries in an unknown state.
-    with ProcessPoolExecutor(min(workers, len(shards)), mp_context=get_context("spawn")) as pool:
-        done = pool.map(inspect_shard, shards)
-        return list(tqdm(done, total=len(shards), unit=" shards", disable=quiet, leave=False))
+    one_process = workers == 1 or len(shards) == 1
+    unit, total = (" samples", None) if one_process else (" shards", len(shards))
+    with tqdm(unit=unit, total=total, disable=not sys.stderr.isatty(), leave=False) as bar:
+        if one_process:
+            return inspect_shards(shards, on_sample=lambda key: bar.update())
+        return inspect_shards(shards, workers, on_shard=lambda report: bar.update())
 
 
 def _positive(text: str) -> int:

@@ -219,7 +219,18 @@ class SampleMeta(_Section):
 
 
 def encode_meta(key: str, meta: Mapping[str, Any]) -> bytes:
-    """Write the content of a meta.json. Raises ShardError if a value is not JSON."""
+    """Write the content of a meta.json.
+
+    Args:
+        key: The sample's key, for messages.
+        meta: The content as plain data.
+
+    Returns:
+        UTF-8 JSON without spaces.
+
+    Raises:
+        ShardError: If a value is not JSON.
+    """
     try:
         return json.dumps(meta, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError) as error:
@@ -227,7 +238,18 @@ def encode_meta(key: str, meta: Mapping[str, Any]) -> bytes:
 
 
 def decode_meta(key: str, data: bytes) -> dict[str, Any]:
-    """Read the content of a meta.json as plain data. Raises ShardError if it is not a JSON object."""
+    """Read the content of a meta.json as plain data.
+
+    Args:
+        key: The sample's key, for messages.
+        data: The file.
+
+    Returns:
+        The content; its names are those of `SampleMeta`.
+
+    Raises:
+        ShardError: If it is not a JSON object.
+    """
     try:
         meta = json.loads(data)
     except ValueError as error:
