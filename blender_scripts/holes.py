@@ -12,7 +12,7 @@ import bmesh
 import bpy
 import numpy as np
 
-from blender_scripts import corner_normals
+from blender_scripts import corner_normals, framing
 from blender_scripts.alpha import THRESHOLD, alpha_source
 
 LARGEST_IMAGE = 4096 * 4096  # pixels; the faces of a larger one all count as solid
@@ -60,10 +60,14 @@ def _delete(mesh: bpy.types.Mesh, holes: np.ndarray) -> None:
 
 
 def _solid_faces(mesh: bpy.types.Mesh, faces: np.ndarray, source: bpy.types.NodeSocket) -> np.ndarray | None:
-    """Whether any texel under each face is solid; None if alpha does not come from one image by UVs."""
+    """Whether each face is solid anywhere; None if alpha is neither that of one image by UVs nor of the vertices."""
+    starts, totals = (np.empty(len(mesh.polygons), np.int32) for _ in range(2))
+    mesh.polygons.foreach_get("loop_start", starts)
+    mesh.polygons.foreach_get("loop_total", totals)
     found = _texels(source)
     if found is None:
-        return None
+        values = _corner_values(mesh, source)
+        return None if values is None else np.maximum.reduceat(values, starts)[faces] >= THRESHOLD
     alpha, layer_name = found
     layer = mesh.uv_layers.get(layer_name) if layer_name else None
     layer = layer or next((each for each in mesh.uv_layers if each.active_render), None)
@@ -71,9 +75,6 @@ def _solid_faces(mesh: bpy.types.Mesh, faces: np.ndarray, source: bpy.types.Node
         return None
     flat = np.empty(len(mesh.loops) * 2, np.float32)
     layer.uv.foreach_get("vector", flat)
-    starts, totals = (np.empty(len(mesh.polygons), np.int32) for _ in range(2))
-    mesh.polygons.foreach_get("loop_start", starts)
-    mesh.polygons.foreach_get("loop_total", totals)
     uv = flat.reshape(-1, 2).astype(np.float64)
     if not np.isfinite(uv).all():
         return None
@@ -98,22 +99,52 @@ def _any_in_boxes(solid: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.nd
 
 def _texels(socket: bpy.types.NodeSocket) -> tuple[np.ndarray, str] | None:
     """The values (H, W) that an output takes over one image, and the name of its UV layer ("": the mesh's own)."""
-    found = _evaluate(socket)
-    return found if isinstance(found, tuple) else None
+    layers: set[str] = set()
+
+    def leaf(source: bpy.types.NodeSocket) -> np.ndarray | None:
+        if source.node.type != "TEX_IMAGE":
+            return None
+        layer = _uv_layer(source.node)
+        if layer is None:
+            return None
+        layers.add(layer)
+        return _image_alpha(source.node) if source.name == "Alpha" else _image_grey(source.node)
+
+    values = _evaluate(socket, leaf)
+    return (values, layers.pop()) if isinstance(values, np.ndarray) and len(layers) == 1 else None
 
 
-def _evaluate(socket: bpy.types.NodeSocket) -> float | tuple[np.ndarray, str] | None:
+def _corner_values(mesh: bpy.types.Mesh, socket: bpy.types.NodeSocket) -> np.ndarray | None:
+    """The values (L,) that an output takes at the corners of a mesh by its colour attributes alone."""
+
+    def leaf(source: bpy.types.NodeSocket) -> np.ndarray | None:
+        if source.node.type != "VERTEX_COLOR" or source.name != "Alpha":
+            return None
+        attributes, name = mesh.color_attributes, source.node.layer_name
+        if not (name in attributes if name else 0 <= attributes.render_color_index < len(attributes)):
+            return None
+        attribute = attributes[name or attributes.render_color_index]
+        colours = np.empty(len(attribute.data) * 4, np.float32)
+        attribute.data.foreach_get("color", colours)
+        alpha = colours.reshape(-1, 4)[:, 3]
+        return alpha[framing.corner_vertices(mesh)] if attribute.domain == "POINT" else alpha
+
+    values = _evaluate(socket, leaf)
+    return values if isinstance(values, np.ndarray) else None
+
+
+Values = float | np.ndarray
+
+
+def _evaluate(socket: bpy.types.NodeSocket, leaf: Callable[[Any], np.ndarray | None]) -> Values | None:
+    """The value of an output of constants, mathematics and what `leaf` reads; None if there is anything else."""
     node = socket.node
     if node.type == "VALUE":
         return float(socket.default_value)
-    if node.type == "TEX_IMAGE":
-        return _image_alpha(node) if socket.name == "Alpha" else _image_grey(node)
-    if node.type == "MATH":
-        return _evaluate_math(node)
-    return None
+    return _evaluate_math(node, leaf) if node.type == "MATH" else leaf(socket)
 
 
-def _evaluate_math(node: bpy.types.Node) -> float | tuple[np.ndarray, str] | None:
+def _evaluate_math(node: bpy.types.Node, leaf: Callable[[Any], np.ndarray | None]) -> Values | None:
     operations: dict[str, Callable[[Any, Any], Any]] = {
         "MULTIPLY": np.multiply,
         "ADD": np.add,
@@ -125,42 +156,35 @@ def _evaluate_math(node: bpy.types.Node) -> float | tuple[np.ndarray, str] | Non
     if node.operation not in operations:
         return None
     values: list[Any] = []
-    layers: set[str] = set()
     for entry in list(node.inputs)[:2]:
-        value: Any = _evaluate(entry.links[0].from_socket) if entry.is_linked else float(entry.default_value)
+        value = _evaluate(entry.links[0].from_socket, leaf) if entry.is_linked else float(entry.default_value)
         if value is None:
             return None
-        if isinstance(value, tuple):
-            layers.add(value[1])
-            value = value[0]
         values.append(value)
     shapes = {value.shape for value in values if isinstance(value, np.ndarray)}
-    if len(layers) > 1 or len(shapes) > 1:
+    if len(shapes) > 1:
         return None
     result = operations[node.operation](*values)
     if node.use_clamp:
         result = np.clip(result, 0.0, 1.0)
-    return (result, layers.pop()) if layers else float(result)
+    return result if shapes else float(result)
 
 
-def _image_alpha(node: bpy.types.Node) -> tuple[np.ndarray, str] | None:
+def _image_alpha(node: bpy.types.Node) -> np.ndarray | None:
     pixels = _pixels(node)
-    layer = _uv_layer(node)
-    if pixels is None or layer is None:
+    if pixels is None:
         return None
-    ignored = node.image.alpha_mode == "NONE"
-    return (np.ones(pixels.shape[:2], np.float32) if ignored else pixels[..., 3]), layer
+    return np.ones(pixels.shape[:2], np.float32) if node.image.alpha_mode == "NONE" else pixels[..., 3]
 
 
-def _image_grey(node: bpy.types.Node) -> tuple[np.ndarray, str] | None:
+def _image_grey(node: bpy.types.Node) -> np.ndarray | None:
     pixels = _pixels(node)
-    layer = _uv_layer(node)
-    if pixels is None or layer is None:
+    if pixels is None:
         return None
     colour = pixels[..., :3]
     if node.image.colorspace_settings.name == "sRGB" and not node.image.is_float:
         colour = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-    return colour @ np.array([0.2126, 0.7152, 0.0722], np.float32), layer
+    return colour @ np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def _pixels(node: bpy.types.Node) -> np.ndarray | None:

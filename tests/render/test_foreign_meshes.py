@@ -219,8 +219,9 @@ def test_a_damaged_image_beside_an_obj_and_in_a_usd_is_refused(show: Show, tmp_p
 
 
 def test_an_image_whose_file_is_gone_is_refused_and_an_unused_node_is_not(show: Show, blends: Path) -> None:
-    with pytest.raises(AssetError, match=r"gone\.png"):
-        show(blends / "image_without_file.blend")
+    for name in ("image_without_file.blend", "image_without_file.fbx"):
+        with pytest.raises(AssetError, match=r"gone\.png"):
+            show(blends / name)
     is_ball(show(blends / "unused_image_node.blend"))
 
 
@@ -258,7 +259,21 @@ def half_solid() -> np.ndarray:
     return texels
 
 
+UNLIT: dict = {"extensions": {"KHR_materials_unlit": {}}}
+
+
+def vertex_alpha(path: Path) -> None:
+    writer, floor = members.GltfWriter(), members.plane()
+    colours = np.tile(np.array([0.5, 0.5, 0.5, 0.3], np.float32), (len(floor.vertices), 1))
+    writer.node(mesh=writer.mesh(members.ball(), grey(1)))
+    writer.node(mesh=writer.mesh(floor, grey(1, alphaMode="BLEND"), COLOR_0=colours))
+    writer.write(path)
+
+
 HOLES = {
+    "vertices.glb": vertex_alpha,
+    "unlit_factor.glb": two_materials(grey(1), grey(0.3, alphaMode="BLEND", **UNLIT)),
+    "unlit_texture.glb": two_materials(grey(1), {"alphaMode": "MASK", **UNLIT}, half_solid()),
     "blend_factor.gltf": two_materials(grey(1), grey(0.49, alphaMode="BLEND")),
     "mask_factor.glb": two_materials(grey(1), grey(0.6, alphaMode="MASK", alphaCutoff=0.7)),
     "blend_texture.glb": two_materials(grey(1), {"alphaMode": "BLEND"}, half_solid()),

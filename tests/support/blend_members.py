@@ -247,6 +247,7 @@ FAULTS: tuple[Callable[[], None], ...] = (
 )
 # The FBX exporter keeps these as they are.
 AS_FBX = {
+    "image_without_file",
     *("inverted_normals", "alpha_constant", "emission_over_black"),
     *("animated_current_frame", "flipped_winding_smooth"),
 }
