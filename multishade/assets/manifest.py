@@ -36,6 +36,12 @@ def read_objects(path: str | Path) -> tuple[ObjectRow, ...]:
 def read_materials(path: str | Path) -> tuple[MaterialRow, ...]:
     """Read a materials manifest, as `read_objects` does.
 
+    Args:
+        path: The manifest.
+
+    Returns:
+        Its rows, in the order of the file.
+
     Raises:
         ManifestError: As `read_objects`.
     """
@@ -44,6 +50,12 @@ def read_materials(path: str | Path) -> tuple[MaterialRow, ...]:
 
 def read_environments(path: str | Path) -> tuple[EnvironmentRow, ...]:
     """Read an environments manifest, as `read_objects` does.
+
+    Args:
+        path: The manifest.
+
+    Returns:
+        Its rows, in the order of the file.
 
     Raises:
         ManifestError: As `read_objects`.

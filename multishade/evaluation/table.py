@@ -32,7 +32,14 @@ class ResultRow:
 
 
 def to_csv(rows: Sequence[ResultRow]) -> str:
-    """Rows -> CSV text. Numbers with six significant digits; NaN as an empty cell."""
+    """Format rows as CSV, numbers with six significant digits, NaN as an empty cell.
+
+    Args:
+        rows: Rows of one or several methods.
+
+    Returns:
+        CSV text with a header.
+    """
     tags = list(dict.fromkeys(tag for row in rows for tag in row.tags))
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.metrics))
     text = io.StringIO()
@@ -51,9 +58,16 @@ def to_csv(rows: Sequence[ResultRow]) -> str:
 
 
 def read_csv(path: Path) -> list[ResultRow]:
-    """A table that `to_csv` wrote, or one with at least `object` and numeric metric columns.
+    """Read a table that `to_csv` wrote, or one with at least `object` and numeric metric columns.
 
-    Raises EvaluationError naming file, line and column of what does not fit.
+    Args:
+        path: The CSV file.
+
+    Returns:
+        Its rows, in order.
+
+    Raises:
+        EvaluationError: If a cell does not fit; the message names file, line and column.
     """
     if not path.is_file():
         raise EvaluationError(f"{path}: no such file")

@@ -61,7 +61,14 @@ def parse_axes(text: str) -> NDArray[np.float32]:
 
 
 def format_axes(matrix: NDArray[np.floating]) -> str:
-    """Format a signed permutation (3, 3) as the declaration that `parse_axes` parses to it."""
+    """Format a signed permutation as the declaration that `parse_axes` parses to it.
+
+    Args:
+        matrix: (3, 3) signed permutation.
+
+    Returns:
+        The declaration, such as "x,-y,-z".
+    """
     columns = np.abs(matrix).argmax(axis=1)
     return ",".join(
         ("-" if matrix[row, column] < 0 else "") + "xyz"[column] for row, column in enumerate(columns)

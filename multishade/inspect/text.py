@@ -16,7 +16,14 @@ _SHARD_CHECK_TEXTS = {
 
 
 def render_text(summary: dict[str, Any]) -> str:
-    """Format a summary: counts, contents, ranges, checks with their findings, and whether all is sound."""
+    """Format a summary: counts, contents, ranges, checks with their findings, and whether all is sound.
+
+    Args:
+        summary: From `multishade.inspect.report.summarise`.
+
+    Returns:
+        Lines of plain text.
+    """
     parts = [_heading(summary), _contents(summary), _files(summary), _figures(summary), _checks(summary)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 

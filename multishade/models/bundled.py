@@ -9,7 +9,10 @@ FOLDER = Path(__file__).resolve().parent.parent / "weights" / "rose-one-step"
 
 
 def bundled_model() -> Path:
-    """Return its folder.
+    """Find the bundled model.
+
+    Returns:
+        Its folder.
 
     Raises:
         ModelError: If it is not installed.
@@ -17,6 +20,6 @@ def bundled_model() -> Path:
     if not (FOLDER / "rose.json").is_file():
         raise ModelError(
             f"{FOLDER}: the bundled model is not installed; give another with --model, or train one: "
-            "multishade train configs/train/rose-tiny.yaml"
+            "multishade train rose-tiny"
         )
     return FOLDER

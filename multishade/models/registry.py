@@ -23,6 +23,12 @@ PUBLISHED = {"rose": "unet/config.json"}
 def model_class(name: str) -> "type[Model]":
     """Return a model's class by its name, importing its module.
 
+    Args:
+        name: A key of `MODELS`.
+
+    Returns:
+        The class.
+
     Raises:
         ModelError: If there is no such model.
     """
@@ -35,6 +41,12 @@ def model_class(name: str) -> "type[Model]":
 
 def model_name(source: str | Path) -> str:
     """Return the name of the model that a folder or a Hub name holds.
+
+    Args:
+        source: A model's folder or Hub name.
+
+    Returns:
+        A key of `MODELS`.
 
     Raises:
         ModelError: If it holds none.

@@ -58,6 +58,11 @@ class ProgressBar:
     """
 
     def __init__(self, plan: Plan) -> None:
+        """Prepare the line; it appears with the first event.
+
+        Args:
+            plan: What is rendered; its sizes give the total.
+        """
         self._per_shard = plan.config.shards.groups * plan.config.views.count
         self._bar: tqdm | None = None
         self._shards = self._done = self._groups = self._given_up = 0

@@ -68,6 +68,12 @@ def open_shards(places: Iterable[str | Path]) -> list[Shard]:
 
     A remote tar without a marker is read once from first to last.
 
+    Args:
+        places: As for `find_shards`.
+
+    Returns:
+        The tars that hold samples, in order.
+
     Raises:
         DataError: If a place stands for no tar, a tar is missing, or nothing can be read at all.
     """
@@ -84,6 +90,9 @@ def open_shards(places: Iterable[str | Path]) -> list[Shard]:
 
 def fingerprint(shards: Sequence[Shard]) -> str:
     """Hash what the order of a run's data depends on: names and sizes, not the folder, so that data may move.
+
+    Args:
+        shards: The tars of a run, in order.
 
     Returns:
         16 hex digits.

@@ -90,7 +90,17 @@ def open_dataset(folder: FolderPlace, record: DatasetRecord) -> DatasetRecord:
 
 
 def read_dataset(folder: FolderPlace) -> DatasetRecord:
-    """Read the record of a folder. Raises ShardError if there is none, or it was edited since it was written."""
+    """Read the record of a folder.
+
+    Args:
+        folder: The folder of a data set.
+
+    Returns:
+        Its dataset.json.
+
+    Raises:
+        ShardError: If there is no record, or it was edited since it was written.
+    """
     file = open_store(folder).file(RECORD_NAME)
     try:
         content = json.loads(file.read_bytes())

@@ -130,7 +130,17 @@ def read_shard(place: FilePlace) -> Iterator[tuple[str, dict[str, bytes]]]:
 
 
 def list_keys(place: FilePlace) -> list[str]:
-    """List the keys of a tar in order, from its headers alone. Raises ShardError as `read_shard` does."""
+    """List the keys of a tar in order, from its headers alone.
+
+    Args:
+        place: The tar.
+
+    Returns:
+        The keys, each once.
+
+    Raises:
+        ShardError: As `read_shard`.
+    """
     source = open_source(open_file(place))
     try:
         return list(dict.fromkeys(member.name.partition(".")[0] for member in walk(source)))
@@ -139,7 +149,17 @@ def list_keys(place: FilePlace) -> list[str]:
 
 
 def hash_file(place: FilePlace) -> str:
-    """Compute the sha256 of a file, 64 hex digits. Raises ShardError, naming the file."""
+    """Compute the sha256 of a file.
+
+    Args:
+        place: The file.
+
+    Returns:
+        64 hex digits.
+
+    Raises:
+        ShardError: If the file cannot be read; the message names it.
+    """
     with open_file(place).open() as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
 

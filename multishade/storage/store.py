@@ -24,6 +24,9 @@ def open_store(place: FolderPlace) -> Store:
     Args:
         place: The folder, which need not exist. A store is returned as it is.
 
+    Returns:
+        The store. Nothing is read or created.
+
     Raises:
         DataError: If the scheme is unknown, or a package that it needs is not installed.
     """
@@ -40,7 +43,17 @@ def open_store(place: FolderPlace) -> Store:
 
 
 def open_file(place: FilePlace) -> StoredFile:
-    """Choose the store of one file, as `open_store` does of a folder; the file need not exist."""
+    """Choose the store of one file, as `open_store` does of a folder.
+
+    Args:
+        place: The file, which need not exist. A stored file is returned as it is.
+
+    Returns:
+        The file in its store. Nothing is read or created.
+
+    Raises:
+        DataError: As `open_store`.
+    """
     if isinstance(place, StoredFile):
         return place
     if is_local(place):
@@ -52,5 +65,12 @@ def open_file(place: FilePlace) -> StoredFile:
 
 
 def is_local(place: str | Path) -> bool:
-    """Whether a place is a local path, not a URL."""
+    """Tell local paths from URLs.
+
+    Args:
+        place: A path or URL.
+
+    Returns:
+        True for a path.
+    """
     return "://" not in str(place)
