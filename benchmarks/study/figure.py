@@ -116,7 +116,7 @@ def sheet(path: Path, subjects: Sequence[Subject], normals: Mapping[str, Mapping
         ]
         texts = ["photo", "truth"]
         for arm in arms:
-            made = normals[arm.name][target.place]
+            made = normals[arm.name][target.relative_path]
             error = angular_error_degrees(made[target.scored], target.true_normal[target.scored])
             pictures.append(display.normal_to_rgb(made[window], mask))
             texts.append(f"{np.nanmean(error):.0f}° {arm.name}")
