@@ -11,15 +11,16 @@ import numpy as np
 
 from multishade.errors import MultiShadeError
 from multishade.inspect.checks import CHECKS, check_sample
+from multishade.inspect.meta_types import MetaTypes, merge_types
 from multishade.shards.keys import group_key_of, natural_order
 from multishade.shards.marker import read_marker
-from multishade.shards.meta import EnvironmentMeta, MixedMeta
+from multishade.shards.meta import EnvironmentMeta, MixedMeta, decode_meta
 from multishade.shards.sample import Sample, decode_sample
 from multishade.shards.tar import hash_file, read_shard
 from multishade.storage.store import FilePlace, StoredFile, open_file
 
 # The checks of a tar as a whole; CHECKS are those of each sample.
-SHARD_CHECKS = ("readable", "files", "hashes")
+SHARD_CHECKS = ("readable", "files", "types", "hashes")
 
 # Only extreme bump on half of all samples would reach these; built-in objects have 1.0 and 0.2 degrees.
 SYSTEMATIC_SAMPLES, SYSTEMATIC_DEGREES, SYSTEMATIC_TILT_DEGREES = 6, 10.0, 1.5
@@ -66,6 +67,7 @@ class ShardReport:
     file_bytes: dict[str, int] = field(default_factory=dict)  # file after the key -> bytes over all samples
     samples: list[SampleSummary] = field(default_factory=list)
     keys: int = 0
+    types: MetaTypes = field(default_factory=MetaTypes)
     findings: list[Finding] = field(default_factory=list)
 
     def add_finding(self, check: str, key: str, message: str) -> None:
@@ -155,6 +157,7 @@ def _inspect_sample(report: ShardReport, key: str, files: dict[str, bytes]) -> N
     for name, data in files.items():
         report.file_bytes[name] = report.file_bytes.get(name, 0) + len(data)
     try:
+        report.types.add(key, decode_meta(key, files.get("meta.json", b"{}")))
         sample = decode_sample(key, files)
     except MultiShadeError as error:
         report.add_finding("readable", key, str(error))
@@ -224,6 +227,9 @@ def _across(reports: Sequence[ShardReport]) -> list[Finding]:
                 findings.append(
                     Finding("files", name, sample.key, f"the key is in {Path(owner[sample.key]).name} too")
                 )
+    for report, first in zip(reports, merge_types([report.types for report in reports]), strict=True):
+        name = Path(report.path).name
+        findings += [Finding("types", name, key, message) for key, message in first]
     return findings + _systematic([sample.measures for report in reports for sample in report.samples])
 
 

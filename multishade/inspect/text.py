@@ -11,6 +11,7 @@ SHOWN_NAMES = 6
 _SHARD_CHECK_TEXTS = {
     "readable": "Every file of every sample can be decoded.",
     "files": "Every sample has the same files in the same order; no key occurs twice.",
+    "types": "No name in meta.json has values of two types, such as null in one sample and a text in another.",
     "hashes": "Length, samples and sha256 are those of the marker.",
 }
 

@@ -152,7 +152,7 @@ def _meta(
             source=chosen.source,
             family=chosen.family,
             licence=chosen.licence,
-            sha256=chosen.sha256,
+            sha256=group.object_sha256,
             **({"findings": rendered.findings} if rendered.findings else {}),
         ),
         material=meta.MaterialMeta(

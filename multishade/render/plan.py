@@ -61,6 +61,7 @@ class PlannedGroup:
         rotation: Of the object, before it is viewed.
         views: One for each sample.
         environments: The rows that the views' environments are from.
+        beside_files: Whether the data set has objects in files, whose sha256 is a text in every sample's meta.
     """
 
     key: str
@@ -72,6 +73,12 @@ class PlannedGroup:
     rotation: scene.Matrix3
     views: tuple[scene.View, ...]
     environments: tuple[EnvironmentRow, ...]
+    beside_files: bool = False
+
+    @property
+    def object_sha256(self) -> str | None:
+        """The object's hash as meta states it: of one type in all samples of the data set."""
+        return self.object.sha256 or ("" if self.beside_files else None)
 
     def environment_id(self, path: str) -> str:
         """Return the id of the environment that a light's `environment` names."""
@@ -117,7 +124,16 @@ class Plan:
         rotation = sampling.sample_object_rotation(config.objects.rotation, rng)
         views = tuple(self._view(shard, number, view) for view in range(config.views.count))
         return PlannedGroup(
-            key, shard, number, chosen, material, spec, rotation, views, self.assets.environments
+            key,
+            shard,
+            number,
+            chosen,
+            material,
+            spec,
+            rotation,
+            views,
+            self.assets.environments,
+            beside_files=any(row.in_files for row in self.assets.objects),
         )
 
     def groups(self, shard: int) -> list[PlannedGroup]:

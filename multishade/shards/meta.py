@@ -35,7 +35,9 @@ class ObjectMeta(_Section):
     source: str = Field(description="`builtin` or `file`")
     family: str | None = Field(description="null if unknown")
     licence: str
-    sha256: str | None = Field(description="of the file; null if there is none")
+    sha256: str | None = Field(
+        description="of the file; for a built-in object null, or empty if the data set has objects in files too"
+    )
     findings: tuple[str, ...] = Field(
         (), description="what was corrected in the file, as tags; absent if nothing"
     )
