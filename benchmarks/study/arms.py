@@ -12,7 +12,7 @@ from typing import Any
 from multishade.config import load_settings
 from multishade.shards.locate import fingerprint as data_fingerprint
 from multishade.shards.locate import open_shards
-from multishade.training.config import TrainConfig
+from multishade.training.tasks.rose import RoseConfig
 
 # The first is the project's default, and the one that arms are compared with; chosen before any result was seen.
 SOLVERS = ("relu", "ols", "ols_masked", "robust")
@@ -107,13 +107,13 @@ def named(names: Sequence[str]) -> tuple[Arm, ...]:
     return tuple(arm for arm in ARMS if arm.name in names)
 
 
-def configure(path: Path, arm: Arm, seed: int, output: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+def configure(path: Path, arm: Arm, seed: int, output: Path, overrides: Sequence[str] = ()) -> RoseConfig:
     """The settings of one run. path: the shared ones; overrides: of the command line. Raises ConfigError.
 
     Seeds are paired: with the same seed all arms see the same photos, cropped and exposed alike, in the same order.
     """
     changes = [f"{key}={json.dumps(value)}" for key, value in arm.changes.items()]
-    config = load_settings(path, TrainConfig, [*changes, *overrides])
+    config = load_settings(path, RoseConfig, [*changes, *overrides])
     steps = config.optimisation.steps
     return config.model_copy(
         update={
@@ -126,7 +126,7 @@ def configure(path: Path, arm: Arm, seed: int, output: Path, overrides: Sequence
     )
 
 
-def training_fingerprint(config: TrainConfig) -> str:
+def training_fingerprint(config: RoseConfig) -> str:
     """Of what decides a run's weights: settings and shards, but neither their folder nor where the run lies."""
     settings = config.model_dump(
         mode="json",

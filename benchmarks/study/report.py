@@ -11,7 +11,7 @@ from benchmarks.study.arms import ARMS, FRAMES, SOLVERS, Arm
 from benchmarks.study.findings import LEVEL, Findings
 from multishade.evaluation.statistics import FEWEST_FOR_INTERVAL, readable, smallest_p
 from multishade.report.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
-from multishade.training.config import TrainConfig
+from multishade.training.tasks.rose import RoseConfig
 
 TITLE = "Shading or normals: a study on equal terms"
 BENCHMARKS = {"shards": "Test shards", "diligent": "DiLiGenT"}
@@ -20,7 +20,7 @@ Facts = Mapping[str, Sequence[Mapping[str, float]]]  # arm -> what each seed's r
 
 
 def blocks(
-    config: TrainConfig,
+    config: RoseConfig,
     facts: Facts,
     found: Sequence[Findings],
     pictures: Sequence[Figure],
@@ -50,7 +50,7 @@ def blocks(
     return parts
 
 
-def _terms(config: TrainConfig) -> str:
+def _terms(config: RoseConfig) -> str:
     options, model = config.optimisation, config.model
     return (
         f"Two networks, and within each all arms have the same size, data, steps and optimiser. "
@@ -235,7 +235,7 @@ def _against_baselines(found: Findings) -> str:
     return " ".join(said)
 
 
-def _limits(config: TrainConfig) -> list[str]:
+def _limits(config: RoseConfig) -> list[str]:
     photos = config.optimisation.steps * config.optimisation.batch
     return [
         f"The networks have a few million weights, see {photos} photos or fewer at {config.model.size} pixels and "

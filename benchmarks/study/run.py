@@ -28,7 +28,7 @@ from benchmarks.study.arms import Arm, configure, digest, training_fingerprint
 from multishade.evaluation.table import to_csv
 from multishade.models.rose.model import RoSE
 from multishade.storage.local import atomic_file
-from multishade.training.config import TrainConfig
+from multishade.training.tasks.rose import RoseConfig
 from multishade.training.trainer import train
 
 Report = Callable[[str], None]
@@ -168,7 +168,7 @@ def _trained(job: Job, place: Place, report: Report) -> dict[str, Any]:
     return notes
 
 
-def _train(config: TrainConfig, report: Report) -> dict[str, float]:
+def _train(config: RoseConfig, report: Report) -> dict[str, float]:
     """Train from the start, and say what it took: processor seconds, steps, weights."""
     folder = config.folder
     shutil.rmtree(folder, ignore_errors=True)  # what an interrupted or another run left
@@ -184,7 +184,7 @@ def _train(config: TrainConfig, report: Report) -> dict[str, float]:
     }
 
 
-def _config(job: Job, place: Place) -> TrainConfig:
+def _config(job: Job, place: Place) -> RoseConfig:
     return configure(place.config, job.arm, job.seed, place.out / "models" / job.name, place.overrides)
 
 

@@ -16,7 +16,7 @@ from multishade.config import load_settings
 from multishade.errors import EvaluationError
 from multishade.evaluation.table import ResultRow, read_csv, to_csv
 from multishade.report.document import Figure, to_markdown
-from multishade.training.config import TrainConfig
+from multishade.training.tasks.rose import RoseConfig
 
 NAME = "study-paradigm"
 
@@ -49,7 +49,7 @@ def write(docs: Path, place: Place, jobs: Sequence[Job], notes: Sequence[str] = 
             "First test objects: photo, true normals, those of each arm with mean error",
         ),
     )
-    config = load_settings(place.config, TrainConfig, place.overrides)
+    config = load_settings(place.config, RoseConfig, place.overrides)
     facts = {
         arm.name: [facts_of(job, place) for job in kept if job.arm == arm]
         for arm in ARMS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade train CONFIG`: shards -> a RoSE model, with its log, checkpoints and validation pictures."""
+"""`multishade train CONFIG`: shards -> a trained model, with its log, checkpoints and validation pictures."""
 
 import argparse
 
@@ -15,8 +15,8 @@ EPILOG = """examples:
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "train",
-        help="train a RoSE model on shards",
-        description="Train a model that turns one photo into shading images (or directly into normals).",
+        help="train a model on shards",
+        description="Train the model that a configuration names, and write it to a folder for `multishade infer`.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -28,11 +28,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    from multishade.config import load_settings
-    from multishade.config.recipes import TRAIN
-    from multishade.training.config import TrainConfig
+    from multishade.training.tasks import load_config
 
-    config = load_settings(args.config, TrainConfig, args.overrides, kind=TRAIN)
+    config = load_config(args.config, args.overrides)
     from multishade.training.trainer import train
 
     print(f"model: {train(config, resume=args.resume)}")

@@ -22,6 +22,7 @@ Float32 = NDArray[np.float32]
 # of them 60 degrees apart.
 SMOOTH_LENGTH, SMOOTH_LENGTH_SHRUNK = 0.97, 0.866
 _SAME_DIRECTION = 1e-3
+DEPTH_STEP = 0.01  # of the depth: a larger difference to the mean around is an occlusion
 _IDENTITY_TOLERANCE = 1e-6
 _COVERED = 0.999  # of a pixel, by the mask, from which on all that it is a mean of is object
 
@@ -126,6 +127,38 @@ def warp_shading(shading: Tensor, mask: Tensor, window: Window, directions: NDAr
         frames.append(torch.where(mean[1] > _COVERED, mean[0], nearest[0]))
     order = mirrored_lights(directions) if window.mirrored else range(len(frames))
     return torch.stack([frames[number] for number in order])
+
+
+def warp_depth(depth: Tensor, mask: Tensor, window: Window) -> Tensor:
+    """(H, W) float32 depth, any value off the mask (H, W) -> (size, size), 0 off the window's mask.
+
+    The mean of the pixels around, or of those that a pixel covers; at outlines and occlusions the nearest pixel's
+    depth, since a mean across them is the depth of nothing.
+    """
+    stacked = _interleaved(torch.stack([torch.where(mask, depth, 0.0), mask.float()]))
+    nearest = _warp(stacked, window.affine(), window.size, cv2.INTER_NEAREST)
+    mean = _warp(*_shrunk(stacked, window), window.size, cv2.INTER_LINEAR)
+    smooth = (mean[1] > _COVERED) & ((mean[0] - nearest[0]).abs() < DEPTH_STEP * nearest[0])
+    return torch.where(smooth, mean[0], nearest[0]) * (nearest[1] > 0.5)
+
+
+def window_intrinsics(matrix: NDArray[np.floating], window: Window) -> NDArray[np.float64]:
+    """Compute the pinhole matrix of the camera that sees the window, turned about the view axis with it.
+
+    Args:
+        matrix: (3, 3) K of the image, pixels, origin at the outer corner of the top-left pixel, no skew.
+        window: What is seen.
+
+    Returns:
+        (3, 3) inverse(A) K inverse(R): A takes corner coordinates of the window to the image's, R turns the camera's
+        frame (x right, y down). With square pixels it has no skew.
+    """
+    flip = np.diag([1.0, -1.0])  # rows go down, y goes up
+    to_image, turn = np.eye(3), np.eye(3)
+    turn[:2, :2] = flip @ window.turn @ flip
+    to_image[:2, :2] = (window.side / window.size) * turn[:2, :2].T
+    to_image[:2, 2] = np.asarray(window.centre) - to_image[:2, :2] @ np.full(2, window.size / 2)
+    return np.linalg.solve(to_image, np.asarray(matrix, np.float64) @ turn.T)
 
 
 def mirrored_lights(directions: NDArray[np.floating]) -> NDArray[np.intp]:

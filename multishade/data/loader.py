@@ -9,26 +9,25 @@ for batch in loader:
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader
 
-from multishade.data.batches import Allocate, Batch, Fault, allocate_anew, make_batch
-from multishade.data.prepare import Prepared, Preparer
-from multishade.data.reader import LocalTars, StreamReader
+from multishade.data.batch_source import BatchSource
+from multishade.data.batches import Batch, Fault
+from multishade.data.fields import DEFAULT_FIELDS, FieldSpec
+from multishade.data.prepare import Preparer
 from multishade.data.schedule import Schedule, allowed_workers
 from multishade.data.settings import Data
-from multishade.data.slots import PackedBatch, Unpacker, WorkerSlots
-from multishade.data.stream import stream_samples
+from multishade.data.slots import PackedBatch, Unpacker
 from multishade.errors import DataError, MultiShadeError
-from multishade.shards.locate import Shard, fingerprint, open_shards
+from multishade.shards.locate import fingerprint, open_shards
 
 
 class DamagedDataWarning(UserWarning):
@@ -36,7 +35,12 @@ class DamagedDataWarning(UserWarning):
 
 
 class Loader:
-    """Batches of one rank. Iterating never ends, and continues after the last batch that was taken.
+    """Yields the batches of one rank. Iterating never ends, and continues after the last batch that was taken.
+
+    Each item is a `Batch` of B samples, whose properties are float32 tensors: `image` (B, 1 or 3, H, W) in sRGB,
+    `normal` (B, 3, H, W) unit vectors in the camera frame, `mask` (B, 1, H, W), `shading` (B, K, H, W), and, if asked
+    for, `images` (B, K, 3, H, W) linear light with `light_directions` (B, K, 3), `depth` (B, 1, H, W) and `intrinsics`
+    (B, 3, 3). The batches are the same for any number of workers; every rank has equally many in each epoch.
 
     Attributes:
         shards: The tars, and how many samples each holds.
@@ -47,8 +51,9 @@ class Loader:
     def __init__(
         self,
         settings: Data,
-        directions: NDArray[np.floating],
+        directions: NDArray[np.floating] | None = None,
         *,
+        fields: Sequence[FieldSpec] = DEFAULT_FIELDS,
         batch_size: int,
         seed: int = 0,
         rank: int = 0,
@@ -61,7 +66,8 @@ class Loader:
 
         Args:
             settings: Shards, and how their samples become batches.
-            directions: (K, 3) unit vectors toward the lights of the shading, camera frame.
+            directions: (K, 3) unit vectors toward the lights of the shading, camera frame; None if it is not used.
+            fields: What the batches hold. Files of other fields are neither read nor decoded.
             batch_size: Samples per batch of this rank.
             seed: Decides the order and all augmentation.
             rank: Number of this process among `ranks`, from 0.
@@ -75,9 +81,11 @@ class Loader:
         """
         if not 0 <= rank < ranks:
             raise DataError(f"rank {rank} of {ranks}: ranks count from 0")
-        self._settings, self._directions = settings, np.asarray(directions, np.float32)
+        lights = np.zeros((0, 3)) if directions is None else directions
+        self._settings, self._directions = settings, np.asarray(lights, np.float32)
         self._seed, self._rank, self._workers = seed, rank, workers
         self._prefetch, self._pin_memory = prefetch, pin_memory
+        self._fields = tuple(fields)
         self.shards = open_shards(settings.shards)
         run: int | None
         if settings.run == "auto":
@@ -101,7 +109,8 @@ class Loader:
                 f"{workers} workers cannot share {settings.streams} streams evenly: choose "
                 f"{', '.join(map(str, allowed))} workers, or set streams to a multiple"
             )
-        Preparer(settings, self._directions, seed)  # settings that cannot work fail here, not in a worker
+        # Settings that cannot work at all are refused here, not in a worker.
+        Preparer(settings, self._directions, seed, self._fields)
         self.damage: dict[str, int] = {}
         self._done = 0  # batches handed out since the first epoch began
 
@@ -121,10 +130,11 @@ class Loader:
         return self._done * self.schedule.batch
 
     def __iter__(self) -> Iterator[Batch]:
-        source = _BatchSource(
+        source = BatchSource(
             self.shards,
             self._settings,
             self._directions,
+            self._fields,
             self.schedule,
             self._seed,
             self._rank,
@@ -184,15 +194,19 @@ class Loader:
     def _order(self) -> dict[str, Any]:
         settings = self._settings.model_dump_json(exclude={"shards"}).encode()
         schedule = self.schedule
+        fields = (
+            {} if self._fields == DEFAULT_FIELDS else {"fields": [astuple(spec) for spec in self._fields]}
+        )
         return {
             "shards": fingerprint(self.shards),
             "seed": self._seed,
             "batch": schedule.batch,
             "ranks": schedule.ranks,
             "settings": hashlib.sha256(settings + self._directions.tobytes()).hexdigest()[:16],
+            **fields,
         }
 
-    def _processes(self, source: "_BatchSource") -> Any:
+    def _processes(self, source: "BatchSource") -> Any:
         return DataLoader(
             source,
             batch_size=None,
@@ -214,92 +228,6 @@ class Loader:
                     DamagedDataWarning,
                     stacklevel=3,
                 )
-
-
-class _BatchSource(IterableDataset[Any]):
-    """The batches of one rank from number `start` on; in worker w of W every W-th of them."""
-
-    def __init__(
-        self,
-        shards: list[Shard],
-        settings: Data,
-        directions: NDArray[np.float32],
-        schedule: Schedule,
-        seed: int,
-        rank: int,
-        start: int,
-        prefetch: int,
-    ) -> None:
-        self._shards, self._settings, self._directions = shards, settings, directions
-        self._schedule, self._seed, self._rank, self._start = schedule, seed, rank, start
-        self._prefetch = prefetch
-
-    def __iter__(self) -> Iterator[Batch | PackedBatch | MultiShadeError]:
-        info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        expected = (
-            MultiShadeError  # a name that is still there when the interpreter ends before the batches do
-        )
-        try:
-            if info is None:
-                yield from self._batches(self._start, 1)
-            else:
-                slots = WorkerSlots(worker, self._prefetch)
-                for batch in self._batches(self._start + worker, workers, slots.allocate):
-                    yield slots.pack(batch)
-        except expected as error:
-            # As a value: raised here it would arrive with this process's traceback in its message.
-            yield error
-
-    def _batches(self, first: int, step: int, allocate: Allocate = allocate_anew) -> Iterator[Batch]:
-        schedule = self._schedule
-        preparer = Preparer(self._settings, self._directions, self._seed)
-        tars = LocalTars(self._shards)
-        directions = torch.from_numpy(self._directions)
-        streams: dict[int, Any] = {}
-        current, order = -1, np.empty(0, np.int64)
-        total = first
-        while True:
-            epoch, number = divmod(total, schedule.batches)
-            if epoch != current:
-                for samples, reader in streams.values():
-                    samples.close()
-                    reader.close()
-                current, order, streams = epoch, schedule.reading_order(epoch), {}
-            stream, turn = number % schedule.stream_count(), number // schedule.stream_count()
-            if stream not in streams:
-                reader = StreamReader(self._shards, tars, preparer.may_need)
-                samples = stream_samples(
-                    schedule.stream(order, epoch, self._rank, stream),
-                    reader,
-                    preparer,
-                    self._seed,
-                    epoch,
-                    start=turn * schedule.batch,
-                )
-                streams[stream] = samples, reader
-            samples, reader = streams[stream]
-            faults: list[Fault] = []
-            batch = make_batch(
-                _telling(islice(samples, schedule.batch), faults),
-                schedule.batch,
-                directions,
-                epoch,
-                number,
-                self._settings.grey,
-                allocate,
-            )
-            if schedule.run == 1:
-                del streams[stream]
-            yield replace(batch, faults=tuple(faults))
-            total += step
-
-
-def _telling(samples: Iterable[tuple[Prepared, list[Fault]]], faults: list[Fault]) -> Iterator[Prepared]:
-    """The samples, their faults added to the list as they come."""
-    for sample, met in samples:
-        faults += met
-        yield sample
 
 
 def _one_thread(worker: int) -> None:

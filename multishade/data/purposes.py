@@ -19,3 +19,4 @@ class Purpose(enum.IntEnum):
     CAMERA = 5  # exposure, background, blur, noise, JPEG
     CLAY = 6  # whether the input is made from normals, and how
     SUBSTITUTE = 7  # which sample replaces one that cannot be read
+    LIGHTS = 8  # which images of a photometric sequence

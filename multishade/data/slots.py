@@ -7,6 +7,7 @@ most `prefetch` batches ahead, so with `prefetch` + 2 slots it never writes to t
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +19,18 @@ from multishade.data.batches import Batch
 
 @dataclass(frozen=True, eq=False)
 class PackedBatch:
-    """A batch without its large tensors, and the slot that holds them.
+    """A batch without its large tensors, and where they are.
 
-    new: the slot's tensors that were not sent before.
+    Attributes:
+        batch: Only small fields are in it.
+        worker, slot: Where the fields `large` are.
+        new: Those of them that the main process has not seen yet.
     """
 
     batch: Batch
     worker: int
     slot: int
+    large: tuple[str, ...]
     new: dict[str, Tensor]
 
 
@@ -38,24 +43,20 @@ class WorkerSlots:
         self._current = 0
         self._new: dict[str, Tensor] = {}
 
-    def allocate(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float16]:
-        """Memory (float16) for an array of the batch that is being made."""
+    def allocate(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return the memory of a field of the batch that is being made."""
         slot = self._slots[self._current]
         if name not in slot or slot[name].shape != shape:
-            slot[name] = self._new[name] = torch.empty(shape, dtype=torch.float16).share_memory_()
-        array: NDArray[np.float16] = slot[name].numpy()
+            kind = torch.from_numpy(np.empty(0, dtype)).dtype
+            slot[name] = self._new[name] = torch.empty(shape, dtype=kind).share_memory_()
+        array: NDArray[Any] = slot[name].numpy()
         return array
 
     def pack(self, batch: Batch) -> PackedBatch:
-        """Pack the batch whose arrays are in the current slot, and go on to the next slot."""
-        nothing = torch.empty(0)
-        light = replace(
-            batch,
-            packed_image=nothing,
-            packed_normal=nothing,
-            packed_shading=None if batch.packed_shading is None else nothing,
-        )
-        packed = PackedBatch(light, self._worker, self._current, self._new)
+        """Take the batch whose arrays lie in the current slot, and go on to the next slot."""
+        large = tuple(name for name in batch.fields if name in self._slots[self._current])
+        small = {name: tensor for name, tensor in batch.fields.items() if name not in large}
+        packed = PackedBatch(replace(batch, fields=small), self._worker, self._current, large, self._new)
         self._current = (self._current + 1) % len(self._slots)
         self._new = {}
         return packed
@@ -65,18 +66,12 @@ class Unpacker:
     """The main process's side of all workers' slots."""
 
     def __init__(self, pin_memory: bool) -> None:
-        self._pin_memory = pin_memory
+        self._copy = Tensor.pin_memory if pin_memory else Tensor.clone
         self._slots: dict[tuple[int, int], dict[str, Tensor]] = {}
 
     def unpack(self, packed: PackedBatch) -> Batch:
-        """Copy a batch out of its slot."""
+        """Return the batch in memory of its own."""
         slot = self._slots.setdefault((packed.worker, packed.slot), {})
         slot.update(packed.new)
-        keep = Tensor.pin_memory if self._pin_memory else Tensor.clone
-        stored = packed.batch.packed_shading is not None
-        return replace(
-            packed.batch,
-            packed_image=keep(slot["image"]),
-            packed_normal=keep(slot["normal"]),
-            packed_shading=keep(slot["shading"]) if stored else None,
-        )
+        large = {name: self._copy(slot[name]) for name in packed.large}
+        return replace(packed.batch, fields={**large, **packed.batch.fields})

@@ -8,7 +8,7 @@ and are copied once, into the batch.
 import fnmatch
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,19 +17,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from multishade.data import relight
+from multishade.data.fields import FieldSpec
 from multishade.data.reader import Raw
+from multishade.data.sequence import FILE as _SEQUENCE
+from multishade.data.sequence import FRAME as _FRAME
+from multishade.data.sequence import decode_sequence, sequence_files
 from multishade.data.settings import Data
 from multishade.errors import DataError, ImageFileError, ShardError
 from multishade.imaging.codecs import decode_exr, decode_png
 from multishade.imaging.color import png_to_linear
 from multishade.shards import light_basis
-from multishade.shards.fields import decode_grey, light_names
+from multishade.shards.fields import decode_depth, decode_grey, light_names
 from multishade.shards.meta import SampleMeta
 
 Planes = list[Tensor]
 _IMAGE = re.compile(r"image_[a-z0-9_]+\.(?:exr|png)")
-_FRAME = re.compile(r"light_[0-9]+\.png")
-_SEQUENCE = "shading.exr"
 _ANOTHER_SHADING = (
     "set shading to lambert, which follows from the normal for any lights, or render such shards"
 )
@@ -38,14 +40,17 @@ _SAME_DIRECTION = 1e-3  # largest difference of a light's coordinates that count
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The arrays of one sample.
+    """The arrays of one sample, None for what was not asked for.
 
     Attributes:
-        key: The sample's name in its shard.
-        image: 3 planes of linear light, background 0, weighted by coverage.
-        alpha: (H, W) uint8 coverage; None if it was not requested.
-        normal: 3 planes, camera frame, of unit length to 0.1 %; 0 off the mask.
-        shading: K planes as stored; None if it follows from the normal.
+        image: 3 planes of linear light, background 0, weighted by coverage; empty if not asked for.
+        alpha: (H, W) uint8 coverage.
+        normal: 3 planes, 0 off the mask, of unit length to 0.1 %.
+        shading: K planes as stored; None also if it follows from the normal.
+        images, directions: (K, 3, H, W) float16 linear light, and (K, 3) lights, of a photometric sequence.
+        depth: (H, W) float32, scene units; infinite off the object.
+        intrinsics: (3, 3) float64 pinhole matrix.
+        orthographic: Whether the camera is, in which case `intrinsics` maps scene units to pixels at any depth.
     """
 
     key: str
@@ -53,6 +58,11 @@ class View:
     alpha: Tensor | None
     normal: Planes
     shading: Planes | None
+    images: Tensor | None = None
+    directions: NDArray[np.float32] | None = None
+    depth: Tensor | None = None
+    intrinsics: NDArray[np.float64] | None = None
+    orthographic: bool = False
 
     @property
     def mask(self) -> Tensor:
@@ -64,23 +74,34 @@ class View:
 class ViewDecoder:
     """Settings and lights -> which files of a sample are needed, and the arrays in them.
 
-    directions: (K, 3) the lights whose shading is wanted, camera frame. alpha: whether the coverage is wanted.
+    directions: (K, 3) the lights whose shading is wanted, camera frame. alpha: whether the coverage is wanted. fields:
+    by name.
     """
 
-    def __init__(self, settings: Data, directions: NDArray[np.floating], alpha: bool) -> None:
-        self._settings, self._alpha = settings, alpha
+    def __init__(
+        self,
+        settings: Data,
+        directions: NDArray[np.floating],
+        alpha: bool,
+        fields: Mapping[str, FieldSpec],
+    ) -> None:
+        self._settings, self._alpha, self._fields = settings, alpha, fields
         self._directions = np.asarray(directions, np.float64)
-        self._cast = settings.shading == "cast"
+        self._cast = settings.shading == "cast" and "shading" in fields
         self._always = ["normal.exr"]
         if alpha:
             self._always.append("alpha.png")
         if self._cast:
             self._always += ["meta.json", _SEQUENCE]
+        if "depth" in fields:
+            self._always.append("depth.exr")
+        if "intrinsics" in fields:
+            self._always.append("meta.json")
         self._options = functools.cache(self._find_options)  # every sample of a data set has the same names
 
     def may_need(self, name: str) -> bool:
         """Whether a file of this name (without the key) can be needed by any sample."""
-        fixed = ("normal.exr", "meta.json", "alpha.png", _SEQUENCE, light_basis.FILE)
+        fixed = (*self._always, "meta.json", "alpha.png", _SEQUENCE, light_basis.FILE)
         return name in fixed or bool(_IMAGE.fullmatch(name) or _FRAME.fullmatch(name))
 
     def choose(self, names: Sequence[str], rng: np.random.Generator) -> list[str]:
@@ -98,16 +119,13 @@ class ViewDecoder:
         options = self._options(tuple(names), bool(relit < self._settings.relight.share))
         return options[int(which * len(options))]
 
-    def decode(self, raw: Raw, begin: Callable[[], np.random.Generator]) -> View:
-        """Decode the chosen files; compose the input image if a light basis was chosen.
+    def decode(
+        self, raw: Raw, begin: Callable[[], np.random.Generator], lights: Callable[[], np.random.Generator]
+    ) -> View:
+        """Decode the chosen files; compose the input image if a basis was chosen.
 
-        Args:
-            raw: The files.
-            begin: Makes the generator that `choose` had, in its first state.
-
-        Raises:
-            ShardError: If a file is damaged.
-            DataError: If the sample does not fit the settings.
+        begin: makes the generator that `choose` had, if it is needed again. lights: makes that of the images of a
+        sequence. Raises ShardError for files that are damaged, DataError for ones that do not fit the settings.
         """
         try:
             normal = _planes(raw, "normal.exr", "RGB")
@@ -115,12 +133,27 @@ class ViewDecoder:
             if self._alpha:
                 alpha = torch.from_numpy(decode_grey(raw.key, "alpha.png", raw.files["alpha.png"]))
             shading = self._stored_shading(raw) if self._cast else None
-            view = View(raw.key, self._image(raw), alpha, normal, shading)
-            if not view.image:
-                view = replace(view, image=self._composed(raw, view.mask, begin))
+            view = View(raw.key, [], alpha, normal, shading)
+            if "image" in self._fields:
+                view = replace(view, image=self._image(raw) or self._composed(raw, view.mask, begin))
+            if "images" in self._fields:
+                images, directions = decode_sequence(raw, self._fields["images"].count, lights())
+                view = replace(view, images=images, directions=directions)
+            if "depth" in self._fields:
+                depth = torch.from_numpy(decode_depth(raw.key, raw.files["depth.exr"]).astype(np.float32))
+                view = replace(view, depth=depth)
+            if "intrinsics" in self._fields:
+                intrinsics, orthographic = _camera(raw)
+                view = replace(view, intrinsics=intrinsics, orthographic=orthographic)
         except ImageFileError as error:
             raise ShardError(f"{raw.place}: {error}") from error
-        others = {"image": view.image[0], "alpha": alpha, "shading": shading[0] if shading else None}
+        others = {
+            "image": view.image[0] if view.image else None,
+            "alpha": alpha,
+            "shading": shading[0] if shading else None,
+            "sequence": None if view.images is None else view.images[0, 0],
+            "depth": view.depth,
+        }
         for what, plane in others.items():
             if plane is not None and plane.shape != normal[0].shape:
                 raise ShardError(
@@ -130,7 +163,12 @@ class ViewDecoder:
 
     def _find_options(self, names: tuple[str, ...], relit: bool) -> list[list[str]]:
         """The files to read, for each image that may be drawn."""
-        images = [light_basis.basis_files(names)] if relit else [[name] for name in self._inputs(names)]
+        if "images" in self._fields:
+            images = [sequence_files(names)]
+        elif "image" not in self._fields:
+            images = [[]]
+        else:
+            images = [light_basis.basis_files(names)] if relit else [[name] for name in self._inputs(names)]
         if self._cast and _SEQUENCE not in names:
             # Not damage: no other sample of such a shard would do either.
             raise DataError(f"lacks {_SEQUENCE}: {_ANOTHER_SHADING} (shading.stored: true)")
@@ -200,6 +238,12 @@ class ViewDecoder:
                 f"the same: {_ANOTHER_SHADING}"
             )
         return _planes(raw, _SEQUENCE, light_names(len(wanted)))
+
+
+def _camera(raw: Raw) -> tuple[NDArray[np.float64], bool]:
+    """The pinhole matrix (3, 3) and whether the camera is orthographic."""
+    camera = SampleMeta.decode(f"{raw.place}: {raw.key}", raw.files["meta.json"]).camera
+    return np.asarray(camera.K, np.float64), camera.type == "orthographic"
 
 
 def _planes(raw: Raw, name: str, channels: Sequence[str]) -> Planes:

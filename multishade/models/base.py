@@ -14,7 +14,7 @@ import torch
 from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
-from multishade.config.models import Section
+from multishade.config.section import Section
 from multishade.errors import ModelError
 
 FORMAT = 1
@@ -129,7 +129,13 @@ class Model(Protocol):
         ...
 
     @classmethod
-    def from_pretrained(cls, source: str | Path, **options: Any) -> Self:
+    def from_pretrained(
+        cls,
+        source: str | Path,
+        *,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Self:
         """Load a folder, or a name on the Hugging Face Hub. Raises ModelError."""
         ...
 

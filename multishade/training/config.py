@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run is: every setting, its unit, its range and its default. Unknown keys are refused.
+"""The settings of a training run that all tasks share, each with its unit, range and default.
 
-Paths are relative to the folder that the command runs in.
+A task adds the sections `model` and `objective` in a class of its own, derived from `TrainConfig`:
+`multishade/training/tasks/`. Paths are relative to the current folder.
 """
 
 from pathlib import Path
@@ -12,31 +13,14 @@ from pydantic import Field, model_validator
 from multishade.config.section import Probability, Section
 from multishade.data.settings import Clay, Geometric, Photometric, Relight
 from multishade.data.settings import Data as DataSettings
-from multishade.models.rose.settings import RoseSettings
+from multishade.models.base import ModelSettings
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
 
-class Model(RoseSettings):
-    """RoSE's settings, and where its weights come from: `preset` (random) or `pretrained` (a folder or Hub name)."""
-
-    preset: str | None = Field(None, description="a name of multishade.models.rose.presets")
-    pretrained: str | None = Field(None, description="SVD, SV3D, the published RoSE, or a model of ours")
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Self:
-        if (self.preset is None) == (self.pretrained is None):
-            raise ValueError("give either preset (random weights) or pretrained (a folder or Hub name)")
-        return self
-
-    def settings(self) -> RoseSettings:
-        """Return the model's own settings."""
-        return RoseSettings.model_validate(self.model_dump(include=set(RoseSettings.model_fields)))
-
-
 class Data(Section):
-    """Which shards, and what becomes of their images in training. Validation sees them as they are, on black."""
+    """Which shards, and the augmentation of their images in training. Validation images are not augmented."""
 
     train: tuple[str, ...] = Field(min_length=1, description="tars, folders, globs, braces, URLs")
     val: tuple[str, ...] = Field(min_length=1, description="likewise; other objects than those of train")
@@ -53,45 +37,27 @@ class Data(Section):
     )
     workers: int = Field(2, ge=0, description="processes that decode, for each process that trains")
 
-    def settings(self, model: Model, training: bool) -> DataSettings:
-        """The same for multishade.data."""
-        common: dict[str, Any] = {
-            "images": self.images,
-            "grey": model.photo == "grey",
-            "shading": self.shading,
-        }
+    def settings(self, size: int, grey: bool, training: bool) -> DataSettings:
+        """Return the settings of `multishade.data.Loader`.
+
+        Args:
+            size: Pixels a side of the images.
+            grey: Whether the input image is the mean of the channels.
+            training: Whether for training (augmented) or for validation.
+        """
+        common: dict[str, Any] = {"images": self.images, "grey": grey, "shading": self.shading}
         if training:
             return DataSettings(
                 shards=self.train,
-                geometric=self.geometric.model_copy(update={"size": model.size}),
+                geometric=self.geometric.model_copy(update={"size": size}),
                 photometric=self.photometric,
                 relight=self.relight,
                 clay=self.clay,
                 run=self.run,
                 **common,
             )
-        kept = Geometric(size=model.size, frame=self.geometric.frame, margin=self.geometric.margin)
-        return DataSettings(shards=self.val, geometric=kept, **common)
-
-
-class Objective(Section):
-    """The loss. Diffusion: noise level exp(normal(mean, deviation)) a sample, plain loss on v. One step: see below."""
-
-    sigma_mean: float = Field(0.7, description="of ln(noise level); Stable Video Diffusion's")
-    sigma_deviation: Positive = 1.6
-    photo_dropout: Probability = Field(0.1, description="samples trained without their photo, for guidance")
-    pixel_weight: NotNegative = Field(1.0, description="one step: of the squared error of shading or normal")
-    angular_weight: NotNegative = Field(0.5, description="one step: of the angle to the true normal, radians")
-    background_weight: NotNegative = Field(0.1, description="one step: of a pixel off the object")
-    angular_pixels: int = Field(
-        4096, ge=1, description="one step: pixels of an image that the angle is taken at, drawn at random"
-    )
-
-    @model_validator(mode="after")
-    def _something_to_learn(self) -> Self:
-        if self.pixel_weight + self.angular_weight == 0:
-            raise ValueError("pixel_weight and angular_weight are both 0: there is no loss")
-        return self
+        plain = Geometric(size=size, frame=self.geometric.frame, margin=self.geometric.margin)
+        return DataSettings(shards=self.val, geometric=plain, **common)
 
 
 class Optimisation(Section):
@@ -115,16 +81,25 @@ class Optimisation(Section):
     lora_rank: int = Field(16, ge=1)
 
 
+class Weighting(Section):
+    """How the losses of a batch's samples are combined: see `multishade.training.weighting`."""
+
+    kind: Literal["fixed", "instance"] = Field("fixed", description="the mean, or learned weights")
+    temperature: Positive = Field(1.0, description="instance: of the softmax over a batch's scores")
+    kl: NotNegative = Field(0.1, description="instance: weight of the divergence from uniform weights")
+    learning_rate: Positive = Field(1e-3, description="instance: of the scores")
+
+
 class Validation(Section):
     every: int = Field(1000, ge=1, description="steps")
     samples: int = Field(64, ge=1, description="images of the val shards")
     solver: str = Field("relu", description="of multishade.photometry.solvers.methods")
-    pictures: int = Field(4, ge=0, description="images that are drawn")
+    pictures: int = Field(4, ge=0, description="images that are pictured")
 
 
 class Checkpoints(Section):
     every: int = Field(1000, ge=1, description="steps")
-    keep: int = Field(2, ge=1, description="the latest so many stay")
+    keep: int = Field(2, ge=1, description="number of checkpoints that are kept, the latest")
 
 
 class Logging(Section):
@@ -139,13 +114,17 @@ class Hub(Section):
 
 
 class TrainConfig(Section):
+    """A run. Tasks derive from it; `multishade.training.tasks.load_config` reads the class that `task` names."""
+
+    task: str = Field("rose", description="a name of multishade.training.tasks.TASKS")
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     seed: int = Field(0, ge=0, lt=2**31)
     output: Path | None = Field(None, description="folder of the run; default out/NAME")
-    model: Model
+    model: ModelSettings
     data: Data
-    objective: Objective = Objective()
+    objective: Section = Section()
     optimisation: Optimisation = Optimisation()
+    weighting: Weighting = Weighting()
     validation: Validation = Validation()
     checkpoints: Checkpoints = Checkpoints()
     logging: Logging = Logging()
@@ -154,3 +133,16 @@ class TrainConfig(Section):
     @property
     def folder(self) -> Path:
         return self.output or Path("out") / self.name
+
+
+class Origin(Section):
+    """Base of the `model` section of models whose weights are random (`preset`) or loaded (`pretrained`)."""
+
+    preset: str | None = Field(None, description="a small network with random weights, by name")
+    pretrained: str | None = Field(None, description="a folder or Hub name")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.preset is None) == (self.pretrained is None):
+            raise ValueError("give either preset (random weights) or pretrained (a folder or Hub name)")
+        return self

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 
 from multishade.errors import ModelError
+from multishade.models import load_model
 from multishade.models.bundled import FOLDER
-from multishade.models.rose import RoSE
 from multishade.shards.locate import find_shards
 from multishade.shards.marker import committed
 from multishade.shards.record import read_dataset
 from multishade.training import state as checkpoints
 from multishade.training.config import TrainConfig
+from multishade.training.tasks import parse_config
 
 LARGEST_BYTES = 32_000_000
 RECORD = "made.json"
@@ -33,8 +34,9 @@ def export(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path
     made.json: see `record_of`. curves: a PNG to draw them into. Raises ModelError if the run has no model, or if its
     weights exceed 32 MB.
     """
-    RoSE.from_pretrained(_model_of(run)).save_pretrained(folder, dtype=torch.float16)
-    _forget_origin(folder / "unet" / "config.json")
+    load_model(_model_of(run)).save_pretrained(folder, dtype=torch.float16)
+    for network in folder.glob("*/config.json"):
+        _remove_origin(network)
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     if size > LARGEST_BYTES:
         raise ModelError(
@@ -51,18 +53,20 @@ def export(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path
 
 
 def runs_of(run: Path) -> list[Path]:
-    """A run and those whose models it goes on from, first to last."""
+    """Return a run and those whose models it continues, first to last."""
     config = config_of(run)
-    before = Path(config.model.pretrained).parent if config.model.pretrained is not None else None
+    source = getattr(config.model, "pretrained", None)
+    before = Path(source).parent if source is not None else None
     return [*(runs_of(before) if before is not None and (before / "config.json").is_file() else []), run]
 
 
 def config_of(run: Path) -> TrainConfig:
-    return TrainConfig.model_validate_json((run / "config.json").read_text())
+    """Read the configuration of a run."""
+    return parse_config(json.loads((run / "config.json").read_text()))
 
 
 def rows_of(run: Path) -> list[dict[str, Any]]:
-    """The run's metrics.jsonl."""
+    """Read the run's metrics.jsonl."""
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
@@ -136,7 +140,7 @@ def _model_of(run: Path) -> Path:
 
 
 def _data_set(place: str) -> dict[str, Any]:
-    """A folder of shards -> its recipe and fingerprint, and each shard's hash. Paths of one's own stay out."""
+    """A folder of shards -> its recipe and fingerprint, and each shard's hash, without paths of this machine."""
     folder = Path(place)
     known = read_dataset(folder)
     markers = {tar.name: committed(tar) for tar in find_shards([folder])}
@@ -150,8 +154,8 @@ def _data_set(place: str) -> dict[str, Any]:
     }
 
 
-def _forget_origin(path: Path) -> None:
-    """diffusers notes the folder that a network was loaded from."""
+def _remove_origin(path: Path) -> None:
+    """Remove the folder that a network was loaded from, which diffusers stores."""
     config = json.loads(path.read_text())
     config.pop("_name_or_path", None)
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

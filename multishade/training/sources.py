@@ -4,30 +4,40 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import torch
 
 from multishade.data.batches import Batch
 from multishade.data.loader import Loader
-from multishade.training.config import TrainConfig
+from multishade.training.task import Task
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where batches come from. train: an endless stream from batch number so on; val: the same few every time."""
+    """Where batches come from. train: an endless stream from batch n on; val: the same few every time."""
 
     train: Callable[[int], Iterator[Batch]]
     val: Callable[[], Iterable[Batch]]
 
 
-def from_shards(config: TrainConfig, process: int, processes: int) -> Sources:
-    """Batches of one of several training processes; validation is the same on all. Raises DataError."""
-    directions = config.model.settings().directions
+def from_shards(task: Task[Any, Any], process: int, processes: int) -> Sources:
+    """Open the shards of a task's configuration.
+
+    Args:
+        task: Its fields, lights and settings decide what is loaded.
+        process, processes: Each of several training processes gets batches of its own; validation is the same on all.
+
+    Raises:
+        DataError: When batches are asked for, if shards and settings do not go together.
+    """
+    config = task.config
 
     def train(start: int) -> Iterator[Batch]:
         loader = Loader(
-            config.data.settings(config.model, training=True),
-            directions,
+            task.data(training=True),
+            task.directions(),
+            fields=task.fields,
             batch_size=config.optimisation.batch,
             seed=config.seed,
             rank=process,
@@ -42,7 +52,7 @@ def from_shards(config: TrainConfig, process: int, processes: int) -> Sources:
 
     def val() -> Iterable[Batch]:
         # One image a batch: any number of processes can share them out.
-        loader = Loader(config.data.settings(config.model, training=False), directions, batch_size=1)
+        loader = Loader(task.data(training=False), task.directions(), fields=task.fields, batch_size=1)
         return islice(loader, min(config.validation.samples, loader.batches_per_epoch))
 
     return Sources(train, val)

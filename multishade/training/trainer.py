@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: configuration -> a folder with the run's log, checkpoints, validation pictures and the model.
+"""The training loop: a task and its configuration -> a folder with log, checkpoints, validation pictures and model.
 
-Every step draws its noise from a generator seeded by (seed, step, process), and asks the data for batch number so and
-so: a run that was killed and resumed makes the very steps that it would have made.
+The loop is the same for all models; what is trained on what is the task's. Every step takes its random numbers from a
+generator seeded by (seed, step, process), and its data by the number of the batch: a run that was killed and resumed
+makes the very steps that it would have made.
 """
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,113 +19,224 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import gather_object, set_seed
+from torch import nn
 
 from multishade.data.batches import Batch
 from multishade.errors import TrainingError
-from multishade.imaging import display
 from multishade.models.hub import push
-from multishade.models.rose.model import RoSE
-from multishade.training import objectives, state, validation
-from multishade.training.build import build_model
+from multishade.training import state, tasks, weighting
 from multishade.training.config import Optimisation, TrainConfig
-from multishade.training.parameters import RunningMean, choose
+from multishade.training.log import RunLog, require_wandb
+from multishade.training.parameters import RunningMean
 from multishade.training.sources import Sources, from_shards
-from multishade.training.state import Progress
+from multishade.training.state import Progress, TrainState
+from multishade.training.task import OptimizerSpec, Task, require_finite
+
+Report = Callable[[str], None]
 
 
 def train(
-    config: TrainConfig,
+    config: TrainConfig | str | Path,
     resume: bool = False,
     sources: Sources | None = None,
-    report: Callable[[str], None] = print,
+    report: Report = print,
 ) -> Path:
-    """Train, and return the folder of the finished model.
+    """Train a model on shards.
 
-    resume: go on from the latest checkpoint of the run's folder. sources: in place of the shards in `config.data`;
-    each process gets batches of its own. Raises TrainingError.
+    Args:
+        config: A configuration, the path of its YAML file, or the name of a shipped recipe, such as "rose-tiny".
+        resume: Whether to go on from the latest checkpoint of the run's folder.
+        sources: In place of the shards that the configuration names; each process gets batches of its own.
+        report: Called with lines for the terminal.
+
+    Returns:
+        The folder of the finished model, which `multishade.load_model` reads.
+
+    Raises:
+        ConfigError: If the configuration is wrong.
+        TrainingError: If the run cannot start or be resumed, or a loss is not finite.
+        ModelError, DataError: If the model's settings or the shards do not fit.
     """
-    if config.logging.wandb:
-        _require_wandb()
-    AcceleratorState._reset_state()  # a second run of one process may have another precision
-    accelerator = Accelerator(
-        mixed_precision=config.optimisation.precision,
-        log_with=[name for name in ("tensorboard", "wandb") if getattr(config.logging, name)] or None,
-        project_dir=str(config.folder),
-        step_scheduler_with_optimizer=False,
-    )
-    folder, options = config.folder, config.optimisation
-    start = _start_from(folder, resume)
-    set_seed(config.seed)  # of the initial weights; nothing later draws from the global generators
-    model = build_model(config)
-    parameters = choose(model.unet, options.trainable, options.lora_rank)
-    if options.gradient_checkpointing:
-        model.unet.enable_gradient_checkpointing()
-    model.to(accelerator.device)
-    optimizer = torch.optim.AdamW(
-        parameters.values(),
-        lr=options.learning_rate,
-        betas=options.betas,
-        weight_decay=options.weight_decay,
-    )
-    network, wrapped = accelerator.prepare(model.unet, optimizer)
-    mean = RunningMean(parameters, options.ema) if options.ema > 0 else None
-    progress = Progress(processes=accelerator.num_processes)
-    if start is not None:
-        progress = state.read_progress(start, config, accelerator.num_processes)
-        state.restore(start, parameters, mean, optimizer, accelerator.scaler)
-    if sources is None:
-        sources = from_shards(config, accelerator.process_index, accelerator.num_processes)
+    if not isinstance(config, TrainConfig):
+        config = tasks.load_config(config)
+    return Trainer(config, tasks.task_class(config.task)(config), sources, report).fit(resume=resume)
 
-    log = _Log(accelerator, config, report)
-    loss_of = objectives.objective_of(model)
-    batches = sources.train(progress.batches)
-    clock, since = time.perf_counter(), progress.step
-    while progress.step < options.steps:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(options, progress.step)
-        draws = _draws(config.seed, progress.step, accelerator.process_index)
-        network.train()
-        summed: dict[str, float] = {}
-        for part in range(options.accumulation):
-            batch = next(batches).to(accelerator.device, non_blocking=True)
-            progress.batches += 1
-            last = part == options.accumulation - 1
-            with nullcontext() if last else accelerator.no_sync(network):
-                losses = loss_of(model, network, batch, config.objective, draws)
-                objectives.require_finite(losses, batch, progress.step)
-                accelerator.backward(losses.total.mean() / options.accumulation)
-            for name, values in {"loss": losses.total, **losses.parts}.items():
-                summed[name] = summed.get(name, 0.0) + float(values.detach().mean()) / options.accumulation
-        norm = accelerator.clip_grad_norm_(list(parameters.values()), options.clip)
-        wrapped.step()
-        wrapped.zero_grad()
-        if mean is not None:
-            mean.update(parameters, progress.step)
+
+class Trainer:
+    """Runs one task.
+
+    Args:
+        config: The run.
+        task: What is trained on what.
+        sources: Of batches, in place of the shards that the configuration names.
+        report: Called with lines for the terminal.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        task: Task[Any, Any],
+        sources: Sources | None = None,
+        report: Report = print,
+    ) -> None:
+        self.config, self.task, self.report = config, task, report
+        self._sources = sources
+
+    def fit(self, *, resume: bool = False) -> Path:
+        """Train to the last step, and return the folder of the finished model. Errors as `train`."""
+        config, options, folder = self.config, self.config.optimisation, self.config.folder
+        if config.logging.wandb:
+            require_wandb()
+        AcceleratorState._reset_state()  # a second run of one process may have another precision
+        accelerator = Accelerator(
+            mixed_precision=options.precision,
+            log_with=[name for name in ("tensorboard", "wandb") if getattr(config.logging, name)] or None,
+            project_dir=str(folder),
+            step_scheduler_with_optimizer=False,
+        )
+        start = _start_from(folder, resume)
+        run = _Run(self.task, accelerator)
+        if start is not None:
+            run.state.progress = state.read_progress(start, config, accelerator.num_processes)
+            run.state.load(start)
+        progress = run.state.progress
+        sources = self._sources or from_shards(
+            self.task, accelerator.process_index, accelerator.num_processes
+        )
+        log = RunLog(accelerator, config, self.report)
+        batches = sources.train(progress.batches)
+        clock, since = time.perf_counter(), progress.step
+        while progress.step < options.steps:
+            values = run.step([next(batches) for _ in range(options.accumulation)])
+            last = progress.step == options.steps
+            if progress.step % config.logging.every == 0 or last:
+                seconds = (time.perf_counter() - clock) / max(1, progress.step - since)
+                log.step(progress.step, values, seconds)
+                clock, since = time.perf_counter(), progress.step
+            if progress.step % config.validation.every == 0 or last:
+                rows = run.validate(sources)
+                if accelerator.is_main_process:
+                    log.validated(progress.step, rows)
+                clock, since = time.perf_counter(), progress.step
+            if progress.step % config.checkpoints.every == 0 or last:
+                if accelerator.is_main_process:
+                    run.state.save(folder, config)
+                accelerator.wait_for_everyone()
+                clock, since = time.perf_counter(), progress.step
+        finished = folder / "model"
+        if accelerator.is_main_process:
+            run.state.save_model(finished)
+            if config.hub.repository is not None:
+                push(finished, config.hub.repository, config.hub.private, f"{run.state.model.name} model")
+        accelerator.wait_for_everyone()
+        accelerator.end_training()
+        return finished
+
+
+class _Run:
+    """Model, networks and optimizers on this process's device."""
+
+    def __init__(self, task: Task[Any, Any], accelerator: Accelerator) -> None:
+        config, options = task.config, task.config.optimisation
+        self.task, self.config, self.accelerator = task, config, accelerator
+        set_seed(config.seed)  # of the initial weights; nothing later uses the global generators
+        model = task.build()
+        parameters = task.trainable(model)
+        networks = task.networks(model)
+        if options.gradient_checkpointing:
+            _checkpoint_gradients(networks)
+        model.to(accelerator.device)
+        for network in networks.values():
+            network.to(accelerator.device)
+        self.specs = task.optimizers(parameters)
+        _require_one_owner(self.specs, parameters)
+        optimizers = {spec.name: spec.build(options) for spec in self.specs}
+        loss_weighting = weighting.build(config.weighting).to(accelerator.device)
+        if learned := list(loss_weighting.parameters()):
+            optimizers["weighting"] = torch.optim.AdamW(
+                learned, lr=config.weighting.learning_rate, weight_decay=0
+            )
+        prepared = accelerator.prepare(*networks.values(), *optimizers.values())
+        prepared = list(prepared) if isinstance(prepared, tuple) else [prepared]
+        self.networks: dict[str, nn.Module] = dict(zip(networks, prepared, strict=False))
+        self._wrapped = dict(zip(optimizers, prepared[len(networks) :], strict=True))
+        self.weighting = accelerator.prepare(loss_weighting) if learned else loss_weighting
+        self.state = TrainState(
+            task,
+            model,
+            parameters,
+            optimizers,
+            loss_weighting,
+            RunningMean(parameters, options.ema) if options.ema > 0 else None,
+            accelerator.scaler,
+            Progress(processes=accelerator.num_processes),
+        )
+
+    def step(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """Make one update of every optimizer, on the mean of several batches. Returns numbers for the log."""
+        config, progress = self.config, self.state.progress
+        batches = [batch.to(self.accelerator.device, non_blocking=True) for batch in batches]
+        progress.batches += len(batches)
+        rng = _generator(config.seed, progress.step, self.accelerator.process_index)
+        for network in self.networks.values():
+            network.train()
+        rate = learning_rate(config.optimisation, progress.step)
+        log: dict[str, float] = {}
+        for spec in self.specs:
+            for group in self.state.optimizers[spec.name].param_groups:
+                group["lr"] = rate * spec.rate
+            prefix = f"{spec.name}/" if len(self.specs) > 1 else ""
+            log |= {f"{prefix}{name}": value for name, value in self._turn(spec, batches, rng).items()}
+        if self.state.mean is not None:
+            self.state.mean.update(self.state.parameters, progress.step)
         progress.step += 1
+        return {**log, "learning_rate": rate}
 
-        if progress.step % config.logging.every == 0 or progress.step == options.steps:
-            seconds = (time.perf_counter() - clock) / max(1, progress.step - since)
-            rate = optimizer.param_groups[0]["lr"]
-            log.step(progress.step, {**summed, "gradient_norm": float(norm), "learning_rate": rate}, seconds)
-            clock, since = time.perf_counter(), progress.step
-        if progress.step % config.validation.every == 0 or progress.step == options.steps:
-            with mean.in_place_of(parameters) if mean is not None else nullcontext():
-                _validate(model, sources.val(), config, accelerator, log, progress.step)
-            clock, since = time.perf_counter(), progress.step
-        if progress.step % config.checkpoints.every == 0 or progress.step == options.steps:
-            if accelerator.is_main_process:
-                state.save(folder, model, parameters, mean, optimizer, accelerator.scaler, progress, config)
-            accelerator.wait_for_everyone()
-            clock, since = time.perf_counter(), progress.step
+    def _turn(self, spec: OptimizerSpec, batches: Sequence[Batch], rng: torch.Generator) -> dict[str, float]:
+        """One optimizer's update."""
+        parts = len(batches)
+        log: dict[str, float] = {}
+        for number, batch in enumerate(batches):
+            last = number == parts - 1
+            with ExitStack() as unsynchronised:
+                if not last:
+                    for network in self.networks.values():
+                        unsynchronised.enter_context(self.accelerator.no_sync(network))
+                losses = self.task.losses(self.state.model, self.networks, batch, spec.name, rng)
+                require_finite(losses, batch, self.state.progress.step)
+                weighted = self.weighting(losses)
+                self.accelerator.backward(weighted.loss / parts)
+            values = {"loss": losses.total, **losses.parts}
+            numbers = {name: float(value.detach().mean()) for name, value in values.items()} | weighted.log
+            for name, value in numbers.items():
+                log[name] = log.get(name, 0.0) + value / parts
+        clip = self.config.optimisation.clip
+        norm = self.accelerator.clip_grad_norm_(list(spec.parameters.values()), clip)
+        self._wrapped[spec.name].step()
+        if "weighting" in self._wrapped:
+            self._wrapped["weighting"].step()
+        # Of all optimizers: one optimizer's loss may have left gradients in the networks of another.
+        for optimizer in self._wrapped.values():
+            optimizer.zero_grad()
+        return {**log, "gradient_norm": float(norm)}
 
-    finished = folder / "model"
-    if accelerator.is_main_process:
-        state.save_model(finished, model, parameters, mean)
-        if config.hub.repository is not None:
-            push(finished, config.hub.repository, config.hub.private, "RoSE model")
-    accelerator.wait_for_everyone()
-    accelerator.end_training()
-    return finished
+    def validate(self, sources: Sources) -> list[Any]:
+        """Measure the val images, with averaged weights if there are any. Each process takes every n-th batch."""
+        for network in self.task.networks(self.state.model).values():
+            network.eval()
+        accelerator = self.accelerator
+        share = islice(sources.val(), accelerator.process_index, None, accelerator.num_processes)
+        pictures = self.config.validation.pictures if accelerator.is_main_process else 0
+        rows: list[Any] = []
+        with self.state.averaged():
+            for batch in share:
+                rows += self.task.validate(
+                    self.state.model, batch.to(accelerator.device), max(0, pictures - len(rows))
+                )
+        rows = gather_object(rows)
+        if not rows:
+            raise TrainingError("data.val: no sample in these shards")
+        return rows
 
 
 def learning_rate(options: Optimisation, step: int) -> float:
@@ -138,33 +249,32 @@ def learning_rate(options: Optimisation, step: int) -> float:
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def _validate(
-    model: RoSE,
-    batches: Iterable[Batch],
-    config: TrainConfig,
-    accelerator: Accelerator,
-    log: "_Log",
-    step: int,
-) -> None:
-    """Each process takes every n-th batch; the first one has the mean of all."""
-    model.unet.eval()
-    share = islice(batches, accelerator.process_index, None, accelerator.num_processes)
-    drawn = config.validation.pictures if accelerator.is_main_process else 0
-    rows = gather_object(validation.rows_of(model, share, config.validation.solver, drawn))
-    if not rows:
-        raise TrainingError("data.val: no sample in these shards")
-    if accelerator.is_main_process:
-        log.validated(step, validation.scores(rows), validation.sheet(rows))
-
-
-def _draws(seed: int, step: int, process: int) -> torch.Generator:
+def _generator(seed: int, step: int, process: int) -> torch.Generator:
     """The generator of one step on one process: a function of nothing else."""
     mixed = np.random.SeedSequence([seed, step, process]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(mixed[0]) << 32 | int(mixed[1]))
 
 
+def _checkpoint_gradients(networks: Mapping[str, nn.Module]) -> None:
+    for name, network in networks.items():
+        enable = getattr(network, "enable_gradient_checkpointing", None)
+        if enable is None:
+            raise TrainingError(
+                f"optimisation.gradient_checkpointing: the network {name} does not support it; set it to false"
+            )
+        enable()
+
+
+def _require_one_owner(specs: Sequence[OptimizerSpec], parameters: Mapping[str, nn.Parameter]) -> None:
+    """Every trained parameter belongs to exactly one optimizer."""
+    owned = [name for spec in specs for name in spec.parameters]
+    if sorted(owned) != sorted(parameters):
+        wrong = sorted({name for name in owned if owned.count(name) > 1} | (set(owned) ^ set(parameters)))
+        raise TrainingError(f"optimizers: {', '.join(wrong[:3])} must belong to exactly one of them")
+
+
 def _start_from(folder: Path, resume: bool) -> Path | None:
-    """The checkpoint to go on from. Raises TrainingError where a run would be overwritten, or none is there."""
+    """The checkpoint to go on from. Raises TrainingError if a run would be overwritten, or there is none."""
     found = state.listed(folder)
     if resume and not found:
         raise TrainingError(f"{folder}: no checkpoint to resume from; start without --resume")
@@ -173,63 +283,3 @@ def _start_from(folder: Path, resume: bool) -> Path | None:
             f"{folder}: holds a run already: go on with --resume, or choose another folder (--set output=...)"
         )
     return found[-1] if resume else None
-
-
-def _require_wandb() -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("wandb") is None:
-        raise TrainingError(
-            "logging.wandb is set, but wandb is not installed: pip install wandb, or set it to false"
-        )
-
-
-class _Log:
-    """metrics.jsonl, TensorBoard and the terminal; only the first process writes."""
-
-    def __init__(self, accelerator: Accelerator, config: TrainConfig, report: Callable[[str], None]) -> None:
-        self._accelerator, self._config, self._report = accelerator, config, report
-        self._main = accelerator.is_main_process
-        if self._main:
-            config.folder.mkdir(parents=True, exist_ok=True)
-            (config.folder / "config.json").write_text(config.model_dump_json(indent=2) + "\n")
-        if config.logging.tensorboard or config.logging.wandb:
-            accelerator.init_trackers("log")
-
-    def step(self, step: int, values: dict[str, float], seconds: float) -> None:
-        self._write(step, {**{f"train/{name}": value for name, value in values.items()}, "seconds": seconds})
-        left = (self._config.optimisation.steps - step) * seconds
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
-        self._say(
-            f"step {step}/{self._config.optimisation.steps}  {shown}  {seconds:.2f} s a step, "
-            f"{int(left // 60)} min left"
-        )
-
-    def validated(self, step: int, scores: validation.Scores, sheet: display.Picture | None) -> None:
-        self._write(step, scores.as_log())
-        self._say(
-            f"step {step}: validation over {scores.images} images: mean angular error {scores.mean:.2f} degrees "
-            f"(a constant: {scores.constant:.2f}), median {scores.median:.2f}"
-        )
-        if sheet is None:
-            return
-        path = self._config.folder / "validation" / f"step-{step:07d}.png"
-        path.parent.mkdir(exist_ok=True)
-        display.save(path, sheet)
-        for tracker in self._accelerator.trackers:
-            tracker.log_images({"validation": sheet[None]}, step=step, **_layout(tracker.name))
-
-    def _write(self, step: int, values: dict[str, float]) -> None:
-        self._accelerator.log(values, step=step)
-        if self._main:
-            finite = {name: value for name, value in values.items() if math.isfinite(value)}
-            with (self._config.folder / "metrics.jsonl").open("a") as stream:
-                stream.write(json.dumps({"step": step, **finite}) + "\n")
-
-    def _say(self, text: str) -> None:
-        if self._main:
-            self._report(text)
-
-
-def _layout(tracker: str) -> dict[str, Any]:
-    return {"dataformats": "NHWC"} if tracker == "tensorboard" else {}

@@ -1,125 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model and val batches -> angular errors of its solved normals, those of a constant, and a picture of some."""
+"""Rows of a validation -> mean scores, beside those of the best constant normal, and a picture of some rows."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.data.batches import Batch
 from multishade.geometry.angles import angular_error_degrees
 from multishade.imaging import display, panels
-from multishade.models.rose.model import RoSE
-from multishade.models.rose.solve import solve
 
 Float32 = NDArray[np.float32]
 PANEL = 128  # pixels, height of one picture
+THINNED = 2000  # normals per image that are kept for the constant's error
 
 
 @dataclass(frozen=True)
-class Row:
-    """One image. error, median: of its angles, degrees. shading_error: root mean square. panels: drawn, or none."""
+class ValidationRow:
+    """One image.
 
-    key: str
-    error: float
-    median: float
-    shading_error: float
-    normals: Float32  # (N, 3) true normals on the object, thinned out
-    panels: tuple[display.Picture, ...]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Means over images, degrees. constant: of the best single normal, found from the val images themselves.
-
-    shading: root mean square error of the shading inside the mask, NaN for models that make no shading.
+    Attributes:
+        key: Of the sample.
+        metrics: Name -> value; NaN for what the model does not predict. "mean_angle" and "median_angle", degrees, are
+            shown in the terminal.
+        normals: (N, 3) true normals on the object, thinned out, or None if the task has none.
+        panels: (caption, picture) pairs, or none.
     """
 
-    mean: float
-    median: float
-    constant: float
-    shading: float
-    images: int
-
-    def as_log(self) -> dict[str, float]:
-        return {
-            "val/mean_angle": self.mean,
-            "val/median_angle": self.median,
-            "val/constant_angle": self.constant,
-            "val/shading_rmse": self.shading,
-        }
+    key: str
+    metrics: Mapping[str, float]
+    normals: Float32 | None = None
+    panels: tuple[tuple[str, display.Picture], ...] = ()
 
 
-def rows_of(model: RoSE, batches: Iterable[Batch], solver: str, drawn: int) -> list[Row]:
-    """Predict, solve and measure every image of `batches`; the first `drawn` also as pictures."""
-    rows: list[Row] = []
-    for batch in batches:
-        made = model.generate(batch.image).cpu().numpy()
-        for place, key in enumerate(batch.keys):
-            rows.append(_row(model, batch, place, str(key), made[place], solver, len(rows) < drawn))
-    return rows
+def scores(rows: Sequence[ValidationRow]) -> dict[str, float]:
+    """Compute the mean of each metric over the images, and "constant_angle".
+
+    constant_angle: mean angular error of the best single normal, in degrees, fitted to the val images themselves.
+    """
+    found = {name: float(np.mean([row.metrics[name] for row in rows])) for name in rows[0].metrics}
+    normals = [row.normals for row in rows if row.normals is not None]
+    if normals:
+        constant = np.concatenate(normals).sum(axis=0)
+        found["constant_angle"] = float(
+            np.mean([np.mean(angular_error_degrees(each, constant)) for each in normals])
+        )
+    return found
 
 
-def scores(rows: list[Row]) -> Scores:
-    """Means over images, and what the mean normal of all of them would get."""
-    together = np.concatenate([row.normals for row in rows])
-    constant = together.sum(axis=0)
-    return Scores(
-        mean=float(np.mean([row.error for row in rows])),
-        median=float(np.mean([row.median for row in rows])),
-        constant=float(np.mean([np.mean(angular_error_degrees(row.normals, constant)) for row in rows])),
-        shading=float(np.mean([row.shading_error for row in rows])),
-        images=len(rows),
+def angular_metrics(error: NDArray[np.floating], mask: NDArray[np.bool_]) -> dict[str, float]:
+    """Summarise one image's angular error (H, W), degrees, inside its mask. A missing normal (NaN) counts as 90.
+
+    Leaving missing normals out would reward a model that predicts few of them.
+    """
+    inside = np.nan_to_num(error, nan=90.0)[mask]
+    return {
+        "mean_angle": float(inside.mean()) if inside.size else 0.0,
+        "median_angle": float(np.median(inside)) if inside.size else 0.0,
+    }
+
+
+def thinned(normal: Float32, mask: NDArray[np.bool_]) -> Float32:
+    """(H, W, 3) and (H, W) -> (N, 3), about `THINNED` normals of the mask."""
+    return normal[mask][:: max(1, int(mask.sum()) // THINNED)].astype(np.float32)
+
+
+def describe(values: Mapping[str, float], images: int) -> str:
+    """Write the scores as a sentence for the terminal."""
+    if "mean_angle" not in values:
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        return f"validation over {images} images: {shown}"
+    constant = f" (a constant: {values['constant_angle']:.2f})" if "constant_angle" in values else ""
+    return (
+        f"validation over {images} images: mean angular error {values['mean_angle']:.2f} degrees{constant}, "
+        f"median {values['median_angle']:.2f}"
     )
 
 
-def sheet(rows: list[Row]) -> display.Picture | None:
-    """Photo, frames, solved and true normals, error: one row an image."""
-    drawn = [row for row in rows if row.panels]
-    if not drawn:
+def sheet(rows: Sequence[ValidationRow]) -> display.Picture | None:
+    """Compose the panels of all rows that have any, one row per image."""
+    pictured = [row for row in rows if row.panels]
+    if not pictured:
         return None
-    frames = [caption for k in (1, 2, 3) for caption in (f"shading {k}", "true")]
-    captions = ["photo", *(frames if len(drawn[0].panels) > 4 else ()), "normals", "true", "error"]
     return panels.tile(
-        [[display.fit_height(panel, PANEL) for panel in row.panels] for row in drawn],
-        [captions] * len(drawn),
-        labels=[f"{row.key}: mean {row.error:.1f}, median {row.median:.1f} degrees" for row in drawn],
+        [[display.fit_height(panel, PANEL) for _, panel in row.panels] for row in pictured],
+        [[caption for caption, _ in row.panels] for row in pictured],
+        labels=[_label(row) for row in pictured],
     )
 
 
-def _row(model: RoSE, batch: Batch, place: int, key: str, made: Float32, solver: str, draw: bool) -> Row:
-    def array(name: str) -> Any:
-        return getattr(batch, name)[place].cpu().numpy()
-
-    mask = array("mask")[0] > 0.5
-    truth = np.moveaxis(array("normal"), 0, 2)
-    solved = solve(model.settings, made, mask, solver)
-    # A pixel without an answer counts as a right angle: leaving it out would reward a model that says little.
-    error = np.nan_to_num(angular_error_degrees(solved.normal, truth), nan=90.0)
-    inside = error[mask]
-    shows_shading = model.settings.target == "shading"
-    shading_error = np.nan
-    panels: list[display.Picture] = []
-    if shows_shading:
-        shading_error = float(np.sqrt(np.mean((made - array("shading"))[:, mask] ** 2)))
-    if draw:
-        panels.append(display.grey_to_rgb(array("image").mean(axis=0)))
-        if shows_shading:
-            count = len(made)
-            for frame in (0, count // 3, 2 * count // 3):
-                panels += [display.grey_to_rgb(made[frame]), display.grey_to_rgb(array("shading")[frame])]
-        panels += [
-            display.normal_to_rgb(solved.normal, mask),
-            display.normal_to_rgb(truth, mask),
-            display.error_to_rgb(error, mask),
-        ]
-    return Row(
-        key,
-        float(inside.mean()) if inside.size else 0.0,
-        float(np.median(inside)) if inside.size else 0.0,
-        shading_error,
-        truth[mask][:: max(1, int(mask.sum()) // 2000)].astype(np.float32),
-        tuple(panels),
-    )
+def _label(row: ValidationRow) -> str:
+    if "mean_angle" in row.metrics:
+        mean, median = row.metrics["mean_angle"], row.metrics["median_angle"]
+        return f"{row.key}: mean {mean:.1f}, median {median:.1f} degrees"
+    return f"{row.key}: " + ", ".join(f"{name} {value:.3g}" for name, value in row.metrics.items())

@@ -18,7 +18,7 @@ from multishade.evaluation.table import ResultRow, read_csv
 from multishade.models.rose import presets
 from multishade.models.rose.solve import DEFAULT_SOLVER
 from multishade.report.document import to_markdown
-from multishade.training.config import TrainConfig
+from multishade.training.tasks.rose import RoseConfig
 from tests.support.rose_samples import CHANNELS_NETWORK, FRAMES_NETWORK
 from tests.support.synthetic import make_sample, write_synthetic_shard
 from tests.support.synthetic_benchmarks import write_diligent_object
@@ -148,7 +148,7 @@ CHOSEN_IN_ORDER = [arm.name for arm in arms.ARMS if arm.name in CHOSEN]
 TABLES = ("onestep9.relu", "direct.direct")
 
 
-def flat(config: TrainConfig) -> dict[str, Any]:
+def flat(config: RoseConfig) -> dict[str, Any]:
     """ "section.name" -> value."""
     tree = config.model_dump(mode="json")
     sections = {name: value for name, value in tree.items() if isinstance(value, dict)}

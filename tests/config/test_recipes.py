@@ -7,7 +7,7 @@ import pytest
 
 from multishade.config import load_config, load_settings, recipes
 from multishade.errors import ConfigError
-from multishade.training.config import TrainConfig
+from multishade.training.tasks.rose import RoseConfig
 
 NAMES = [recipe.name for recipe in recipes.list_recipes()]
 DATA_SETS = [name for name in NAMES if not name.startswith("train/")]
@@ -49,7 +49,7 @@ def test_an_unknown_name_gets_the_closest_ones() -> None:
     with pytest.raises(ConfigError, match=r"multishade-k9: neither a file .* did you mean multishade-k6 or"):
         load_config("multishade-k9")
     with pytest.raises(ConfigError, match="rose-tyni: neither .* did you mean rose-tiny"):
-        load_settings("rose-tyni", TrainConfig, kind=recipes.TRAIN)
+        load_settings("rose-tyni", RoseConfig, kind=recipes.TRAIN)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,7 +70,7 @@ def test_a_copy_in_any_folder_means_the_same(
     if name in DATA_SETS:
         assert resolved(load_config(copy)) == resolved(load_config(name))
     else:
-        assert load_settings(copy, TrainConfig) == load_settings(name, TrainConfig)
+        assert load_settings(copy, RoseConfig) == load_settings(name, RoseConfig)
 
 
 def test_a_copy_keeps_the_comments_and_names_no_folder_of_this_machine() -> None:

@@ -105,7 +105,7 @@ def test_images_are_drawn_anew_in_each_epoch(tars: list[Path]) -> None:
     pictures = {
         (key, picture.numpy().tobytes())
         for batch in take(loader, 24)
-        for key, picture in zip(batch.keys, batch.packed_image, strict=True)
+        for key, picture in zip(batch.keys, batch.fields["image"], strict=True)
     }
     assert len(pictures) == 4 * COUNTS[1]  # four lightings of each sample, and nothing else
 
@@ -334,7 +334,7 @@ def test_settings_that_do_not_fit_the_shards_are_named_with_shard_key_and_remedy
 def test_images_are_relit_from_a_photometric_sequence(tmp_path: Path) -> None:
     path = write_one(tmp_path / "a.tar", mode="photometric")
     relit = take(make(path, grey=False, relight=Relight(share=1)), 3)
-    pictures = {picture.numpy().tobytes() for batch in relit for picture in batch.packed_image}
+    pictures = {picture.numpy().tobytes() for batch in relit for picture in batch.fields["image"]}
     assert len(pictures) == 6
     for batch in relit:
         inside = batch.image.mean(dim=1)[batch.mask[:, 0] > 0]

@@ -23,7 +23,7 @@ from multishade.models.bundled import FOLDER, bundled_model
 from multishade.models.rose import RoSE
 from multishade.shards.record import DatasetRecord, open_dataset
 from multishade.training import export
-from multishade.training.config import TrainConfig
+from multishade.training.tasks.rose import RoseConfig
 from tests.support.rose_samples import LitSpheres, sphere_batch, tiny_model
 from tests.support.synthetic import make_sample, write_synthetic_shard
 
@@ -58,8 +58,8 @@ class TestBundledModel:
     def test_the_record_is_of_the_configurations_that_lie_in_the_repository(self) -> None:
         runs = json.loads(RECORD.read_text())["runs"]
         for run, name in zip(runs, ("bundled-coarse", "bundled"), strict=True):
-            made = TrainConfig.model_validate(renamed(run["config"]))
-            here = load_settings(REPOSITORY / "configs" / "train" / f"{name}.yaml", TrainConfig, [])
+            made = RoseConfig.model_validate(renamed(run["config"]))
+            here = load_settings(REPOSITORY / "configs" / "train" / f"{name}.yaml", RoseConfig, [])
             assert made.model_dump(exclude={"output"}) == here.model_dump(exclude={"output"})
             assert run["steps"] == here.optimisation.steps
             for use in ("train", "val"):
@@ -125,7 +125,7 @@ class TestExport:
             tiny_model().save_pretrained(run / "model")
             data = {"train": [str(folder)], "val": [str(folder)]}
             options = {"name": name, "model": model, "data": data, "logging": {"every": 20}}
-            (run / "config.json").write_text(TrainConfig.model_validate(options).model_dump_json())
+            (run / "config.json").write_text(RoseConfig.model_validate(options).model_dump_json())
             rows = [{"step": n, "train/loss": 1 / n, "seconds": 0.5} for n in (20, 40, 60)]
             checked = {
                 "step": 60,

@@ -99,7 +99,7 @@ def test_training_over_http_gives_the_batches_of_the_local_shards(server: Loopba
     assert remote.batches_per_epoch == sum(COUNTS) // 3
     for _, here, there in zip(range(12), local, remote, strict=False):
         assert here.keys == there.keys
-        assert torch.equal(here.packed_image, there.packed_image)
+        assert torch.equal(here.fields["image"], there.fields["image"])
     # A stream opens each tar that it reads once an epoch, however many samples it takes of it.
     assert sum(server.requests[f"/{path.name}"] for path in tars) <= 3 * (len(tars) + 2)
 

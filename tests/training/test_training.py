@@ -21,11 +21,14 @@ from multishade.errors import ConfigError, DataError, ModelError, TrainingError
 from multishade.models.rose import RoSE, presets
 from multishade.photometry import differentiable
 from multishade.shards.sample import FieldFormat
-from multishade.training import objectives, trainer
 from multishade.training import state as checkpoints
-from multishade.training.config import Objective, Optimisation, TrainConfig
+from multishade.training import trainer
+from multishade.training.config import Optimisation
+from multishade.training.losses import rose as losses_of_rose
+from multishade.training.losses.rose import Objective
 from multishade.training.parameters import RunningMean, choose, merged
 from multishade.training.sources import Sources, from_shards
+from multishade.training.tasks.rose import RoseConfig, RoseTask
 from tests.support.rose_samples import (
     CHANNELS_NETWORK,
     FRAMES_NETWORK,
@@ -45,7 +48,7 @@ def tiny_presets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, **NETWORKS})
 
 
-def config(output: Path, **sections: Any) -> TrainConfig:
+def config(output: Path, **sections: Any) -> RoseConfig:
     """A run of 6 steps on 16 x 16 pixels."""
     tree: dict[str, Any] = {
         "name": "test",
@@ -64,7 +67,7 @@ def config(output: Path, **sections: Any) -> TrainConfig:
     }
     for section, values in sections.items():
         tree[section] = {**tree[section], **values} if section in tree else values
-    return TrainConfig.model_validate(tree)
+    return RoseConfig.model_validate(tree)
 
 
 def spheres(
@@ -108,7 +111,7 @@ class TestObjectives:
         def perfect(photo: Tensor, time: int, return_dict: bool) -> tuple[Tensor]:
             return (-latents.flatten(1, 2),)
 
-        losses = objectives.one_step(model, perfect, batch, Objective(), self.generator())
+        losses = losses_of_rose.one_step(model, perfect, batch, Objective(), self.generator())
         assert losses.parts["pixel"].max() < 1e-9
         assert torch.rad2deg(losses.parts["angle"]).max() < 0.1
 
@@ -116,14 +119,14 @@ class TestObjectives:
     def test_angle_is_the_solved_normals_mean_error_in_radians(self, target: str) -> None:
         model, batch = tiny_model(target=target), sphere_batch(0)
         options = Objective(angular_pixels=200_000)
-        losses = objectives.one_step(model, model.unet, batch, options, self.generator())
+        losses = losses_of_rose.one_step(model, model.unet, batch, options, self.generator())
         made = model.generate(batch.image)
         for place in range(2):
             mask = batch.mask[place, 0] > 0
             truth = batch.normal[place].movedim(0, -1)[mask]
             if target == "shading":
                 directions = torch.from_numpy(model.settings.directions)
-                lit = torch.where(made[place] > objectives.LIT, made[place], 0.0)
+                lit = torch.where(made[place] > losses_of_rose.LIT, made[place], 0.0)
                 normal, _ = differentiable.solve_ols_masked(lit.double(), directions)
                 normal = normal[mask].float()
             else:
@@ -136,7 +139,7 @@ class TestObjectives:
     @pytest.mark.parametrize("network", NETWORKS)
     def test_gradients_reach_the_network_and_are_finite(self, network: str, target: str) -> None:
         model = tiny_model(NETWORKS[network], process="one_step", target=target)
-        losses = objectives.one_step(model, model.unet, sphere_batch(0), Objective(), self.generator())
+        losses = losses_of_rose.one_step(model, model.unet, sphere_batch(0), Objective(), self.generator())
         losses.total.mean().backward()
         gradients = [p.grad for p in model.unet.parameters() if p.grad is not None]
         assert all(torch.isfinite(gradient).all() for gradient in gradients)
@@ -149,7 +152,7 @@ class TestObjectives:
             seen.append(time)
             return model.unet(sample, time, *rest, **options)
 
-        objectives.diffusion(model, spy, sphere_batch(0, count=4), Objective(), self.generator())
+        losses_of_rose.diffusion(model, spy, sphere_batch(0, count=4), Objective(), self.generator())
         assert len(torch.unique(seen[0])) == 4
 
     def test_photos_are_dropped_whole_and_as_often_as_asked(self) -> None:
@@ -162,7 +165,7 @@ class TestObjectives:
         for share, expected in ((0.0, 8), (1.0, 0)):
             seen.clear()
             options = Objective(photo_dropout=share)
-            objectives.diffusion(model, spy, sphere_batch(0, count=8), options, self.generator())
+            losses_of_rose.diffusion(model, spy, sphere_batch(0, count=8), options, self.generator())
             assert int((seen[0] > 0).sum()) == expected
 
     def test_a_network_that_says_nothing_costs_what_v_is_worth(self) -> None:
@@ -173,7 +176,7 @@ class TestObjectives:
             return (torch.zeros_like(sample[:, :, :16]),)
 
         options = Objective(sigma_mean=0.0, sigma_deviation=1e-9)
-        losses = objectives.diffusion(model, silent, batch, options, self.generator())
+        losses = losses_of_rose.diffusion(model, silent, batch, options, self.generator())
         power = model.encode_target(batch.shading).square().flatten(1).mean(1)
         torch.testing.assert_close(losses.total, (1 + power) / 2, atol=0.1, rtol=0)
 
@@ -181,11 +184,11 @@ class TestObjectives:
         with pytest.raises(
             TrainingError, match=r"s000000-g0000-v0, .*K = 6 lights, but the model is for K = 9"
         ):
-            objectives.target_of(tiny_model(), sphere_batch(0, lights=6))
+            losses_of_rose.target_of(tiny_model(), sphere_batch(0, lights=6))
 
     def test_shading_under_other_lights(self) -> None:
         with pytest.raises(TrainingError, match="other lights than the model's ring at 30 degrees"):
-            objectives.target_of(tiny_model(elevation_degrees=30.0), sphere_batch(0))
+            losses_of_rose.target_of(tiny_model(elevation_degrees=30.0), sphere_batch(0))
 
 
 @pytest.mark.parametrize("process", ["one_step", "diffusion"])
@@ -229,7 +232,7 @@ def test_half_precision(tmp_path: Path) -> None:
 class TestResume:
     @pytest.mark.parametrize("process", ["one_step", "diffusion"])
     def test_a_killed_run_goes_on_as_if_nothing_had_been(self, tmp_path: Path, process: str) -> None:
-        def run(name: str) -> TrainConfig:
+        def run(name: str) -> RoseConfig:
             return config(
                 tmp_path / name,
                 model={"preset": "channels" if process == "one_step" else "frames", "process": process},
@@ -355,7 +358,7 @@ class TestParameters:
         assert any(".lora_" in name for name in model.unet.state_dict())
 
     def test_lora_trains_and_resumes(self, tmp_path: Path) -> None:
-        def run(steps: int) -> TrainConfig:
+        def run(steps: int) -> RoseConfig:
             options = {"trainable": "lora", "lora_rank": 2, "steps": steps}
             return config(tmp_path, model={"preset": "frames"}, optimisation=options)
 
@@ -396,7 +399,7 @@ def test_pretrained_base_is_trained_and_only_its_network_is_saved(tmp_path: Path
 def test_pretrained_model_of_another_k(tmp_path: Path) -> None:
     tiny_model(lights=6).save_pretrained(tmp_path / "six")
     run = config(tmp_path / "run", model={"preset": None, "pretrained": str(tmp_path / "six")})
-    with pytest.raises(ModelError, match="was trained with lights = 6, the configuration says 9"):
+    with pytest.raises(ModelError, match="was trained with lights = 6, the configuration has 9"):
         trainer.train(run, sources=spheres(), report=quiet)
 
 
@@ -439,10 +442,10 @@ def test_tensorboard_gets_curves_and_pictures(tmp_path: Path) -> None:
 class TestConfig:
     @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
     def test_shipped_configs_load(self, path: Path) -> None:
-        assert load_settings(path, TrainConfig).name == path.stem
+        assert load_settings(path, RoseConfig).name == path.stem
 
     def test_paper_settings(self) -> None:
-        paper = load_settings(CONFIGS / "rose-sv3d.yaml", TrainConfig)
+        paper = load_settings(CONFIGS / "rose-sv3d.yaml", RoseConfig)
         options = paper.optimisation
         assert (options.learning_rate, options.betas, options.clip) == (1e-5, (0.9, 0.999), 1.0)
         assert (options.steps, options.precision, options.trainable) == (
@@ -461,7 +464,7 @@ class TestConfig:
         ("override", "message"),
         [
             ("model.pretrained=a/b", "give either preset (random weights) or pretrained"),
-            ("model.proces=diffusion", "unknown setting 'model.proces'. Allowed: size, lights"),
+            ("model.proces=diffusion", "unknown setting 'model.proces'. Allowed: preset, pretrained"),
             ("optimisation.batch=0", "'optimisation.batch' is 0"),
             ("objective={pixel_weight: 0, angular_weight: 0}", "there is no loss"),
             ("data.photometric.noise=2", "'data.photometric.noise' is 2"),
@@ -469,7 +472,7 @@ class TestConfig:
     )
     def test_wrong_settings_are_named(self, override: str, message: str) -> None:
         with pytest.raises(ConfigError) as caught:
-            load_settings(CONFIGS / "rose-tiny.yaml", TrainConfig, [override])
+            load_settings(CONFIGS / "rose-tiny.yaml", RoseConfig, [override])
         assert message in str(caught.value)
 
 
@@ -482,14 +485,14 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def on_shards(output: Path, shards: Path, **sections: Any) -> TrainConfig:
+def on_shards(output: Path, shards: Path, **sections: Any) -> RoseConfig:
     places = {"train": [str(shards / "*0.tar")], "val": [str(shards / "*1.tar")], "workers": 0}
     return config(output, data=places, **sections)
 
 
 def test_shards_become_batches_of_the_models_lights_and_size(tmp_path: Path, shards: Path) -> None:
     run = on_shards(tmp_path, shards, model={"lights": 6})
-    sources = from_shards(run, 0, 1)
+    sources = from_shards(RoseTask(run), 0, 1)
     batch = next(sources.train(0))
     assert batch.image.shape == (2, 1, 16, 16)
     assert batch.shading.shape == (2, 6, 16, 16)
@@ -577,7 +580,7 @@ def test_sigkill_in_mid_run(tmp_path: Path, shards: Path) -> None:
     torch.set_num_threads(1)  # as the killed process ran: sums in another order differ in the last digit
     try:
         for name, resume in (("killed", True), ("whole", False)):
-            trainer.train(load_settings(path, TrainConfig, arguments(name)), resume=resume, report=quiet)
+            trainer.train(load_settings(path, RoseConfig, arguments(name)), resume=resume, report=quiet)
     finally:
         torch.set_num_threads(threads)
     whole, killed = (weights(tmp_path / name / "model") for name in ("whole", "killed"))
@@ -593,18 +596,19 @@ def test_two_processes(tmp_path: Path, shards: Path) -> None:
         "from pathlib import Path\n"
         "from accelerate import PartialState\n"
         "from multishade.training import sources, trainer\n"
-        "from multishade.training.config import TrainConfig\n"
-        "config = TrainConfig.model_validate_json(Path(sys.argv[1]).read_text())\n"
+        "from multishade.training.tasks.rose import RoseConfig, RoseTask\n"
+        "config = RoseConfig.model_validate_json(Path(sys.argv[1]).read_text())\n"
         "state = PartialState(cpu=True)\n"
         "rank, keys, models = state.process_index, [], []\n"
-        "opened = sources.from_shards(config, rank, state.num_processes)\n"
+        "task = RoseTask(config)\n"
+        "opened = sources.from_shards(task, rank, state.num_processes)\n"
         "def train(start):\n"
         "    for batch in opened.train(start):\n"
         "        keys.extend(batch.keys)\n"
         "        yield batch\n"
-        "build = trainer.build_model\n"
-        "trainer.build_model = lambda config: models.append(build(config)) or models[-1]\n"
-        "trainer.train(config, sources=sources.Sources(train, opened.val))\n"
+        "build = task.build\n"
+        "task.build = lambda: models.append(build()) or models[-1]\n"
+        "trainer.Trainer(config, task, sources.Sources(train, opened.val)).fit()\n"
         "total = sum(float(p.detach().double().abs().sum()) for p in models[0].unet.parameters())\n"
         "Path(sys.argv[1] + f'.{rank}').write_text(json.dumps({'keys': keys, 'total': total}))\n"
     )

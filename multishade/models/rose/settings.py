@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from multishade.config.models import Section
+from multishade.config.section import Section
 from multishade.errors import ModelError
 from multishade.geometry import lights
 from multishade.models.base import ModelSettings, describe
