@@ -67,14 +67,15 @@ MODULES = {
         "assets.fetch.matsynth",
         "assets.fetch.download",
     ),
-    "Training": ("data.settings", "data.loader"),
-    "Inference": ("models.bundled", "models.registry", "inference.prediction", "inference.surface"),
+    "Training": ("data.settings", "data.fields", "data.loader", "training.task", "training.weighting"),
+    "Models": ("models.base", "models.registry", "models.bundled"),
+    "Inference": ("inference.prediction", "inference.surface"),
     "Evaluation": ("evaluation.evaluate", "evaluation.comparison", "evaluation.table"),
     "Storage": ("storage.store", "storage.retry"),
     "Errors": ("errors",),
 }
 # To be removed: names whose docstrings are not complete yet.
-PENDING = ("multishade.train",)
+PENDING: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,6 @@ import numpy as np
 import pytest
 
 import multishade
-from multishade.config import load_settings
-from multishade.config.recipes import TRAIN
-from multishade.training.config import TrainConfig
 from tests.support.data_shards import data, write_shards
 from tests.support.imports import REPOSITORY, modules
 from tests.support.synthetic_benchmarks import write_diligent_object
@@ -155,7 +152,7 @@ def test_a_model_is_trained_on_a_shard(tmp_path: Path, monkeypatch: pytest.Monke
         "optimisation={steps: 1, batch: 2, warmup: 0}",
     ]
     overrides += ["model.size=16", "output=out/tiny", "logging.tensorboard=false"]
-    folder = multishade.train(load_settings("rose-tiny", TrainConfig, overrides, kind=TRAIN))
+    folder = multishade.train("rose-tiny", overrides=overrides)
     assert multishade.load_model(folder).settings.size == 16
 
 

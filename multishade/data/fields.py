@@ -30,7 +30,17 @@ DEFAULT_FIELDS = (FieldSpec("image"), FieldSpec("normal"), FieldSpec("mask"), Fi
 
 
 def check_fields(fields: Iterable[FieldSpec]) -> dict[str, FieldSpec]:
-    """Return the fields by name. Raises DataError for an unknown or repeated one, or for image beside images."""
+    """Check that the fields of a batch go together.
+
+    Args:
+        fields: What a batch is to hold.
+
+    Returns:
+        The fields by name.
+
+    Raises:
+        DataError: If a field is unknown or given twice, or both "image" and "images" are.
+    """
     found: dict[str, FieldSpec] = {}
     for spec in fields:
         if spec.name not in get_args(Field):

@@ -141,7 +141,18 @@ class Model(Protocol):
 
 
 def require(inputs: Inputs, *names: str) -> list[Tensor]:
-    """Return these inputs. Raises ModelError, naming the first that is missing."""
+    """Get inputs that a model cannot do without.
+
+    Args:
+        inputs: What the model was given.
+        *names: Attributes of `Inputs`.
+
+    Returns:
+        The tensors, in the order of the names.
+
+    Raises:
+        ModelError: If one is missing; names it.
+    """
     found = []
     for name in names:
         value = getattr(inputs, name)
@@ -152,7 +163,14 @@ def require(inputs: Inputs, *names: str) -> list[Tensor]:
 
 
 def describe(error: ValidationError) -> str:
-    """Say in one line which settings are wrong."""
+    """Describe in one line which settings are wrong.
+
+    Args:
+        error: What pydantic raised for settings of a model.
+
+    Returns:
+        The settings with their values and what is allowed, separated by semicolons.
+    """
     problems = []
     for problem in error.errors():
         field = ".".join(map(str, problem["loc"]))

@@ -21,7 +21,13 @@ PUBLISHED = {"rose": "unet/config.json"}
 
 
 def model_class(name: str) -> "type[Model]":
-    """Return a model's class by its name, importing its module.
+    """Import a model's class.
+
+    Args:
+        name: A key of `MODELS`.
+
+    Returns:
+        The class.
 
     Args:
         name: A key of `MODELS`.
@@ -40,7 +46,13 @@ def model_class(name: str) -> "type[Model]":
 
 
 def model_name(source: str | Path) -> str:
-    """Return the name of the model that a folder or a Hub name holds.
+    """Recognise the model that a folder or a Hub name holds.
+
+    Args:
+        source: A folder, or a name on the Hugging Face Hub.
+
+    Returns:
+        A key of `MODELS`.
 
     Args:
         source: A model's folder or Hub name.

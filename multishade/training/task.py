@@ -73,6 +73,9 @@ class Task(ABC, Generic[C, M]):
         settings_type: The class of its configuration files.
         fields: What the loader delivers, see `multishade.data.fields`.
         grey: Whether the input image is the mean of the channels.
+
+    Args:
+        config: The run's configuration, of `settings_type`.
     """
 
     settings_type: ClassVar[type[TrainConfig]]
@@ -144,7 +147,16 @@ class Task(ABC, Generic[C, M]):
 
 
 def require_finite(losses: Losses, batch: Batch, step: int) -> None:
-    """Raise TrainingError, naming the samples, if a loss is not finite."""
+    """Check the losses of a batch.
+
+    Args:
+        losses: Of the batch.
+        batch: Its keys are used in the error.
+        step: Number of the update, for the error.
+
+    Raises:
+        TrainingError: If a loss is not finite; names the samples, or says that the weights have diverged.
+    """
     wrong = ~torch.isfinite(losses.total.detach())
     if not bool(wrong.any()):
         return

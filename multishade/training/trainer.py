@@ -22,7 +22,7 @@ from accelerate.utils import gather_object, set_seed
 from torch import nn
 
 from multishade.data.batches import Batch
-from multishade.errors import TrainingError
+from multishade.errors import ConfigError, TrainingError
 from multishade.models.hub import push
 from multishade.training import state, tasks, weighting
 from multishade.training.config import Optimisation, TrainConfig
@@ -40,6 +40,8 @@ def train(
     resume: bool = False,
     sources: Sources | None = None,
     report: Report = print,
+    *,
+    overrides: Sequence[str] = (),
 ) -> Path:
     """Train a model on shards.
 
@@ -48,6 +50,7 @@ def train(
         resume: Whether to go on from the latest checkpoint of the run's folder.
         sources: In place of the shards that the configuration names; each process gets batches of its own.
         report: Called with lines for the terminal.
+        overrides: Strings `section.key=value`, the value in YAML, applied after the file; only with a path or a name.
 
     Returns:
         The folder of the finished model, which `multishade.load_model` reads.
@@ -58,7 +61,9 @@ def train(
         ModelError, DataError: If the model's settings or the shards do not fit.
     """
     if not isinstance(config, TrainConfig):
-        config = tasks.load_config(config)
+        config = tasks.load_config(config, overrides)
+    elif overrides:
+        raise ConfigError("overrides go with a path or a recipe's name; a TrainConfig is complete")
     return Trainer(config, tasks.task_class(config.task)(config), sources, report).fit(resume=resume)
 
 

@@ -72,12 +72,26 @@ class InstanceWeighting(LossWeighting):
 
 
 def divergence_from_uniform(weights: Tensor) -> Tensor:
-    """Compute KL(w || uniform) = sum of w_i ln(B w_i). weights: (B,), summing to 1. Returns (), in nats."""
+    """Compute KL(w || uniform) = sum of w_i ln(B w_i).
+
+    Args:
+        weights: (B,), summing to 1.
+
+    Returns:
+        (), in nats: 0 for uniform weights, ln B if one sample has all the weight.
+    """
     return torch.special.xlogy(weights, weights).sum() + math.log(len(weights))
 
 
 def build(options: Weighting) -> LossWeighting:
-    """Make the weighting that a configuration names."""
+    """Make the weighting of a configuration.
+
+    Args:
+        options: The section `weighting`.
+
+    Returns:
+        A module that is called with the `Losses` of a batch.
+    """
     if options.kind == "instance":
         return InstanceWeighting(options.temperature, options.kl)
     return LossWeighting()
