@@ -37,10 +37,17 @@ def require_indices(name: str) -> None:
             )
 
 
-def require_images(materials: list[bpy.types.Material], name: str) -> None:
-    """Every image that these materials show is there and decodes to its last byte."""
+def require_images(materials: list[bpy.types.Material], root: Path, name: str) -> None:
+    """Every image that these materials show lies below `root` and decodes to its last byte.
+
+    Image nodes that nothing is computed from are removed, and with them the use of images that may not be there.
+    """
     checked: set[str] = set()
     for material in materials:
+        in_use = nodes_in_use(material)
+        for node in [] if material.node_tree is None else list(material.node_tree.nodes):
+            if node.type == "TEX_IMAGE" and node not in in_use:
+                material.node_tree.nodes.remove(node)
         for node in nodes_in_use(material):
             if node.type not in ("TEX_IMAGE", "TEX_ENVIRONMENT"):
                 continue
@@ -48,6 +55,9 @@ def require_images(materials: list[bpy.types.Material], name: str) -> None:
                 raise ObjectUnusable(f"{name}: material {material.name!r} has an image node without an image")
             if node.image.name_full not in checked:
                 checked.add(node.image.name_full)
+                if _on_disk(node.image):
+                    file = bpy.path.abspath(node.image.filepath, library=node.image.library)
+                    require_below(Path(file), root, name)
                 _require_image(node.image, f"{name}: the texture {_label(node.image)!r}")
 
 
@@ -58,11 +68,8 @@ def require_below(file: Path, root: Path, name: str) -> None:
         raise ObjectUnusable(f"{name}: refers to {str(file)!r}, which lies outside of {root}")
 
 
-def require_files_below(root: Path, name: str) -> None:
-    """All images and libraries that Blender has loaded lie below `root`."""
-    for image in bpy.data.images:
-        if _on_disk(image):
-            require_below(Path(bpy.path.abspath(image.filepath, library=image.library)), root, name)
+def require_libraries_below(root: Path, name: str) -> None:
+    """All libraries of a .blend lie below `root`."""
     for library in bpy.data.libraries:
         require_below(Path(bpy.path.abspath(library.filepath)), root, name)
 

@@ -92,7 +92,7 @@ def _shown_objects(source: ObjectSource, name: str, findings: set[str]) -> list[
     path = Path(source.path)
     root = Path(source.root) if source.root else path.parent.parent
     import_file(path, root)
-    audit.require_files_below(root, name)
+    audit.require_libraries_below(root, name)
     audit.require_indices(name)
     opened = path.suffix.lower() == ".blend"
     if opened and bpy.app.autoexec_fail:
@@ -104,13 +104,13 @@ def _shown_objects(source: ObjectSource, name: str, findings: set[str]) -> list[
         meshes = bake_scene()
     except ObjectUnusable as error:
         raise ObjectUnusable(f"{name}: {error}") from error
+    audit.require_images(_materials(meshes), root, name)
     if opened:
         meshes = carry_over(meshes)
     else:
         for item in list(bpy.data.objects):
             bpy.data.objects.remove(item)
     materials = _materials(meshes)
-    audit.require_images(materials, name)
     measured = framing.box(meshes)
     if measured is not None:
         audit.require_size(measured, source.bounds, name)

@@ -135,3 +135,25 @@ def test_quantised_positions_have_the_size_that_blender_gives_them(tmp_path: Pat
     np.testing.assert_allclose(
         check_mesh(str(tmp_path / "a.glb")).bounds, [[-1, -1, -1], [1, 1, 1]], atol=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        ("a01_emissive_only.glb", "colour-from-emission"),
+        ("o04_ke_only.obj", "colour-from-emission"),
+        ("h02_alpha_factor03.glb", "transparent-parts"),
+        ("k03_ply_stray.ply", "stray-geometry"),
+        ("k04_zero_area_spike.glb", "stray-geometry"),
+    ],
+)
+def test_what_will_be_corrected_is_tagged(name: str, tag: str) -> None:
+    assert check(name).tags == (tag,)
+
+
+def test_a_sound_mesh_has_no_tag_of_a_correction(tmp_path: Path) -> None:
+    members.write_obj(tmp_path / "a.obj", members.ball(), mtl="newmtl m0\nKd 1 0 0\nKe 0.2 0 0\nd 0.9\n")
+    assert check_mesh(str(tmp_path / "a.obj")).tags == ()
+    material = {"alphaMode": "OPAQUE", "pbrMetallicRoughness": {"baseColorFactor": [1, 0, 0, 0.1]}}
+    members.write_gltf(tmp_path / "a.gltf", members.ball(), material)
+    assert check_mesh(str(tmp_path / "a.gltf")).tags == ()

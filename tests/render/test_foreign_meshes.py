@@ -534,8 +534,12 @@ def test_nothing_outside_of_the_asset_is_read(show: Show, blends: Path, tmp_path
         folder / "reference.usda", 'def "P" (prepend references = @../../../secret/part.usda@) {}'
     )
     members.write_ply(folder / "texture.ply", members.ball(), texture="../../../secret/colour.png")
+    for name in ("linked.blend", "image_without_file.blend", "image_without_file.fbx"):
+        shutil.copy(blends / name, folder / name)
+    (folder / "library.blend").symlink_to(secret / "library.blend")
+    (folder / "gone.png").symlink_to(secret / "colour.png")
     for file in sorted(folder.glob("*.*")):
-        if file.suffix in (".gltf", ".obj", ".usda", ".ply"):
+        if file.suffix in (".gltf", ".obj", ".usda", ".ply", ".blend", ".fbx") and not file.is_symlink():
             with pytest.raises(AssetError, match="outside of"):
                 show(file)
 

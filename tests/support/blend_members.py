@@ -219,8 +219,12 @@ def image_without_file() -> None:
 
 
 def unused_image_node() -> None:
-    """An image node without an image that nothing is computed from: no fault."""
-    material(ball()).node_tree.nodes.new("ShaderNodeTexImage")
+    """Image nodes that nothing is computed from, one without an image, one whose image lies elsewhere: no fault."""
+    nodes = material(ball()).node_tree.nodes
+    nodes.new("ShaderNodeTexImage")
+    elsewhere = nodes.new("ShaderNodeTexImage")
+    elsewhere.image = bpy.data.images.new("elsewhere", 4, 4)
+    elsewhere.image.source, elsewhere.image.filepath = "FILE", "/home/author/elsewhere.png"
 
 
 def loose_geometry() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.assets.scanning.findings import gltf_findings
 from multishade.assets.scanning.gltf import Gltf, as_glb, read_gltf, referenced_files
 from multishade.assets.scanning.gltf_geometry import declared_geometry
 from multishade.assets.scanning.references import files_of_obj, files_of_usd, require_below, texture_of_ply
@@ -109,8 +110,8 @@ def check_mesh(path: str, root: str | None = None) -> MeshFacts:
         require_below(file.parent / name, name, allowed)
         if not name.lower().endswith(".mtl"):
             require_file_decodable(file.parent / name, f"its texture {name!r}")
-    vertices, faces, bounds, opposed = _measure(file)
-    tags += ("normals-turned",) if opposed else ()
+    vertices, faces, bounds, corrected = _measure(file)
+    tags += corrected
     return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds))
 
 
@@ -134,19 +135,20 @@ def _check_gltf(file: Path, root: Path) -> MeshFacts:
     _require_usable_size(bounds)
     tags: tuple[str, ...] = ("draco",) if declared.compressed else ()
     tags += tuple(tag for tag, key in (("skinned", "skins"), ("animated", "animations")) if gltf.items(key))
+    tags += gltf_findings(gltf)
     if declared.exact:
-        vertices, faces, bounds, opposed = _measure(file, gltf)
-        tags += ("normals-turned",) if opposed else ()
+        vertices, faces, bounds, corrected = _measure(file, gltf)
+        tags += corrected
     else:
         tags += ("unchecked",)  # trimesh would read zeros, or a part of it; Blender checks it on import
     return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds), _licence_of(gltf))
 
 
-def _measure(file: Path, gltf: Gltf | None = None) -> tuple[int, int, NDArray[np.float64], bool]:
+def _measure(file: Path, gltf: Gltf | None = None) -> tuple[int, int, NDArray[np.float64], tuple[str, ...]]:
     """Measure every mesh in the scene as trimesh reads it, each checked.
 
     Returns:
-        Vertices, triangles, the box (2, 3) of the triangles with an area, and whether stored normals oppose their face.
+        Vertices, triangles, the box (2, 3) of the triangles with an area, and tags of what will be corrected.
     """
     import io
 
@@ -162,7 +164,7 @@ def _measure(file: Path, gltf: Gltf | None = None) -> tuple[int, int, NDArray[np
         scene = loaded if isinstance(loaded, trimesh.Scene) else trimesh.Scene(loaded)
         vertices = faces = 0
         area = 0.0
-        corners = []
+        corners, everything = [], []
         for node in scene.graph.nodes_geometry:
             transform, name = scene.graph[node]
             mesh = scene.geometry[name]
@@ -175,6 +177,8 @@ def _measure(file: Path, gltf: Gltf | None = None) -> tuple[int, int, NDArray[np
             faces += len(mesh.faces)
             in_scene = shown_corners(mesh.vertices[mesh.faces]) @ transform[:3, :3].T + transform[:3, 3]
             corners += [in_scene.min(axis=0), in_scene.max(axis=0)]
+            whole = mesh.vertices @ transform[:3, :3].T + transform[:3, 3]
+            everything += [whole.min(axis=0), whole.max(axis=0)]
             if "vertex_normals" in mesh._cache.cache:  # those of the file: none have been computed
                 opposed = opposed or has_opposed_normals(
                     mesh.vertices[mesh.faces], mesh.vertex_normals[mesh.faces]
@@ -186,7 +190,9 @@ def _measure(file: Path, gltf: Gltf | None = None) -> tuple[int, int, NDArray[np
     _require_usable_size(bounds)
     if not area > 1e-12 * float(np.linalg.norm(bounds[1] - bounds[0])) ** 2:
         raise AssetError("has faces, but none with an area")
-    return vertices, faces, bounds, opposed
+    stray = (np.ptp(everything, axis=0) > np.ptp(bounds, axis=0) * (1 + 1e-6)).any()
+    corrected = (("normals-turned", opposed), ("stray-geometry", stray))
+    return vertices, faces, bounds, tuple(tag for tag, present in corrected if present)
 
 
 def _require_usable_size(bounds: NDArray[np.float64]) -> None:

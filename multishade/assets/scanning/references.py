@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from multishade.assets.scanning.findings import mtl_findings
 from multishade.errors import AssetError
 
 
@@ -58,17 +59,20 @@ def files_of_obj(file: Path, root: Path) -> tuple[tuple[str, ...], tuple[str, ..
     for words in _statements(file, ("mtllib",)):
         library = _beside(file.parent, words[1:])
         if library is None:
-            tags = ("no-material",)
+            tags += ("no-material",)
             continue
         require_below(file.parent / library, library, root)
         names.add(library)
+        tags += mtl_findings(
+            _statements(file.parent / library, ("newmtl", "ke", "kd", "map_kd", "d ", "tr "))
+        )
         texture_folder = (file.parent / library).parent
         for texture in _statements(file.parent / library, ("map_", "bump", "disp", "norm", "refl", "decal")):
             name = _beside(texture_folder, texture[1:])
             if name is None:
                 raise AssetError(f"needs the texture {texture[-1]!r} (named in {library}), which is missing")
             names.add((Path(library).parent / name).as_posix())
-    return tuple(sorted(names)), tags
+    return tuple(sorted(names)), tuple(sorted(set(tags)))
 
 
 def _statements(file: Path, keywords: tuple[str, ...]) -> Iterator[list[str]]:
