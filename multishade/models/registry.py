@@ -29,12 +29,6 @@ def model_class(name: str) -> "type[Model]":
     Returns:
         The class.
 
-    Args:
-        name: A key of `MODELS`.
-
-    Returns:
-        The class.
-
     Raises:
         ModelError: If there is no such model.
     """
@@ -50,12 +44,6 @@ def model_name(source: str | Path) -> str:
 
     Args:
         source: A folder, or a name on the Hugging Face Hub.
-
-    Returns:
-        A key of `MODELS`.
-
-    Args:
-        source: A model's folder or Hub name.
 
     Returns:
         A key of `MODELS`.
