@@ -40,8 +40,9 @@ def build_map_set(tree: bpy.types.NodeTree, shader: bpy.types.Node, spec: dict[s
     `kind` "metallic" or "non-metallic": used if there is no metallic map; `maps` name -> absolute path, of
     which only `base_color` is required; `normal_convention` "opengl" (green points up the map) or "directx" (down);
     `projection` "box" or "uv"; `repeats` of the map's longer side per scene unit (box), or of the map per unit of UV;
-    `height_scale` from black to white, scene units. A normal map contains what a height map would, so the height map is
-    read only if there is none.
+    `height_scale` for a difference of 1, scene units; `channels` map -> "R", "G" or "B" for those that are packed in
+    one image; `inverted` maps whose files hold one minus the value. A normal map contains what a height map would, so
+    the height map is read only if there is none.
 
     Raises MapUnusable if a file is missing or not an image, ValueError if the spec is wrong.
     """
@@ -51,21 +52,33 @@ def build_map_set(tree: bpy.types.NodeTree, shader: bpy.types.Node, spec: dict[s
     box = spec["projection"] == "box"
     read = _BoxProjection(graph, spec["repeats"]) if box else _UVProjection(graph, spec["repeats"])
     colour = read.colour(maps["base_color"])
+
+    def scalar(name: str) -> Scalar:
+        value = read.scalar(maps[name], _channel(spec, name))
+        return value.times_plus(-1.0, 1.0) if name in spec.get("inverted", ()) else value
+
     if "ao" in maps and not metal:
-        colour = colour * read.scalar(maps["ao"]).times_plus(OCCLUSION, 1.0 - OCCLUSION)
+        colour = colour * scalar("ao").times_plus(OCCLUSION, 1.0 - OCCLUSION)
     graph.feed(shader.inputs["Base Color"], colour)
     shader.inputs["Metallic"].default_value = float(metal)
     if "metallic" in maps:
-        graph.feed(shader.inputs["Metallic"], read.scalar(maps["metallic"]))
+        graph.feed(shader.inputs["Metallic"], scalar("metallic"))
     shader.inputs["Roughness"].default_value = 0.35 if metal else 0.6
     if "roughness" in maps:
-        graph.feed(shader.inputs["Roughness"], read.scalar(maps["roughness"]).maximum(SMOOTHEST))
+        graph.feed(shader.inputs["Roughness"], scalar("roughness").maximum(SMOOTHEST))
     if "opacity" in maps:
-        graph.feed(shader.inputs["Alpha"], read.scalar(maps["opacity"]).above(0.5))
+        graph.feed(shader.inputs["Alpha"], scalar("opacity").above(0.5))
     if "normal" in maps:
         graph.feed(shader.inputs["Normal"], read.normal(maps["normal"], spec["normal_convention"]))
     elif "height" in maps:
-        graph.feed(shader.inputs["Normal"], read.bump(maps["height"], spec["height_scale"]))
+        sign = -1.0 if "height" in spec.get("inverted", ()) else 1.0
+        height_scale = sign * spec["height_scale"]
+        graph.feed(shader.inputs["Normal"], read.bump(maps["height"], height_scale, _channel(spec, "height")))
+
+
+def _channel(spec: dict[str, Any], name: str) -> int:
+    """The channel of its image that a map is in."""
+    return "RGB".index(spec.get("channels", {}).get(name, "R"))
 
 
 def _check(spec: dict[str, Any]) -> None:
@@ -100,8 +113,8 @@ class _UVProjection:
     def colour(self, path: str) -> Vector:
         return self._sample(_load(path, data=False))
 
-    def scalar(self, path: str) -> Scalar:
-        return self._sample(_load(path, data=True)).parts()[0]
+    def scalar(self, path: str, channel: int = 0) -> Scalar:
+        return self._sample(_load(path, data=True)).parts()[channel]
 
     def normal(self, path: str, convention: str) -> Vector:
         texel = self._sample(_load(path, data=True))
@@ -111,8 +124,8 @@ class _UVProjection:
         self.graph.feed(node.inputs["Color"], texel)
         return Vector(self.graph, node.outputs["Normal"])
 
-    def bump(self, path: str, height_scale: float) -> Vector:
-        height = self._sample(_load(path, data=True), "Cubic").parts()[0]
+    def bump(self, path: str, height_scale: float, channel: int = 0) -> Vector:
+        height = self._sample(_load(path, data=True), "Cubic").parts()[channel]
         # Heights come in steps (8 bit), texels apart: difference them over a whole pixel.
         return self.graph.bump(height * height_scale, filter_width=1.0)
 
@@ -137,8 +150,8 @@ class _BoxProjection:
     def colour(self, path: str) -> Vector:
         return self._sample(self._tile(path, data=False), self.at)
 
-    def scalar(self, path: str) -> Scalar:
-        return self._sample(self._tile(path, data=True), self.at).parts()[0]
+    def scalar(self, path: str, channel: int = 0) -> Scalar:
+        return self._sample(self._tile(path, data=True), self.at).parts()[channel]
 
     def normal(self, path: str, convention: str) -> Vector:
         texels = self._texels(path)
@@ -148,8 +161,8 @@ class _BoxProjection:
             slopes[..., 1] *= -1.0
         return self._tilted(slopes, path)
 
-    def bump(self, path: str, height_scale: float) -> Vector:
-        heights = self._texels(path, exact=True)[..., 0] * height_scale
+    def bump(self, path: str, height_scale: float, channel: int = 0) -> Vector:
+        heights = self._texels(path, exact=True)[..., channel] * height_scale
         texels_per_unit = self.repeats * heights.shape[1]
         along_u = np.roll(heights, -1, axis=1) - np.roll(heights, 1, axis=1)
         along_v = np.roll(heights, -1, axis=0) - np.roll(heights, 1, axis=0)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 
 from multishade.errors import ManifestError
 
+ScalarMap = Literal["roughness", "metallic", "height", "ao", "opacity"]
 MAPS = ("base_color", "roughness", "metallic", "normal", "height", "ao", "opacity")
 
 _ALLOWED_ID = "letters, digits, '_' and '-'"
@@ -168,6 +169,9 @@ class MaterialRow(Row):
         normal_convention_from: How the convention was determined: the file's "name", the gradient of the "height" map,
             the normal map's own "curl", or "given" by a person.
         scale: Metres along one edge of the texture.
+        channels: For each map that is one channel of a packed image: "R", "G" or "B".
+        inverted: Maps whose files hold one minus the value, as smoothness is one minus roughness.
+        height_span: Range of the height map if its values are in a unit of their own and not from 0 to 1.
     """
 
     source: Literal["builtin", "maps"]
@@ -176,6 +180,9 @@ class MaterialRow(Row):
     normal_convention: Literal["opengl", "directx"] | None = None
     normal_convention_from: Literal["name", "height", "curl", "given"] | None = None
     scale: Annotated[float, Field(gt=0)] | None = None
+    channels: dict[ScalarMap, Literal["R", "G", "B"]] | None = None
+    inverted: tuple[ScalarMap, ...] = ()
+    height_span: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _location_fits(self) -> "MaterialRow":
@@ -187,12 +194,15 @@ class MaterialRow(Row):
             raise ValueError("field 'maps' is missing: it names the files of a material of source 'maps'")
         elif self.files:
             raise ValueError("field 'files': a material of source 'maps' names its files in 'maps'")
+        present = self.maps.present() if self.maps else {}
+        if absent := [name for name in (*(self.channels or {}), *self.inverted) if name not in present]:
+            raise ValueError(f"fields 'channels' and 'inverted': there is no map {absent[0]!r}")
         if (self.normal_convention is None) != (self.normal_convention_from is None):
             raise ValueError("fields 'normal_convention' and 'normal_convention_from' go together")
         return self
 
     def members(self) -> tuple[Path, tuple[str, ...]]:
-        return self.path, tuple(self.maps.present().values()) if self.maps else ()
+        return self.path, tuple(dict.fromkeys(self.maps.present().values())) if self.maps else ()
 
 
 class EnvironmentRow(Row):

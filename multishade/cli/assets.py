@@ -96,6 +96,8 @@ def run_scan(args: argparse.Namespace) -> int:
     rejected = write_scan(result, args.output)
     for each in result.rejections:
         print(f"rejected: {each.location}: {each.reason}")
+    for each in result.unread:
+        print(f"not used: {each.location}: {each.reason}")
     unknown = sum(row.licence == "unknown" for row in result.rows)
     summary = f"{len(result.rows)} {result.kind} usable, {len(result.rejections)} rejected"
     summary += f", {unknown} without a known licence" if unknown else ""

@@ -315,7 +315,9 @@ def _material_spec(row: MaterialRow | None, config: Config, rng: np.random.Gener
         "normal_convention": row.normal_convention or "opengl",
         "projection": "auto",
         "repeats": float(rng.uniform(*config.materials.repeats)),
-        "height_scale": float(rng.uniform(*config.materials.height_scale)),
+        "height_scale": float(rng.uniform(*config.materials.height_scale)) / (row.height_span or 1.0),
+        "channels": row.channels or {},
+        "inverted": row.inverted,
     }
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from multishade.assets.scanning.materials import check_map_set, find_map_sets, map_of
+from multishade.assets.scanning.map_names import parse_name
+from multishade.assets.scanning.materials import check_map_set, find_map_sets
 from multishade.errors import AssetError, MultiShadeError
 from multishade.imaging.handedness import convention_of
 
@@ -58,8 +59,8 @@ def normal_map(height: np.ndarray, convention: str, strength: float = 1.0) -> np
 def test_names_of_every_convention_are_understood(
     stem: str, expected: tuple[str, str, str, str | None] | None
 ) -> None:
-    found = map_of(stem)
-    assert (found and (found[0], found[1], found[2], found[4])) == expected
+    found = parse_name(stem)
+    assert ((found.set, found.resolution, found.map, found.convention) if found.map else None) == expected
 
 
 def test_published_sets_are_recognised(shared_dir: Path) -> None:
@@ -158,8 +159,11 @@ def test_sets_share_a_folder_and_the_best_format_is_taken(tmp_path: Path) -> Non
     ("names", "problem"),
     [
         (["normal.png", "roughness.png"], r"has no base colour map \(found: normal, roughness\)"),
-        (["x_diff.png", "x_arm.png", "x_nor_gl.png"], r"has its roughness packed with others in x_arm.png"),
-        (["x_diff.png", "x_gloss.png"], "has its roughness given as glossiness in x_gloss.png"),
+        (
+            ["x_diff.png", "x_rm.png", "x_nor_gl.png"],
+            r"has its roughness packed in x_rm.png, in a channel that",
+        ),
+        (["x_BaseColor.png", "x_MaskMap.png"], r"has its roughness packed in x_MaskMap.png, .* or in alpha"),
         (["skin_color.png"], "is a base colour alone"),
     ],
 )

@@ -1,49 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of image files in, PBR map sets out, by the suffixes that ambientCG, Poly Haven, MatSynth and others use.
+"""Image files in, PBR map sets out: files of one folder with the same set name, at the same resolution, are one set.
 
-A name is split into words; the words at its end name the map, the others name the set. Files of one folder with the
-same set name, at the same resolution, are one set.
+Names are read by `map_names`. Smoothness is inverted roughness; of a map that packs several in its channels each one is
+taken that has no file of its own.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from multishade.assets.scanning.map_images import MAP_SUFFIXES, read_map
+from multishade.assets.scanning.map_names import SUFFIXES, TILES_OR_SIZES, MapName, parse_name
 from multishade.errors import AssetError
 from multishade.imaging.handedness import Convention, Test, convention_of
 
-# The words (joined, lower case) that name a map; of several files for one map the earliest name here is used.
-SUFFIXES: dict[str, tuple[str, ...]] = {
-    "base_color": ("basecolor", "basecolour", "albedo", "color", "colour", "col", "diffuse", "diff", "base"),
-    "roughness": ("roughness", "rough", "rgh"),
-    "metallic": ("metallic", "metalness", "metallness", "metal"),
-    "normal": ("normal", "nor", "nrm", "norm"),
-    "height": ("height", "displacement", "disp", "bump"),
-    "ao": ("ambientocclusion", "ao", "occlusion"),
-    "opacity": ("opacity", "alpha"),
-}
-OPENGL, DIRECTX = ("gl", "opengl", "ogl"), ("dx", "directx", "d3d")
-# Maps that contain roughness in a form that a material cannot use.
-PACKED = {
-    "arm": "packed with others",
-    "orm": "packed with others",
-    "rma": "packed with others",
-    "occlusionroughnessmetallic": "packed with others",
-    "roughnessmetallic": "packed with others",
-    "metallicroughness": "packed with others",
-    "gloss": "given as glossiness",
-    "glossiness": "given as glossiness",
-}
 METALLIC_FROM = 0.5  # mean of the metallic map from which a material counts as metallic
-
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W_]")
-_RESOLUTION = re.compile(r"(?:\d{1,2}k|\d{3,5}(?:x\d{3,5})?(?:px)?)", re.IGNORECASE)
-_FORMATS = ("jpg", "png", "exr", "tif", "tiff", "webp", "8bit", "16bit", "4ch")
+HEIGHT_BOUNDS = (
+    -0.01,
+    1.01,
+)  # float heights within are a share of the relief, others are in a unit of their own
+HEIGHT_PERCENTILES = (0.1, 99.9)  # a few stray pixels do not decide the range
 
 
 @dataclass(frozen=True)
@@ -56,6 +36,9 @@ class MapSet:
         maps: File names by map.
         convention: Handedness of the normal map by its name, None if the name does not state it.
         problem: Why the set cannot be used, None if it can.
+        channels: For each map that is one channel of a packed image: "R", "G" or "B".
+        inverted: Maps whose files hold one minus the value: roughness that is given as smoothness.
+        unread: Image files of the set that are not used, with the reason.
     """
 
     folder: Path
@@ -63,6 +46,9 @@ class MapSet:
     maps: dict[str, str]
     convention: Convention | None = None
     problem: str | None = None
+    channels: dict[str, str] = field(default_factory=dict)
+    inverted: tuple[str, ...] = ()
+    unread: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +62,7 @@ class MapSetFacts:
         disputed: Whether the file's name states one convention and its pixels show the other.
         width: Pixels of the base colour.
         height: Pixels of the base colour.
+        height_span: Range of a height map in a unit of its own, such as metres; None if its values are from 0 to 1.
     """
 
     kind: Literal["metallic", "non-metallic"]
@@ -84,111 +71,122 @@ class MapSetFacts:
     disputed: bool
     width: int
     height: int
+    height_span: float | None = None
 
 
 @dataclass
 class _Draft:
     name: str
-    maps: dict[str, list[tuple[int, int, str]]] = field(
+    maps: dict[str, list[tuple[int, int, int, str]]] = field(
         default_factory=dict
-    )  # (rank of name, of format, file)
-    conventions: dict[str, Convention | None] = field(default_factory=dict)
-    packed: dict[str, str] = field(default_factory=dict)
+    )  # (variant, rank of name, of format, file)
+    names: dict[str, MapName] = field(default_factory=dict)  # by file
+    unread: dict[str, str] = field(default_factory=dict)  # file -> reason
+    tiles: set[str] = field(default_factory=set)
 
 
 def find_map_sets(files: Iterable[Path]) -> list[MapSet]:
     """Group image files into map sets.
 
     If a normal map exists in both conventions, OpenGL's is used. A set without a base colour, with its roughness in a
-    form that a material cannot use, or with a base colour only, has a `problem`.
+    form that a material cannot use, with a base colour only, or of UDIM tiles has a `problem`.
 
     Args:
-        files: Any files; those whose names name no map are left out.
+        files: Any files; those whose names name no map are left out, but named in `unread` of the set they belong to.
 
     Returns:
         The sets, sorted by folder and name.
     """
     drafts: dict[tuple[Path, str, str], _Draft] = {}  # by folder, name in lower case, resolution
+    others: list[tuple[Path, MapName]] = []
     for file in sorted(files):
         if file.suffix.lower() not in MAP_SUFFIXES:
             continue
-        parsed = map_of(file.stem)
-        if parsed is None:
+        name = parse_name(file.stem)
+        if not name.map:
+            others.append((file, name))
             continue
-        name, resolution, kind, suffix, convention = parsed
-        draft = drafts.setdefault((file.parent, name.lower(), resolution), _Draft(name))
-        if kind == "packed":
-            draft.packed[suffix] = file.name
-            continue
-        rank = SUFFIXES[kind].index(suffix)
-        if kind == "normal":
-            rank = {"opengl": 0, None: 1, "directx": 2}[convention]
-            draft.conventions[file.name] = convention
-        draft.maps.setdefault(kind, []).append((rank, MAP_SUFFIXES.index(file.suffix.lower()), file.name))
+        draft = drafts.setdefault((file.parent, name.set.lower(), name.resolution), _Draft(name.set))
+        draft.names[file.name] = name
+        draft.tiles |= {name.tile} if name.tile else set()
+        if name.map == "packed":
+            rank = 0
+        elif name.map == "normal":
+            rank = {"opengl": 0, None: 1, "directx": 2}[name.convention]
+        else:
+            rank = SUFFIXES[name.map].index(name.word)
+        choice = (name.variant, rank, MAP_SUFFIXES.index(file.suffix.lower()), file.name)
+        draft.maps.setdefault(name.map, []).append(choice)
+    _join_tiles(drafts)
+    _add_unread(drafts, others)
     return [
         _finish(folder, draft) for (folder, _, _), draft in sorted(drafts.items(), key=lambda item: item[0])
     ]
 
 
-def map_of(stem: str) -> tuple[str, str, str, str, Convention | None] | None:
-    """Split a file's stem into (name of the set, resolution, map, the word that names the map, convention).
-
-    "Bricks102_1K-JPG_NormalDX" -> ("Bricks102", "1k", "normal", "normal", "directx"). The map is "packed" if it is one
-    of `PACKED`. Returns None if the stem names no map.
-    """
-    pieces = [piece for piece in re.split(r"[\s_.\-]+", stem) if piece]
-    resolution = ""
-    remaining = []
-    for position, piece in enumerate(pieces):
-        if position and _RESOLUTION.fullmatch(piece):
-            resolution = piece.lower()
-        elif not (position and piece.lower() in _FORMATS):
-            remaining.append(piece)
-    words = [(index, word) for index, piece in enumerate(remaining) for word in _WORD.findall(piece)]
-    if words and words[-1][1].lower() in ("map", "tex", "texture"):
-        words.pop()
-    for take in (4, 3, 2, 1):  # the longest ending with a meaning: "ambient occlusion", "normal gl"
-        if take > len(words):
-            continue
-        ending = "".join(word for _, word in words[-take:]).lower()
-        meaning = _meaning(ending)
-        if meaning is None:
-            continue
-        first = words[-take][0]
-        # Words of a piece in front of the ending ("RustyMetal" in "RustyMetalNormal") still belong to the name.
-        inside = "".join(word for index, word in words[:-take] if index == first)
-        name = "_".join([*remaining[:first], *([inside] if inside else [])])
-        return (name, resolution, *meaning)
-    return None
+def _join_tiles(drafts: dict[tuple[Path, str, str], _Draft]) -> None:
+    """A number that may be a resolution or a UDIM tile is a tile beside other tiles of the same name."""
+    for key in [key for key in drafts if key[2] in TILES_OR_SIZES]:
+        whole = drafts.get((key[0], key[1], ""))
+        if whole is not None and whole.tiles:
+            whole.tiles.add(key[2])
+            del drafts[key]
 
 
-def _meaning(ending: str) -> tuple[str, str, Convention | None] | None:
-    """(map, name of the map, convention) that an ending means."""
-    convention: Convention | None = None
-    for marks, meant in ((OPENGL, "opengl"), (DIRECTX, "directx")):
-        for mark in marks:
-            if ending.endswith(mark) and ending.removesuffix(mark) in SUFFIXES["normal"]:
-                convention = "opengl" if meant == "opengl" else "directx"
-                return "normal", ending.removesuffix(mark), convention
-    for kind, suffixes in SUFFIXES.items():
-        if ending in suffixes:
-            return kind, ending, None
-    return ("packed", ending, None) if ending in PACKED else None
+def _add_unread(drafts: dict[tuple[Path, str, str], _Draft], others: list[tuple[Path, MapName]]) -> None:
+    """Name each image whose words continue the name of a set in its folder: a map of a kind that is not read."""
+    for file, name in others:
+        for (folder, start, resolution), draft in drafts.items():
+            continues = name.set.lower().startswith(f"{start}_" if start else "")
+            if folder == file.parent and continues and name.resolution in ("", resolution):
+                draft.unread.setdefault(file.name, "its name is of no map that is read")
 
 
 def _finish(folder: Path, draft: _Draft) -> MapSet:
-    maps = {kind: min(choices)[2] for kind, choices in draft.maps.items()}
+    chosen = {kind: min(choices)[3] for kind, choices in draft.maps.items()}
+    maps = {kind: file for kind, file in chosen.items() if kind not in ("packed", "smoothness")}
+    channels: dict[str, str] = {}
+    inverted: tuple[str, ...] = ()
+    if "roughness" not in maps and "smoothness" in chosen:
+        maps["roughness"], inverted = chosen["smoothness"], ("roughness",)
+    packed = chosen.get("packed")
+    if packed is not None:
+        for kind, channel in (draft.names[packed].channels or {}).items():
+            if kind not in maps:
+                maps[kind], channels[kind] = packed, channel
+    unread = dict(draft.unread)
+    for kind, choices in draft.maps.items():
+        for variant, _, _, file in choices:
+            if variant and file not in maps.values():
+                unread[file] = f"{chosen[kind]} is used instead"
     problem = None
-    if "base_color" not in maps:
-        present = ", ".join(sorted(maps)) or ", ".join(sorted(draft.packed))
+    if draft.tiles:
+        shown = ", ".join(sorted(draft.tiles)[:3])
+        problem = (
+            f"is made of UDIM tiles ({shown}), which are not read: each covers another part of one model. Bake them "
+            "into one image, or rename them if the number means something else"
+        )
+    elif "base_color" not in maps:
+        present = ", ".join(sorted(maps)) or ", ".join(sorted(chosen))
         problem = f"has no base colour map (found: {present}); its name has to end in 'basecolor', 'albedo' or 'color'"
-    elif "roughness" not in maps and draft.packed:
-        word, file = sorted(draft.packed.items())[0]
-        problem = f"has its roughness {PACKED[word]} in {file}; add a map of roughness alone"
+    elif "roughness" not in maps and packed is not None:
+        problem = (
+            f"has its roughness packed in {packed}, in a channel that its name does not state or in alpha; add a map "
+            "of roughness alone"
+        )
     elif len(maps) == 1:
         problem = "is a base colour alone, without a roughness or normal map: it looks like a plain texture"
-    convention = draft.conventions.get(maps["normal"]) if "normal" in maps else None
-    return MapSet(folder, draft.name or folder.name, maps, convention, problem)
+    convention = draft.names[maps["normal"]].convention if "normal" in maps else None
+    return MapSet(
+        folder,
+        draft.name or folder.name,
+        maps,
+        convention,
+        problem,
+        channels,
+        inverted,
+        tuple(sorted(unread.items())),
+    )
 
 
 def check_map_set(map_set: MapSet) -> MapSetFacts:
@@ -203,7 +201,7 @@ def check_map_set(map_set: MapSet) -> MapSetFacts:
     Raises:
         AssetError: If the set cannot be used, with the reason.
     """
-    images = {kind: read_map(map_set.folder / name) for kind, name in map_set.maps.items()}
+    images = {kind: _read(map_set, kind) for kind in map_set.maps}
     height, width = images["base_color"].shape[:2]
     for kind, image in images.items():
         file, base = map_set.maps[kind], map_set.maps["base_color"]
@@ -224,7 +222,34 @@ def check_map_set(map_set: MapSet) -> MapSetFacts:
         disputed=measured is not None and measured[0] != convention,
         width=width,
         height=height,
+        height_span=_height_span(images.get("height")),
     )
+
+
+def _read(map_set: MapSet, kind: str) -> NDArray[np.float32]:
+    """One map of a set, (H, W, C); of a packed image its channel."""
+    name = map_set.maps[kind]
+    image = read_map(map_set.folder / name)
+    if kind in map_set.channels:
+        if image.shape[2] < 3:
+            raise AssetError(f"{name} has one channel; its name says that several maps are packed in it")
+        channel = "RGB".index(map_set.channels[kind])
+        image = image[..., channel : channel + 1]
+    return 1 - image if kind in map_set.inverted else image
+
+
+def _height_span(image: NDArray[np.float32] | None) -> float | None:
+    """The range of heights that are not within 0 to 1, without a few stray pixels; None for others."""
+    if image is None:
+        return None
+    low, high = HEIGHT_BOUNDS
+    heights = image[..., 0]
+    if low <= float(heights.min()) and float(heights.max()) <= high:
+        return None
+    least, most = np.percentile(heights, HEIGHT_PERCENTILES)
+    if not most > least:
+        raise AssetError("its height map is of one height outside 0 to 1: it has no relief")
+    return float(most - least)
 
 
 def map_set_files(sets: Sequence[MapSet]) -> set[Path]:

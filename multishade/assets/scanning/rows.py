@@ -75,6 +75,9 @@ def row_of_map_set(
         "kind": facts.kind,
         "normal_convention": facts.convention,
         "normal_convention_from": facts.convention_from,
+        "channels": map_set.channels or None,
+        "inverted": map_set.inverted,
+        "height_span": facts.height_span,
     }
     return MaterialRow(
         **(fields | common),

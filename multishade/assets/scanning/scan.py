@@ -53,11 +53,12 @@ class Rejection:
 
 @dataclass(frozen=True)
 class ScanResult:
-    """The kind of a folder, the rows of its manifest, and the files that are not in it."""
+    """The kind of a folder, the rows of its manifest, the files that are not in it, and images that no row uses."""
 
     kind: Kind
     rows: tuple[Row, ...]
     rejections: tuple[Rejection, ...]
+    unread: tuple[Rejection, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def scan(folder: Path, manifest: Path, options: ScanOptions, progress: Progress 
         Rejection(location_of(candidates[index].path, base), reason)
         for index, reason in sorted(reasons.items())
     )
-    return ScanResult(kind, tuple(rows), rejections)
+    return ScanResult(kind, tuple(rows), rejections, _unread(candidates, reasons, base))
 
 
 def write_scan(result: ScanResult, manifest: Path) -> Path | None:
@@ -221,6 +222,17 @@ def _path_of_set(map_set: MapSet) -> Path:
     return map_set.folder / map_set.name
 
 
+def _unread(candidates: list[_Candidate], reasons: dict[int, str], base: Path) -> tuple[Rejection, ...]:
+    """Images of accepted map sets that are not used."""
+    accepted = [each.item for index, each in enumerate(candidates) if index not in reasons]
+    return tuple(
+        Rejection(location_of(item.folder / name, base), reason)
+        for item in accepted
+        if isinstance(item, MapSet)
+        for name, reason in item.unread
+    )
+
+
 def _rows(
     folder: Path,
     base: Path,
@@ -266,7 +278,7 @@ def _rows(
 def _members(each: _Candidate, fact: Any) -> tuple[Path, tuple[str, ...]]:
     """The folder and the names of the files that are hashed together, the main one first."""
     if isinstance(each.item, MapSet):
-        return each.item.folder, tuple(each.item.maps.values())
+        return each.item.folder, tuple(dict.fromkeys(each.item.maps.values()))
     return each.path.parent, (each.path.name, *getattr(fact, "files", ()))
 
 
