@@ -663,6 +663,11 @@ def test_what_was_corrected_is_reported(show: Show, name: str, findings: tuple[s
     assert show(case(name)).findings == findings
 
 
+def test_a_script_of_a_file_does_not_run_and_that_is_reported(show: Show, blends: Path) -> None:
+    assert show(blends / "script_that_deletes.blend").findings == ("scripts-not-run",)
+    assert show(blends / "hidden_object.blend").findings == ()
+
+
 def test_corrections_are_in_the_meta_of_a_sample_and_absent_without_any(tmp_path: Path) -> None:
     for name in ("f01_inverted_normals.glb", "d01_scale_from_zero.glb"):
         (tmp_path / "meshes").mkdir(exist_ok=True)
