@@ -21,7 +21,7 @@ from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.lights import hemisphere, ring
 from multishade.photometry.shading import lambert
 from multishade.photometry.solvers.methods import solve
-from multishade.photometry.solvers.solution import available_cores
+from multishade.threads import cores
 
 Float32 = NDArray[np.float32]
 
@@ -110,7 +110,7 @@ def print_speed_table(shape: tuple[int, int, int], repeats: int) -> None:
         "ols_masked, NumPy": lambda: solve(images, lights, method="ols_masked", compiled=False),
     }
     if importlib.util.find_spec("numba"):
-        for workers in sorted({1, available_cores()}):
+        for workers in sorted({1, cores()}):
             name = f"ols_masked, compiled, {workers} thread{'s' * (workers > 1)}"
             candidates[name] = lambda w=workers: solve(images, lights, compiled=True, workers=w)  # type: ignore[misc]
     seconds = take_turns(candidates, repeats)
@@ -118,7 +118,7 @@ def print_speed_table(shape: tuple[int, int, int], repeats: int) -> None:
     looped = f"numpy.linalg.lstsq, lit lights, {LOOPED_PIXELS} pixels"
     seconds[looped] = [(w * height * width / LOOPED_PIXELS, c) for w, c in seconds[looped]]
     read, batched = (float(np.median(seconds[name], axis=0)[0]) for name in list(candidates)[:2])
-    print(f"{height} x {width} x {count}, float32, {images.nbytes / 1e6:.0f} MB, {available_cores()} cores\n")
+    print(f"{height} x {width} x {count}, float32, {images.nbytes / 1e6:.0f} MB, {cores()} cores\n")
     print("| | median ms | least ms | batched solve takes | reads of the images | least processor ms |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, times in seconds.items():

@@ -6,9 +6,10 @@ Imports that cost time belong inside `run`, so that `multishade --help` answers 
 """
 
 import argparse
+import contextlib
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from multishade.errors import BlenderError, MultiShadeError
 from multishade.version import __version__
@@ -45,10 +46,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return call(build_parser().parse_args(argv))
 
 
+@contextlib.contextmanager
+def _threads(args: argparse.Namespace) -> Iterator[None]:
+    """Choose the threads of a command that computes, print the number, and keep numeric libraries to it."""
+    if "threads" not in args:
+        yield
+        return
+    from multishade import threads
+
+    processes = getattr(args, args.threads_shared_by) if args.threads_shared_by else 1
+    args.threads = threads.choose(args.threads, processes)
+    each = f" for each of {processes} workers" if processes > 1 else ""
+    threads.announce(f"{args.threads}{each}")
+    with threads.limited(args.threads.count):
+        yield
+
+
 def call(args: argparse.Namespace) -> int:
     """Do what parsed arguments ask for -> exit code; errors that a person can mend become a line of text."""
     try:
-        return int(args.run(args))
+        with _threads(args):
+            return int(args.run(args))
     except MultiShadeError as error:
         print(f"error: {error}", file=sys.stderr)
         if isinstance(error, BlenderError) and error.output:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from multishade.cli.options import add_threads
+
 if TYPE_CHECKING:
     from multishade.evaluation.run import Evaluation
     from multishade.evaluation.table import ResultRow
@@ -69,6 +71,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="how normals become the surface that is compared with a true depth, if there is one (default: bilateral)",
     )
     parser.add_argument("--no-maps", action="store_true", help="write no pictures")
+    add_threads(parser)
     parser.set_defaults(run=run)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multishade.cli.options import add_threads
+
 if TYPE_CHECKING:
     from multishade.inference.photo import Photo
     from multishade.models.base import Model
@@ -60,6 +62,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--integrate", choices=("bilateral", "poisson", "none"), default="bilateral", help="the mesh"
     )
     parser.add_argument("--max-megapixels", type=float, default=40.0, metavar="N", help="default: 40")
+    add_threads(parser)
     parser.set_defaults(run=run)
 
 
@@ -70,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     require("torch", extra="train")
     import torch
 
+    from multishade import threads
     from multishade.inference.photo import find_photos, read_photo
     from multishade.inference.predict import infer_all
     from multishade.inference.write import write_prediction
@@ -85,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         raise ImageFileError(
             f"--mask is for one photo, not {len(paths)}; give a folder of masks with --masks"
         )
+    threads.limit_torch()
     model = load_model(
         args.model,
         device=args.device,

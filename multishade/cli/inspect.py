@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multishade.cli.options import add_threads, positive
+
 if TYPE_CHECKING:
     from multishade.inspect.run import Inspection
 
@@ -32,10 +34,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "shards", nargs="+", metavar="SHARD", help="tar files, folders of them, or glob patterns"
     )
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw a contact sheet")
-    parser.add_argument("--rows", type=_positive, default=8, help="samples on the sheet (default 8)")
+    parser.add_argument("--rows", type=positive, default=8, help="samples on the sheet (default 8)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    parser.add_argument("--workers", type=_positive, default=1, help="shards inspected at a time (default 1)")
+    parser.add_argument("--workers", type=positive, default=1, help="shards inspected at a time (default 1)")
     parser.epilog = "Exit code 0: sound. 1: not sound, the reasons are printed. 2: cannot be inspected."
+    add_threads(parser, shared_by="workers")
     parser.set_defaults(run=run)
 
 
@@ -78,9 +81,3 @@ def _inspect(shards: list[str], workers: int) -> "Inspection":
         if one_process:
             return inspect_shards(shards, on_sample=lambda key: bar.update())
         return inspect_shards(shards, workers, on_shard=lambda report: bar.update())
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that several commands have in common: a configuration with overrides, a range of shards."""
+"""Arguments that several commands have in common: a configuration with overrides, a range of shards, threads."""
 
 import argparse
 import re
@@ -26,6 +26,30 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.KEY=VALUE",
         help="override a setting, e.g. --set views.count=2; may be repeated",
     )
+
+
+def add_threads(
+    parser: argparse.ArgumentParser, default: int | None = None, shared_by: str | None = None
+) -> None:
+    """Add the option --threads; `multishade.cli.call` replaces its value by a `multishade.threads.Threads`.
+
+    Args:
+        parser: Of a command that computes.
+        default: None: as many as there are free cores.
+        shared_by: Name of the option that is the number of processes among which the free cores are shared.
+    """
+    chosen = "OMP_NUM_THREADS, else one for each core that is free" if default is None else str(default)
+    parser.add_argument(
+        "--threads", type=positive, default=default, metavar="N", help=f"threads (default: {chosen})"
+    )
+    parser.set_defaults(threads_shared_by=shared_by)
+
+
+def positive(text: str) -> int:
+    """Parse a whole number above 0, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
 
 
 def parse_shards(text: str, config: "Config") -> list[int]:

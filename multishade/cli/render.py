@@ -5,9 +5,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multishade.cli.options import add_config, parse_shards
+from multishade.cli.options import add_config, parse_shards, positive
 
 if TYPE_CHECKING:
+    from multishade.render.backends import Resources
     from multishade.render.run import RenderResult
 
 
@@ -29,10 +30,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="folder for the shards, or a URL such as s3://... (default data/NAME)",
     )
     parser.add_argument(
-        "--workers", type=_positive, metavar="N", help="shards at once (default: as many as fit)"
+        "--workers", type=positive, metavar="N", help="shards at once (default: as many as fit)"
     )
     parser.add_argument(
-        "--cpus-per-worker", type=_positive, default=1, metavar="C", help="threads of each Blender"
+        "--cpus-per-worker",
+        "--threads",
+        type=positive,
+        default=1,
+        metavar="C",
+        help="threads of each Blender (default 1)",
     )
     parser.add_argument("--gpus-per-worker", type=float, default=0.0, metavar="G", help="may be a fraction")
     parser.add_argument("--address", metavar="ADDR", help="join a Ray cluster: ADDR is `auto` or HOST:PORT")
@@ -43,18 +49,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from multishade import threads
     from multishade.config import load_config
     from multishade.render.backends import Resources
     from multishade.render.plan import make_plan
     from multishade.render.progress import ProgressBar
     from multishade.render.run import render
 
+    resources = Resources(args.workers, args.cpus_per_worker, args.gpus_per_worker, args.address)
+    threads.announce(_describe(resources))
     config = load_config(args.config, args.overrides)
     shards = parse_shards(args.shards, config)
     plan = make_plan(config)
     output = args.output or Path("data") / config.name
-    resources = Resources(args.workers, args.cpus_per_worker, args.gpus_per_worker, args.address)
-    with ProgressBar(plan) as progress:
+    with threads.limited(args.cpus_per_worker), ProgressBar(plan) as progress:
         result = render(
             plan,
             output,
@@ -66,6 +74,17 @@ def run(args: argparse.Namespace) -> int:
         )
     _print_summary(result)
     return 0 if result.complete else 1
+
+
+def _describe(resources: "Resources") -> str:
+    """What a run uses: "at most 2 workers of 1 thread (of 2 cores)"."""
+    from multishade import threads
+
+    each = threads.counted(resources.cpus_per_worker, "thread")
+    if resources.address is not None:
+        return f"workers of {each} on the Ray cluster {resources.address}"
+    workers = threads.counted(resources.local_workers(), "worker")
+    return f"at most {workers} of {each} (of {threads.counted(threads.cores(), 'core')})"
 
 
 def _print_summary(result: "RenderResult") -> None:
@@ -82,10 +101,3 @@ def _print_summary(result: "RenderResult") -> None:
             "renders these again"
         )
     print(f"look at them with: multishade-inspect {result.output}/*.tar --sheet sheet.png")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value

@@ -4,6 +4,8 @@
 import argparse
 from pathlib import Path
 
+from multishade.cli.options import add_threads
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
@@ -18,7 +20,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--blend", type=Path, metavar="FILE", help="save the scene to open in Blender; no rendering"
     )
     parser.add_argument("--light", metavar="FIELD", help="with --blend: the image whose light the scene has")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads of Blender (default 1)")
+    add_threads(parser, default=1)
     parser.set_defaults(run=run)
 
 
@@ -29,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         save_scene(args.folder, args.key, args.blend, args.light)
         print(f"saved {args.blend}")
         return 0
-    differences = compare(args.folder, args.key, args.threads)
+    differences = compare(args.folder, args.key, args.threads.count)
     for line in differences:
         print(line)
     print(f"{args.key}: {'differs' if differences else 'the same bytes'}")

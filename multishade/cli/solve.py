@@ -4,6 +4,8 @@
 import argparse
 from pathlib import Path
 
+from multishade.cli.options import add_threads
+
 EPILOG = """FOLDER holds images of one thing seen by one camera, each under its own distant light, and beside them
 light_directions.txt (x right, y up, z to the camera; one line an image), light_intensities.txt (RGB, optional),
 mask.png (optional), K.txt (camera matrix, optional), Normal_gt.mat or normal.png (the truth, optional).
@@ -47,6 +49,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="surface that keeps steps, smooth surface, or no surface (default: bilateral)",
     )
     parser.add_argument("--video", choices=("gif", "mp4", "none"), default="gif", help="default: gif")
+    add_threads(parser)
     parser.set_defaults(run=run)
 
 

@@ -5,6 +5,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from multishade.cli.options import add_threads, positive
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
@@ -25,34 +27,36 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--strict", action="store_true", help="exit code 1 where something is suspect")
     parser.add_argument(
         "--samples",
-        type=_count,
+        type=positive,
         default=10_000,
         metavar="N",
         help="samples read, in whole shards (default 10000)",
     )
     parser.add_argument(
         "--images",
-        type=_count,
+        type=positive,
         default=400,
         metavar="N",
         help="samples whose images are decoded (default 400)",
     )
     parser.add_argument(
-        "--psnr", type=_count, default=0, metavar="N", help="render N images again at high quality (minutes)"
+        "--psnr",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="render N images again at high quality (minutes)",
     )
     parser.add_argument(
         "--reference-samples",
-        type=_count,
+        type=positive,
         default=2048,
         metavar="N",
         help="paths a pixel for --psnr (default 2048)",
     )
     parser.add_argument(
-        "--workers", type=_count, default=1, metavar="N", help="shards read at a time (default 1)"
+        "--workers", type=positive, default=1, metavar="N", help="shards read at a time (default 1)"
     )
-    parser.add_argument(
-        "--threads", type=_count, default=1, metavar="N", help="threads of Blender for --psnr"
-    )
+    add_threads(parser, shared_by="workers")
     parser.set_defaults(run=run)
 
 
@@ -72,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         from multishade.render.rerender import measure_quality
 
         images = choose_images(found, args.psnr)
-        measured = measure_quality(args.folder, images, args.reference_samples, args.threads)
+        measured = measure_quality(args.folder, images, args.reference_samples, args.threads.count)
         quiet = not sys.stderr.isatty()
         quality = list(tqdm(measured, total=len(images), unit=" images", disable=quiet, leave=False))
         checks += check_quality(quality, args.reference_samples)
@@ -88,9 +92,3 @@ def run(args: argparse.Namespace) -> int:
         f"{out / 'stats.html'}"
     )
     return 1 if suspect and args.strict else 0
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
-    return int(text)

@@ -3,7 +3,7 @@
 
 import argparse
 
-from multishade.cli.options import add_config
+from multishade.cli.options import add_config, add_threads
 
 EPILOG = """examples:
   multishade train rose-tiny
@@ -24,6 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--resume", action="store_true", help="go on from the latest checkpoint of the output folder"
     )
+    add_threads(parser)
     parser.set_defaults(run=run)
 
 
@@ -31,7 +32,18 @@ def run(args: argparse.Namespace) -> int:
     from multishade.training.tasks import load_config
 
     config = load_config(args.config, args.overrides)
+    from multishade import threads
+    from multishade.cli.progress import StepBar
     from multishade.training.trainer import train
 
-    print(f"model: {train(config, resume=args.resume)}")
+    workers, count = config.data.workers, args.threads.count
+    if workers and not args.threads.explicit:
+        count = max(1, count - workers)
+        threads.announce(
+            f"{threads.counted(count, 'thread')} beside {threads.counted(workers, 'process')} of the loader"
+        )
+    threads.limit_torch(count)
+    with StepBar(config.optimisation.steps) as bar:
+        model = train(config, resume=args.resume, report=bar.write, on_step=bar.step)
+    print(f"model: {model}")
     return 0

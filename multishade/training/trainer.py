@@ -33,6 +33,7 @@ from multishade.training.state import Progress, TrainState
 from multishade.training.task import OptimizerSpec, Task, require_finite
 
 Report = Callable[[str], None]
+OnStep = Callable[[int, Mapping[str, float]], None]
 
 
 def train(
@@ -42,6 +43,7 @@ def train(
     report: Report = print,
     *,
     overrides: Sequence[str] = (),
+    on_step: OnStep | None = None,
 ) -> Path:
     """Train a model on shards.
 
@@ -51,6 +53,7 @@ def train(
         sources: In place of the shards that the configuration names; each process gets batches of its own.
         report: Called with lines for the terminal.
         overrides: Strings `section.key=value`, the value in YAML, applied after the file; only with a path or a name.
+        on_step: Called after each step, in the first process, with the number of steps made and the step's numbers.
 
     Returns:
         The folder of the finished model, which `multishade.load_model` reads.
@@ -64,7 +67,7 @@ def train(
         config = tasks.load_config(config, overrides)
     elif overrides:
         raise ConfigError("overrides go with a path or a recipe's name; a TrainConfig is complete")
-    return Trainer(config, tasks.task_class(config.task)(config), sources, report).fit(resume=resume)
+    return Trainer(config, tasks.task_class(config.task)(config), sources, report, on_step).fit(resume=resume)
 
 
 class Trainer:
@@ -75,6 +78,7 @@ class Trainer:
         task: What is trained on what.
         sources: Of batches, in place of the shards that the configuration names.
         report: Called with lines for the terminal.
+        on_step: Called after each step, in the first process, with the number of steps made and the step's numbers.
     """
 
     def __init__(
@@ -83,8 +87,9 @@ class Trainer:
         task: Task[Any, Any],
         sources: Sources | None = None,
         report: Report = print,
+        on_step: OnStep | None = None,
     ) -> None:
-        self.config, self.task, self.report = config, task, report
+        self.config, self.task, self.report, self.on_step = config, task, report, on_step
         self._sources = sources
 
     def fit(self, *, resume: bool = False) -> Path:
@@ -114,6 +119,8 @@ class Trainer:
         while progress.step < options.steps:
             values = run.step([next(batches) for _ in range(options.accumulation)])
             last = progress.step == options.steps
+            if self.on_step is not None and accelerator.is_main_process:
+                self.on_step(progress.step, values)
             if progress.step % config.logging.every == 0 or last:
                 seconds = (time.perf_counter() - clock) / max(1, progress.step - since)
                 log.step(progress.step, values, seconds)

@@ -6,6 +6,7 @@ import importlib.util
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade import threads
 from multishade.errors import SolveError
 from multishade.photometry.solvers.normal_equations import (
     LEAST_SPREAD,
@@ -22,7 +23,6 @@ from multishade.photometry.solvers.solution import (
     Fit,
     Kernel,
     Solution,
-    available_cores,
     blank_fields,
     fit_blocks,
     over_threads,
@@ -171,7 +171,7 @@ def _solve_compiled(
     in_place = observations.gain is None and stack.dtype == np.float32 and bool(stack.flags.c_contiguous)
     block = BLOCK
     if in_place:
-        block = -(-pixels // (available_cores() if workers is None else workers) // TILE) * TILE
+        block = -(-pixels // (threads.current() if workers is None else workers) // TILE) * TILE
 
     def run(start: int) -> None:
         # The last block is moved back, so that none is shorter than a tile; the overlap is computed twice, equally.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A kernel that fits one block of pixels -> a Solution for whole images, on all available cores."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade import threads
 from multishade.photometry.solvers.observations import Bool, Float32, Observations
 
 
@@ -45,11 +45,6 @@ class Fit(NamedTuple):
 
 # grey (K, B) float32, whether to return the weights -> Fit
 Kernel = Callable[[Float32, bool], Fit]
-
-
-def available_cores() -> int:
-    """Count the cores that this process may use (not those of the machine, which a cluster job may share)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def fit_blocks(
@@ -141,10 +136,10 @@ def to_images(observations: Observations, fields: Fields) -> Solution:
 
 
 def over_threads(run: Callable[[int], None], starts: range, workers: int | None) -> None:
-    """Call run(start) for every start on `workers` threads (None: one for each core)."""
-    threads = min(available_cores() if workers is None else workers, len(starts))
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
+    """Call run(start) for every start on `workers` threads (None: `multishade.threads.current`)."""
+    count = min(threads.current() if workers is None else workers, len(starts))
+    if count > 1:
+        with ThreadPoolExecutor(count) as pool:
             # list() raises the exception of a block, which would be lost otherwise.
             list(pool.map(run, starts))
     else:

@@ -13,12 +13,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import psutil
+
+from multishade import threads
 from multishade.errors import ConfigError
 from multishade.render.plan import Plan
 from multishade.render.progress import Progress
 from multishade.storage.store import Store
 
 BACKENDS = ("local", "ray")
+MEMORY_PER_WORKER_GIB = 2.0  # a Ray worker, and its Blender with a mesh of a million faces and 2k textures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,13 @@ class Resources:
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0.0
     address: str | None = None
+
+    def local_workers(self) -> int:
+        """Return how many workers this machine takes at once."""
+        if self.workers is not None:
+            return self.workers
+        by_memory = int(psutil.virtual_memory().available / (MEMORY_PER_WORKER_GIB * 2**30))
+        return max(1, min(threads.cores() // self.cpus_per_worker, by_memory))
 
 
 Backend = Callable[[Plan, Sequence[int], Store, Resources, Progress], None]

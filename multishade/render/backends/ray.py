@@ -12,7 +12,6 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import psutil
 import ray
 
 from multishade.errors import ShardError
@@ -34,7 +33,6 @@ POLL_SECONDS = 0.5
 STOP_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
 AHEAD = 2  # tasks in flight beyond those that can run, so that a worker never waits for the driver
-MEMORY_PER_WORKER_GIB = 2.0  # a Ray worker, and its Blender with a mesh of a million faces and 2k textures
 OBJECT_STORE_BYTES = 100 * 2**20  # only plans and reports travel
 
 
@@ -124,7 +122,7 @@ def _ray(resources: Resources) -> Iterator[int]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if resources.address is None:
-        slots = _local_slots(resources)
+        slots = resources.local_workers()
         ray.init(
             num_cpus=slots * resources.cpus_per_worker,
             num_gpus=math.ceil(slots * resources.gpus_per_worker) or None,
@@ -157,14 +155,6 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise ShardError(f"--address {address}: no Ray cluster answers there ({error})") from error
-
-
-def _local_slots(resources: Resources) -> int:
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if resources.workers is not None:
-        return resources.workers
-    by_memory = int(psutil.virtual_memory().available / (MEMORY_PER_WORKER_GIB * 2**30))
-    return max(1, min(cpus // resources.cpus_per_worker, by_memory))
 
 
 def _cluster_slots(resources: Resources) -> int:

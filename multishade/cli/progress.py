@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Progress of a training run -> a bar on a terminal, lines elsewhere."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+
+class StepBar:
+    """Steps, loss and time left: a bar on a terminal, otherwise a line after the first step; log lines above it."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def write(self, line: str) -> None:
+        """Print a line of the log."""
+        with tqdm.external_write_mode():
+            print(line, flush=True)
+
+    def step(self, step: int, values: Mapping[str, float]) -> None:
+        """Show the numbers after a step."""
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items() if name.endswith("loss"))
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self._steps,
+                initial=step,
+                unit="step",
+                dynamic_ncols=True,
+                smoothing=0.1,
+                disable=None,
+                leave=False,
+            )
+            if self._bar.disable:
+                print(f"step {step}/{self._steps}  {shown}", flush=True)
+        self._bar.set_postfix_str(shown, refresh=False)
+        self._bar.update(step - self._bar.n)
