@@ -212,11 +212,21 @@ class EnvironmentRow(Row):
         location: A file name among Blender's studio lights (builtin) or a path (file).
         width: Pixels.
         height: Pixels.
+        negative_share: Energy of its negative radiance as a share of that of the positive; it is rendered from a copy
+            in which negatives are 0. None: it has none.
+        broken: NaN or infinite pixels, which are filled from their neighbours in that copy. None: it has none.
     """
 
     source: Literal["builtin", "file"]
     width: Annotated[int, Field(ge=2)] | None = None
     height: Annotated[int, Field(ge=1)] | None = None
+    negative_share: Annotated[float, Field(gt=0)] | None = None
+    broken: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def needs_repair(self) -> bool:
+        """Whether it is rendered from a repaired copy (`imaging.repair`)."""
+        return self.negative_share is not None or self.broken is not None
 
     @model_validator(mode="after")
     def _location_fits(self) -> "EnvironmentRow":

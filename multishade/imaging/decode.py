@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
 from multishade.imaging import codecs
+from multishade.imaging.radiance import HDR_MAGICS, decode_hdr
 
 Float32 = NDArray[np.float32]
 Transfer = Literal["linear", "unstated"]
 CheckSize = Callable[[int, int], None]
 
-HDR_MAGICS = (b"#?RADIANCE", b"#?RGBE")
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
 # An orientation of EXIF -> the array as a person sees it.
@@ -99,7 +99,7 @@ def decode_image(
             check_size(*codecs.png_size(data))
         image = _from_array(codecs.decode_png(data, source), source)
     elif kind == "hdr":
-        image = _decode_hdr(data, source)
+        image = _from_array(decode_hdr(data, source), source)
     elif kind == "tiff" and _needs_opencv(data, check_size):
         image = _decode_with_opencv(data, source)
     else:
@@ -188,17 +188,6 @@ def _decode_exr(data: bytes, source: str) -> StoredImage:
     )
     bits = channels[names[0]].dtype.itemsize * 8
     return StoredImage(pixels, None if alpha is None else channels[alpha], "linear", bits, full_names, source)
-
-
-def _decode_hdr(data: bytes, source: str) -> StoredImage:
-    import cv2
-
-    if not data.startswith(HDR_MAGICS):
-        raise ImageFileError(f"{source}: is not a Radiance HDR file (its first line says so)")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise ImageFileError(f"{source}: cannot be decoded: it is cut short or damaged")
-    return _from_array(image[..., ::-1], source)
 
 
 def _needs_opencv(data: bytes, check_size: CheckSize) -> bool:

@@ -11,6 +11,7 @@ from multishade.assets.schema import ObjectRow, family_and_seed
 from multishade.config import Config
 from multishade.procedural import objects
 from multishade.protocol.scene import Group, ObjectSource
+from multishade.render.copies import readable_material, readable_views
 from multishade.render.plan import PlannedGroup
 
 
@@ -19,16 +20,17 @@ def scene_group(group: PlannedGroup, folder: Path, config: Config) -> Group:
 
     Args:
         group: One object in one material, with its views.
-        folder: Where a built-in mesh is written; Blender has to see the same folder.
+        folder: Where a built-in mesh and copies of images are written; Blender has to see the same folder.
         config: The data set's configuration.
 
     Returns:
         What `multishade.protocol.messages.Load` carries.
 
     Raises:
-        AssetError: If a built-in mesh cannot be built.
+        AssetError: If a built-in mesh cannot be built, or an image cannot be read.
     """
-    return Group(group.key, _object_source(group, folder, config), group.material_spec, group.views)
+    source = _object_source(group, folder, config)
+    return Group(group.key, source, readable_material(group, folder), readable_views(group, folder))
 
 
 def _root(row: ObjectRow) -> str:

@@ -139,7 +139,10 @@ class GroupRenderer:
             request = scene_group(group, blender.folder, self._config)
         self._served += 1
         samples = []
-        for rendered in render_views(blender, request, self.settings, self._watch, self._expose):
+        views = render_views(blender, request, self.settings, self._watch, self._expose)
+        for planned, rendered in zip(group.views, views, strict=True):
+            # The request may name copies of environments; meta states the environments themselves.
+            rendered = dataclasses.replace(rendered, view=planned)
             with self._watch.timed("assemble"):
                 samples.append(build_sample(rendered, group, self._config, blender.info))
         return samples

@@ -204,7 +204,7 @@ def test_an_environment_has_to_be_equirectangular_finite_and_lit(tmp_path: Path)
         (np.full((8, 16), 2.0), None),
         (np.full((8, 8), 2.0), "is 8 x 8; an equirectangular map is twice as wide as high"),
         (np.zeros((8, 16)), "is black"),
-        (np.full((8, 16), np.inf), "has infinite or NaN pixels"),
+        (np.full((8, 16), np.inf), "has 128 pixels that are NaN or infinite"),
         (np.linspace(-1, 2, 128).reshape(8, 16), "has negative radiance"),
     ]
     for values, reason in cases:

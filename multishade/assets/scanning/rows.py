@@ -99,4 +99,6 @@ def row_of_environment(
         tags=(*tags, *facts.tags),
         width=facts.width,
         height=facts.height,
+        negative_share=facts.negative_share,
+        broken=facts.broken,
     )
