@@ -37,10 +37,12 @@ lint: $(VENV)/.all
 	$(RUN)/lint-imports --no-logo
 	$(RUN)/pylint --jobs 2 multishade
 	$(RUN)/python docs/build_api.py --check
+	$(RUN)/python docs/build_settings.py --check
 
-# Write docs/api.md from the docstrings of the public functions.
+# Write docs/api.md from the docstrings of the public functions; docs/settings.md and configs/schema/ from the settings.
 docs: $(VENV)/.all
 	$(RUN)/python docs/build_api.py
+	$(RUN)/python docs/build_settings.py
 
 # Build dist/*.whl with recipes, manifests and the bundled model; list and check its content.
 wheel: $(VENV)/.render

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API reference: what is public must be documented completely, and its check notices what is not."""
+"""The references of the API and of the settings: complete and up to date, and their checks notice what is not."""
 
 import importlib.util
+import subprocess
+import sys
 from types import ModuleType
 
 import griffe
@@ -25,6 +27,13 @@ def scale(image, factor: float = 2.0, *, clip=False) -> float:
         ValueError: If the factor is 0.
     """
 '''
+
+
+@pytest.mark.parametrize("script", ["build_api.py", "build_settings.py"])
+def test_generated_files_are_up_to_date_and_complete(script: str) -> None:
+    command = [sys.executable, str(REPOSITORY / "docs" / script), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ COMMANDS = (
     "render",
     "plan",
     "configs",
+    "config",
     "inspect",
     "replay",
     "stats",

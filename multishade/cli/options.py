@@ -18,6 +18,11 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         metavar="CONFIG",
         help="a YAML file, or the name of a shipped recipe such as demo (`multishade configs` lists them)",
     )
+    add_overrides(parser)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Add the option --set."""
     parser.add_argument(
         "--set",
         dest="overrides",

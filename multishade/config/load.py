@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A YAML file and overrides -> `Config`; errors name the file, the line, the setting and what is allowed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -52,6 +53,81 @@ def load_settings(
     Raises:
         ConfigError: As `load_config`.
     """
+    return _load(source, model, overrides, kind).settings
+
+
+@dataclass(frozen=True)
+class EffectiveSetting:
+    """One setting of a validated configuration.
+
+    Attributes:
+        name: Dotted, such as "lights.point.count".
+        value: As the model holds it, in plain data.
+        origin: "FILE:LINE", "--set KEY=VALUE" or "default".
+    """
+
+    name: str
+    value: Any
+    origin: str
+
+
+def effective_settings(
+    source: str | Path, model: type[BaseModel], overrides: Sequence[str] = (), kind: str = ""
+) -> list[EffectiveSetting]:
+    """List every setting of a configuration with its value and where that comes from.
+
+    Args:
+        source: The path of a YAML file, or the name of a shipped recipe.
+        model: The pydantic class that describes the settings.
+        overrides: Strings `section.key=value`, as for `load_settings`.
+        kind: As for `load_settings`.
+
+    Returns:
+        The settings in the order of the model.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    loaded = _load(source, model, overrides, kind)
+    plain = loaded.settings.model_dump(mode="json")
+    return [
+        EffectiveSetting(".".join(place), value, _origin(place, loaded))
+        for place, value in _leaves(loaded.settings, plain, ())
+    ]
+
+
+def sections_in(source: str | Path, kind: str = "") -> tuple[str, ...]:
+    """List the names at the top of a configuration and of the files that it extends.
+
+    Args:
+        source: The path of a YAML file, or the name of a shipped recipe.
+        kind: As for `load_settings`.
+
+    Returns:
+        The names, in no particular order.
+
+    Raises:
+        ConfigError: A file cannot be read, or is not a mapping.
+    """
+    return tuple(_read(find_recipe(source, kind))[1])
+
+
+_File = tuple[Path, yaml.Node | None]
+
+
+@dataclass(frozen=True)
+class _Loaded(Generic[Settings]):
+    """A validated configuration, and what it was read from."""
+
+    settings: Settings
+    tree: dict[str, Any]
+    files: list[_File]
+    overridden: dict[tuple[str, ...], str]  # path of a setting -> the option
+
+
+def _load(
+    source: str | Path, model: type[Settings], overrides: Sequence[str], kind: str
+) -> "_Loaded[Settings]":
     files, tree = _read(find_recipe(source, kind))
     origins: dict[tuple[str, ...], str] = {}
     for override in overrides:
@@ -60,13 +136,39 @@ def load_settings(
         if field[0] == "sources":
             _resolve_sources(tree, Path.cwd())
     try:
-        return model.model_validate(tree)
+        return _Loaded(model.model_validate(tree), tree, files, origins)
     except ValidationError as error:
         problems = [_describe(problem, files, origins, model) for problem in error.errors()]
         raise ConfigError("\n".join(problems)) from None
 
 
-_File = tuple[Path, yaml.Node | None]
+def _leaves(
+    section: BaseModel, plain: dict[str, Any], above: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the path and the plain value of every setting that is no section."""
+    for name in type(section).model_fields:
+        below = getattr(section, name)
+        if isinstance(below, BaseModel):
+            yield from _leaves(below, plain[name], (*above, name))
+        else:
+            yield (*above, name), plain[name]
+
+
+def _origin(place: tuple[str, ...], loaded: "_Loaded[Any]") -> str:
+    """Return which override or line sets the value at `place`, or "default"."""
+    node: Any = loaded.tree
+    for part in place:
+        if not isinstance(node, dict) or part not in node:
+            return "default"
+        node = node[part]
+    options = [text for path, text in loaded.overridden.items() if place[: len(path)] == path]
+    if options:
+        return options[-1]
+    for path, root in loaded.files:
+        line, depth = _line_of(root, place)
+        if depth == len(place):
+            return f"{path}:{line}"
+    return "default"
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[_File], dict[str, Any]]:

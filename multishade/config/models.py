@@ -55,9 +55,9 @@ ViewName = Literal["front", "back", "left", "right", "top", "bottom"]
 class Sources(Section):
     """Manifest files (JSONL), relative to the configuration file; several are concatenated in order."""
 
-    objects: tuple[str, ...] = Field(min_length=1)
-    materials: tuple[str, ...] = ()
-    environments: tuple[str, ...] = ()
+    objects: tuple[str, ...] = Field(min_length=1, description="manifests of objects")
+    materials: tuple[str, ...] = Field((), description="manifests of materials that replace the objects' own")
+    environments: tuple[str, ...] = Field((), description="manifests of environment maps")
 
 
 class Objects(Section):
@@ -74,15 +74,17 @@ class Objects(Section):
 class Materials(Section):
     """Probabilities that an object keeps its own material or gets a metallic or non-metallic one, and their texture."""
 
-    own: Probability = 0.5
-    metallic: Probability = 0.25
-    non_metallic: Probability = 0.25
+    own: Probability = Field(0.5, description="share of groups that keep the object's own material")
+    metallic: Probability = Field(0.25, description="share of groups in a metallic material of the manifest")
+    non_metallic: Probability = Field(0.25, description="share of groups in a non-metallic one")
     variants: Annotated[int, Field(ge=1, le=8)] = Field(
         1,
         description="groups per object; with 2, one keeps the object's own material and one replaces it",
     )
-    repeats: PositiveRange = Field((1.0, 2.5), description="repetitions of a map set per unit length")
-    height_scale: Range = Field((0.004, 0.012), description="amplitude of the height map, scene units")
+    repeats: PositiveRange = Field((1.0, 2.5), description="repetitions of a map set per scene unit")
+    height_scale: Range = Field(
+        (0.004, 0.012), description="amplitude of the height map", json_schema_extra={"unit": "scene units"}
+    )
     max_texture: int | None = Field(
         None, ge=64, description="textures are reduced to at most this many pixels a side"
     )
@@ -98,14 +100,21 @@ class Materials(Section):
 class Camera(Section):
     """Projection, image size, and distance of the camera."""
 
-    type: Literal["perspective", "orthographic"] = "perspective"
-    width: int = Field(576, ge=16, le=8192, description="pixels")
-    height: int = Field(576, ge=16, le=8192, description="pixels")
-    focal_mm: float = Field(35.0, gt=0)
+    type: Literal["perspective", "orthographic"] = Field("perspective", description="projection")
+    width: int = Field(576, ge=16, le=8192, description="of the images", json_schema_extra={"unit": "pixels"})
+    height: int = Field(
+        576, ge=16, le=8192, description="of the images", json_schema_extra={"unit": "pixels"}
+    )
+    focal_mm: float = Field(35.0, gt=0, description="focal length of a perspective camera")
     sensor_mm: float = Field(32.0, gt=0, description="width of the sensor along the longer side of the image")
-    distance: PositiveRange = Field((1.5, 1.8), description="from the object's centre")
+    distance: PositiveRange = Field(
+        (1.5, 1.8), description="from the object's centre", json_schema_extra={"unit": "scene units"}
+    )
     orthographic_extent: float = Field(
-        1.08, gt=0, description="scene units along the shorter side of the image"
+        1.08,
+        gt=0,
+        description="what an orthographic camera sees along the shorter side of the image",
+        json_schema_extra={"unit": "scene units"},
     )
 
     @model_validator(mode="after")
@@ -120,7 +129,7 @@ class Camera(Section):
 class Views(Section):
     """The cameras around each object."""
 
-    count: int = Field(6, ge=1, le=1000)
+    count: int = Field(6, ge=1, le=1000, description="views of each group")
     canonical: tuple[ViewName, ...] = Field(
         ("top", "left", "right", "bottom", "front"),
         description="the first views, in this order; the rest are random",
@@ -133,7 +142,9 @@ class Exposure(Section):
 
     median: PositiveRange = Field((0.10, 0.35), description="median luminance inside the mask")
     highlight: float = Field(1.0, gt=0, description="upper limit of the luminance at highlight_percentile")
-    highlight_percentile: float = Field(95.0, gt=50, le=100)
+    highlight_percentile: float = Field(
+        95.0, gt=50, le=100, description="percentile of the object's luminance that `highlight` limits"
+    )
     limit: float = Field(64.0, gt=0, description="largest exposure factor; beyond it noise dominates")
 
 
@@ -160,8 +171,12 @@ class Geometry(Section):
 class Formats(Section):
     """File formats of the fields of a sample."""
 
-    image: Literal["exr", "png16", "png8"] = "exr"
-    image_compression: Literal["dwab", "zip", "piz", "none"] = "dwab"
+    image: Literal["exr", "png16", "png8"] = Field(
+        "exr", description="linear half floats, or sRGB-encoded integers that end at display white"
+    )
+    image_compression: Literal["dwab", "zip", "piz", "none"] = Field(
+        "dwab", description="compression of EXR images; dwab is lossy"
+    )
     normal_geometry: bool = Field(False, description="also store the normal without bump mapping")
 
 
@@ -193,9 +208,11 @@ class Runtime(Section):
 class Config(Section):
     """The recipe of a data set: what is shown, how it is lit and rendered, and how it is stored."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    seed: int = Field(0, ge=0, lt=2**63)
-    split: Literal["train", "val", "test"] = "train"
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="of the data set, and of its default folder")
+    seed: int = Field(0, ge=0, lt=2**63, description="of everything that is random")
+    split: Literal["train", "val", "test"] = Field(
+        "train", description="assets of the manifests that are used: those of this split"
+    )
     sources: Sources
     shards: Shards = Shards()
     objects: Objects = Objects()

@@ -16,6 +16,7 @@ from multishade.errors import ConfigError
 
 PREFIX = "shipped:"
 TRAIN = "train/"
+EDITOR = "yaml-language-server:"  # begins the comment that names a recipe's schema for editors
 _PACKAGE = Path(__file__).resolve().parent.parent
 _SUFFIXES = (".yaml", ".yml")
 
@@ -112,12 +113,23 @@ def copy_of_recipe(name: str, target: Path) -> str:
         ConfigError: There is no such recipe.
     """
     path = find_recipe(name)
-    text = path.read_text(encoding="utf-8")
+    text = re.sub(
+        rf"(?m)^(# {EDITOR} \$schema=)(\S+)",
+        lambda match: match[1] + _schema_beside(path.parent / match[2], target),
+        path.read_text(encoding="utf-8"),
+    )
     return re.sub(
         r"(?m)^(?P<key>extends: *|  (?:objects|materials|environments): *)(?P<path>[^\s#\[{]+)",
         lambda match: match["key"] + _portable(match["path"], path.parent, target),
         text,
     )
+
+
+def _schema_beside(schema: Path, target: Path) -> str:
+    """Return how a copy refers to a schema: relative inside of a checkout, else by its place in the installation."""
+    place, folder = Path(os.path.normpath(schema)), target.parent.absolute()
+    inside = folder.is_relative_to(shipped_folder())
+    return Path(os.path.relpath(place, folder)).as_posix() if inside else place.as_posix()
 
 
 def _portable(reference: str, folder: Path, target: Path) -> str:
@@ -133,4 +145,4 @@ def _portable(reference: str, folder: Path, target: Path) -> str:
 def _summary(path: Path) -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
-    return next((line for line in comments if not line.startswith("SPDX-")), "")
+    return next((line for line in comments if not line.startswith(("SPDX-", EDITOR))), "")

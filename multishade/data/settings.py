@@ -34,7 +34,7 @@ class Geometric(Section):
 class Background(Section):
     """What is put behind the object, in linear light: how often, as weights, and how bright."""
 
-    black: Weight = 1.0
+    black: Weight = Field(1.0, description="nothing")
     colour: Weight = Field(0.0, description="one colour")
     gradient: Weight = Field(0.0, description="a few colours that run into each other")
     image: Weight = Field(0.0, description="a piece of one of `images`")
@@ -75,7 +75,9 @@ class Photometric(Section):
         (0.0, 0.0), description="0: highlights clip at display white; 1: a film's soft shoulder"
     )
     jpeg: Probability = Field(0.0, description="share of samples that go through JPEG")
-    jpeg_quality: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=100)]] = (40, 95)
+    jpeg_quality: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(le=100)]] = Field(
+        (40, 95), description="quality of that JPEG"
+    )
 
     @model_validator(mode="after")
     def _in_range(self) -> Self:

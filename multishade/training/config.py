@@ -63,22 +63,34 @@ class Data(Section):
 class Optimisation(Section):
     """AdamW. A step is one update: `batch` samples on each process, `accumulation` times."""
 
-    steps: int = Field(80_000, ge=1)
-    batch: int = Field(16, ge=1)
-    accumulation: int = Field(1, ge=1)
-    learning_rate: Positive = 1e-5
-    betas: tuple[Probability, Probability] = (0.9, 0.999)
-    weight_decay: NotNegative = 0.01
-    warmup: int = Field(0, ge=0, description="steps of linear rise of the learning rate")
+    steps: int = Field(80_000, ge=1, description="updates of the whole run")
+    batch: int = Field(
+        16, ge=1, description="samples of each process at once", json_schema_extra={"unit": "samples"}
+    )
+    accumulation: int = Field(1, ge=1, description="batches whose gradients are summed to one update")
+    learning_rate: Positive = Field(1e-5, description="after the warm-up")
+    betas: tuple[Probability, Probability] = Field(
+        (0.9, 0.999), description="decay of the means of the gradient and of its square"
+    )
+    weight_decay: NotNegative = Field(0.01, description="of AdamW")
+    warmup: int = Field(
+        0, ge=0, description="linear rise of the learning rate", json_schema_extra={"unit": "steps"}
+    )
     decay: Literal["constant", "cosine"] = Field(
         "constant", description="of the learning rate, to 0 at the end"
     )
     clip: Positive = Field(1.0, description="largest norm of the gradient")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of weights; 0: none")
-    precision: Literal["no", "fp16", "bf16"] = "no"
-    gradient_checkpointing: bool = False
-    trainable: Literal["all", "first_conv_attention", "lora"] = "all"
-    lora_rank: int = Field(16, ge=1)
+    precision: Literal["no", "fp16", "bf16"] = Field(
+        "no", description="mixed precision; no: float32 throughout"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations again in the backward pass: less memory, more time"
+    )
+    trainable: Literal["all", "first_conv_attention", "lora"] = Field(
+        "all", description="weights of the network that change"
+    )
+    lora_rank: int = Field(16, ge=1, description="rank of the matrices that trainable: lora adds")
 
 
 class Weighting(Section):
@@ -91,34 +103,42 @@ class Weighting(Section):
 
 
 class Validation(Section):
-    every: int = Field(1000, ge=1, description="steps")
+    """How often the model is measured on the validation shards, and on how much."""
+
+    every: int = Field(1000, ge=1, description="interval", json_schema_extra={"unit": "steps"})
     samples: int = Field(64, ge=1, description="images of the val shards")
     solver: str = Field("relu", description="of multishade.photometry.solvers.methods")
     pictures: int = Field(4, ge=0, description="images that are pictured")
 
 
 class Checkpoints(Section):
-    every: int = Field(1000, ge=1, description="steps")
+    """How often the state of the run is saved, from which `--resume` goes on."""
+
+    every: int = Field(1000, ge=1, description="interval", json_schema_extra={"unit": "steps"})
     keep: int = Field(2, ge=1, description="number of checkpoints that are kept, the latest")
 
 
 class Logging(Section):
-    every: int = Field(10, ge=1, description="steps")
-    tensorboard: bool = True
+    """How often losses are written, and where."""
+
+    every: int = Field(10, ge=1, description="interval", json_schema_extra={"unit": "steps"})
+    tensorboard: bool = Field(True, description="write files for TensorBoard")
     wandb: bool = Field(False, description="needs wandb, which is not installed by default")
 
 
 class Hub(Section):
+    """Upload of the finished model to the Hugging Face Hub."""
+
     repository: str | None = Field(None, description="push the finished model to this name on the Hub")
-    private: bool = True
+    private: bool = Field(True, description="whether a new repository is private")
 
 
 class TrainConfig(Section):
     """A run. Tasks derive from it; `multishade.training.tasks.load_config` reads the class that `task` names."""
 
     task: str = Field("rose", description="a name of multishade.training.tasks.TASKS")
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    seed: int = Field(0, ge=0, lt=2**31)
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="of the run, and of its default folder")
+    seed: int = Field(0, ge=0, lt=2**31, description="of everything that is random")
     output: Path | None = Field(None, description="folder of the run; default out/NAME")
     model: ModelSettings
     data: Data

@@ -22,8 +22,8 @@ class Sampling(Section):
     guidance: Literal["triangle", "constant"] = Field(
         "triangle", description="scale per frame: a triangle between the two scales, or max_guidance for all"
     )
-    min_guidance: float = Field(1.0, ge=0)
-    max_guidance: float = Field(2.5, ge=0, description="1: no guidance, which halves the work")
+    min_guidance: float = Field(1.0, ge=0, description="scale of the triangle's ends")
+    max_guidance: float = Field(2.5, ge=0, description="largest scale; 1: no guidance, which halves the work")
     noise_augmentation: float = Field(
         1e-5, ge=0, description="standard deviation of noise on the photo (-1..1)"
     )
@@ -40,7 +40,9 @@ class RoseSettings(ModelSettings):
     """One model. The defaults are the published model's."""
 
     lights: int = Field(9, ge=3, le=256, description="K, on a ring; a normal needs three")
-    elevation_degrees: float = Field(45.0, gt=0, lt=90)
+    elevation_degrees: float = Field(
+        45.0, gt=0, lt=90, description="of the ring's lights above the image plane"
+    )
     process: Literal["diffusion", "one_step"] = Field(
         "diffusion", description="sampled from noise, or one call of the network"
     )

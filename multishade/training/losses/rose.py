@@ -28,7 +28,7 @@ class Objective(Section):
     """The loss. Diffusion: noise level exp(normal(mean, deviation)) a sample, plain loss on v. One step: see below."""
 
     sigma_mean: float = Field(0.7, description="of ln(noise level); Stable Video Diffusion's")
-    sigma_deviation: Positive = 1.6
+    sigma_deviation: Positive = Field(1.6, description="likewise")
     photo_dropout: Probability = Field(0.1, description="samples trained without their photo, for guidance")
     pixel_weight: NotNegative = Field(1.0, description="one step: of the squared error of shading or normal")
     angular_weight: NotNegative = Field(0.5, description="one step: of the angle to the true normal, radians")

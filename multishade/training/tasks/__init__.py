@@ -36,6 +36,11 @@ def task_class(name: str) -> "type[Task[Any, Any]]":
     return found
 
 
+def settings_types() -> "dict[str, type[TrainConfig]]":
+    """Return the class of the configurations of every task, by the task's name."""
+    return {name: task_class(name).settings_type for name in TASKS}
+
+
 def load_config(source: str | Path, overrides: Sequence[str] = ()) -> "TrainConfig":
     """Read and validate a training configuration as its task's class.
 

@@ -39,7 +39,9 @@ class RoseModel(RoseSettings, Origin):
 
 
 class RoseConfig(TrainConfig):
-    task: Literal["rose"] = "rose"
+    """A training run of RoSE: the model, its data, the loss, the optimiser, and what is written."""
+
+    task: Literal["rose"] = Field("rose", description="what is trained")
     model: RoseModel
     objective: Objective = Field(Objective())
 
