@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from multishade.assets.files import write_json_lines
 from multishade.assets.schema import EnvironmentRow, Maps, MaterialRow, ObjectRow, Row, RowType, row_as_json
 from multishade.errors import ManifestError
+from multishade.text import decode_text
 
 MAX_ERRORS = 20  # enough to see a pattern, few enough to read
 
@@ -84,13 +85,16 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
 def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # str.splitlines splits inside strings, too
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise ManifestError(
             f"{path}: there is no such manifest; make one with `multishade assets`"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
+    lines = decode_text(data, str(path), ManifestError).split(
+        "\n"
+    )  # str.splitlines splits inside strings, too
     rows: dict[int, RowType] = {}
     problems: list[str] = []
     for number, line in enumerate(lines, 1):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from multishade.config.models import Config
 from multishade.config.recipes import find_recipe, resolve_reference
 from multishade.errors import ConfigError
+from multishade.text import decode_text
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -177,14 +178,14 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[_File], dict[s
     if len(set(chain)) < len(chain):
         raise ConfigError(f"{path}: extends itself through {', '.join(file.name for file in chain[:-1])}")
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except OSError as error:
         extended = f"; {above[-1]} extends it" if above else ""
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror}): give the path of a YAML file, or the name of a recipe that "
             f"`multishade configs` lists{extended}"
         ) from error
-    node, tree = _parse(path, text)
+    node, tree = _parse(path, decode_text(data, str(path), ConfigError))
     _resolve_sources(tree, path.parent.resolve())
     base = tree.pop("extends", None)
     if base is None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from multishade.errors import ConfigError
+from multishade.text import read_lines, read_text
 
 PREFIX = "shipped:"
 TRAIN = "train/"
@@ -116,7 +117,7 @@ def copy_of_recipe(name: str, target: Path) -> str:
     text = re.sub(
         rf"(?m)^(# {EDITOR} \$schema=)(\S+)",
         lambda match: match[1] + _schema_beside(path.parent / match[2], target),
-        path.read_text(encoding="utf-8"),
+        read_text(path, ConfigError),
     )
     return re.sub(
         r"(?m)^(?P<key>extends: *|  (?:objects|materials|environments): *)(?P<path>[^\s#\[{]+)",
@@ -143,6 +144,6 @@ def _portable(reference: str, folder: Path, target: Path) -> str:
 
 
 def _summary(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = read_lines(path, ConfigError)
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     return next((line for line in comments if not line.startswith(("SPDX-", EDITOR))), "")

@@ -43,7 +43,8 @@ class BenchmarkObject:
     camera's axis; `camera` (3, 3) in pixels with the origin at the outer corner of the top-left pixel, None
     for an orthographic view. `inputs` name what a single-image method takes: by default the photographs.
     `notes` say what a reader should know about this object's data, in plain sentences. `view` tells apart
-    several samples of one object; statistics take the object, by its `name`, as the unit.
+    several samples of one object; statistics take the object, by its `name`, as the unit. `clipped(k)` gives
+    (H, W) where photograph k is at the limit of its file and so measures nothing, or None.
     """
 
     name: str
@@ -63,6 +64,7 @@ class BenchmarkObject:
     tags: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     view: str = ""
+    clipped: Callable[[int], NDArray[np.bool_] | None] | None = None
 
     @property
     def relative_path(self) -> str:
@@ -122,6 +124,21 @@ class BenchmarkObject:
             cut = self.image(index)[part]
             stack[number] = cut if grey == RGB else cut @ np.asarray(GREY_WEIGHTS[grey], np.float32)
         return stack
+
+    def measured(
+        self, window: Window | None = None, indices: Sequence[int] | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Where photographs measure something, (K, H, W) over `window`; None if they do everywhere."""
+        if self.clipped is None:
+            return None
+        part = window or (slice(None), slice(None))
+        chosen = range(len(self.image_names)) if indices is None else indices
+        found = [self.clipped(index) for index in chosen]
+        at_limit = [None if mask is None else mask[part] for mask in found]
+        if not any(mask is not None and mask.any() for mask in at_limit):
+            return None
+        shape = self.mask[part].shape
+        return np.stack([np.ones(shape, bool) if mask is None else ~mask for mask in at_limit])
 
     def camera_of(self, window: Window) -> Float64 | None:
         """The camera matrix of the frame cut to `window`, whose principal point the cut moves; None if orthographic."""

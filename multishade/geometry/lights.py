@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Paths of lights, and text files -> light directions (K, 3): unit vectors toward the lights in the camera frame."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import SolveError
+from multishade.geometry.light_files import LightTable, read_light_table
 
 Float64 = NDArray[np.float64]
 
@@ -89,11 +91,11 @@ def hemisphere(
 
 
 def read_directions(path: str | Path) -> Float64:
-    """Read light directions from a text file.
+    """Read light directions from a file.
 
     The format of DiLiGenT's light_directions.txt and of CyclesPS's light.txt, whose axes are those of the camera frame:
     one light per line, three numbers separated by spaces, tabs or commas. Empty lines and lines that begin with # are
-    skipped.
+    skipped. Also read: RTI's .lp, tables with a header, 3 x K, .npy, .npz and .mat (see `light_files`).
 
     Args:
         path: The file.
@@ -104,23 +106,49 @@ def read_directions(path: str | Path) -> Float64:
     Raises:
         SolveError: If the file cannot be read, or a line is not a unit direction; the message names file:line.
     """
-    rows, numbers = _read_rows(Path(path), (3,))
-    directions = np.asarray(rows, dtype=np.float64)
-    lengths = np.linalg.norm(directions, axis=1)
-    for number, length in zip(numbers, lengths, strict=True):
-        if abs(length - 1) > UNIT_TOLERANCE:
-            raise SolveError(
-                f"{path}:{number}: a light direction of length {length:.4g}; expected a unit vector "
-                "(are these positions, or intensities?)"
-            )
-    return directions / lengths[:, None]
+    return read_named_directions(path).rows
+
+
+def read_named_directions(path: str | Path) -> LightTable:
+    """Read light directions, as `read_directions`, with the photographs' names and intensities that the file has."""
+    table = read_light_table(Path(path))
+    lengths = np.linalg.norm(table.rows, axis=1)
+    wrong = np.abs(lengths - 1) > UNIT_TOLERANCE
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise SolveError(
+            f"{table.places[first]}: a light direction of length {lengths[first]:.4g}; expected a unit vector "
+            "(are these positions, or intensities?). Positions of far lights about the object become directions if "
+            "each is divided by its length"
+        )
+    return replace(table, rows=table.rows / lengths[:, None])
+
+
+def require_in_front(directions: Float64, source: str) -> None:
+    """Check that most lights are on the camera's side of the image plane.
+
+    Args:
+        directions: (K, 3) unit vectors toward the lights.
+        source: How the message names them.
+
+    Raises:
+        SolveError: If most are behind it: they are in another frame.
+    """
+    behind = int((directions[:, 2] <= 0).sum())
+    if 2 * behind > len(directions):
+        raise SolveError(
+            f"{source}: {behind} of {len(directions)} lights lie behind the image plane (z <= 0), where they cannot "
+            "light what the camera sees. Here a direction points from the object to the light with x right, y up and z "
+            "toward the camera: if z points into the scene in your file, change the sign of z (and of y, if y points "
+            "down in it); if the directions point from the light to the object, change all three"
+        )
 
 
 def read_intensities(path: str | Path) -> Float64:
-    """Read light intensities from a text file, the format of DiLiGenT's light_intensities.txt.
+    """Read light intensities from a file, the format of DiLiGenT's light_intensities.txt.
 
     Args:
-        path: The file; one light per line, one number or three (RGB).
+        path: The file; one light per line, one number or three (RGB); also .npy, .npz and .mat.
 
     Returns:
         (K,) or (K, 3) float64, all above 0: divide image k by entry k.
@@ -128,14 +156,13 @@ def read_intensities(path: str | Path) -> Float64:
     Raises:
         SolveError: If the file cannot be read, or a line is no intensity; the message names file:line.
     """
-    rows, numbers = _read_rows(Path(path), (3, 1))
-    for row, number in zip(rows, numbers, strict=True):
+    table = read_light_table(Path(path), (3, 1))
+    for row, place in zip(table.rows, table.places, strict=True):
         if min(row) <= 0:
             raise SolveError(
-                f"{path}:{number}: an intensity of {min(row):g}; images are divided by it, so it must be positive"
+                f"{place}: an intensity of {min(row):g}; images are divided by it, so it must be positive"
             )
-    intensities = np.asarray(rows, dtype=np.float64)
-    return intensities[:, 0] if intensities.shape[1] == 1 else intensities
+    return table.rows[:, 0] if table.rows.shape[1] == 1 else table.rows
 
 
 def unit_directions(directions: NDArray[Any], name: str = "directions") -> Float64:
@@ -162,35 +189,6 @@ def unit_directions(directions: NDArray[Any], name: str = "directions") -> Float
             "(a light's strength goes into light_intensities)"
         )
     return lights / lengths[:, None]
-
-
-def _read_rows(path: Path, widths: tuple[int, ...]) -> tuple[list[list[float]], list[int]]:
-    """The numbers of each row, and its line number; all rows have the width of the first, one of `widths`."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SolveError(f"{path}: cannot be read as text ({error})") from error
-    rows: list[list[float]] = []
-    numbers: list[int] = []
-    for number, line in enumerate(lines, start=1):
-        fields = line.replace(",", " ").split()
-        if not fields or fields[0].startswith("#"):
-            continue
-        allowed = (len(rows[0]),) if rows else widths
-        if len(fields) not in allowed:
-            expected = " or ".join(str(width) for width in allowed)
-            raise SolveError(f"{path}:{number}: {len(fields)} numbers; expected {expected}")
-        try:
-            row = [float(field) for field in fields]
-        except ValueError as error:
-            raise SolveError(f"{path}:{number}: {error}") from error
-        if not np.all(np.isfinite(row)):
-            raise SolveError(f"{path}:{number}: '{line.strip()}' is not finite")
-        rows.append(row)
-        numbers.append(number)
-    if not rows:
-        raise SolveError(f"{path}: contains no lights")
-    return rows, numbers
 
 
 def _from_angles(azimuth: Float64, elevation: Float64) -> Float64:

@@ -156,6 +156,14 @@ def decode_exr_layers(data: bytes, source: str = "EXR image") -> dict[str, dict[
     return layers
 
 
+def exr_chromaticities(data: bytes) -> tuple[float, ...]:
+    """The chromaticities that an EXR's header states (x, y of red, green, blue, white); empty if it states none."""
+    import OpenEXR
+
+    with OpenEXR.File(io.BytesIO(data), header_only=True) as file:
+        return tuple(file.header().get("chromaticities", ()))
+
+
 def read_exr(path: str | Path) -> dict[str, NDArray[np.floating]]:
     """`decode_exr` of a file. Raises ImageFileError, naming the path."""
     return decode_exr(_read_bytes(path), str(path))

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes of an image file, whatever its format -> `StoredImage`: its numbers, and what the file settles about them.
 
-PNG, JPEG, TIFF, WebP, BMP, GIF and TGA, Radiance HDR and EXR of any layers are told apart by their first bytes. The
-bit depth is the file's own (Pillow would cut 16-bit colour to 8), channels are red, green, blue, and nothing is
-linearised: the caller decides what the numbers mean.
+PNG, JPEG, TIFF, WebP, AVIF, BMP, GIF and TGA, Radiance HDR and EXR of any layers are told apart by their first bytes.
+The bit depth is the file's own (Pillow would cut 16-bit colour to 8), channels are red, green, blue, and nothing is
+linearised: the caller decides what the numbers mean. Orientation and colour profile are read, whichever decoder reads
+the pixels.
 """
 
 import io
+import struct
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,6 +19,8 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
 from multishade.imaging import codecs
+from multishade.imaging.exr_layers import choose_planes, full_names
+from multishade.imaging.profiles import Profile, from_chromaticities, parse_icc
 from multishade.imaging.radiance import HDR_MAGICS, decode_hdr
 
 Float32 = NDArray[np.float32]
@@ -24,6 +29,7 @@ CheckSize = Callable[[int, int], None]
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
+_LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
 # An orientation of EXIF -> the array as a person sees it.
 _UPRIGHT: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda image: image[:, ::-1],
@@ -48,6 +54,11 @@ class StoredImage:
         bits: bits of one channel.
         channels: names of the file's channels, "R", "G", "B" in most formats.
         source: how messages name the file.
+        picture: False for an EXR whose pixels are no colours but vectors (X, Y, Z) or another single channel.
+        profile: The colour profile in the file, if it has one that is understood; pixels are not converted.
+        primaries: (3, 3) matrix from the pixels to linear Rec.709, of an EXR that states other primaries.
+        orientation: The one in the file's EXIF, 1 to 8; 1 is upright.
+        lossy: Whether the format does not keep values exactly (JPEG and its like).
     """
 
     pixels: NDArray[Any]
@@ -56,6 +67,11 @@ class StoredImage:
     bits: int
     channels: tuple[str, ...]
     source: str
+    picture: bool = True
+    profile: Profile | None = None
+    primaries: NDArray[np.float64] | None = None
+    orientation: int = 1
+    lossy: bool = False
 
     @property
     def unit(self) -> Float32:
@@ -75,7 +91,7 @@ class StoredImage:
 
 
 def decode_image(
-    data: bytes, source: str, suffix: str = "", upright: bool = False, check_size: CheckSize | None = None
+    data: bytes, source: str, suffix: str = "", upright: bool = True, check_size: CheckSize | None = None
 ) -> StoredImage:
     """Decode an image.
 
@@ -83,29 +99,28 @@ def decode_image(
         data: The whole file.
         source: How messages name it.
         suffix: The file's, lower case; it names the format in messages if the first bytes are of no known one.
-        upright: Apply the orientation in the EXIF data (TIFF: always applied).
+        upright: Apply the orientation in the EXIF data; False: the rows as stored.
         check_size: Called with (width, height), before pixels are decoded if the format allows; raises to refuse.
 
     Raises:
-        ImageFileError: The file is no image, cut short, or an EXR without red, green, blue (or x, y, z) or a single
-            channel in one layer.
+        ImageFileError: The file is no image, cut short, of several pages, or an EXR without red, green and blue,
+            luminance, x, y, z or a single channel.
     """
     check_size = check_size or (lambda width, height: None)
     kind = _kind(data, suffix)
     if kind == "exr":
         image = _decode_exr(data, source)
+    elif kind == "hdr":
+        image = _from_array(decode_hdr(data, source), source)
     elif kind == "png":
         if data[12:16] == b"IHDR":
             check_size(*codecs.png_size(data))
         image = _from_array(codecs.decode_png(data, source), source)
-    elif kind == "hdr":
-        image = _from_array(decode_hdr(data, source), source)
-    elif kind == "tiff" and _needs_opencv(data, check_size):
-        image = _decode_with_opencv(data, source)
+        image = replace(image, orientation=_png_orientation(data), profile=_png_profile(data))
     else:
-        image = _decode_with_pillow(data, source, upright or kind == "tiff", check_size)
-    if kind == "png" and upright:
-        image = _oriented(image, _png_orientation(data))
+        image = _decode_with_pillow(data, source, check_size)
+    if upright:
+        image = _oriented(image)
     check_size(image.pixels.shape[1], image.pixels.shape[0])
     return image
 
@@ -176,62 +191,115 @@ def _from_array(
 
 def _decode_exr(data: bytes, source: str) -> StoredImage:
     layers = codecs.decode_exr_layers(data, source)
-    # The plain channels if there are any; else those of the only layer.
-    layer = "" if "" in layers or len(layers) > 1 else next(iter(layers))
-    full_names = tuple(".".join(filter(None, (name, channel))) for name in layers for channel in layers[name])
-    if layer not in layers:
-        raise ImageFileError(f"{source}: several layers, channels {', '.join(full_names)}; save it with one")
-    channels = layers[layer]
-    names, alpha = colour_channels(channels, source)
-    pixels = (
-        codecs.stack_channels(channels, names, source) if len(names) > 1 else channels[names[0]][..., None]
+    chosen = choose_planes(layers, source)
+    primaries = from_chromaticities(codecs.exr_chromaticities(data)) if chosen.picture else None
+    bits = chosen.pixels.dtype.itemsize * 8
+    return StoredImage(
+        chosen.pixels,
+        chosen.alpha,
+        "linear",
+        bits,
+        full_names(layers),
+        source,
+        picture=chosen.picture,
+        primaries=primaries,
     )
-    bits = channels[names[0]].dtype.itemsize * 8
-    return StoredImage(pixels, None if alpha is None else channels[alpha], "linear", bits, full_names, source)
 
 
-def _needs_opencv(data: bytes, check_size: CheckSize) -> bool:
-    """Whether Pillow cannot read this TIFF at its own depth: more than 8 bits a channel, or floating point."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            check_size(*image.size)
-            bits = image.tag_v2.get(_TIFF_BITS, (1,))  # type: ignore[attr-defined]
-            return max(bits) > 8
-    except (OSError, ValueError, SyntaxError):
-        return True
-
-
-def _decode_with_opencv(data: bytes, source: str) -> StoredImage:
+def _decode_tiff_with_opencv(data: bytes, source: str) -> NDArray[Any]:
     import cv2
 
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    # OpenCV fails on TIFFs that are stored sideways, and turns others itself: it gets them as upright.
+    decoded = cv2.imdecode(np.frombuffer(_as_upright_tiff(data), np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise _unreadable(source, "its pixels cannot be decoded")
     if decoded.ndim == 3 and decoded.shape[2] >= 3:
         decoded = decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
-    return _from_array(decoded, source)
+    return decoded
 
 
-def _decode_with_pillow(data: bytes, source: str, upright: bool, check_size: CheckSize) -> StoredImage:
+def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> StoredImage:
+    """Everything but PNG, EXR and HDR; OpenCV decodes TIFFs that Pillow cannot read at their own depth."""
     from PIL import Image, UnidentifiedImageError
 
+    tiff = data.startswith(TIFF_MAGICS)
+    if tiff:
+        data, orientation = _as_upright_tiff(data), _tiff_orientation(data)
     try:
         with Image.open(io.BytesIO(data)) as image:
             check_size(*image.size)
-            orientation = image.getexif().get(_EXIF_ORIENTATION, 1) if upright else 1
-            if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-                stored = np.asarray(image)
+            if not tiff:
+                orientation = int(image.getexif().get(_EXIF_ORIENTATION) or 1)
+            profile = image.info.get("icc_profile")
+            lossy = image.format in _LOSSY
+            if tiff:
+                _refuse_pages(image, source)
+            if tiff and max(image.tag_v2.get(_TIFF_BITS, (1,))) > 8:  # type: ignore[attr-defined]
+                stored = _decode_tiff_with_opencv(data, source)
             else:
-                grey = image.mode in ("1", "L", "LA")
-                transparent = "A" in image.getbands() or "transparency" in image.info
-                stored = np.asarray(image.convert(("L" if grey else "RGB") + ("A" if transparent else "")))
+                stored, profile = _pillow_pixels(image, profile)
     except UnidentifiedImageError as error:
-        raise _unreadable(source, "its first bytes are of no known format") from error
+        if not tiff:
+            raise _unreadable(source, _known_by(data) or "its first bytes are of no known format") from error
+        stored, profile, lossy = _decode_tiff_with_opencv(data, source), None, False
     except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise _unreadable(source, str(error)) from error
-    return _oriented(_from_array(stored, source), orientation)
+    return replace(
+        _from_array(stored, source),
+        orientation=orientation,
+        profile=parse_icc(profile) if profile else None,
+        lossy=lossy,
+    )
+
+
+def _pillow_pixels(image: Any, profile: bytes | None) -> tuple[NDArray[Any], bytes | None]:
+    """The pixels of an opened image, and the profile that they still have; CMYK is converted by its own profile."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return np.asarray(image), profile
+    if image.mode == "CMYK":
+        return _from_cmyk(image, profile), None
+    grey = image.mode in ("1", "L", "LA")
+    transparent = "A" in image.getbands() or "transparency" in image.info
+    return np.asarray(image.convert(("L" if grey else "RGB") + ("A" if transparent else ""))), profile
+
+
+def _from_cmyk(image: Any, profile: bytes | None) -> NDArray[Any]:
+    """(H, W, 3) sRGB codes: by the profile, or by the ink that absorbs its complement."""
+    from PIL import ImageCms
+
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            return np.asarray(converted)
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a profile that does not fit its image says nothing about its colours
+    return np.asarray(image.convert("RGB"))
+
+
+def _refuse_pages(image: Any, source: str) -> None:
+    """Raise ImageFileError for a TIFF of several pages of one size; smaller ones are thumbnails."""
+    size, pages = image.size, 1
+    for number in range(1, getattr(image, "n_frames", 1)):
+        image.seek(number)
+        pages += image.size == size
+    image.seek(0)
+    if pages > 1:
+        raise ImageFileError(
+            f"{source}: {pages} pages, of which only the first would be read; save each as a file"
+        )
+
+
+def _known_by(data: bytes) -> str | None:
+    """The format of bytes that no decoder here reads, if they are of one that people have."""
+    brand = data[8:12] if data[4:8] == b"ftyp" else b""
+    if brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"):
+        return "it is HEIC, for which no decoder is installed"
+    if brand == b"crx ":
+        return "it is a camera's raw file"
+    return None
 
 
 def _unreadable(source: str, reason: str) -> ImageFileError:
@@ -245,12 +313,56 @@ def _png_orientation(data: bytes) -> int:
     if content is None:
         return 1
     exif = Image.Exif()
-    exif.load(b"Exif\0\0" + content)
-    return int(exif.get(_EXIF_ORIENTATION, 1))
+    try:
+        exif.load(b"Exif\0\0" + content)
+        return int(exif.get(_EXIF_ORIENTATION) or 1)
+    except (SyntaxError, ValueError, TypeError, OSError, struct.error):
+        return 1  # a damaged chunk beside the pixels
 
 
-def _oriented(image: StoredImage, orientation: int) -> StoredImage:
-    turn = _UPRIGHT.get(orientation)
+def _png_profile(data: bytes) -> Profile | None:
+    content = codecs.png_chunk(data, b"iCCP")
+    if content is None:
+        return None
+    try:
+        return parse_icc(zlib.decompress(content.partition(b"\0")[2][1:]))
+    except zlib.error:
+        return None
+
+
+def _tiff_entry(data: bytes) -> tuple[int, str] | None:
+    """Where the first page's orientation is stored, and its struct format; None if there is none."""
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        big = struct.unpack_from(order + "H", data, 2)[0] == 43
+        start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
+        count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
+        first, size, value = (start + 8, 20, 12) if big else (start + 2, 12, 8)
+        for place in range(first, first + size * min(count, 4096), size):
+            if struct.unpack_from(order + "H", data, place)[0] == _EXIF_ORIENTATION:
+                return place + value, order + "H"
+    except struct.error:
+        return None
+    return None
+
+
+def _tiff_orientation(data: bytes) -> int:
+    entry = _tiff_entry(data)
+    return 1 if entry is None else int(struct.unpack_from(entry[1], data, entry[0])[0])
+
+
+def _as_upright_tiff(data: bytes) -> bytes:
+    """The same TIFF with orientation 1, so that no decoder turns its pixels."""
+    entry = _tiff_entry(data)
+    if entry is None or _tiff_orientation(data) == 1:
+        return data
+    changed = bytearray(data)
+    struct.pack_into(entry[1], changed, entry[0], 1)
+    return bytes(changed)
+
+
+def _oriented(image: StoredImage) -> StoredImage:
+    turn = _UPRIGHT.get(image.orientation)
     if turn is None:
         return image
     return replace(image, pixels=turn(image.pixels), alpha=None if image.alpha is None else turn(image.alpha))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Normal maps: files in their many formats -> unit vectors, and vectors -> files and the colours that code them."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from multishade.errors import ImageFileError
 from multishade.imaging import codecs
 from multishade.imaging.decode import unit_range
 from multishade.imaging.read import ARRAY_SUFFIXES, read_stored
+from multishade.text import read_text
 
 Float32 = NDArray[np.float32]
 
@@ -90,7 +92,7 @@ def _read_text(path: Path, shape: tuple[int, int] | None) -> Float32:
     if shape is None:
         raise ImageFileError(f"{path}: a text normal map has no size of its own; a mask beside it is needed")
     try:
-        values = np.loadtxt(path, dtype=np.float32).ravel()
+        values = np.loadtxt(io.StringIO(read_text(path, ImageFileError)), dtype=np.float32).ravel()
     except ValueError as error:
         raise ImageFileError(f"{path}: not a table of numbers ({error})") from error
     if values.size != 3 * shape[0] * shape[1]:

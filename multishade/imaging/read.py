@@ -1,28 +1,121 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image, mask and array files -> arrays: the one reader of photos, benchmark images, textures and masks."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
+from multishade.imaging.color import srgb_to_linear
 from multishade.imaging.decode import CheckSize, StoredImage, decode_image
 
 Bool = NDArray[np.bool_]
+Float32 = NDArray[np.float32]
+Coding = Literal["linear", "srgb", "unstated"]
 
 ARRAY_SUFFIXES = (".npy", ".npz")
+# The largest values of sensors of 10, 12 and 14 bits, as they are or shifted up to 16.
+SENSOR_LIMITS = frozenset(
+    limit << shift for limit, most in ((1023, 6), (4095, 4), (16383, 2)) for shift in (0, most)
+)
+LOSSY_LIMIT = 252  # of 255: where codecs such as JPEG leave white after they round it
+LEAST_PLATEAU = 8  # pixels that share a sensor's largest value before it counts as a limit
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph as its file states it: upright, in Rec.709 primaries.
+
+    Attributes:
+        colour: (H, W, 3) float32; integers over their largest value, floats as stored.
+        coding: "linear" (EXR, HDR, float TIFF), "srgb" if a colour profile states the coding, else "unstated".
+        coverage: (H, W) float32 alpha, 0 to 1; None without.
+        clipped: (H, W) bool, where a channel is at its limit and so measures nothing; None for files without a limit.
+        profile: Name of the file's colour profile; None without one.
+    """
+
+    colour: Float32
+    coding: Coding
+    coverage: Float32 | None
+    clipped: Bool | None
+    profile: str | None
+
+    @property
+    def mask(self) -> Bool | None:
+        """Where alpha is above one half; None without alpha, or if it is above one half everywhere."""
+        if self.coverage is None or not (self.coverage <= 0.5).any():
+            return None
+        return self.coverage > 0.5
+
+    def linear(self, srgb: bool) -> Float32:
+        """(H, W, 3) linear light. srgb: how codes of unstated coding are taken; False takes them as linear."""
+        coded = self.coding == "srgb" or (srgb and self.coding == "unstated")
+        return srgb_to_linear(self.colour) if coded else self.colour
+
+
+def read_photograph(path: str | Path, check_size: CheckSize | None = None) -> Photograph:
+    """Read a photograph of any format: turned upright by its EXIF, colours converted from its profile to sRGB's.
+
+    Args:
+        path: The file.
+        check_size: As for `read_image`.
+
+    Raises:
+        ImageFileError: As `read_image`, and if the file holds no colours but normals, depth or another single channel.
+    """
+    stored = read_image(path, check_size=check_size)
+    if not stored.picture:
+        raise ImageFileError(
+            f"{path}: channels {', '.join(stored.channels)}: neither R, G, B nor Y, so it is no picture; "
+            "save it with channels R, G and B"
+        )
+    coding: Coding = "linear" if stored.transfer == "linear" else "unstated"
+    colour = stored.rgb
+    if stored.primaries is not None:
+        colour = (colour @ stored.primaries.T.astype(np.float32)).astype(np.float32)
+    profile = stored.profile if coding == "unstated" else None
+    if profile is not None:
+        coding = "srgb"
+        if not profile.is_srgb:
+            converted = profile.to_srgb(stored.unit if len(profile.curves) == 1 else colour)
+            colour = np.repeat(converted, 3, axis=2) if converted.shape[2] == 1 else converted
+    return Photograph(
+        colour, coding, stored.coverage, clipped(stored), None if profile is None else profile.name
+    )
+
+
+def clipped(image: StoredImage) -> Bool | None:
+    """Where a channel of an image is at the limit of its file or sensor.
+
+    Integers: their type's largest value (lossy codecs: near it), or the image's largest if it is that of a sensor of
+    10, 12 or 14 bits and several pixels share it. Floats: exactly 1, if it is the largest and several pixels share it.
+
+    Returns:
+        (H, W) bool; None for floats without such a limit.
+    """
+    largest = image.pixels.max(axis=2)
+    top = largest.max()
+    if np.issubdtype(image.pixels.dtype, np.integer):
+        limit = np.iinfo(image.pixels.dtype).max
+        if image.lossy and limit == 255:
+            limit = LOSSY_LIMIT
+        elif int(top) in SENSOR_LIMITS and image.bits == 16 and int((largest == top).sum()) >= LEAST_PLATEAU:
+            limit = int(top)
+        return largest >= limit
+    return largest >= 1 if top == 1 and int((largest == 1).sum()) >= LEAST_PLATEAU else None
 
 
 def read_image(
-    path: str | Path, upright: bool = False, check_size: CheckSize | None = None, name: str | None = None
+    path: str | Path, upright: bool = True, check_size: CheckSize | None = None, name: str | None = None
 ) -> StoredImage:
     """Read one image file, whatever its format.
 
     Args:
         path: The file.
-        upright: Apply the orientation in its EXIF data (TIFF: always applied).
+        upright: Apply the orientation in its EXIF data; False: the rows as stored.
         check_size: Called with (width, height), before pixels are decoded if the format allows; raises to refuse.
         name: How messages name the file; by default its path.
 
@@ -40,7 +133,7 @@ def read_mask(path: str | Path, check_size: CheckSize | None = None, name: str |
     Bright means that the brightest channel is above half of the file's maximum, so that masks of 0 and 1 and of 0 and
     255 are the same mask. Raises ImageFileError as `read_image`.
     """
-    image = read_image(path, upright=True, check_size=check_size, name=name)
+    image = read_image(path, check_size=check_size, name=name)
     coverage = image.coverage
     if coverage is not None and (coverage <= 0.5).any():
         return coverage > 0.5

@@ -10,13 +10,53 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
 from multishade.imaging.color import linear_to_srgb
-from multishade.imaging.read import read_image, read_mask
+from multishade.imaging.read import Photograph, read_mask, read_photograph
+from multishade.shards.keys import natural_order
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".exr")
+SUFFIXES = (
+    *(
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".mpo",
+        ".webp",
+        ".avif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".gif",
+        ".tga",
+    ),
+    *(".jp2", ".ppm", ".pgm", ".exr", ".hdr"),
+)
+# What people call photos and nothing here decodes; the reader names each of them.
+UNREAD_SUFFIXES = (
+    *(
+        ".heic",
+        ".heif",
+        ".hif",
+        ".jxl",
+        ".psd",
+        ".svg",
+        ".pdf",
+        ".dng",
+        ".cr2",
+        ".cr3",
+        ".nef",
+        ".arw",
+        ".orf",
+        ".rw2",
+    ),
+    *(".raf", ".raw", ".pfm", ".dds", ".ktx2", ".mp4", ".mov"),
+)
 SMALLEST_SIDE = 8
 LARGEST_MEGAPIXELS = 40.0
+# A background counts as plain if all but this share of the photo's edge is this close to its median colour.
+PLAIN_SHARE, PLAIN_WITHIN = 0.05, 0.06
 WHITE_PERCENTILE = 99.0  # of a linear image: what is shown as white
 
 
@@ -28,11 +68,13 @@ class Photo:
         pixels: (H, W, 3) float32, display-encoded (sRGB), 0 to 1.
         mask: (H, W) bool, the object; None if it is unknown.
         name: For messages and tables.
+        notes: What a person should know about how it was read, in plain sentences.
     """
 
     pixels: Float32
     mask: Bool | None = None
     name: str = "photo"
+    notes: tuple[str, ...] = ()
 
 
 def read_photo(
@@ -40,23 +82,30 @@ def read_photo(
 ) -> Photo:
     """Read a photo, upright by its EXIF, and its mask: a file of its own, or the photo's alpha above one half.
 
-    Linear light (EXR) is encoded for display with its 99th percentile as white; everything else is taken as sRGB.
-    Raises ImageFileError for a file that is no image, cut short, below 8 pixels a side, above `largest_megapixels`, or
-    that is not of its mask's size.
+    Linear light (EXR, HDR, float TIFF) is encoded for display with its 99th percentile as white; a colour profile is
+    converted to sRGB; everything else is taken as sRGB. Raises ImageFileError for a file that is no image, cut short,
+    below 8 pixels a side, above `largest_megapixels`, or that is not of its mask's size.
     """
     path = Path(path)
-    stored = read_image(path, upright=True, check_size=_size_check(path, largest_megapixels))
-    object_mask = None
+    photograph = read_photograph(path, _size_check(path, largest_megapixels))
     if mask is not None:
-        object_mask = read_photo_mask(mask, stored.pixels.shape[:2], largest_megapixels)
-    elif stored.coverage is not None and (stored.coverage <= 0.5).any():
-        object_mask = stored.coverage > 0.5
-    if object_mask is not None and not object_mask.any():
-        raise ImageFileError(
-            f"{mask or path}: the mask is empty; mark the object with white (or leave the mask out)"
-        )
-    pixels = linear_photo(stored.rgb).pixels if stored.transfer == "linear" else stored.rgb
-    return Photo(pixels, object_mask, path.stem)
+        object_mask: Bool | None = read_photo_mask(mask, photograph.colour.shape[:2], largest_megapixels)
+        if not object_mask.any():  # type: ignore[union-attr]
+            raise ImageFileError(
+                f"{mask}: the mask is empty; mark the object with white (or leave the mask out)"
+            )
+    else:
+        object_mask = photograph.mask
+        if object_mask is not None and not object_mask.any():
+            assert photograph.coverage is not None
+            raise ImageFileError(
+                f"{path}: its alpha, which serves as the mask, is nowhere above one half (at most "
+                f"{photograph.coverage.max():.2f}), so nothing counts as the object; make the object opaque, or give a "
+                "mask with --mask"
+            )
+    linear = photograph.coding == "linear"
+    pixels = linear_photo(photograph.colour).pixels if linear else photograph.colour
+    return Photo(pixels, object_mask, path.stem, _notes(photograph, object_mask))
 
 
 def read_photo_mask(
@@ -79,26 +128,67 @@ def linear_photo(linear: Float32, mask: Bool | None = None, name: str = "photo")
     return Photo(linear_to_srgb(finite / max(white, 1e-9)), mask, name)
 
 
-def find_photos(patterns: Iterable[str | Path]) -> list[Path]:
-    """Files, folders and globs -> the image files that match, in order. Raises ImageFileError if one matches none."""
+def find_photos(
+    patterns: Iterable[str | Path], left_out: Callable[[Path, str], None] | None = None
+) -> list[Path]:
+    """Files, folders and globs -> the image files that match, in natural order (2 before 10).
+
+    Hidden files are passed over unless they are named themselves.
+
+    Args:
+        patterns: Files, folders and globs.
+        left_out: Called with each file of a folder that looks like a photo and is of no format that is read, and why.
+
+    Raises:
+        ImageFileError: If a pattern matches nothing.
+    """
     import glob
 
     photos: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            matches = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES)
+            files = [entry for entry in _in_order(path.iterdir()) if not entry.name.startswith(".")]
+            matches = [entry for entry in files if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+            for entry in files:
+                if left_out is not None and entry.suffix.lower() in UNREAD_SUFFIXES:
+                    left_out(entry, f"{entry.suffix} is not read; convert it to PNG, JPEG or TIFF")
         elif path.exists():
             matches = [path]
         else:
-            paths = map(Path, sorted(glob.glob(str(pattern), recursive=True)))
-            matches = [match for match in paths if match.is_file()]
+            paths = map(Path, glob.glob(str(pattern), recursive=True))
+            matches = [
+                match for match in _in_order(paths) if match.is_file() and not match.name.startswith("._")
+            ]
         if not matches:
             raise ImageFileError(
                 f"{pattern}: no photo there; give files, folders or patterns such as 'photos/*.jpg'"
             )
         photos.update(dict.fromkeys(matches))
     return list(photos)
+
+
+def _in_order(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: natural_order(str(path)))
+
+
+def _notes(photograph: Photograph, mask: Bool | None) -> tuple[str, ...]:
+    notes = []
+    if mask is None and not _plain_border(photograph.colour):
+        notes.append(
+            "no mask, and its background is not plain: the model takes the background for a part of the object. Give "
+            "the object's mask with --mask (white on the object), or cut it out (alpha)"
+        )
+    return tuple(notes)
+
+
+def _plain_border(pixels: Float32) -> bool:
+    """Whether the pixels along the edges are nearly all of one colour."""
+    width = max(1, min(pixels.shape[:2]) // 50)
+    edges = (pixels[:width], pixels[-width:], pixels[:, :width], pixels[:, -width:])
+    border = np.concatenate([edge.reshape(-1, 3) for edge in edges])
+    far = np.abs(border - np.median(border, axis=0)).max(axis=1) > PLAIN_WITHIN
+    return float(far.mean()) < PLAIN_SHARE
 
 
 def _size_check(path: Path, largest_megapixels: float) -> Callable[[int, int], None]:

@@ -38,7 +38,7 @@ def test_every_orientation_of_exif_is_applied_at_every_depth(tmp_path: Path, ori
     with Image.open(tmp_path / "a.png") as image:
         expected = np.asarray(ImageOps.exif_transpose(image))
     assert np.array_equal(read_image(tmp_path / "a.png", upright=True).pixels, expected)
-    assert np.array_equal(read_image(tmp_path / "a.png").pixels, stored)
+    assert np.array_equal(read_image(tmp_path / "a.png", upright=False).pixels, stored)
     Image.fromarray(stored).save(tmp_path / "a.webp", exif=exif, lossless=True)
     assert np.array_equal(read_image(tmp_path / "a.webp", upright=True).pixels, expected)
 
@@ -77,8 +77,7 @@ def test_a_named_layer_of_an_exr_is_read_if_it_is_the_only_one(tmp_path: Path) -
     image = read_image(tmp_path / "one.exr")
     assert image.pixels[0, 0].tolist() == [0, 1, 2] and image.alpha is not None and image.alpha[0, 0] == 3
     codecs.write_exr(tmp_path / "two.exr", planes | {"Other.R": planes["ViewLayer.R"]})
-    with pytest.raises(ImageFileError, match=r"several layers, channels .*ViewLayer\.R"):
-        read_image(tmp_path / "two.exr")
+    assert read_image(tmp_path / "two.exr").pixels[0, 0].tolist() == [0, 1, 2]
     codecs.write_exr(tmp_path / "plain.exr", {"AO.Y": planes["ViewLayer.A"], "Y": planes["ViewLayer.G"]})
     assert read_image(tmp_path / "plain.exr").rgb[0, 0].tolist() == [1, 1, 1]
 

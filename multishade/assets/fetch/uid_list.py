@@ -10,6 +10,7 @@ from multishade.assets.fetch.client import FetchPolicy
 from multishade.assets.fetch.download import download
 from multishade.assets.fetch.transfer import Download
 from multishade.errors import AssetError
+from multishade.text import read_text
 
 
 def read_uids(path: Path) -> tuple[str, ...]:
@@ -25,10 +26,7 @@ def read_uids(path: Path) -> tuple[str, ...]:
     Raises:
         AssetError: If the file cannot be read or contains no uid.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AssetError(f"{path}: cannot be read ({error})") from error
+    text = read_text(path, AssetError)
     if text.lstrip().startswith(("[", "{")):
         try:
             data = json.loads(text)

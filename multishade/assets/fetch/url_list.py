@@ -23,6 +23,7 @@ from multishade.assets.scanning.names import slug
 from multishade.assets.scanning.scan import ScanOptions, scan
 from multishade.errors import AssetError, ManifestError
 from multishade.storage.local import atomic_folder
+from multishade.text import read_lines
 
 MAX_UNPACKED_BYTES = 4 << 30  # of one archive; a larger one is taken for a decompression bomb
 REMEDY = "free space and run again"
@@ -50,10 +51,7 @@ def read_list(path: Path) -> dict[str, ListedFile]:
     Raises:
         ManifestError: If the file cannot be read, has no URL, or has a mistake; it names file and line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: cannot be read ({error})") from error
+    lines = read_lines(path, ManifestError)
     listed: dict[str, ListedFile] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.errors import ImageFileError
 from multishade.imaging.read import read_image
 
 MAP_SUFFIXES = (".png", ".exr", ".tif", ".tiff", ".webp", ".tga", ".bmp", ".jpg", ".jpeg")
@@ -23,4 +24,15 @@ def read_map(path: Path) -> NDArray[np.float32]:
     Raises:
         ImageFileError: If the file cannot be read completely; it names the file.
     """
-    return read_image(path, name=path.name).unit
+    image = read_image(path, upright=False, name=path.name)
+    if image.orientation != 1:
+        raise ImageFileError(
+            f"{path.name}: stored sideways (orientation {image.orientation} in its EXIF), which Blender does not turn; "
+            "save it upright"
+        )
+    layers = {name.rpartition(".")[0] for name in image.channels}
+    if len(layers) > 1 and "" not in layers:
+        raise ImageFileError(
+            f"{path.name}: several layers, channels {', '.join(image.channels)}; save it with one"
+        )
+    return image.unit

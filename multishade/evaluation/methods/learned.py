@@ -13,14 +13,14 @@ from multishade.models.base import Model
 from multishade.models.registry import load_model
 
 # The paper takes photographs 21 to 30 of the real sets, which have 50 and more.
-PAPER_PHOTOGRAPHS = slice(20, 30)
+PAPER_NUMBERS = range(21, 31)
 
 
 def model_method(model: Model | str | Path | None = None, **options: Any) -> Method:
     """Return the method of a trained model, which is given the object's mask.
 
     model: loaded, a folder, or a Hub name; None is the bundled model. options: of its `predict`. Of objects with 30
-    photographs or more the 21st to 30th are used, as in the paper; of others all.
+    photographs or more those with the numbers 21 to 30 are used, as in the paper; of others all.
     """
     loaded = load_model(model) if model is None or isinstance(model, str | Path) else model
 
@@ -33,6 +33,17 @@ def model_method(model: Model | str | Path | None = None, **options: Any) -> Met
 
 
 def paper_photographs(target: BenchmarkObject) -> list[tuple[int, str]]:
-    """Return index and name of the photographs that a model is given."""
+    """Return index and name of the photographs that a model is given.
+
+    The number is the one in the file's name (`021.png`), so that images that a reader leaves out do not shift it; of
+    other names it is the place.
+    """
     numbered = list(enumerate(target.inputs))
-    return numbered[PAPER_PHOTOGRAPHS] if len(numbered) >= PAPER_PHOTOGRAPHS.stop else numbered
+    if len(numbered) < PAPER_NUMBERS.stop - 1:
+        return numbered
+    stems = [Path(name).stem for name in target.inputs]
+    if all(stem.isdigit() and int(stem) > 0 for stem in stems):
+        chosen = [pair for pair, stem in zip(numbered, stems, strict=True) if int(stem) in PAPER_NUMBERS]
+        if len(chosen) == len(PAPER_NUMBERS):
+            return chosen
+    return numbered[PAPER_NUMBERS.start - 1 : PAPER_NUMBERS.stop - 1]

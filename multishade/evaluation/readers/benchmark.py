@@ -20,6 +20,7 @@ Reader = Callable[[Path, Path | None], Iterator[BenchmarkObject]]
 
 READERS: dict[str, Reader] = {
     "diligent": diligent.read,
+    "diligent96": diligent.read_all_images,
     "diligent102": diligent_variants.read_102,
     "diligentpi": diligent_variants.read_pi,
     "luces": luces.read,

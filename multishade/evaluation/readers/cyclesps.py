@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32
+from multishade.evaluation.readers.folder_files import visible
+from multishade.evaluation.readers.photographs import PhotographFiles
 from multishade.geometry import lights
 from multishade.imaging.normal_maps import read_normal_map
-from multishade.imaging.read import read_image, read_mask
+from multishade.imaging.read import read_mask
 
 NAME = "cyclesps"
 LIGHTS, TRUTH = "light.txt", "gt_normal.tif"
@@ -44,12 +46,12 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
 
 def _sequences(folder: Path) -> dict[str, list[Path]]:
     sequences = {
-        sub.name.removeprefix("images_"): sorted(sub.glob("*.tif"))
+        sub.name.removeprefix("images_"): visible(sub.glob("*.tif"))
         for sub in sorted(folder.glob("images_*"))
         if sub.is_dir()
     }
     for kind in ("direct", "indirect"):
-        sequences[kind] = sorted(folder.glob(f"*_{kind}.tif"))
+        sequences[kind] = visible(folder.glob(f"*_{kind}.tif"))
     return {kind: paths for kind, paths in sequences.items() if paths}
 
 
@@ -59,13 +61,15 @@ def _read_object(folder: Path, name: str, shape: str, kind: str, paths: list[Pat
         raise EvaluationError(
             f"{folder}: {len(paths)} images of kind {kind}, {len(directions)} rows in {LIGHTS}"
         )
+    photographs = PhotographFiles(paths)
     normal = read_normal_map(folder / TRUTH) if (folder / TRUTH).is_file() else None
     return BenchmarkObject(
         name=name,
         benchmark=NAME,
         mask=_mask(folder, normal),
         image_names=tuple(path.name for path in paths),
-        load_image=lambda index: read_image(paths[index]).rgb,
+        load_image=photographs.load,
+        clipped=photographs.clipped,
         directions=directions,
         normal=normal,
         tags={"family": shape, "material": kind},

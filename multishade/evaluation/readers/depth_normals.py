@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.geometry import conventions
-from multishade.imaging.color import srgb_to_linear
 from multishade.imaging.normal_maps import read_normal_map
-from multishade.imaging.read import read_array, read_image, read_mask, read_stored
+from multishade.imaging.read import read_array, read_mask, read_photograph, read_stored
+from multishade.text import read_text
 
 NAME = "nyu"
 
@@ -85,7 +85,7 @@ def _read_image(
         depth=depth,
         camera=camera,
         input_names=(photograph.name,),
-        load_input=lambda index: srgb_to_linear(read_image(photograph).rgb),
+        load_input=lambda index: read_photograph(photograph).linear(srgb=True),
         tags={"family": folder.name},
     )
 
@@ -114,7 +114,7 @@ def _camera(folder: Path, stem: str) -> Float64 | None:
         return None
     import yaml
 
-    values = yaml.safe_load(listing.read_text())
+    values = yaml.safe_load(read_text(listing, EvaluationError))
     try:
         matrix = [[values["fx"], 0, values["cx"]], [0, values["fy"], values["cy"]], [0, 0, 1]]
     except (KeyError, TypeError) as error:

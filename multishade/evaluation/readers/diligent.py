@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
+from multishade.evaluation.readers.photographs import PhotographFiles
 from multishade.geometry import lights
 from multishade.imaging.normal_maps import read_normal_map
-from multishade.imaging.read import read_image, read_mask
+from multishade.imaging.read import read_mask
+from multishade.shards.keys import natural_order
+from multishade.text import read_lines
 
 NAME = "diligent"
 DIRECTIONS, INTENSITIES, FILENAMES, MASK = (
@@ -38,6 +41,12 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
         yield read_object(folder, NAME, name, truth, leave_out=_damaged if name == "bear" else None)
 
 
+def read_all_images(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
+    """`read` with all 96 images of bear, the damaged ones too, as published tables have it."""
+    for folder in object_folders(root):
+        yield read_object(folder, NAME, folder.name.removesuffix("PNG"), truth)
+
+
 def object_folders(root: Path, inside: tuple[str, ...] = ("pmsData",)) -> list[Path]:
     """The folders of a set with DiLiGenT's files, in the order of `objects.txt` if there is one, else by name.
 
@@ -50,7 +59,9 @@ def object_folders(root: Path, inside: tuple[str, ...] = ("pmsData",)) -> list[P
     for base in (root, *(root / name for name in inside)):
         folders = sorted(path.parent for path in base.glob(f"*/{DIRECTIONS}"))
         if folders and (base / "objects.txt").is_file():
-            names = [line.strip() for line in (base / "objects.txt").read_text().splitlines() if line.strip()]
+            names = [
+                line.strip() for line in read_lines(base / "objects.txt", EvaluationError) if line.strip()
+            ]
             missing = [name for name in names if base / name not in folders]
             if missing:
                 raise EvaluationError(
@@ -93,13 +104,14 @@ def read_object(
     mask = read_mask(folder / MASK)
     normal, remarks = _truth(folder, name, truth, mask)
     notes += remarks
-    paths = [folder / image for image in names]
+    photographs = PhotographFiles([folder / image for image in names])
     return BenchmarkObject(
         name=name,
         benchmark=benchmark,
         mask=mask,
         image_names=tuple(names),
-        load_image=lambda index: read_image(paths[index]).rgb,
+        load_image=photographs.load,
+        clipped=photographs.clipped,
         directions=directions,
         light_intensities=intensities,
         normal=normal,
@@ -111,7 +123,7 @@ def read_object(
 def _image_names(folder: Path) -> list[str]:
     listing = folder / FILENAMES
     if listing.is_file():
-        names = [line.strip() for line in listing.read_text().splitlines() if line.strip()]
+        names = [line.strip() for line in read_lines(listing, EvaluationError) if line.strip()]
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise EvaluationError(
@@ -119,7 +131,8 @@ def _image_names(folder: Path) -> list[str]:
             )
         return names
     # Numbered files only: masks, normals and error maps lie in the same folder.
-    names = sorted(path.name for path in folder.glob("*.png") if path.stem.isdigit())
+    numbered = (path.name for path in folder.glob("*.png") if path.stem.isdigit())
+    names = sorted(numbered, key=natural_order)
     if not names:
         raise EvaluationError(f"{folder}: no {FILENAMES} and no numbered PNG images")
     return names

@@ -2,41 +2,48 @@
 """A plain folder of images and lights, and whatever truth lies beside them -> an object; or a folder of such folders.
 
 Names that are understood, all optional but the images: `filenames.txt` (else every image that is not one of
-the others, by name); `light_directions.txt`, `lights.txt` or `light.txt` (three numbers a line);
-`light_intensities.txt`; `mask.png`; the truth as `Normal_gt.mat`, `normal_gt`, `gt_normal`, `normals`,
-`normal_map` or `normal` (.png, .tif, .exr, .npy, .txt); `depth_gt` or `depth` (.npz, .npy, .exr) and `K.txt`
-(camera matrix in pixels).
+the others, in natural order); `light_directions`, `lights` or `light` (.txt, .lp, .csv, .npy, .mat; see
+`multishade.geometry.light_files`) or a single `.lp`; `light_intensities.txt`; `mask` of any image suffix; the truth as
+`Normal_gt.mat`, `normal_gt`, `gt_normal`, `normals`, `normal_map` or `normal` (.png, .tif, .exr, .npy, .txt);
+`depth_gt` or `depth` (.npz, .npy, .exr) and `K.txt` (camera matrix in pixels).
 """
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.evaluation.readers import diligent
-from multishade.geometry import conventions, lights
-from multishade.imaging.color import srgb_to_linear
+from multishade.evaluation.readers.folder_files import (
+    DEPTH_STEMS,
+    LIGHT_SUFFIXES,
+    TRUTH_STEMS,
+    FolderFiles,
+    find_images,
+    pair_with_lights,
+    visible,
+)
+from multishade.evaluation.readers.photographs import PhotographFiles
+from multishade.geometry import conventions
 from multishade.imaging.normal_maps import read_normal_map
-from multishade.imaging.read import read_image, read_mask, read_stored
+from multishade.imaging.read import read_mask, read_photograph, read_stored
+from multishade.text import read_text
 
 NAME = "folder"
-IMAGE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".exr")
-LIGHT_FILES = ("light_directions.txt", "lights.txt", "light.txt")
-INTENSITIES = "light_intensities.txt"
-TRUTH_STEMS = ("Normal_gt", "normal_gt", "gt_normal", "normals", "normal_map", "normal")
+INTENSITIES = "light_intensities"
 TRUTH_SUFFIXES = (".mat", ".exr", ".npy", ".png", ".tif", ".txt")
-DEPTH_STEMS = ("depth_gt", "depth")
-NOT_IMAGES = (*TRUTH_STEMS, *DEPTH_STEMS, "mask", "albedo", "ambient", "shading")
 
 
 def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
     """The object in `root`, or one for each sub-folder that has images or a true normal map."""
     if not root.is_dir():
         raise EvaluationError(f"{root}: no such folder")
-    subfolders = [root, *sorted(path for path in root.iterdir() if path.is_dir())]
-    folders = [folder for folder in subfolders if image_files(folder) or truth_file(folder)]
+    subfolders = [root, *(path for path in visible(root.iterdir()) if path.is_dir())]
+    folders = [folder for folder in subfolders if find_images(folder).photographs or truth_file(folder)]
     if not folders:
         raise EvaluationError(f"{root}: no images and no normal maps, here or one level down")
     for folder in folders:
@@ -58,33 +65,28 @@ def read_object(
     """
     if not folder.is_dir():
         raise EvaluationError(f"{folder}: no such folder")
-    paths = image_files(folder)
-    notes: list[str] = []
-    directions, intensities = _lights(folder, light_file, len(paths), notes)
+    files = pair_with_lights(folder, find_images(folder, mask_file), light_file)
+    paths = files.photographs
+    notes = list(files.notes)
+    directions, intensities = _lights(folder, files, notes)
     normal_file = truth_file(folder if truth is None else truth / folder.name)
-    mask_path = mask_file or folder / "mask.png"
-    if mask_path.is_file():
-        mask = read_mask(mask_path)
-    elif mask_file is not None:
+    if mask_file is not None and not mask_file.is_file():
         raise EvaluationError(f"{mask_file}: no such file")
-    else:
-        mask = np.ones(_size(paths, normal_file, folder), dtype=bool)
-        notes.append("No mask: every pixel counts as the object.")
+    mask = _mask(files, normal_file, folder, notes)
     normal = None
     if normal_file is not None:
         shape = (mask.shape[0], mask.shape[1])
         normal = conventions.to_camera_frame(read_normal_map(normal_file, shape), truth_convention)
 
-    def load_image(index: int) -> Float32:
-        stored = read_image(paths[index]).rgb
-        return srgb_to_linear(stored) if srgb else stored
-
+    photographs = PhotographFiles(paths, srgb)
+    notes += photographs.notes
     return BenchmarkObject(
         name=folder.resolve().name,
         benchmark=NAME,
         mask=mask,
         image_names=tuple(path.name for path in paths),
-        load_image=load_image,
+        load_image=photographs.load,
+        clipped=photographs.clipped,
         directions=directions,
         light_intensities=intensities,
         normal=normal,
@@ -95,55 +97,51 @@ def read_object(
     )
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The folder's images: what `filenames.txt` lists, else all that are not a mask, a normal map or a depth map."""
-    listing = folder / "filenames.txt"
-    if listing.is_file():
-        paths = [folder / line.strip() for line in listing.read_text().splitlines() if line.strip()]
-        missing = [path.name for path in paths if not path.is_file()]
-        if missing:
-            raise EvaluationError(f"{listing}: {missing[0]} is not there ({len(missing)} missing)")
-        return paths
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.stem.lower().startswith(_reserved())
-    )
-
-
 def truth_file(folder: Path) -> Path | None:
     """The folder's true normal map, if there is one."""
     candidates = (folder / (stem + suffix) for stem in TRUTH_STEMS for suffix in TRUTH_SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _reserved() -> tuple[str, ...]:
-    return tuple(name.lower() for name in NOT_IMAGES)
-
-
-def _lights(
-    folder: Path, light_file: Path | None, count: int, notes: list[str]
-) -> tuple[Float64 | None, Float64 | None]:
-    path = light_file or next((folder / name for name in LIGHT_FILES if (folder / name).is_file()), None)
-    if path is None:
+def _lights(folder: Path, files: FolderFiles, notes: list[str]) -> tuple[Float64 | None, Float64 | None]:
+    """Directions and intensities, (K, 3) each; None if the folder has none."""
+    if files.lights is None:
         return None, None
-    directions = lights.read_directions(path)
-    if len(directions) != count:
-        raise EvaluationError(f"{path}: {len(directions)} light directions for {count} images in {folder}")
-    if not (folder / INTENSITIES).is_file():
-        notes.append(f"No {INTENSITIES}: all lights count as equally strong.")
-        return directions, None
-    return directions, diligent.rgb_intensities(folder / INTENSITIES, count)
+    path, table = files.lights
+    candidates = (folder / (INTENSITIES + suffix) for suffix in LIGHT_SUFFIXES)
+    strengths = next((each for each in candidates if each.is_file()), None)
+    if strengths is not None:
+        return table.rows, diligent.rgb_intensities(strengths, len(table.rows))
+    if table.strengths is None:
+        notes.append(f"No {INTENSITIES}.txt: all lights count as equally strong.")
+        return table.rows, None
+    if (table.strengths <= 0).any():
+        raise EvaluationError(f"{path}: an intensity that is not positive; images are divided by it")
+    wide = table.strengths if table.strengths.ndim == 2 else np.repeat(table.strengths[:, None], 3, axis=1)
+    return table.rows, wide
 
 
-def _size(paths: list[Path], normal_file: Path | None, folder: Path) -> tuple[int, int]:
-    if paths:
-        height, width = read_image(paths[0]).pixels.shape[:2]
+def _mask(files: FolderFiles, normal_file: Path | None, folder: Path, notes: list[str]) -> NDArray[np.bool_]:
+    """The mask's file, else the alpha of the first photograph, else every pixel."""
+    if files.mask is not None:
+        mask = read_mask(files.mask)
+        if not mask.any():
+            raise EvaluationError(
+                f"{files.mask}: the mask is empty; mark the object with white, or make it opaque"
+            )
+        return mask
+    if files.photographs:
+        first = read_photograph(files.photographs[0])
+        if first.mask is not None and first.mask.any():
+            notes.append(f"No mask: the alpha of {files.photographs[0].name} serves as one.")
+            return first.mask
+        size = first.colour.shape[:2]
     elif normal_file is not None:
-        height, width = read_normal_map(normal_file).shape[:2]
+        size = read_normal_map(normal_file).shape[:2]
     else:
         raise EvaluationError(f"{folder}: no images and no normal map")
-    return height, width
+    notes.append("No mask: every pixel counts as the object.")
+    return np.ones(size, dtype=bool)
 
 
 def _depth(folder: Path) -> Float32 | None:
@@ -160,7 +158,7 @@ def _camera(folder: Path) -> Float64 | None:
     if not path.is_file():
         return None
     try:
-        matrix = np.loadtxt(path, dtype=np.float64)
+        matrix = np.loadtxt(io.StringIO(read_text(path, EvaluationError)), dtype=np.float64, ndmin=2)
     except ValueError as error:
         raise EvaluationError(f"{path}: not a table of numbers ({error})") from error
     if matrix.shape != (3, 3):

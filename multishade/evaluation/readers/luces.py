@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64, NearLights
+from multishade.evaluation.readers.photographs import PhotographFiles
 from multishade.geometry.depth import depth_to_points
 from multishade.imaging.normal_maps import read_normal_map
-from multishade.imaging.read import read_array, read_image, read_mask
+from multishade.imaging.read import read_array, read_mask
+from multishade.text import read_lines
 
 NAME = "luces"
 SETUP = "led_params.txt"
@@ -62,8 +64,10 @@ def read_object(folder: Path, truth: Path | None = None) -> BenchmarkObject:
     centre = points[mask].mean(axis=0) if mask.any() else points.reshape(-1, 3).mean(axis=0)
     toward = setup.leds.positions - centre
 
+    photographs = PhotographFiles(paths)
+
     def load_image(index: int) -> Float32:
-        return read_image(paths[index]).rgb / falloff(setup.leds, index, points, centre)[..., None]
+        return photographs.load(index) / falloff(setup.leds, index, points, centre)[..., None]
 
     truth_folder = folder if truth is None else truth / folder.name
     normal_file = truth_folder / "normals.png"
@@ -80,7 +84,8 @@ def read_object(folder: Path, truth: Path | None = None) -> BenchmarkObject:
         camera=setup.camera,
         near_lights=setup.leds,
         input_names=tuple(path.name for path in paths),
-        load_input=lambda index: read_image(paths[index]).rgb,
+        load_input=photographs.load,
+        clipped=photographs.clipped,
         tags={"family": folder.name.lower()},
         notes=(
             f"Near LEDs taken as distant: fall-off removed on the plane at {setup.mean_distance:g} "
@@ -93,7 +98,7 @@ def read_setup(path: Path) -> Setup:
     """Parse `led_params.txt`. Raises EvaluationError naming the line that does not fit."""
     if not path.is_file():
         raise EvaluationError(f"{path}: no such file; is this a LUCES object?")
-    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    lines = [line.split() for line in read_lines(path, EvaluationError) if line.strip()]
     try:
         head = [float(word) for word in lines[1]]
         rows = [[float(word) for word in line] for line in lines[2:]]

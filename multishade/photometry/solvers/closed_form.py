@@ -18,7 +18,7 @@ from multishade.photometry.solvers.normal_equations import (
     spread,
     usable,
 )
-from multishade.photometry.solvers.observations import Float32, Observations
+from multishade.photometry.solvers.observations import Bool, Float32, Observations
 from multishade.photometry.solvers.solution import (
     Fit,
     Kernel,
@@ -60,7 +60,11 @@ def ols(observations: Observations, workers: int | None = None) -> Solution:
     lights = directions.astype(np.float32)
     inverse_trace = np.float32(np.trace(inverse))
 
-    def kernel(grey: Float32, want_weights: bool) -> Fit:
+    weighted = masked_kernel(observations, 0.0, every_measured=True)
+
+    def kernel(grey: Float32, measured: Bool | None, want_weights: bool) -> Fit:
+        if measured is not None:
+            return weighted(grey, measured, want_weights)
         solution = pseudo_inverse @ grey
         misfit = np.empty(grey.shape[1], np.float32)
         lit = np.empty(grey.shape[1], np.int32)
@@ -168,7 +172,12 @@ def _solve_compiled(
     fields = blank_fields(observations)
     pixels = len(observations.mask)
     stack = observations.stack
-    in_place = observations.gain is None and stack.dtype == np.float32 and bool(stack.flags.c_contiguous)
+    in_place = (
+        observations.measured is None
+        and observations.gain is None
+        and stack.dtype == np.float32
+        and bool(stack.flags.c_contiguous)
+    )
     block = BLOCK
     if in_place:
         block = -(-pixels // (threads.current() if workers is None else workers) // TILE) * TILE
@@ -207,8 +216,17 @@ def peak(observations: Observations) -> float:
     return largest
 
 
-def masked_kernel(observations: Observations, ridge: float, tau: float = 0.0, floor: float = 0.0) -> Kernel:
-    """Return a kernel for least squares over the lights above max(0, floor, tau times the pixel's largest value)."""
+def masked_kernel(
+    observations: Observations,
+    ridge: float,
+    tau: float = 0.0,
+    floor: float = 0.0,
+    every_measured: bool = False,
+) -> Kernel:
+    """Return a kernel for least squares over the lights above max(0, floor, tau times the pixel's largest value).
+
+    every_measured: over all lights that are measurements instead, whatever their values.
+    """
     directions = observations.directions
     count = len(directions)
     lights = directions.astype(np.float32)
@@ -220,12 +238,12 @@ def masked_kernel(observations: Observations, ridge: float, tau: float = 0.0, fl
             return np.float32(floor)
         return np.maximum(np.float32(tau) * grey.max(axis=0), np.float32(0))
 
-    def kernel(grey: Float32, want_weights: bool) -> Fit:
+    def kernel(grey: Float32, measured: Bool | None, want_weights: bool) -> Fit:
         size = grey.shape[1]
         matrix = np.empty((6, size), np.float32)
         right = np.empty((3, size), np.float32)
         limit = threshold(grey)
-        used = grey > limit
+        used = measured if every_measured and measured is not None else grey > limit
         parts = _parts(count, size)
         widest = parts[0].stop
         weights = np.empty((count, widest), np.float32)
@@ -243,7 +261,7 @@ def masked_kernel(observations: Observations, ridge: float, tau: float = 0.0, fl
         matrix[:3] += np.float32(ridge)
         solution, determinant, inverse_trace = solve_symmetric(matrix, right)
         spreads = spread(determinant, total)
-        lit = np.rint(total)
+        lit = np.rint(total) if not every_measured else np.add.reduce(used & (grey > 0), axis=0)
         doubtful = np.flatnonzero((spreads < SAFE_SPREAD) & (lit >= 3))
         if len(doubtful):
             exact = fit_weighted(grey[:, doubtful], used[:, doubtful], directions, ridge)

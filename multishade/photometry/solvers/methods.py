@@ -30,6 +30,7 @@ def solve(
     method: str = "ols_masked",
     light_intensities: ArrayLike | None = None,
     grey: str = "luminance",
+    measured: ArrayLike | None = None,
     **options: Any,
 ) -> Solution:
     """Recover normal and albedo of every pixel from images under known distant lights (Woodham 1980).
@@ -44,6 +45,7 @@ def solve(
         method: A key of METHODS: "ols", "ols_masked", "thresholded", "relu" or "robust".
         light_intensities: (K,) or, for RGB, (K, 3); images are divided by them.
         grey: "luminance" or "mean": how RGB becomes the number that is fitted. The albedo keeps its colour.
+        measured: (K, H, W), False where a value is no measurement (clipped) and is left out; None: all are.
         **options: Options of the method, see its docstring. All methods have `workers`, the number of threads.
 
     Returns:
@@ -60,4 +62,6 @@ def solve(
         if option not in known:
             others = ", ".join(name for name in known if name != "observations")
             raise SolveError(f"{option}: {method} has no such option; it has {others}")
-    return METHODS[method](observe(intensities, directions, mask, light_intensities, grey), **options)
+    return METHODS[method](
+        observe(intensities, directions, mask, light_intensities, grey, measured), **options
+    )

@@ -37,13 +37,27 @@ class Observations:
     )  # (K, 3): a colour image times this is radiance under a light of unit intensity
     mask: Bool  # (N,)
     shape: tuple[int, int]
+    measured: Bool | None = None  # (K, N) False where a value is no measurement; None: all are
 
     @property
     def colour(self) -> bool:
         return self.stack.ndim == 3
 
     def grey(self, start: int, stop: int) -> Float32:
-        """Return pixels start to stop, (K, stop - start) float32; a view of the caller's array if nothing changes."""
+        """Return pixels start to stop, (K, stop - start) float32; a view of the caller's array if nothing changes.
+
+        Values that are no measurement are 0, as in shadow.
+        """
+        values = self._all_grey(start, stop)
+        return (
+            values if self.measured is None else np.where(self.measured[:, start:stop], values, np.float32(0))
+        )
+
+    def measured_block(self, start: int, stop: int) -> Bool | None:
+        """Return where pixels start to stop are measurements, (K, stop - start); None: everywhere."""
+        return None if self.measured is None else self.measured[:, start:stop]
+
+    def _all_grey(self, start: int, stop: int) -> Float32:
         block = self.stack[:, start:stop]
         if self.gain is None:
             return block.astype(np.float32, copy=False)
@@ -78,6 +92,7 @@ def observe(
     mask: ArrayLike | None = None,
     light_intensities: ArrayLike | None = None,
     grey: str = "luminance",
+    measured: ArrayLike | None = None,
 ) -> Observations:
     """Check the input of a solver; the images are not copied.
 
@@ -88,6 +103,7 @@ def observe(
         mask: (H, W), zero off the object; None: the object is everywhere.
         light_intensities: (K,) or, for RGB images, (K, 3); images are divided by them.
         grey: How RGB becomes one number, a key of GREY_WEIGHTS.
+        measured: (K, H, W), False where a value is no measurement (clipped) and is left out; None: all are.
 
     Returns:
         The observations.
@@ -129,6 +145,7 @@ def observe(
         channel_gain=None if channel_gain is None else channel_gain.astype(np.float32),
         mask=_flat_mask(mask, (height, width)),
         shape=(height, width),
+        measured=_flat_measured(measured, (count, height, width)),
     )
 
 
@@ -149,6 +166,18 @@ def _strengths(light_intensities: ArrayLike | None, count: int, colour: bool) ->
     if colour and strengths.ndim == 1:
         strengths = np.repeat(strengths[:, None], 3, axis=1)
     return strengths
+
+
+def _flat_measured(measured: ArrayLike | None, shape: tuple[int, int, int]) -> Bool | None:
+    """(K, N), or None if every value is a measurement."""
+    if measured is None:
+        return None
+    values = np.asarray(measured)
+    if values.shape != shape or values.dtype != bool:
+        raise SolveError(
+            f"measured: expected {shape} bool like the images, got {values.shape} {values.dtype}"
+        )
+    return None if values.all() else values.reshape(shape[0], -1)
 
 
 def _flat_mask(mask: ArrayLike | None, shape: tuple[int, int]) -> Bool:

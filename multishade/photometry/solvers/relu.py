@@ -58,17 +58,18 @@ def relu(
     products = outer_products(directions).astype(np.float32)
     first_guess = masked_kernel(observations, 1e-6, tau=start_tau)
 
-    def kernel(grey: Float32, want_weights: bool) -> Fit:
-        guess = first_guess(grey, False)
+    def kernel(grey: Float32, measured: Bool | None, want_weights: bool) -> Fit:
+        counted = None if measured is None else measured.astype(np.float32)
+        guess = first_guess(grey, None, False)
         scaled = np.where(guess.determined, guess.scaled_normal, 0).astype(np.float32)
         # If the threshold leaves too few lights, start from the mean of the lights weighted by the images.
         unsolved = ~guess.determined
         scaled[:, unsolved] = lights.T @ np.maximum(grey[:, unsolved], 0) / len(lights)
-        scaled = gauss_newton(grey, lights, products, scaled, max_iterations)
+        scaled = gauss_newton(grey, lights, products, scaled, max_iterations, counted)
 
         shading = lights @ scaled
-        active = (shading > 0).astype(np.float32)
-        misfit = np.square(grey - np.maximum(shading, 0)).sum(axis=0)
+        active = _active(shading, counted)
+        misfit = _cost(grey, shading, counted)
         lit = ((grey > 0) & (shading > 0)).sum(axis=0)
         total = active.sum(axis=0)
         _, determinant, inverse_trace = solve_symmetric(products @ active, scaled)
@@ -93,7 +94,12 @@ def relu(
 
 
 def gauss_newton(
-    grey: Float32, lights: Float32, products: NDArray[np.float32], start: Float32, max_iterations: int
+    grey: Float32,
+    lights: Float32,
+    products: NDArray[np.float32],
+    start: Float32,
+    max_iterations: int,
+    counted: Float32 | None = None,
 ) -> Float32:
     """Minimise the rectified misfit. Converged pixels leave the working set, so only few take many steps.
 
@@ -103,6 +109,7 @@ def gauss_newton(
         products: (6, K) their outer products (`outer_products`).
         start: (3, B) albedo times normal to start from.
         max_iterations: The largest number of steps.
+        counted: (K, B) 0 where a value is no measurement, else 1; None: all are.
 
     Returns:
         (3, B) albedo times normal.
@@ -112,9 +119,9 @@ def gauss_newton(
     scaled = start.copy()
     cut = np.ones(grey.shape[1], np.float32)
     shading = lights @ scaled
-    cost = _cost(grey, shading)
+    cost = _cost(grey, shading, counted)
     for _ in range(max_iterations):
-        active = (shading > 0).astype(np.float32)
+        active = _active(shading, counted)
         matrix = products @ active
         matrix[:3] += _DAMPING * matrix[:3].sum(axis=0) / 3 + np.finfo(np.float32).tiny
         gradient = lights.T @ (active * (grey - shading))
@@ -123,7 +130,7 @@ def gauss_newton(
         step[:, ~np.isfinite(step).all(axis=0)] = 0
         trial = scaled + step
         trial_shading = lights @ trial
-        trial_cost = _cost(grey, trial_shading)
+        trial_cost = _cost(grey, trial_shading, counted)
         better = trial_cost < cost
         small = _squared_length(step) < _SMALL_STEP**2 * _squared_length(trial)
         scaled = np.where(better, trial, scaled)
@@ -138,12 +145,21 @@ def gauss_newton(
                 return result
             open_pixels, cut, cost = open_pixels[keep], cut[keep], cost[keep]
             scaled, shading, grey = scaled[:, keep], shading[:, keep], grey[:, keep]
+            counted = None if counted is None else counted[:, keep]
     result[:, open_pixels] = scaled
     return result
 
 
-def _cost(grey: Float32, shading: Float32) -> Float32:
+def _active(shading: Float32, counted: Float32 | None) -> Float32:
+    """(K, B) 1 for lights in front of the surface that are counted, else 0."""
+    active = (shading > 0).astype(np.float32)
+    return active if counted is None else active * counted
+
+
+def _cost(grey: Float32, shading: Float32, counted: Float32 | None) -> Float32:
     missing = grey - np.maximum(shading, 0)
+    if counted is not None:
+        missing *= counted
     return np.einsum("kb,kb->b", missing, missing)
 
 

@@ -18,7 +18,7 @@ from multishade.photometry.solvers.normal_equations import (
     spread,
     usable,
 )
-from multishade.photometry.solvers.observations import Float32, Observations
+from multishade.photometry.solvers.observations import Bool, Float32, Observations
 from multishade.photometry.solvers.solution import Fit, Solution, fit_blocks
 
 _BLOCK_VALUES = 1 << 18
@@ -67,8 +67,8 @@ def robust(
     products = outer_products(directions).astype(np.float32)
     power = np.float32((exponent - 2) / 2)
 
-    def kernel(grey: Float32, want_weights: bool) -> Fit:
-        scale = _typical(grey)
+    def kernel(grey: Float32, measured: Bool | None, want_weights: bool) -> Fit:
+        scale = _typical(grey) if measured is None else _typical_measured(grey, measured)
         used = (grey > np.float32(shadow) * scale).astype(np.float32)
         lit = used.sum(axis=0)
         solvable = lit >= 3
@@ -112,6 +112,15 @@ def _typical(grey: Float32) -> Float32:
     """(B,) brightness of each pixel without highlights: the 90th percentile over the lights, at least 0."""
     rank = int(0.9 * (len(grey) - 1))
     return np.maximum(np.partition(grey, rank, axis=0)[rank], np.float32(0))
+
+
+def _typical_measured(grey: Float32, measured: Bool) -> Float32:
+    """`_typical` over the lights that are measurements, which are not the same ones for all pixels."""
+    ordered = np.sort(np.where(measured, grey, np.float32(-np.inf)), axis=0)
+    count = measured.sum(axis=0)
+    rank = len(grey) - count + (0.9 * np.maximum(count - 1, 0)).astype(int)
+    values = ordered[np.minimum(rank, len(grey) - 1), np.arange(grey.shape[1])]
+    return np.where(count > 0, np.maximum(values, np.float32(0)), np.float32(0))
 
 
 def _fit(grey: Float32, weights: Float32, lights: Float32, products: Float32) -> Float32:

@@ -43,8 +43,8 @@ class Fit(NamedTuple):
     finite: bool  # whether sums of the input are finite
 
 
-# grey (K, B) float32, whether to return the weights -> Fit
-Kernel = Callable[[Float32, bool], Fit]
+# grey (K, B) float32, (K, B) where it is a measurement (None: everywhere; else 0), whether to return weights -> Fit
+Kernel = Callable[[Float32, Bool | None, bool], Fit]
 
 
 def fit_blocks(
@@ -74,10 +74,12 @@ def fit_blocks(
             return
         whole = bool(inside.all())
         grey = observations.grey(start, stop)
+        measured = observations.measured_block(start, stop)
         if gather and not whole:
             grey = grey[:, inside]
+            measured = None if measured is None else measured[:, inside]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            fit = kernel(grey, observations.colour)
+            fit = kernel(grey, measured, observations.colour)
             if not fit.finite:
                 observations.refuse_non_finite(start, stop)
             good = fit.determined if gather or whole else fit.determined & inside

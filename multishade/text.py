@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text files of any editor -> str: UTF-8 with or without byte order mark, UTF-16 and UTF-32 by their mark.
+
+The one reader of lists, manifests, light files and configurations that people write. Another encoding is an error that
+names the place: an encoding that is guessed would put wrong letters into names without a word.
+"""
+
+import codecs
+from pathlib import Path
+
+from multishade.errors import MultiShadeError
+
+# UTF-32's mark begins with that of UTF-16, so it comes first.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_REMEDY = "save it as UTF-8"
+
+
+def read_text(path: str | Path, error: type[MultiShadeError]) -> str:
+    """Read a text file, line ends as "\\n".
+
+    Args:
+        path: The file.
+        error: The exception to raise.
+
+    Returns:
+        The text, without byte order mark.
+
+    Raises:
+        MultiShadeError: `error`, if the file cannot be read or is not text; it names the file, and line and column.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as failure:
+        raise error(f"{path}: cannot be read (no such file)") from failure
+    except OSError as failure:
+        raise error(f"{path}: cannot be read ({failure.strerror})") from failure
+    return decode_text(data, str(path), error)
+
+
+def read_lines(path: str | Path, error: type[MultiShadeError]) -> list[str]:
+    """Read the lines of a text file without their ends; arguments and errors as for `read_text`."""
+    return read_text(path, error).split("\n")
+
+
+def decode_text(data: bytes, source: str, error: type[MultiShadeError]) -> str:
+    """Decode the bytes of a text file.
+
+    Args:
+        data: The whole file.
+        source: How messages name it.
+        error: The exception to raise.
+
+    Returns:
+        The text, without byte order mark, line ends as "\\n".
+
+    Raises:
+        MultiShadeError: `error`, if the bytes are not text; it names line and column.
+    """
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
+    try:
+        text = data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as failure:
+        before = data[len(mark) :][: failure.start].decode(encoding, "replace")
+        byte = f"byte 0x{failure.object[failure.start]:02X}"
+        raise error(f"{source}:{_place(before)}: {byte} is not {encoding.upper()}; {_REMEDY}") from failure
+    if "\0" in text:
+        place = _place(text[: text.index("\0")])
+        raise error(
+            f"{source}:{place}: a zero byte, which no text has; if it is UTF-16 without mark, {_REMEDY}"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _place(before: str) -> str:
+    """The place after a text: line:column, both from 1."""
+    return f"{before.count(chr(10)) + 1}:{len(before) - (before.rfind(chr(10)) + 1) + 1}"
