@@ -167,6 +167,32 @@ def test_creases_and_silhouettes_are_not_mixed(child: BlenderProcess, tmp_path: 
     assert np.abs(rendered.sequence[0] - shown).max() < 1e-3
 
 
+@pytest.mark.blender
+def test_cast_frames_of_averaged_normals_are_their_cosine_or_shadow(
+    child: BlenderProcess, tmp_path: Path
+) -> None:
+    half = RADIUS / math.sqrt(2)
+    corners = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]) * half
+    uv = np.array([[0, 0], [1, 0], [1, 1], [0, 0], [1, 1], [0, 1]], np.float32)
+    np.savez(tmp_path / "m.npz", vertices=corners, faces=[[0, 1, 2], [0, 2, 3]], crease_degrees=0.0, uv=uv)
+    source = ObjectSource("arrays", str(tmp_path / "m.npz"))
+    seen_by = camera("orthographic", np.eye(3))
+    rendered = render(child, source, seen_by, 16, waves(tmp_path, 47), mode="cast")
+    assert rendered.sequence is not None
+    cosine = np.maximum(0, rendered.normal @ np.array(LIGHT))
+    error = np.abs(rendered.sequence[0] - cosine)[rendered.mask]
+    assert error.max() < 1e-5  # a plane throws no shadow
+
+
+def test_a_pixel_is_lit_where_most_of_what_its_samples_receive_is_lit() -> None:
+    normal = np.broadcast_to([0.0, 0.0, 1.0], (4, 2, 3))
+    shading = np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    lit = footprint.lit_pixels(shading, normal, np.array([0.0, 0.0, 1.0]), np.ones((2, 1, 2, 2), bool))
+    assert lit.tolist() == [[True], [False]]
+    away = footprint.lit_pixels(shading, normal, np.array([0.0, 0.0, -1.0]), np.ones((2, 1, 2, 2), bool))
+    assert not away.any()
+
+
 def test_samples_of_another_surface_do_not_count() -> None:
     """A wall behind the right half of a pixel, and a roof that turns away in its upper half."""
     matrix, grid = np.array([[100.0, 0, 0.5], [0, 100.0, 0.5], [0, 0, 1]]), 4

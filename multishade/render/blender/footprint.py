@@ -90,11 +90,21 @@ def mean_normals(
     return np.where(usable, mean / np.maximum(length, 1e-12), centre_normal).astype(np.float32)
 
 
-def mean_values(values: Array, centre: Array, counted: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Average (g H, g W) values over each pixel's footprint -> (H, W); `centre` where no sample counts."""
-    total = np.where(counted, tiles(values, counted.shape[-1]), 0.0).sum(axis=(2, 3))
-    number = counted.sum(axis=(2, 3))
-    return np.where(number > 0, total / np.maximum(number, 1), centre).astype(np.float32)
+def lit_pixels(
+    shading: Array, normal: Array, direction: NDArray[np.floating], counted: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Find the pixels that a light reaches: over those samples that face it, at least half of the cosine is lit.
+
+    Args:
+        shading: (g H, g W) visibility * max(0, n . l) of the samples.
+        normal: (g H, g W, 3) of the samples.
+        direction: (3,) l, toward the light.
+        counted: (H, W, g, g) from `same_surface`.
+    """
+    grid = counted.shape[-1]
+    received = np.where(counted, tiles(shading, grid), 0.0).sum(axis=(2, 3))
+    facing = np.where(counted, np.maximum(tiles(normal @ direction, grid), 0.0), 0.0).sum(axis=(2, 3))
+    return np.asarray((facing > 0) & (received >= 0.5 * facing))
 
 
 def tiles(values: Array, grid: int) -> Array:

@@ -113,7 +113,7 @@ class Session:
         return self._averaged(view, buffers) if self._settings.geometry_samples > 1 else buffers
 
     def _averaged(self, view: View, buffers: GeometryBuffers) -> GeometryBuffers:
-        """Average the normals and the cast frames over each pixel's footprint; mask and depth stay as they are."""
+        """Average the normals over each pixel's footprint, and shade the cast frames by them; mask and depth stay."""
         grid = math.isqrt(self._settings.geometry_samples)
         normal = buffers.normal.copy()
         sequence = None if buffers.sequence is None else buffers.sequence.copy()
@@ -143,11 +143,12 @@ class Session:
             samples = camera_normals(passes["Normal"], hit, view.camera)
             mean = footprint.mean_normals(samples, geometry_normal, buffers.normal[rows], centre, counted)
             normal[rows] = np.where(buffers.mask[rows][..., None], mean, np.float32(0))
-            for number in range(0 if sequence is None else len(sequence)):
-                frame = self._render("sequence", messages.Cast(view.key, number, path, subpixels))["Combined"]
+            for number, direction in enumerate(view.sequence.directions if sequence is not None else ()):
                 assert sequence is not None
-                mean = footprint.mean_values(frame[..., 0], sequence[number][rows], counted)
-                sequence[number][rows] = np.where(buffers.mask[rows], mean, np.float32(0))
+                light = np.asarray(direction, np.float32)
+                frame = self._render("sequence", messages.Cast(view.key, number, path, subpixels))["Combined"]
+                lit = footprint.lit_pixels(frame[..., 0], samples, light, counted) & buffers.mask[rows]
+                sequence[number][rows] = np.where(lit, np.maximum(normal[rows] @ light, 0), np.float32(0))
         return dataclasses.replace(buffers, normal=normal, sequence=sequence)
 
     def complete(self, view: View, buffers: GeometryBuffers) -> RenderedView:
