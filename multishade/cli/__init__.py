@@ -11,6 +11,8 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 
+from multishade.cli.program import Parser, pasted
+from multishade.cli.program import program as started_as
 from multishade.errors import BlenderError, MultiShadeError
 from multishade.version import __version__
 
@@ -32,8 +34,8 @@ COMMANDS = (
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="multishade", description="Render shading-sequence data sets, train on them, solve for normals."
+    parser = Parser(
+        prog=started_as(), description="Render shading-sequence data sets, train on them, solve for normals."
     )
     parser.add_argument("--version", action="version", version=f"multishade {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -69,7 +71,7 @@ def call(args: argparse.Namespace) -> int:
         with _threads(args):
             return int(args.run(args))
     except MultiShadeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {pasted(str(error))}", file=sys.stderr)
         if isinstance(error, BlenderError) and error.output:
             print("the last lines Blender printed:", *error.output[-20:], sep="\n  ", file=sys.stderr)
         return 2

@@ -4,6 +4,8 @@
 import argparse
 from pathlib import Path
 
+from multishade.cli.program import program
+
 EPILOG = """examples:
   multishade configs
   multishade configs --show demo
@@ -40,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.copy is not None:
         output = args.output or Path(f"{Path(args.copy).name}.yaml")
         _write(output, recipes.copy_of_recipe(args.copy, output))
-        print(f"{output}: a copy of {args.copy}; edit it, then pass it to `multishade {_command(args.copy)}`")
+        print(
+            f"{output}: a copy of {args.copy}; edit it, then pass it on: {program()} {_command(args.copy)} {output}"
+        )
     else:
         listed = recipes.list_recipes()
         width = max((len(recipe.name) for recipe in listed), default=0)

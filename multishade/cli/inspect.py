@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multishade.cli.options import add_threads, positive
+from multishade.cli.program import INSPECT, Parser, program
 
 if TYPE_CHECKING:
     from multishade.inspect.run import Inspection
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The console script `multishade-inspect`: the arguments of `multishade inspect`, the same exit codes."""
     from multishade.cli import call
 
-    parser = argparse.ArgumentParser(prog="multishade-inspect", description=__doc__)
+    parser = Parser(prog=program(INSPECT), description=__doc__)
     _add_arguments(parser)
     return call(parser.parse_args(argv))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multishade.cli.options import add_config, parse_shards, positive
+from multishade.cli.program import INSPECT, program
 
 if TYPE_CHECKING:
     from multishade.render.backends import Resources
@@ -100,4 +101,4 @@ def _print_summary(result: "RenderResult") -> None:
             f"  {result.left_out_before} groups were left out of shards that were there already; --retry-failed "
             "renders these again"
         )
-    print(f"look at them with: multishade-inspect {result.output}/*.tar --sheet sheet.png")
+    print(f"look at them with: {program(INSPECT)} {result.output}/*.tar --sheet sheet.png")

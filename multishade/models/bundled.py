@@ -20,6 +20,6 @@ def bundled_model() -> Path:
     if not (FOLDER / "rose.json").is_file():
         raise ModelError(
             f"{FOLDER}: the bundled model is not installed; give another with --model, or train one: "
-            "multishade train rose-tiny"
+            "`multishade train rose-tiny`"
         )
     return FOLDER
