@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is put behind an object: a colour, a gradient, or a piece of a picture, in linear light."""
+"""Random backgrounds behind an object: a colour, a gradient, or a piece of a picture, in linear light."""
 
 import glob
 from collections import OrderedDict
@@ -18,13 +18,13 @@ from multishade.imaging.color import png_to_linear
 from multishade.imaging.read import read_image
 
 Float32 = NDArray[np.float32]
-_LARGEST_SIDE = 1024  # pictures are kept at this size
-_KEPT = 32
+_LARGEST_SIDE = 1024  # pictures are cached at this size
+_CACHED = 32
 _SATURATION = 0.7
 
 
 class Backgrounds:
-    """Draws backgrounds. Owns the pictures that were read last."""
+    """Samples backgrounds. Owns a cache of pictures."""
 
     def __init__(self, settings: Background) -> None:
         self._settings = settings
@@ -39,7 +39,7 @@ class Backgrounds:
         settings = self._settings
         return settings.colour + settings.gradient + settings.image == 0
 
-    def draw(self, size: tuple[int, ...], rng: np.random.Generator) -> Tensor:
+    def sample(self, size: tuple[int, ...], rng: np.random.Generator) -> Tensor:
         """(3, H, W) float32 linear light for size (H, W), or (3, 1, 1) of one colour; its mean lies in the
         settings' brightness.
         """
@@ -73,7 +73,7 @@ class Backgrounds:
     def _picture(self, path: str) -> Float32:
         if path not in self._read:
             self._read[path] = read_picture(path)
-            if len(self._read) > _KEPT:
+            if len(self._read) > _CACHED:
                 self._read.popitem(last=False)
         self._read.move_to_end(path)
         return self._read[path]

@@ -17,7 +17,7 @@ _LUMINANCE = torch.tensor(REC709_LUMINANCE)
 _LEAST_FRONTAL = 0.2  # of the cosine between light and view: lights up to 78 degrees from the camera
 
 
-def draw_clay(normal: Tensor, mask: Tensor, settings: Clay, rng: np.random.Generator) -> Tensor:
+def sample_clay(normal: Tensor, mask: Tensor, settings: Clay, rng: np.random.Generator) -> Tensor:
     """normal: (3, H, W) float32 unit vectors, 0 off the mask (H, W) -> linear light (3, H, W) float32, 0 off the mask.
 
     The object's median luminance lies in `settings.median`, unless highlights would clip.

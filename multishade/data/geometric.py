@@ -63,8 +63,8 @@ class Window:
         return bool(np.abs(self.affine() - whole).max() < _IDENTITY_TOLERANCE)
 
 
-def draw_window(mask: NDArray[np.bool_], settings: Geometric, rng: np.random.Generator) -> Window:
-    """mask: (H, W). The draws do not depend on which of the settings are in use."""
+def sample_window(mask: NDArray[np.bool_], settings: Geometric, rng: np.random.Generator) -> Window:
+    """Sample what of an image is seen. mask: (H, W). Each setting has a random number of its own, used or not."""
     height, width = mask.shape
     scale, shift_x, shift_y, turn, mirror = rng.random(5)
     side = float(max(height, width))
@@ -88,7 +88,7 @@ def draw_window(mask: NDArray[np.bool_], settings: Geometric, rng: np.random.Gen
 
 def warp_light(image: Tensor, window: Window) -> Tensor:
     """(C, H, W) float32 light, coverage and the like, 0 beyond its edges -> (C, size, size): bilinear, averaged
-    where it shrinks.
+    if it shrinks.
     """
     return _warp(*_shrunk(_interleaved(image), window), window.size, cv2.INTER_LINEAR)
 

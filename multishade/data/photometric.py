@@ -37,8 +37,8 @@ class Camera:
     def photograph(self, image: Tensor, alpha: Tensor | None, rng: np.random.Generator) -> Tensor:
         """(3, H, W) float32 linear light weighted by coverage -> (3, H, W) float16 display values.
 
-        alpha: (H, W) coverage 0 to 1; None will do where the background is always black. What one effect draws
-        does not depend on the others.
+        alpha: (H, W) coverage 0 to 1; may be None if the background is always black. The random
+        numbers of one effect do not depend on the others.
         """
         settings = self._settings
         behind, effects, grain, coding = rng.spawn(4)
@@ -46,7 +46,7 @@ class Camera:
         light = image.clamp_min(0).mul_(2 ** _between(settings.exposure_stops, stops))
         if self.needs_alpha:
             assert alpha is not None
-            light.addcmul_(1 - alpha, self._backgrounds.draw(tuple(alpha.shape), behind))
+            light.addcmul_(1 - alpha, self._backgrounds.sample(tuple(alpha.shape), behind))
         if blur < settings.blur:
             width = _between_logarithms(settings.blur_pixels, sigma)
             planes = [cv2.GaussianBlur(plane, (0, 0), width) for plane in light.numpy()]

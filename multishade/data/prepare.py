@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sample's files, seed and epoch -> the tensors of one place in a batch: decoded, augmented, display-encoded."""
+"""A sample's files, seed and epoch -> one sample of a batch: decoded, augmented, display-encoded."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from multishade.data.clay import draw_clay
+from multishade.data.clay import sample_clay
 from multishade.data.fields import DEFAULT_FIELDS, FieldSpec, check_fields
 from multishade.data.geometric import (
     Window,
-    draw_window,
     mirrored_lights,
+    sample_window,
     warp_depth,
     warp_light,
     warp_normal,
@@ -106,7 +106,7 @@ class Preparer:
         )
         if clay is not None and clay.random() < self._settings.clay.share:
             true = torch.stack(view.normal).float()
-            image = list(draw_clay(true, view.mask, self._settings.clay, clay).half())
+            image = list(sample_clay(true, view.mask, self._settings.clay, clay).half())
         planes: dict[str, Iterable[Tensor]] = {"image": image, "normal": view.normal}
         if view.shading is not None:
             planes["shading"] = view.shading
@@ -139,7 +139,9 @@ class Preparer:
         if not self._moves:
             return None
         mask = view.mask.numpy()
-        window = draw_window(mask, self._settings.geometric, self._generator(epoch, index, Purpose.GEOMETRY))
+        window = sample_window(
+            mask, self._settings.geometric, self._generator(epoch, index, Purpose.GEOMETRY)
+        )
         return None if window.keeps(*mask.shape) else window
 
     def _generator(self, epoch: int, index: int, purpose: Purpose) -> np.random.Generator:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from multishade.config.section import PositiveRange, Probability, Range, Section
 
 Weight = Annotated[float, Field(ge=0)]
-SUBSTITUTES = 16  # samples tried in a row in the place of one that cannot be read
+SUBSTITUTES = 16  # replacements tried in a row for a sample that cannot be read
 
 
 class Geometric(Section):
@@ -55,7 +55,7 @@ class Background(Section):
 
 
 class Photometric(Section):
-    """What a camera does to the light, in the order in which it does it; the range is drawn from for each sample."""
+    """What a camera does to the light, in the order in which it does it; each range is sampled from for each sample."""
 
     exposure_stops: Range = Field(
         (0.0, 0.0), description="the object's light is multiplied by two to this power"
@@ -129,7 +129,7 @@ class Data(Section):
     images: tuple[str, ...] = Field(
         ("image_*",),
         min_length=1,
-        description="patterns: the input image is one of the fields that match, drawn anew in each epoch; if a "
+        description="patterns: the input image is one of the fields that match, chosen anew in each epoch; if a "
         "sample has no image_*, a frame of its photometric sequence",
     )
     grey: bool = Field(True, description="the mean of the channels of the display-encoded image")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches from a worker process to the main one, through shared memory that is used again and again.
+"""Batches from a worker process to the main one, through shared memory that is reused.
 
 New shared memory for each batch costs a page fault per 4 KB, as much as decoding its content. Here a worker uses a few
 slots in turn, and the main process copies a batch out of its slot before it requests another. By then the worker is at

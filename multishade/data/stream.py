@@ -19,11 +19,11 @@ def stream_samples(
 ) -> Iterator[tuple[Prepared, list[Fault]]]:
     """Yield the samples of a stream from position `start` on, each with the faults met on the way to it.
 
-    A sample that cannot be read is replaced by the next readable one of its block, else by one drawn at random from the
+    A sample that cannot be read is replaced by the next readable one of its block, else by a random one of the
     data set. The number of samples, and all other samples, are as they would be without the damage.
 
     Raises:
-        DataError: If SUBSTITUTES samples in a row, drawn from the whole data set, cannot be read.
+        DataError: If SUBSTITUTES random samples of the whole data set in a row cannot be read.
     """
     first = start // stream.buffer * stream.buffer
     gone = set(stream.output_order[first:start].tolist())
@@ -38,9 +38,9 @@ def stream_samples(
         index = int(stream.reads[stream.output_order[position]])
         waiting = stream.output_order[position : stream.block_end(position)]
         candidates = (pool[int(place)] for place in waiting)
-        drawn = _drawn(reader, preparer, seed, epoch, index)
+        replacements = _random_samples(reader, preparer, seed, epoch, index)
         tried = 0
-        for raw in (each for source in (candidates, drawn) for each in source):
+        for raw in (each for source in (candidates, replacements) for each in source):
             outcome = _prepared(raw, preparer, epoch, index)
             if isinstance(outcome, Prepared):
                 break
@@ -72,10 +72,10 @@ def _prepared(raw: Raw | ShardError, preparer: Preparer, epoch: int, index: int)
         return error
 
 
-def _drawn(
+def _random_samples(
     reader: StreamReader, preparer: Preparer, seed: int, epoch: int, index: int
 ) -> Iterator[Raw | ShardError]:
-    """Samples drawn from the whole data set; of a remote shard its first, since it is read from the beginning."""
+    """Random samples of the whole data set; of a remote shard its first, since it is read from the beginning."""
     rng = np.random.default_rng((seed, epoch, index, Purpose.SUBSTITUTE))
     while True:
         other = int(rng.integers(reader.samples))

@@ -162,7 +162,7 @@ class ViewDecoder:
         return view
 
     def _find_options(self, names: tuple[str, ...], relit: bool) -> list[list[str]]:
-        """The files to read, for each image that may be drawn."""
+        """The files to read, for each image that may be chosen."""
         if "images" in self._fields:
             images = [sequence_files(names)]
         elif "image" not in self._fields:
@@ -212,7 +212,7 @@ class ViewDecoder:
         return list(torch.from_numpy(png_to_linear(pixels)).permute(2, 0, 1).half().contiguous())
 
     def _composed(self, raw: Raw, mask: Tensor, begin: Callable[[], np.random.Generator]) -> Planes:
-        """3 planes of linear light: what a light basis makes of the draws, or a frame of a sequence."""
+        """3 planes of linear light: a random composition of a light basis, or a frame of a sequence."""
         basis = light_basis.LightBasis(f"{raw.place}: {raw.key}", raw.files)
         rng, settings = begin(), self._settings.relight
         relit, which = rng.random(2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shards in, a RoSE model out: settings, objectives, and a loop that can be read in one sitting."""
+"""Shards -> a trained model. `trainer` is the loop of every model; `tasks/` defines what is trained on what."""
 
 from multishade.extras import require
 

@@ -31,7 +31,7 @@ LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "bpy", "numpy")
 def export(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path:
     """Write the finished model of `run`, or that of its latest checkpoint, to `folder`, with `made.json`.
 
-    made.json: see `record_of`. curves: a PNG to draw them into. Raises ModelError if the run has no model, or if its
+    made.json: see `record_of`. curves: a PNG to plot them into. Raises ModelError if the run has no model, or if its
     weights exceed 32 MB.
     """
     load_model(_model_of(run)).save_pretrained(folder, dtype=torch.float16)
@@ -48,7 +48,7 @@ def export(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path
     }
     (folder / RECORD).write_text(_one_line_a_row(record))
     if curves is not None:
-        draw_curves([rows_of(each) for each in runs_of(run)], curves)
+        plot_curves([rows_of(each) for each in runs_of(run)], curves)
     return folder
 
 
@@ -94,7 +94,7 @@ def seconds_of(rows: list[dict[str, Any]], every: int) -> float:
     return float(sum(row["seconds"] * every for row in rows if "train/loss" in row))
 
 
-def draw_curves(runs: list[list[dict[str, Any]]], path: Path) -> None:
+def plot_curves(runs: list[list[dict[str, Any]]], path: Path) -> None:
     """Rows of runs that follow each other -> a PNG: the error on val shards, the constant's, and the training loss."""
     import matplotlib
 
@@ -144,13 +144,13 @@ def _data_set(place: str) -> dict[str, Any]:
     folder = Path(place)
     known = read_dataset(folder)
     markers = {tar.name: committed(tar) for tar in find_shards([folder])}
-    kept = {name: marker for name, marker in markers.items() if marker is not None}
+    found = {name: marker for name, marker in markers.items() if marker is not None}
     return {
         "fingerprint": known.fingerprint,
         "manifests": dict(known.manifests),
         "config": dict(known.config),
-        "samples": sum(marker.samples for marker in kept.values()),
-        "shards": {name: marker.sha256 for name, marker in kept.items()},
+        "samples": sum(marker.samples for marker in found.values()),
+        "shards": {name: marker.sha256 for name, marker in found.items()},
     }
 
 
@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where to write it (default: into the package)"
     )
-    parser.add_argument("--curves", type=Path, metavar="FILE.png", help="draw the curves into it")
+    parser.add_argument("--curves", type=Path, metavar="FILE.png", help="plot the curves into it")
     options = parser.parse_args()
     print(f"exported: {export(options.run, options.folder, options.curves)}")
 

@@ -18,7 +18,10 @@ Parameters = dict[str, nn.Parameter]
 
 
 def choose(unet: nn.Module, trainable: str, lora_rank: int = 16) -> Parameters:
-    """Make just these weights ask for gradients: "all", "first_conv_attention" or "lora" (adapters are put in)."""
+    """Enable gradients of these weights only: "all", "first_conv_attention" or "lora" (adapters are inserted).
+
+    Returns the weights by name. Raises TrainingError if the network has none of them.
+    """
     unet.requires_grad_(False)
     if trainable == "lora":
         from peft import LoraConfig, inject_adapter_in_model
@@ -39,7 +42,7 @@ def choose(unet: nn.Module, trainable: str, lora_rank: int = 16) -> Parameters:
 
 
 def merged(unet: nn.Module) -> nn.Module:
-    """The network with adapters folded into the weights they adapt, a copy; the network itself if it has none."""
+    """Return a copy of the network with adapters folded into the weights that they adapt; itself if it has none."""
     from peft.tuners.lora import LoraLayer
 
     if not any(isinstance(module, LoraLayer) for module in unet.modules()):
@@ -48,8 +51,8 @@ def merged(unet: nn.Module) -> nn.Module:
     for name, module in list(plain.named_modules()):
         if isinstance(module, LoraLayer):
             module.merge()
-            parent, _, place = name.rpartition(".")
-            setattr(plain.get_submodule(parent), place, module.get_base_layer())
+            parent, _, child = name.rpartition(".")
+            setattr(plain.get_submodule(parent), child, module.get_base_layer())
     return plain
 
 
@@ -62,7 +65,7 @@ class RunningMean:
 
     @torch.no_grad()
     def update(self, parameters: Mapping[str, Tensor], step: int) -> None:
-        """step: updates made so far."""
+        """Add the present weights. step: updates made so far."""
         keep = min(self.decay, (1 + step) / (10 + step))
         for name, value in parameters.items():
             self.mean[name].lerp_(value.detach().float(), 1 - keep)
@@ -70,12 +73,12 @@ class RunningMean:
     @contextmanager
     def in_place_of(self, parameters: Parameters) -> Iterator[None]:
         """Run the network on the mean, then on its own weights again."""
-        kept = {name: value.detach().clone() for name, value in parameters.items()}
+        own = {name: value.detach().clone() for name, value in parameters.items()}
         try:
             _copy(self.mean, parameters)
             yield
         finally:
-            _copy(kept, parameters)
+            _copy(own, parameters)
 
 
 @torch.no_grad()

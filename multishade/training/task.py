@@ -46,7 +46,7 @@ class OptimizerSpec:
     """An AdamW over some of the trained parameters.
 
     Attributes:
-        name: In the log, and what `Task.losses` is told.
+        name: In the log, and an argument of `Task.losses`.
         parameters: By the names that `Task.trainable` gives them. Every parameter belongs to one optimizer.
         rate: Factor on `optimisation.learning_rate`.
         betas: In place of `optimisation.betas`.
@@ -101,7 +101,7 @@ class Task(ABC, Generic[C, M]):
 
         Args:
             model: The model, on the device that trains.
-            networks: The networks of `self.networks(model)` as prepared for this process: to be called in their place.
+            networks: The networks of `self.networks(model)` as prepared for this process, to be called instead.
             batch: On the same device.
             optimizer: The name of the `OptimizerSpec` whose turn it is.
             rng: On the CPU, seeded by run, step and process: the only source of random numbers.

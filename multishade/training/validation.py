@@ -12,7 +12,7 @@ from multishade.imaging import display, panels
 
 Float32 = NDArray[np.float32]
 PANEL = 128  # pixels, height of one picture
-THINNED = 2000  # normals per image that are kept for the constant's error
+THINNED = 2000  # normals per image for the constant's error
 
 
 @dataclass(frozen=True)

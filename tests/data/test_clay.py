@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from multishade.data.clay import draw_clay
+from multishade.data.clay import sample_clay
 from multishade.data.loader import Loader
 from multishade.data.settings import Clay, Data, Geometric
 from multishade.geometry.lights import ring
@@ -34,7 +34,7 @@ def fitted_light(image: Tensor, normal: Tensor, mask: Tensor) -> tuple[np.ndarra
 @pytest.mark.parametrize("seed", range(8))
 def test_dull_clay_is_lamberts_cosine_under_a_light_in_front(seed: int) -> None:
     normal, mask = sphere()
-    image = draw_clay(normal, mask, DULL, np.random.default_rng(seed))
+    image = sample_clay(normal, mask, DULL, np.random.default_rng(seed))
     light, error = fitted_light(image, normal, mask)
     assert error < 1e-5
     assert light[2] / np.linalg.norm(light) > 0.19
@@ -46,12 +46,12 @@ def test_gloss_ambient_and_tint_do_what_they_say() -> None:
     normal, mask = sphere()
 
     def errors(settings: Clay) -> list[float]:
-        drawn = (draw_clay(normal, mask, settings, np.random.default_rng(seed)) for seed in range(20))
+        drawn = (sample_clay(normal, mask, settings, np.random.default_rng(seed)) for seed in range(20))
         return [fitted_light(image, normal, mask)[1] for image in drawn]
 
     assert sum(error > 0.02 for error in errors(Clay(share=1, glossy=1, ambient=0, tint=0))) > 10
     assert 5 < sum(error > 0.01 for error in errors(Clay(share=1, glossy=0, ambient=0.5, tint=0))) < 15
-    image = draw_clay(normal, mask, Clay(share=1, tint=0.3), np.random.default_rng(1))
+    image = sample_clay(normal, mask, Clay(share=1, tint=0.3), np.random.default_rng(1))
     assert (image[0] - image[2]).abs().max() > 0.01
 
 
@@ -59,7 +59,7 @@ def test_the_median_is_in_its_band_unless_highlights_would_clip() -> None:
     normal, mask = sphere()
     for seed in range(20):
         settings = Clay(share=1, glossy=0, ambient=0, tint=0, median=(0.1, 0.2))
-        image = draw_clay(normal, mask, settings, np.random.default_rng(seed))
+        image = sample_clay(normal, mask, settings, np.random.default_rng(seed))
         median = float(image[:, mask].mean(dim=0).median())
         assert median < 0.21
         assert median > 0.095 or float(image.max()) > 0.7

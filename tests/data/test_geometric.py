@@ -11,8 +11,8 @@ from torch import Tensor
 
 from multishade.data.geometric import (
     Window,
-    draw_window,
     mirrored_lights,
+    sample_window,
     warp_light,
     warp_normal,
     warp_shading,
@@ -161,7 +161,7 @@ def test_windows_stay_within_the_settings_and_about_the_object() -> None:
     settings = Geometric(
         size=32, frame="object", margin=1.2, scale=(0.5, 2), shift=0.1, rotation_degrees=(-20, 40), mirror=0.5
     )
-    drawn = [draw_window(mask, settings, np.random.default_rng(seed)) for seed in range(300)]
+    drawn = [sample_window(mask, settings, np.random.default_rng(seed)) for seed in range(300)]
     sides = np.array([each.side for each in drawn])
     assert sides.min() >= 12 and sides.max() <= 48
     assert np.median(sides) == pytest.approx(24, rel=0.1)  # even in the logarithm
@@ -170,9 +170,9 @@ def test_windows_stay_within_the_settings_and_about_the_object() -> None:
     angles = np.degrees([each.angle for each in drawn])
     assert -20 <= angles.min() < -15 and 35 < angles.max() <= 40
     assert 100 < sum(each.mirrored for each in drawn) < 200
-    whole = draw_window(mask, Geometric(), np.random.default_rng(0))
+    whole = sample_window(mask, Geometric(), np.random.default_rng(0))
     assert whole.side == 100 and whole.centre == (50, 30) and whole.size == 100
-    square = draw_window(np.ones((48, 48), bool), Geometric(), np.random.default_rng(0))
+    square = sample_window(np.ones((48, 48), bool), Geometric(), np.random.default_rng(0))
     assert square.keeps(48, 48) and not square.keeps(60, 100)
 
 
@@ -180,7 +180,7 @@ def test_an_object_that_fills_little_of_a_wide_image_is_framed() -> None:
     sample = make_sample(size=48)
     wide = np.pad(sample.mask, ((0, 0), (30, 90)))
     normal = np.pad(sample.normal, ((0, 0), (30, 90), (0, 0)))
-    view = draw_window(wide, Geometric(size=48, frame="object", margin=1), np.random.default_rng(0))
+    view = sample_window(wide, Geometric(size=48, frame="object", margin=1), np.random.default_rng(0))
     inside, _ = warped(wide, normal, view)
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     assert (rows[0], rows[-1]) == (columns[0], columns[-1]) == (0, 47)

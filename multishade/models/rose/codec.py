@@ -56,7 +56,7 @@ class VAE(nn.Module):
     """diffusers' AutoencoderKL (SV3D) or AutoencoderKLTemporalDecoder (SVD), frozen. Images have three channels.
 
     The photo's latent is the mode of the posterior, not scaled; the target's is the mode, times the VAE's scaling
-    factor (Blattmann et al. 2023; a public mistake is to draw a sample for the photo).
+    factor (Blattmann et al. 2023; public code samples it for the photo, which is a mistake).
     """
 
     def __init__(self, vae: Any) -> None:

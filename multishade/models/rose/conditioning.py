@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A photo -> what the network is told of it: its latents, its CLIP embedding, and numbers for each frame."""
+"""A photo -> the network's conditions: its latents, its CLIP embedding, and numbers for each frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from multishade.models.rose.settings import RoseSettings
 
 CLIP_SIZE = (224, 224)
-# What diffusers' pipeline sends Stable Video Diffusion: 7 frames per second (the network was told one less), motion.
+# What diffusers' pipeline sends Stable Video Diffusion: 7 frames per second (trained with one less), motion.
 SVD_RATE, SVD_MOTION = 6.0, 127.0
 
 
@@ -26,13 +26,13 @@ class Condition:
     added: Tensor | tuple[Tensor, Tensor, Tensor]
 
     def without_photo(self, dropped: Tensor | None = None) -> "Condition":
-        """The same with zeros for the photo: for all, or where `dropped` (B,) is true. This is "unconditional"."""
+        """Replace the photo by zeros, of all samples or of those that `dropped` (B,) marks: "unconditional"."""
         if dropped is None:
             return replace(
                 self, latents=torch.zeros_like(self.latents), context=torch.zeros_like(self.context)
             )
-        kept = (~dropped).to(self.latents).reshape(-1, 1, 1, 1)
-        return replace(self, latents=self.latents * kept, context=self.context * kept[..., 0])
+        keep = (~dropped).to(self.latents).reshape(-1, 1, 1, 1)
+        return replace(self, latents=self.latents * keep, context=self.context * keep[..., 0])
 
     def twice(self, other: "Condition") -> "Condition":
         """Two conditions of one batch as one batch of both."""
@@ -90,7 +90,7 @@ def frame_numbers(
     """`added_time_ids`: (B, 3) for networks of SVD's kind, three (B, F) for SV3D's, float32.
 
     The published model has every camera angle at its frontal value (polar 90 degrees, azimuth 0), so that only a
-    frame's place tells its light. With light_angles "lights" the light's own angles stand there.
+    frame's position identifies its light. With light_angles "lights" they are the light's own angles.
     """
     augmentation = settings.sampling.noise_augmentation
     if not takes_angles:

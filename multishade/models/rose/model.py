@@ -91,7 +91,7 @@ class RoSE:
         return Parts(self.settings, self.unet, self.codec, self.clip, self.schedule)
 
     def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "RoSE":
-        """Move everything to a device; give the network and CLIP another type. Returns self."""
+        """Move everything to a device, and give the network and CLIP another type. Returns self."""
         for part in (self.unet, self.codec, self.clip):
             if part is not None and device is not None:
                 part.to(device)
@@ -106,14 +106,14 @@ class RoSE:
 
     @property
     def multiple(self) -> int:
-        """Heights and widths that the network takes are multiples of this."""
+        """Heights and widths must be multiples of this."""
         levels = len(self.unet.config.block_out_channels)
         # Between frames, the UNet makes sizes fit on its way up; the plain one does not.
         return self.codec.factor * (1 if isinstance(self.unet, RoseUNet) else 2 ** (levels - 1))
 
     @property
     def photo_channels(self) -> int:
-        """Of the image that the codec is given: one only for a grey photo without a VAE."""
+        """Channels of the codec's input: one only for a grey photo without a VAE."""
         return 1 if self.settings.photo == "grey" and _is_pixels(self) else 3
 
     @property
@@ -121,10 +121,11 @@ class RoSE:
         return 1 if self.settings.target == "shading" and _is_pixels(self) else 3
 
     def encode_photos(self, images: Tensor, noise: Tensor | None = None) -> Condition:
-        """images: (B, 1 or 3, H, W), display-encoded, 0..1. noise: as `photo_shape`, added as sampling says.
+        """Encode photos as conditions of the network.
 
-        A grey model sees the mean of the channels (the paper's grey). Raises ModelError for a grey image given to a
-        model that wants colour, and for sizes that it does not take.
+        images: (B, 1 or 3, H, W), display-encoded, 0 to 1. noise: of `photo_shape`, scaled by the settings' noise
+        augmentation. A grey model gets the mean of the channels (the paper's grey). Raises ModelError for a grey image
+        given to a model of colour, and for unsupported sizes.
         """
         batch, channels, height, width = images.shape
         if height % self.multiple or width % self.multiple:
@@ -149,18 +150,18 @@ class RoSE:
         return Condition(latents, context, frame_numbers(self.settings, takes_angles, batch, latents.device))
 
     def photo_shape(self, batch: int, height: int, width: int) -> tuple[int, int, int, int]:
-        """Of the photo as the codec gets it."""
+        """Shape of the codec's input."""
         return batch, self.photo_channels, height, width
 
     def latent_shape(self, batch: int, height: int, width: int) -> tuple[int, int, int, int, int]:
-        """Of the sequence: (B, F, C, h, w)."""
+        """Shape of the sequence's latents: (B, F, C, h, w)."""
         factor = self.codec.factor
         channels = self.codec.channels(self.frame_channels)
         return batch, self.settings.frames, channels, height // factor, width // factor
 
     @torch.no_grad()
     def encode_target(self, target: Tensor) -> Tensor:
-        """Shading (B, K, H, W) in 0..1, or normals (B, 3, H, W) -> latents (B, F, C, h, w)."""
+        """Encode shading (B, K, H, W), 0 to 1, or normals (B, 3, H, W) as latents (B, F, C, h, w)."""
         if self.settings.target == "normal":
             return self.codec.encode_frames(target).unsqueeze(1)
         batch, frames, height, width = target.shape
@@ -169,7 +170,7 @@ class RoSE:
         return self.codec.encode_frames(coded).unflatten(0, (batch, frames))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Latents (B, F, C, h, w) -> shading (B, K, H, W), about 0..1, or normals (B, 3, H, W), about unit length."""
+        """Decode latents (B, F, C, h, w): shading (B, K, H, W), 0 to 1, or normals (B, 3, H, W) of about unit length."""
         images = self.codec.decode(latents.flatten(0, 1), latents.shape[1])
         if self.settings.target == "normal":
             return images

@@ -12,7 +12,7 @@ from multishade.models.rose.schedule import NoiseSchedule
 from multishade.models.rose.settings import RoseSettings
 from multishade.models.rose.unet import NUMBERS_A_FRAME, RoseUNet
 
-NUMBER_CHANNELS = 16  # of each number that a frame is told
+NUMBER_CHANNELS = 16  # of each number that a frame is conditioned on
 CONTEXT_CHANNELS = 16  # cross-attention to the one zero vector that stands for CLIP: a learned constant
 
 

@@ -5,7 +5,7 @@
     unet/  vae/  scheduler/                     diffusers' own formats
     image_encoder/  feature_extractor/          CLIP, if the network is conditioned on it
 
-The published RoSE has its UNet in one place and the rest in another, `base`.
+The published RoSE has its UNet in one repository and the rest in another, `base`.
 """
 
 import json
@@ -39,7 +39,7 @@ def load_parts(source: str | Path, base: str | Path | None = None) -> Parts:
     """Load everything that a model is made of.
 
     source: a folder, or a name on the Hugging Face Hub. base: where what `source` lacks is found; default: the base in
-    rose.json, or SV3D's for a published checkpoint. Raises ModelError, naming part and place.
+    rose.json, or SV3D's for a published checkpoint. Raises ModelError, naming the part.
     """
     settings = saved_settings(source) or RoseSettings()
     unet = load_unet(source)
@@ -56,7 +56,7 @@ def saved_settings(source: str | Path) -> RoseSettings | None:
 
 
 def frozen_source(source: str | Path, base: str | Path | None = None) -> str | Path:
-    """Return where VAE, CLIP and scheduler of the model at `source` are: there, or at its base."""
+    """Return the folder or Hub name of VAE, CLIP and scheduler of the model at `source`: the same, or its base."""
     if hub.read_json(source, "vae/config.json") is not None:
         return source
     settings = saved_settings(source)

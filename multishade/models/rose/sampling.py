@@ -27,7 +27,7 @@ def sample(
 ) -> Tensor:
     """Clean latents (B, F, C, h, w), float32.
 
-    noise: (B, F, C, h, w), standard normal. Each step calls the network once for the photo and, where guidance is
+    noise: (B, F, C, h, w), standard normal. Each step calls the network once for the photo and, if guidance is
     above 1 for some frame, once without it, as one batch: v = v0 + g (v1 - v0).
     """
     batch, frames = noise.shape[:2]

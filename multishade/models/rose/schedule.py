@@ -35,7 +35,7 @@ class NoiseSchedule:
 
 
 def time_of(sigma: Tensor) -> Tensor:
-    """What the network is told of the noise level: ln(s) / 4."""
+    """The network's input for the noise level: ln(s) / 4."""
     return sigma.log() / 4
 
 

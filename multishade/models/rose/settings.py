@@ -52,7 +52,7 @@ class RoseSettings(ModelSettings):
     photo: Literal["grey", "rgb"] = Field("grey", description="the mean of the channels, or all three")
     light_angles: Literal["constant", "lights"] = Field(
         "constant",
-        description="the network's input for a frame's light: none (its place in the sequence must do, as in the "
+        description="the network's input for a frame's light: none (its position in the sequence, as in the "
         "paper), or its angles, where SV3D has the camera's",
     )
     size: int = Field(576, ge=8, le=4096, description="pixels a side of the images that it is trained at")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model made of one photo -> normals, confidence, and where there is an object."""
+"""The output of a model for one photo -> normals, confidence and mask."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ OBJECT_LENGTH = 0.5
 
 @dataclass(frozen=True)
 class Solved:
-    """normal: (H, W, 3) unit vectors, 0 where there is none. confidence: (H, W), 0 to 1. mask: (H, W), the object."""
+    """normal: (H, W, 3) unit vectors, 0 if there is none. confidence: (H, W), 0 to 1. mask: (H, W), the object."""
 
     normal: Float32
     confidence: Float32
@@ -25,30 +25,30 @@ class Solved:
 
 def solve(
     settings: RoseSettings,
-    made: Float32,
+    generated: Float32,
     mask: NDArray[np.bool_] | None = None,
     solver: str = DEFAULT_SOLVER,
 ) -> Solved:
-    """Shading (K, H, W), or normals (3, H, W) of any length, as `RoSE.predict` gives them for one photo.
+    """Shading (K, H, W), or normals (3, H, W) of any length, as `RoSE.generate` gives them for one photo.
 
-    mask: (H, W), the object; without it, where the model sees one. Raises SolveError for an unknown solver. The
+    mask: (H, W), the object; default: where the model detects one. Raises SolveError for an unknown solver. The
     confidence of a normal that was predicted directly is the length that it had, up to 1.
     """
     if settings.target == "shading":
-        shading = np.maximum(made, 0)
+        shading = np.maximum(generated, 0)
         inside = shading.max(axis=0) > _faintest(settings) / 2 if mask is None else mask
         if not inside.any():
             return Solved(
                 np.zeros((*inside.shape, 3), np.float32), np.zeros(inside.shape, np.float32), inside
             )
-        found = methods.solve(shading, settings.directions, inside, method=solver)
-        return Solved(found.normal, found.confidence, inside)
-    length = np.linalg.norm(made, axis=0)
+        solution = methods.solve(shading, settings.directions, inside, method=solver)
+        return Solved(solution.normal, solution.confidence, inside)
+    length = np.linalg.norm(generated, axis=0)
     inside = length > OBJECT_LENGTH if mask is None else mask
-    here = inside & (length > 0)
-    normal = np.where(here, made / np.where(here, length, 1), 0).astype(np.float32)
+    usable = inside & (length > 0)
+    normal = np.where(usable, generated / np.where(usable, length, 1), 0).astype(np.float32)
     return Solved(
-        np.moveaxis(normal, 0, 2), np.where(here, np.minimum(length, 1), 0).astype(np.float32), inside
+        np.moveaxis(normal, 0, 2), np.where(usable, np.minimum(length, 1), 0).astype(np.float32), inside
     )
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network: noisy latents of a sequence, noise level, photo -> v. diffusers' UNet, told three numbers a frame.
+"""The network: noisy latents of a sequence, noise level, photo -> v. diffusers' UNet with three numbers per frame.
 
 Stable Video Diffusion gives its UNet three numbers a video (frames per second, motion, noise augmentation) in 256
 channels each. SV3D-p and the published RoSE give three a frame: noise augmentation in 256 channels, polar angle and
-azimuth in 512 each, together 1280. diffusers' own forward takes the first kind only, so this one stands in its place;
+azimuth in 512 each, together 1280. diffusers' own forward takes the first kind only, so this one replaces it;
 parameters and their names are diffusers' own for both kinds, and published weights load as they are.
 """
 
@@ -77,7 +77,7 @@ class RoseUNet(UNetSpatioTemporalConditionModel):
     def _embedding(
         self, sample: Tensor, timestep: Tensor | float | int, added: Tensor | Sequence[Tensor]
     ) -> Tensor:
-        """(B F, 4 C): what noise level, and the added numbers, are to every block."""
+        """(B F, 4 C): embedding of the noise level and the added numbers, an input of every block."""
         batch, frames = sample.shape[:2]
         times = torch.as_tensor(timestep, device=sample.device).reshape(-1).expand(batch)
         time = self.time_embedding(self.time_proj(times).to(sample.dtype)).repeat_interleave(frames, dim=0)
