@@ -29,11 +29,10 @@ def blocks(
     """The report. config: the shared settings. missing: jobs without a result, or parts without data, in words."""
     parts: list[Block] = [
         Paragraph(
-            "Does predicting a shading sequence and solving for the normal beat predicting the normal? The "
-            "paper says so of "
-            "one large pretrained network. Here small networks are trained from nothing, alike in "
-            "everything but the "
-            "thing compared. This page is written by `make study-paradigm`, whatever comes out."
+            "Is it better to predict a shading sequence and solve it for the normal than to "
+            "predict the normal? The paper reports so for one large pretrained network. Here "
+            "small networks are trained from random weights, and differ only in what is compared. "
+            "This page is written by `make study-paradigm`."
         )
     ]
     parts += [Caution(text) for text in missing]
@@ -46,35 +45,30 @@ def blocks(
         ]
         parts += [picture for picture in pictures if one is found[0]]
         parts += [Heading("Planned comparisons", 3), _answers_table(one), *_in_words(one)]
-    parts += [Heading("What this cannot say"), Bullets(_limits(config))]
+    parts += [Heading("Limits"), Bullets(_limits(config))]
     return parts
 
 
 def _terms(config: RoseConfig) -> str:
     options, model = config.optimisation, config.model
     return (
-        f"Two networks, and within each all arms have the same size, data, steps and optimiser. "
-        f"`{model.preset}` is a plain UNet "
-        f"with the K frames as channels, so that a step costs the same for every K and for direct normals: "
-        f"{options.steps} steps of {options.batch} photos at {model.size} x {model.size} pixels. It has no "
-        f"place for noise, so "
-        f"diffusion is compared within `{FRAMES['model.preset']}`, SVD's spatio-temporal UNet with few "
-        f"channels, which is run "
-        f"with K frames of shading or one frame of normals: {FRAMES['optimisation.steps']} steps of "
-        f"{options.batch} photos at "
-        f"{FRAMES['model.size']} x {FRAMES['model.size']}, in {FRAMES['optimisation.precision']}. Its "
-        f"weights are the same for "
-        "any number of frames; a step with K frames costs more than a step with one. Arms of different "
-        "networks are not "
-        f"compared. AdamW, learning rate {options.learning_rate:g}, {options.warmup} steps of warm-up, then a "
-        f"{options.decay}; averaged weights (decay {options.ema:g}). With one seed all arms "
-        f"of a network see "
-        "the same photos, cropped and exposed alike, in the same order. Losses are those of "
-        "[training](training.md): "
-        "diffusion learns v; one step and direct learn squared error and angle. Diffusion is sampled with "
-        f"{model.sampling.steps} Euler steps, without guidance. Shared settings: "
-        f"`configs/train/study.yaml`; arms and planned "
-        "comparisons: `benchmarks/study/arms.py`."
+        "Two networks; within each all arms have the same size, data, steps and optimizer. "
+        f"`{model.preset}` is a plain UNet with the K frames as channels, so that a step costs the "
+        f"same for every K and for direct normals: {options.steps} steps of {options.batch} photos "
+        f"at {model.size} x {model.size} pixels. It has no input for noise, so diffusion is "
+        f"compared within `{FRAMES['model.preset']}`, SVD's spatio-temporal UNet with few "
+        "channels, which is run with K frames of shading or one frame of normals: "
+        f"{FRAMES['optimisation.steps']} steps of {options.batch} photos at {FRAMES['model.size']} "
+        f"x {FRAMES['model.size']}, in {FRAMES['optimisation.precision']}. Its weights are the "
+        "same for any number of frames; a step with K frames costs more than a step with one. "
+        "Arms of different networks are not compared. AdamW, learning rate "
+        f"{options.learning_rate:g}, {options.warmup} steps of warm-up, then a {options.decay}; "
+        f"averaged weights (decay {options.ema:g}). With one seed all arms of a network get the "
+        "same photos, with the same crops and exposures, in the same order. The losses are those "
+        "of [training](training.md): diffusion learns v; one step and direct learn squared error "
+        f"and angle. Diffusion is sampled with {model.sampling.steps} Euler steps, without "
+        "guidance. Shared settings: `configs/train/study.yaml`; arms and planned comparisons: "
+        "`benchmarks/study/arms.py`."
     )
 
 
@@ -120,11 +114,10 @@ def _measured(found: Findings) -> str:
         else "Real photographs 21 to 30 of each object"
     )
     return (
-        f"{what}: {found.objects} objects, {found.predictions} photos an arm, seed and solver. Mean angular "
-        f"error in degrees "
-        "inside the mask at the photo's size; a pixel without an answer counts as 90. First by object, then "
-        "over objects. "
-        f"Interval: {LEVEL:.0%}, over objects. The first figure is with the solver `{SOLVERS[0]}`."
+        f"{what}: {found.objects} objects, {found.predictions} photos per arm, seed and solver. "
+        "Mean angular error in degrees inside the mask at the photo's size; a pixel without a "
+        f"normal counts as 90. Averaged by object, then over objects. Interval: {LEVEL:.0%}, over "
+        f"objects. The first value is with the solver `{SOLVERS[0]}`."
     )
 
 
@@ -184,11 +177,9 @@ def _in_words(found: Findings) -> list[Block]:
     """Conclusions: of answers that are shown. The others are named as open, with the reason."""
     parts: list[Block] = [
         Paragraph(
-            f"Negative: the first one named is better. The {len(found.answers)} comparisons were planned "
-            f"before there "
-            f"were results and are one family (Holm). Shown: corrected p below {1 - LEVEL:.2g} over "
-            f"objects, and the "
-            "interval over seeds leaves out 0."
+            f"Negative: the first one named is better. The {len(found.answers)} comparisons were "
+            "planned before there were results and are one family (Holm). Shown: corrected p "
+            f"below {1 - LEVEL:.2g} over objects, and the interval over seeds excludes 0."
         )
     ]
     shown = [answer for answer in found.answers if answer.shown]
@@ -208,22 +199,22 @@ def _open(found: Findings) -> dict[str, list[str]]:
         if answer.shown:
             continue
         if few or math.isnan(answer.found.low):
-            reason = f"Not shown, too few objects ({found.objects}) for so many comparisons"
+            reason = f"Not shown, too few objects ({found.objects}) for this number of comparisons"
         elif answer.adjusted_p >= 1 - LEVEL:
-            reason = "No difference shown; the intervals say how large a one is not ruled out"
+            reason = "No difference shown; the intervals bound how large one could be"
         else:
-            reason = "Not shown, since so few seeds do not rule out that other starts say otherwise"
+            reason = "Not shown, since few seeds do not rule out that other initialisations differ"
         reasons.setdefault(reason, []).append(answer.question.asked)
     return reasons
 
 
 def _against_baselines(found: Findings) -> str:
-    """How far the best comes, and which arms are no better than what knows the mask only."""
+    """The gain of the best arm, and the arms that are no better than a baseline that uses the mask only."""
     said = []
     best = min(found.cells, key=lambda key: found.cells[key].mean, default=None)
     if best is not None and "constant" in found.baselines:
         gain = found.baselines["constant"].mean - found.cells[best].mean
-        said.append(f"The best figure of the table is {gain:.2f} degrees below {BASELINES['constant']}.")
+        said.append(f"The best value of the table is {gain:.2f} degrees below {BASELINES['constant']}.")
     for name, baseline in found.baselines.items():
         weak = [
             f"{arm.title} ({cell.mean:.2f})"
@@ -238,21 +229,19 @@ def _against_baselines(found: Findings) -> str:
 def _limits(config: RoseConfig) -> list[str]:
     photos = config.optimisation.steps * config.optimisation.batch
     return [
-        f"The networks have a few million weights, see {photos} photos or fewer at {config.model.size} pixels and "
-        f"know nothing when they "
-        "start. The paper's has 1.5 billion weights, pretrained on video, and 80,000 steps at 576 pixels: "
-        "nothing here "
-        "confirms or refutes its figures.",
-        "So few steps measure how fast an arm learns more than how good it can become. Diffusion, whose "
-        "loss is of a noisy "
-        "target, is known to need many more.",
-        "One recipe (learning rate, losses, noise levels) serves all arms. A recipe for each could change "
-        "the order.",
-        "A few seeds show that a sign is not an accident of one start; they do not measure the spread "
-        "between starts "
-        "objects, for the networks that were trained.",
-        "Photos and truth of training and test come from one generator; the real objects are few and of one "
-        "set.",
+        f"The networks have a few million weights, get at most {photos} photos at "
+        f"{config.model.size} pixels, and start from random weights. The paper's has 1.5 billion "
+        "weights, pretrained on video, and 80,000 steps at 576 pixels: nothing here confirms or "
+        "refutes its figures.",
+        "With this few steps, the study measures how fast an arm learns more than how good it can "
+        "become. Diffusion, whose loss has a noisy target, is known to need many more.",
+        "One recipe (learning rate, losses, noise levels) is used for all arms. A recipe for each "
+        "could change the order.",
+        "A few seeds show that a sign is not an accident of one initialisation; they do not "
+        "measure the spread between initialisations. Intervals are over objects, for the networks "
+        "that were trained.",
+        "Photos and truth of training and test come from one generator; the real objects are few "
+        "and of one set.",
     ]
 
 

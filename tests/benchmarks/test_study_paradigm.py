@@ -83,7 +83,7 @@ class TestStudy:
             f"{number:03d}.png" for number in range(21, 31)
         ]
         text = (shards / "docs" / "study-paradigm.md").read_text()
-        for heading in ("## Test shards", "## DiLiGenT", "## What this cannot say"):
+        for heading in ("## Test shards", "## DiLiGenT", "## Limits"):
             assert heading in text
         assert (
             "one step, K = 6" in text
@@ -91,7 +91,7 @@ class TestStudy:
             in text
         )
         assert "shading in one step against direct" in text
-        assert "too few objects (1) for so many comparisons" in text
+        assert "too few objects (1) for this number of comparisons" in text
         for picture in ("study-paradigm.png", "study-paradigm-normals.png"):
             assert (shards / "docs" / "images" / picture).stat().st_size > 5000
         tables = [results_of(read_csv(shards / "out" / "tables" / f"{name}.csv"), name) for name in TABLES]
@@ -292,14 +292,14 @@ class TestReport:
         shown, not_shown = self.text(found_of([-2.0, -3.0, -2.5])), self.text(found_of([0.1, -0.1, 0.0]))
         assert "Shown:\n\n- shading in one step against direct: one step, K = 9 is better" in shown
         assert "Shown:\n" not in not_shown.replace("Not shown:\n", "")
-        assert "No difference shown; the intervals say" in not_shown
+        assert "No difference shown; the intervals bound" in not_shown
         assert "> **Warning.** a part is missing" in shown
 
     def test_the_other_way_round_is_said_too(self) -> None:
         assert "direct is better than one step, K = 9 by" in self.text(found_of([3.0, 3.0, 3.0]))
 
     def test_disagreement_of_seeds_is_said(self) -> None:
-        assert "other starts say otherwise: shading in one step against direct" in self.text(
+        assert "other initialisations differ: shading in one step against direct" in self.text(
             found_of([-6.0, -6.0, +2.0])
         )
 

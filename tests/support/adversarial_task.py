@@ -70,7 +70,9 @@ class AdversarialTask(Task[AdversarialConfig, TinyModel]):
             nn.LeakyReLU(0.2),
             nn.Conv2d(8, 1, 4, stride=2, padding=1),
         )
-        return TinyModel(ModelSettings(size=self.config.model.size))
+        model = TinyModel(ModelSettings(size=self.config.model.size))
+        self.generator = model.network
+        return model
 
     def networks(self, model: TinyModel) -> dict[str, nn.Module]:
         return {**model.networks(), "discriminator": self.discriminator}

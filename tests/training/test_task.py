@@ -2,6 +2,9 @@
 """The trainer trains any task: several optimizers, networks that only training needs, buffers, learned weights."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,3 +175,41 @@ class TestConfigurations:
         learned = config(tmp_path, weighting={"kind": "instance"})
         with pytest.raises(TrainingError, match="weighting.kind: 'fixed' -> 'instance'"):
             state.read_progress(state.listed(tmp_path)[-1], learned, 1)
+
+
+def test_two_processes_share_two_optimizers(tmp_path: Path) -> None:
+    """Each sees its own batches; both end with the same generator and the same discriminator."""
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from accelerate import PartialState\n"
+        "from multishade.training.sources import Sources\n"
+        "from multishade.training.trainer import Trainer\n"
+        "from tests.support.adversarial_task import AdversarialConfig, AdversarialTask\n"
+        "from tests.support.rose_samples import sphere_batch\n"
+        "rank = PartialState(cpu=True).process_index\n"
+        "def batches(start):\n"
+        "    while True:\n"
+        "        yield sphere_batch(2 * start + rank)\n"
+        "        start += 1\n"
+        "config = AdversarialConfig.model_validate_json(Path(sys.argv[1]).read_text())\n"
+        "task = AdversarialTask(config)\n"
+        "sources = Sources(batches, lambda: [sphere_batch(1000 + number) for number in range(3)])\n"
+        "Trainer(config, task, sources).fit()\n"
+        "weights = [*task.generator.parameters(), *task.discriminator.parameters()]\n"
+        "total = sum(float(value.detach().double().abs().sum()) for value in weights)\n"
+        "Path(sys.argv[1] + f'.{rank}').write_text(repr(total))\n"
+    )
+    settings = tmp_path / "config.json"
+    run = config(tmp_path / "run", weighting={"kind": "instance"}, optimisation={"steps": 3})
+    settings.write_text(run.model_dump_json())
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29531"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [*command, str(script), str(settings)], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = ((tmp_path / f"config.json.{rank}").read_text() for rank in range(2))
+    assert first == second
+    assert "validation over 6 images" in done.stdout

@@ -170,7 +170,7 @@ class RoSE:
         return self.codec.encode_frames(coded).unflatten(0, (batch, frames))
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Decode latents (B, F, C, h, w): shading (B, K, H, W), 0 to 1, or normals (B, 3, H, W) of about unit length."""
+        """Decode latents (B, F, C, h, w): shading (B, K, H, W), 0 to 1, or normals (B, 3, H, W), about unit length."""
         images = self.codec.decode(latents.flatten(0, 1), latents.shape[1])
         if self.settings.target == "normal":
             return images

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Short runs of RoSE on lit spheres or on synthetic shards, and what they leave behind."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from multishade.models.rose import RoSE
+from multishade.training.sources import Sources
+from multishade.training.tasks.rose import RoseConfig
+from tests.support.rose_samples import (
+    CHANNELS_NETWORK,
+    FRAMES_NETWORK,
+    LitSpheres,
+    sphere_batch,
+)
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "train"
+NETWORKS = {"channels": CHANNELS_NETWORK, "frames": FRAMES_NETWORK}
+
+
+def config(output: Path, **sections: Any) -> RoseConfig:
+    """A run of 6 steps on 16 x 16 pixels."""
+    tree: dict[str, Any] = {
+        "name": "test",
+        "output": str(output),
+        "model": {
+            "preset": "channels",
+            "process": "one_step",
+            "size": 16,
+            "sampling": {"steps": 2, "guidance": "constant", "max_guidance": 1.0},
+        },
+        "data": {"train": ["none"], "val": ["none"], "workers": 0},
+        "optimisation": {"steps": 6, "batch": 2, "learning_rate": 1e-3},
+        "validation": {"every": 3, "pictures": 1},
+        "checkpoints": {"every": 3},
+        "logging": {"every": 1, "tensorboard": False},
+    }
+    for section, values in sections.items():
+        tree[section] = {**tree[section], **values} if section in tree else values
+    return RoseConfig.model_validate(tree)
+
+
+def spheres(
+    stop: int | None = None, lights: int = 9, change: Callable[[LitSpheres], LitSpheres] = lambda b: b
+) -> Sources:
+    """Batches by their number; asked for number `stop`, the machine goes down."""
+
+    def train(start: int) -> Iterator[LitSpheres]:
+        number = start
+        while True:
+            if number == stop:
+                raise KeyboardInterrupt
+            batch = sphere_batch(number, lights=lights)
+            yield batch if change is None else change(batch)
+            number += 1
+
+    return Sources(train, lambda: [sphere_batch(1000, lights=lights)])
+
+
+def quiet(text: str) -> None:
+    pass
+
+
+def metrics(run: Path, name: str) -> list[float]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row[name] for row in rows if name in row]
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return RoSE.from_pretrained(folder).unet.state_dict()
+
+
+def on_shards(output: Path, shards: Path, **sections: Any) -> RoseConfig:
+    places = {"train": [str(shards / "*0.tar")], "val": [str(shards / "*1.tar")], "workers": 0}
+    return config(output, data=places, **sections)

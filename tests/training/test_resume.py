@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run that was killed makes the steps that it would have made; what cannot be continued is refused by name."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from multishade.config import load_settings
+from multishade.errors import TrainingError
+from multishade.training import state as checkpoints
+from multishade.training import trainer
+from multishade.training.tasks.rose import RoseConfig
+from tests.support.training_runs import CONFIGS, config, metrics, quiet, spheres, weights
+
+
+class TestResume:
+    @pytest.mark.parametrize("process", ["one_step", "diffusion"])
+    def test_a_killed_run_goes_on_as_if_nothing_had_been(self, tmp_path: Path, process: str) -> None:
+        def run(name: str) -> RoseConfig:
+            return config(
+                tmp_path / name,
+                model={"preset": "channels" if process == "one_step" else "frames", "process": process},
+                optimisation={"ema": 0.9, "warmup": 2, "decay": "cosine", "accumulation": 2, "steps": 4},
+                checkpoints={"every": 2},
+                validation={"every": 4},
+            )
+
+        trainer.train(run("whole"), sources=spheres(), report=quiet)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(run("killed"), sources=spheres(stop=7), report=quiet)
+        trainer.train(run("killed"), resume=True, sources=spheres(), report=quiet)
+        whole, killed = (weights(tmp_path / name / "model") for name in ("whole", "killed"))
+        for name, value in whole.items():
+            torch.testing.assert_close(killed[name], value, rtol=0, atol=0)
+        # Step 3, made after the checkpoint and lost, is made again with the same loss.
+        before, after = metrics(tmp_path / "whole", "train/loss"), metrics(tmp_path / "killed", "train/loss")
+        assert after == [*before[:3], *before[2:]]
+
+    def test_settings_that_changed_are_named(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+        changed = config(
+            tmp_path,
+            model={"lights": 6},
+            optimisation={"learning_rate": 2e-3, "steps": 9},
+            validation={"every": 4},
+        )
+        with pytest.raises(TrainingError) as caught:
+            trainer.train(changed, resume=True, sources=spheres(lights=6), report=quiet)
+        assert "model.lights: 9 -> 6" in str(caught.value)
+        assert "optimisation.learning_rate: 0.001 -> 0.002" in str(caught.value)
+        assert "steps" not in str(caught.value)
+
+    def test_more_steps_may_be_asked_for(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+        trainer.train(
+            config(tmp_path, optimisation={"steps": 7}), resume=True, sources=spheres(), report=quiet
+        )
+        assert len(metrics(tmp_path, "train/loss")) == 7
+
+    def test_a_run_is_not_overwritten(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+        with pytest.raises(TrainingError, match="holds a run already: go on with --resume"):
+            trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+
+    def test_nothing_to_resume(self, tmp_path: Path) -> None:
+        with pytest.raises(TrainingError, match="no checkpoint to resume from"):
+            trainer.train(config(tmp_path), resume=True, sources=spheres(), report=quiet)
+
+    def test_a_damaged_checkpoint(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+        state = checkpoints.listed(tmp_path)[-1] / "training" / "state.safetensors"
+        state.write_bytes(state.read_bytes()[:-50])
+        with pytest.raises(
+            TrainingError, match=r"state\.safetensors: cannot be read .* go on from an older one"
+        ):
+            trainer.train(config(tmp_path), resume=True, sources=spheres(), report=quiet)
+
+    def test_another_number_of_processes(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+        with pytest.raises(TrainingError, match="made by 1 processes, not 2"):
+            checkpoints.read_progress(checkpoints.listed(tmp_path)[-1], config(tmp_path), 2)
+
+    def test_old_checkpoints_go(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path, checkpoints={"every": 1, "keep": 2}), sources=spheres(), report=quiet)
+        assert [path.name for path in checkpoints.listed(tmp_path)] == ["step-0000005", "step-0000006"]
+
+
+def test_sigkill_in_mid_run(tmp_path: Path, shards: Path) -> None:
+    """A process that is killed, by the command that people run; the rest is trained here."""
+
+    def arguments(name: str) -> list[str]:
+        settings = {
+            "output": tmp_path / name,
+            "model.preset": "channels-tiny",
+            "model.size": 16,
+            "model.process": "one_step",
+            "data.train": f"['{shards}/*0.tar']",
+            "data.val": f"['{shards}/*1.tar']",
+            "data.workers": 0,
+            "data.photometric.noise": 1.0,
+            "optimisation.steps": 40,
+            "optimisation.batch": 2,
+            "checkpoints.every": 5,
+            "validation.every": 40,
+            "logging.tensorboard": False,
+        }
+        return [f"{key}={value}" for key, value in settings.items()]
+
+    path = CONFIGS / "rose-tiny.yaml"
+    overrides = [word for setting in arguments("killed") for word in ("--set", setting)]
+    # Slow enough to be killed in the middle: the data waits a moment for each batch.
+    code = (
+        "import sys, time\n"
+        "from multishade.training import trainer\n"
+        "from multishade.training import sources\n"
+        "from multishade.cli import main\n"
+        "def slowly(batches):\n"
+        "    for batch in batches:\n"
+        "        time.sleep(0.05)\n"
+        "        yield batch\n"
+        "def open_slowly(*given):\n"
+        "    opened = sources.from_shards(*given)\n"
+        "    return sources.Sources(lambda start: slowly(opened.train(start)), opened.val)\n"
+        "trainer.from_shards = open_slowly\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, "train", str(path), *overrides]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not checkpoints.listed(tmp_path / "killed"):
+            assert process.poll() is None, process.stderr and process.stderr.read().decode()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    latest = checkpoints.listed(tmp_path / "killed")[-1]
+    assert int(latest.name.removeprefix("step-")) < 40
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the killed process ran: sums in another order differ in the last digit
+    try:
+        for name, resume in (("killed", True), ("whole", False)):
+            trainer.train(load_settings(path, RoseConfig, arguments(name)), resume=resume, report=quiet)
+    finally:
+        torch.set_num_threads(threads)
+    whole, killed = (weights(tmp_path / name / "model") for name in ("whole", "killed"))
+    for name, value in whole.items():
+        torch.testing.assert_close(killed[name], value, rtol=1e-6, atol=1e-7)
