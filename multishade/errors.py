@@ -22,6 +22,10 @@ class ImageFileError(MultiShadeError):
     """An image file (PNG, EXR) cannot be read or written."""
 
 
+class OutputError(MultiShadeError):
+    """The output of a command cannot be written where it was asked for."""
+
+
 class BlenderError(MultiShadeError):
     """The Blender process failed; `output` contains the last lines that it printed."""
 

@@ -2,15 +2,13 @@
 """Text in, a file beside a manifest out: complete or not at all."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from multishade.errors import ManifestError
 from multishade.storage import local
-
-REMEDY = "choose another path with -o"
+from multishade.storage.writable import REMEDY
 
 
 def write_text(path: Path, text: str) -> None:
@@ -51,18 +49,3 @@ def write_rejections(manifest: Path, records: Iterable[Mapping[str, Any]]) -> Pa
         return None
     write_json_lines(path, records)
     return path
-
-
-def require_writable(path: Path) -> None:
-    """Check, before hours of work, that a manifest can be written in the end; missing folders are created.
-
-    Raises:
-        ManifestError: If it cannot.
-    """
-    folder = path.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ManifestError(f"{folder}: cannot be made ({error.strerror}); {REMEDY}") from error
-    if not os.access(folder, os.W_OK) or path.is_dir():
-        raise ManifestError(f"{path}: cannot be written; {REMEDY}")

@@ -33,6 +33,9 @@ def run_builtin(args: argparse.Namespace) -> int:
     from multishade.assets.builtin import builtin_environments, builtin_materials, builtin_objects
     from multishade.assets.manifest import write_rows
     from multishade.assets.schema import Row
+    from multishade.storage.writable import require_writable_folder
+
+    require_writable_folder(args.output)
 
     manifests: dict[str, list[Row]] = {
         "objects": [*builtin_objects(args.objects_per_family)],
@@ -79,11 +82,11 @@ def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def run_scan(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from multishade.assets.files import require_writable
     from multishade.assets.sandbox import Limits
     from multishade.assets.scanning.scan import ScanOptions, scan, write_scan
+    from multishade.storage.writable import require_writable_file
 
-    require_writable(args.output)
+    require_writable_file(args.output)
     limits = Limits(seconds=args.timeout, memory_bytes=int(args.memory_gb * 2**30), workers=args.workers)
     options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits)
     with tqdm(desc="reading", unit="asset", disable=None) as bar:

@@ -186,9 +186,9 @@ def _run(args: argparse.Namespace, fetch: Callable[..., "FetchResult"], credit: 
 
     from multishade.assets.fetch.client import FetchPolicy
     from multishade.assets.fetch.ingest import FetchJob, write_result
-    from multishade.assets.files import require_writable
+    from multishade.storage.writable import require_writable_file
 
-    require_writable(args.output)
+    require_writable_file(args.output)
     policy = FetchPolicy(workers=args.workers, attempts=args.attempts)
     current = {"what": ""}
     with tqdm(unit="asset", disable=None) as bar:

@@ -54,6 +54,10 @@ def run(args: argparse.Namespace) -> int:
     from multishade.evaluation import report
     from multishade.evaluation.comparison import compare
     from multishade.report import document
+    from multishade.storage.writable import require_writable_folder
+
+    if args.output is not None:
+        require_writable_folder(args.output)
 
     comparison = compare(
         *args.tables,

@@ -78,6 +78,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from multishade.evaluation.report import write_summary
     from multishade.photometry.solvers import methods as solvers
+    from multishade.storage.writable import require_writable_folder
 
     names = [
         name
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         for name in (solvers.METHODS if part == "solvers" else (part,))
     ]
     out = args.output or Path("out") / f"{args.name or Path(args.method).name}-{args.on.partition(':')[0]}"
+    require_writable_folder(out)
     if len(names) == 1:
         return 0 if _evaluate(args, names[0], out).mismatch is None else 1
     evaluations = [_evaluate(args, name, out / name) for name in names]

@@ -79,11 +79,13 @@ def run(args: argparse.Namespace) -> int:
     from multishade.inference.write import write_prediction
     from multishade.models.registry import load_model
     from multishade.photometry.solvers import methods
+    from multishade.storage.writable import require_writable_folder
 
     if args.solver not in methods.METHODS:
         raise SolveError(f"--solver {args.solver}: expected one of {', '.join(methods.METHODS)}")
     if args.batch < 1:
         raise ModelError(f"--batch {args.batch}: expected 1 or more")
+    require_writable_folder(args.output)
     paths = find_photos(args.photos)
     if args.mask is not None and len(paths) > 1:
         raise ImageFileError(

@@ -49,6 +49,10 @@ def run(args: argparse.Namespace) -> int:
 
     from multishade.inspect.text import render_text
     from multishade.shards.locate import find_shards
+    from multishade.storage.writable import require_writable_file
+
+    if args.sheet:
+        require_writable_file(args.sheet, remedy="choose another path with --sheet")
 
     shards = find_shards(args.shards)
     # Libraries that meet a damaged file print about it; standard output is for the report.

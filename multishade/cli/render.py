@@ -56,13 +56,16 @@ def run(args: argparse.Namespace) -> int:
     from multishade.render.plan import make_plan
     from multishade.render.progress import ProgressBar
     from multishade.render.run import render
+    from multishade.storage.writable import require_writable_folder
 
     resources = Resources(args.workers, args.cpus_per_worker, args.gpus_per_worker, args.address)
     threads.announce(_describe(resources))
     config = load_config(args.config, args.overrides)
     shards = parse_shards(args.shards, config)
-    plan = make_plan(config)
     output = args.output or Path("data") / config.name
+    if "://" not in str(output):
+        require_writable_folder(Path(output))
+    plan = make_plan(config)
     with threads.limited(args.cpus_per_worker), ProgressBar(plan) as progress:
         result = render(
             plan,

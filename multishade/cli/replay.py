@@ -26,8 +26,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from multishade.render.replay import compare, save_scene
+    from multishade.storage.writable import require_writable_file
 
     if args.blend is not None:
+        require_writable_file(args.blend, remedy="choose another path with --blend")
         save_scene(args.folder, args.key, args.blend, args.light)
         print(f"saved {args.blend}")
         return 0

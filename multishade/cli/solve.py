@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from multishade.inference.photometric import solve_object
     from multishade.inference.write import write_solved
     from multishade.photometry.solvers import methods as solvers
+    from multishade.storage.writable import require_writable_folder
 
     if args.method not in solvers.METHODS:
         raise SolveError(f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}")
@@ -70,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         raise SolveError(
             f"{args.folder}: no light_directions.txt; name the file of light directions with --lights"
         )
+    out = args.output or Path("out") / f"solve-{target.name}"
+    require_writable_folder(out)
     window = bounding_window(target.mask, margin=1)
     try:
         solved = solve_object(
@@ -95,7 +98,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"mean angular error {np.nanmean(degrees):.2f} degrees, median {np.nanmedian(degrees):.2f}")
     frontal = int(np.argmax(target.directions[:, 2]))
     photograph = (target.image_names[frontal], target.image(frontal))
-    out = args.output or Path("out") / f"solve-{target.name}"
     video = None if args.video == "none" else args.video
     for path in write_solved(out, solved, photograph, target.normal, video):
         print(path)

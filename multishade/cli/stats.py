@@ -22,7 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--out",
         type=Path,
         metavar="DIR",
-        help="where stats.html and stats.json go (default out/stats/NAME)",
+        help="where stats.html and stats.json go (default out/stats/DIR, without data/)",
     )
     parser.add_argument("--strict", action="store_true", help="exit code 1 where something is suspect")
     parser.add_argument(
@@ -67,6 +67,10 @@ def run(args: argparse.Namespace) -> int:
     from multishade.stats.gather import gather
     from multishade.stats.page import write_page
     from multishade.stats.quality import check_quality, choose_images
+    from multishade.storage.writable import require_writable_folder
+
+    out = args.out or Path("out") / "stats" / _name_of(args.folder)
+    require_writable_folder(out)
 
     found = gather(args.folder, args.samples, args.images, args.workers)
     assets, note = assets_of(found)
@@ -80,7 +84,6 @@ def run(args: argparse.Namespace) -> int:
         quiet = not sys.stderr.isatty()
         quality = list(tqdm(measured, total=len(images), unit=" images", disable=quiet, leave=False))
         checks += check_quality(quality, args.reference_samples)
-    out = args.out or Path("out") / "stats" / found.config.name
     write_page(out, found, checks, quality, note)
     for check in checks:
         print(check.line())
@@ -92,3 +95,10 @@ def run(args: argparse.Namespace) -> int:
         f"{out / 'stats.html'}"
     )
     return 1 if suspect and args.strict else 0
+
+
+def _name_of(folder: Path) -> Path:
+    """A data set's path from here, without `data/`: two data sets have two pages, even if they share a recipe."""
+    absolute, here = folder.resolve(), Path.cwd()
+    parts = absolute.relative_to(here).parts if absolute.is_relative_to(here) else absolute.parts[1:]
+    return Path(*(parts[1:] if len(parts) > 1 and parts[0] == "data" else parts))

@@ -29,9 +29,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from multishade.storage.writable import require_writable_folder
     from multishade.training.tasks import load_config
 
     config = load_config(args.config, args.overrides)
+    require_writable_folder(config.folder, remedy="choose another folder: --set output=...")
     from multishade import threads
     from multishade.cli.progress import StepBar
     from multishade.training.trainer import train

@@ -147,11 +147,11 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
 def test_an_unwritable_path_is_reported_before_the_work(tmp_path: Path) -> None:
     make_meshes(tmp_path / "in")
     (tmp_path / "file").write_text("")
-    from multishade.errors import ManifestError
+    from multishade.errors import OutputError
 
-    with pytest.raises(ManifestError, match="cannot be made"):
+    with pytest.raises(OutputError, match="is not a folder"):
         run_cli(["scan", tmp_path / "in", "-o", tmp_path / "file" / "m.jsonl"])
-    with pytest.raises(ManifestError, match="cannot be written"):
+    with pytest.raises(OutputError, match="it is a folder"):
         run_cli(["scan", tmp_path / "in", "-o", tmp_path / "in"])
 
 
