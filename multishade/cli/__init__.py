@@ -22,6 +22,8 @@ COMMANDS = (
     "configs",
     "config",
     "inspect",
+    "show",
+    "export",
     "replay",
     "stats",
     "assets",

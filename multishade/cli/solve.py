@@ -9,10 +9,11 @@ from multishade.cli.options import add_threads
 EPILOG = """FOLDER holds images of one thing seen by one camera, each under its own distant light, and beside them
 light_directions.txt (x right, y up, z to the camera; one line an image), light_intensities.txt (RGB, optional),
 mask.png (optional), K.txt (camera matrix, optional), Normal_gt.mat or normal.png (the truth, optional).
-Folders of DiLiGenT and LUCES are recognised by their files.
+Folders of DiLiGenT and LUCES are recognised by their files. A photometric sample of a shard is FOLDER#KEY or TAR#KEY.
 
 example:
-  multishade solve diligent/ballPNG --method relu -o out/ball"""
+  multishade solve diligent/ballPNG --method relu -o out/ball
+  multishade solve data/photometric/multishade-000000.tar --key s000000-g0000-v0"""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,6 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument("--key", metavar="KEY", help="where FOLDER is a shard: the sample that is solved")
     parser.add_argument(
         "--method", default="robust", help="ols, ols_masked, thresholded, relu or robust (default: robust)"
     )
@@ -66,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.method not in solvers.METHODS:
         raise SolveError(f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}")
+    if args.key is not None:
+        args.folder = args.folder.with_name(f"{args.folder.name}#{args.key}")
     target = benchmark.read_folder(args.folder, args.lights, args.mask, args.srgb)
     if target.directions is None:
         raise SolveError(

@@ -4,7 +4,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +33,13 @@ from multishade.shards.fields import (
 from multishade.shards.keys import require_valid_key
 from multishade.shards.meta import SampleMeta, decode_meta, encode_meta
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _REQUIRED = ("alpha.png", "mask.png", "normal.exr", "depth.exr", "meta.json")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """One view of one object in one material, in the conventions of `geometry.conventions.CONVENTIONS`.
 
@@ -74,6 +77,36 @@ class Sample:
             ShardError: If a name of meta.json is missing or holds another kind of value.
         """
         return SampleMeta.parse(self.key, self.meta)
+
+    def __repr__(self) -> str:
+        height, width = self.mask.shape
+        fields = [*self.images, "normal", "depth"]
+        fields += [] if self.normal_geometry is None else ["normal_geometry"]
+        fields += [] if self.light_basis is None else [f"light_basis of {len(self.light_basis)}"]
+        shading = self.meta.get("shading", {})
+        fields.append(f"{len(shading.get('directions', ()))} x shading {shading.get('mode', '?')}")
+        return f"Sample({self.key}: {width} x {height}, {', '.join(fields)})"
+
+    def plot(self) -> "Figure":
+        """Draw the fields side by side.
+
+        Returns:
+            A figure of matplotlib, which a notebook shows; `figure.savefig(path)` writes it.
+        """
+        from multishade.shards.pictures import figure_of
+
+        return figure_of(self._pictures(), self.key)
+
+    def _repr_png_(self) -> bytes:
+        """The picture of a sample in a notebook."""
+        from multishade.shards.pictures import png_of
+
+        return png_of(self._pictures())
+
+    def _pictures(self) -> list[tuple[str, NDArray[np.uint8]]]:
+        from multishade.shards.pictures import named_pictures
+
+        return named_pictures(self.images, self.normal, self.depth, self.mask, shading_of(self))
 
 
 def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]]:

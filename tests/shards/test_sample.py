@@ -3,11 +3,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from multishade.errors import ShardError
+from multishade.imaging.codecs import decode_png
 from multishade.imaging.color import linear_to_png, linear_to_srgb, png_to_linear, srgb_to_linear
 from multishade.shards.fields import light_names, round_normals_to_half
 from multishade.shards.sample import FieldFormat, Sample, decode_sample, encode_sample, shading_of
@@ -186,3 +188,18 @@ def test_srgb_follows_the_standard_at_its_known_points() -> None:
     for bits in (8, 16):
         every = np.arange(2**bits, dtype=np.uint8 if bits == 8 else np.uint16)
         np.testing.assert_array_equal(linear_to_png(png_to_linear(every), bits), every)
+
+
+def test_a_sample_has_a_short_repr_that_names_its_fields() -> None:
+    text = repr(make_sample(size=32, mode="photometric"))
+    assert text.startswith("Sample(s000000-g0000-v0: 32 x 32, image_parallel, image_point")
+    assert "9 x shading photometric" in text and len(text) < 200
+
+
+def test_a_sample_is_shown_in_a_notebook_and_plotted(tmp_path: Path) -> None:
+    sample = make_sample(size=32)
+    picture = decode_png(sample._repr_png_())
+    assert picture.shape[2] == 3 and picture.std() > 10
+    figure = sample.plot()
+    assert "normal" in [axis.get_title() for axis in figure.axes]
+    figure.savefig(tmp_path / "sample.png")

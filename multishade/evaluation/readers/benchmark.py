@@ -68,11 +68,17 @@ def read_folder(
     mask_file: Path | None = None,
     srgb: bool = False,
 ) -> BenchmarkObject:
-    """The one object in a folder, its layout recognised by files that only one benchmark has; else a plain folder.
+    """The one object in a folder, or the sample SHARD#KEY of a shard.
+
+    A folder's layout is recognised by files that only one benchmark has; else it is a plain folder.
 
     A DiLiGenT object's folder (`ballPNG` with its three text files) is read with the rules of that set: the damaged
     images of bear are left out. light_file, mask_file and srgb make it a plain folder.
     """
+    if shards.is_sample(path) and not path.is_dir():
+        if light_file is not None or mask_file is not None or srgb:
+            raise EvaluationError(f"{path}: a sample of a shard has its lights and its mask, and is linear")
+        return shards.read_sample(path)
     if not path.is_dir():
         raise EvaluationError(f"{path}: no such folder")
     if light_file is None and mask_file is None and not srgb:

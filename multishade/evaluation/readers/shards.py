@@ -13,6 +13,7 @@ import numpy as np
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32
+from multishade.shards.dataset import Dataset
 from multishade.shards.keys import natural_order
 from multishade.shards.sample import Sample, decode_sample, shading_of
 from multishade.shards.tar import read_shard
@@ -33,6 +34,34 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
     for tar in tars:
         for key, files in read_shard(tar):
             yield object_of(decode_sample(key, files))
+
+
+def is_sample(place: Path) -> bool:
+    """Whether a place is a shard or a sample in one: SHARD.tar or PLACE#KEY."""
+    return "#" in place.name or place.suffix == ".tar"
+
+
+def read_sample(place: Path) -> BenchmarkObject:
+    """Read the object of one sample.
+
+    Args:
+        place: PLACE#KEY, where PLACE is a tar or a folder of tars; without #KEY, a tar of one sample.
+
+    Raises:
+        EvaluationError: If the key is missing and there are several samples.
+        ShardError: If there is no such sample, or it cannot be read.
+    """
+    shard, _, key = str(place).partition("#")
+    data = Dataset(shard)
+    if not key:
+        keys = list(data)
+        if len(keys) != 1:
+            raise EvaluationError(
+                f"{shard}: has {len(keys)} samples ({', '.join(keys[:3])}, ...); name one with --key, or as "
+                f"{shard}#{keys[0]}"
+            )
+        key = keys[0]
+    return object_of(data[key])
 
 
 def object_of(sample: Sample) -> BenchmarkObject:
