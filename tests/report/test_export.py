@@ -15,10 +15,11 @@ from multishade.imaging.color import linear_to_srgb
 from multishade.imaging.normal_maps import read_normal_map
 from multishade.imaging.read import read_image
 from multishade.report.export import KINDS, export_sample
-from multishade.shards.sample import Sample
+from multishade.shards.sample import FieldFormat, Sample
 from tests.support.synthetic import make_sample, write_synthetic_shard
 
 KEY = "s000000-g0000-v0"
+LOSSLESS = FieldFormat(image_compression="zip")
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_folder_of_a_photometric_sample_solves_to_the_truth_of_the_shard(
     photometric: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shard = tmp_path / "multishade-000000.tar"
-    write_synthetic_shard(shard, [photometric])
+    write_synthetic_shard(shard, [photometric], LOSSLESS)
     assert main(["export", str(shard), KEY, "--as", "folder", "-o", str(tmp_path / "out")]) == 0
     solved = tmp_path / "solved"
     arguments = ["--method", "relu", "--video", "none", "--integrate", "none", "-o", str(solved)]
@@ -114,7 +115,7 @@ def test_solve_takes_a_sample_of_a_shard_by_key_or_in_its_place(
 ) -> None:
     shard = tmp_path / "multishade-000000.tar"
     other = make_sample("s000000-g0001-v0", size=48, mode="photometric", lights=12, kind="orthographic")
-    write_synthetic_shard(shard, [photometric, other])
+    write_synthetic_shard(shard, [photometric, other], LOSSLESS)
     arguments = ["--method", "relu", "--video", "none", "--integrate", "none", "-o", str(tmp_path / "out")]
     for place in ([str(shard), "--key", KEY], [f"{shard}#{KEY}"], [f"{tmp_path}#{KEY}"]):
         assert main(["solve", *place, *arguments]) == 0
