@@ -104,4 +104,5 @@ def _print_summary(result: "RenderResult") -> None:
             f"  {result.left_out_before} groups were left out of shards that were there already; --retry-failed "
             "renders these again"
         )
-    print(f"look at them with: {program(INSPECT)} {result.output}/*.tar --sheet sheet.png")
+    if result.rendered or result.skipped:
+        print(f"look at them with: {program(INSPECT)} {result.output}/*.tar --sheet sheet.png")

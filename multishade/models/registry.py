@@ -92,3 +92,5 @@ def _require_device(device: str) -> None:
 
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError(f"device {device}: this machine has no CUDA device that torch can use")
+    if device.startswith("mps") and not torch.backends.mps.is_available():
+        raise ModelError(f"device {device}: this machine has no Metal device that torch can use")

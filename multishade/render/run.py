@@ -4,8 +4,10 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 
+from multishade.config import Config
 from multishade.errors import ConfigError, ShardError
 from multishade.render.backends import Resources, load_backend
+from multishade.render.blender.process import BlenderProcess
 from multishade.render.failures import GroupFailure, ShardFailure, write_shard_failure
 from multishade.render.plan import Plan
 from multishade.render.progress import Event, Progress, ShardCommitted, ShardGivenUp, Started
@@ -83,11 +85,14 @@ def render(
         What was rendered, skipped and given up.
 
     Raises:
-        ConfigError: If there is no such backend or shard.
+        ConfigError: If there is no such backend or shard, or GPUs are to be used by a configuration for the CPU.
         ShardError: If the folder belongs to another data set or cannot be written, or a Ray cluster does not answer.
+        RenderDeviceMissing: If this machine renders, and does not have the device of `render.device`.
         KeyboardInterrupt: On Ctrl-C and SIGTERM, after a clean stop; committed shards stay.
     """
     render_shards = load_backend(backend)
+    resources = resources or Resources()
+    _require_fitting(plan.config, resources)
     wanted = _wanted(plan, shards)
     store = open_store(output)
     open_dataset(store, plan.record())
@@ -110,11 +115,31 @@ def render(
         if progress is not None:
             progress(event)
 
+    if missing and resources.address is None:
+        _require_device(plan.config)
     on_event(Started(len(missing), len(skipped)))
     if missing:
-        render_shards(plan, missing, store.absolute(), resources or Resources(), on_event)
+        render_shards(plan, missing, store.absolute(), resources, on_event)
     rendered = tuple(reports[shard] for shard in sorted(reports))
     return RenderResult(store, rendered, skipped, dict(sorted(given_up.items())))
+
+
+def _require_fitting(config: Config, resources: Resources) -> None:
+    """Refuse GPUs that nothing would use."""
+    if resources.gpus_per_worker < 0:
+        raise ConfigError(f"{resources.gpus_per_worker:g} GPUs per worker: expected 0 or more")
+    if resources.gpus_per_worker and config.render.device == "cpu":
+        raise ConfigError(
+            f"{resources.gpus_per_worker:g} GPUs per worker, but render.device is 'cpu': choose the device as well, "
+            "such as --set render.device=optix, or leave --gpus-per-worker out"
+        )
+
+
+def _require_device(config: Config) -> None:
+    """Start Blender once, before the workers do, if the configuration names a device that may be missing."""
+    if config.render.device != "cpu":
+        with BlenderProcess(config.render.device, config.runtime):
+            pass
 
 
 def _wanted(plan: Plan, shards: Iterable[int] | None) -> list[int]:

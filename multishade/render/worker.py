@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from multishade.assets.verify import verify_rows
 from multishade.config import Config
-from multishade.errors import AssetError, BlenderError, MultiShadeError
+from multishade.errors import AssetError, BlenderError, MultiShadeError, RenderDeviceMissing
 from multishade.render.assemble import build_sample, field_format, middle_exposure
 from multishade.render.blender import BlenderProcess, render_views
 from multishade.render.failures import FailureKind, GroupFailure, ShardFailed, kind_of, remove_shard_failure
@@ -112,7 +112,8 @@ class GroupRenderer:
     def samples(self, group: PlannedGroup) -> list[Sample]:
         """Render all samples of a group; none, and a failure recorded, if it cannot be rendered.
 
-        Raises ShardFailed if `runtime.consecutive_failures` groups in a row failed, and not because of their assets.
+        Raises ShardFailed if the render device is missing, or `runtime.consecutive_failures` groups in a row failed,
+        and not because of their assets.
         """
         attempts = self._config.runtime.attempts
         for attempt in range(1, attempts + 1):
@@ -121,6 +122,11 @@ class GroupRenderer:
             except AssetError as error:
                 # The file is at fault: another attempt would end the same way.
                 return self._fail(group, error, attempt)
+            except RenderDeviceMissing as error:
+                # No group of this machine would end otherwise.
+                raise ShardFailed(
+                    f"shard {group.shard}: {error}", kind_of(error), tuple(self.failures)
+                ) from error
             except BlenderError as error:
                 self.close()
                 if attempt == attempts:

@@ -251,18 +251,35 @@ def test_a_shard_that_cannot_be_made_does_not_stop_the_others(
     assert (out / "multishade-000001.tar").is_file()
 
 
-def test_missing_device_is_one_clear_error(
+def test_missing_device_is_one_clear_error_before_the_work(
     objects: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments(objects, tmp_path, "--shards", "0", overrides=("render.device=optix",))) == 1
-    assert (
-        "render.device is 'optix', but Cycles finds no such device here; available: cpu"
-        in capsys.readouterr().out
-    )
-    assert not list(tmp_path.glob("*.tar"))
-    kept = read_shard_failure(tmp_path / "multishade-000000.tar")
-    assert kept is not None and kept.kind is FailureKind.DEVICE
-    assert {group.kind for group in kept.groups} == {FailureKind.DEVICE}
+    out = tmp_path / "out"
+    run = arguments(objects, out, "--gpus-per-worker", "0.5", overrides=("render.device=optix",))
+    assert main(run) == 2
+    printed = capsys.readouterr()
+    message = "render.device is 'optix', but Cycles finds no such device here; available: cpu"
+    assert printed.err.count(message) == 1
+    assert printed.out == ""  # nothing about shards that do not exist
+    assert not list(out.glob("*.tar")) and not list(out.glob("*.failures.json"))
+
+
+def test_a_worker_without_the_device_gives_its_shard_up_at_once(
+    objects: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multishade.render.run._require_device", lambda config: None)  # as on a cluster
+    config = load_config(DEMO, [*SMALL, f"sources.objects={objects}", "render.device=optix"])
+    result = render(make_plan(config), tmp_path, [0])
+    assert result.given_up[0].kind is FailureKind.DEVICE and not result.given_up[0].groups
+    assert read_shard_failure(tmp_path / "multishade-000000.tar") == result.given_up[0]
+
+
+def test_gpus_for_a_data_set_of_the_cpu_are_refused(
+    objects: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(objects, tmp_path / "out", "--gpus-per-worker", "1")) == 2
+    assert "1 GPUs per worker, but render.device is 'cpu'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
