@@ -9,6 +9,17 @@ from numpy.typing import NDArray
 from multishade.config.models import Exposure
 
 _DEFAULT = Exposure()
+VISIBLE_LUMINANCE = 0.005  # of an exposed image; displayed it is 16 of 255
+
+
+def visible_share(luminance: NDArray[np.floating]) -> float:
+    """Return the share of the object's pixels, (N,) exposed luminance, that can be seen; 0 for no pixels."""
+    return float(np.mean(luminance >= VISIBLE_LUMINANCE)) if luminance.size else 0.0
+
+
+def is_nearly_black(median: float) -> bool:
+    """Return whether less than half of an object can be seen, from the median of its exposed luminance."""
+    return median < VISIBLE_LUMINANCE
 
 
 def exposure_to_median(

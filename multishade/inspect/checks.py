@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from multishade.inspect import basis, physics, structure
+from multishade.inspect import appearance, basis, physics, structure
 from multishade.inspect.results import CheckResult
 from multishade.shards.sample import Sample
 
@@ -19,6 +19,7 @@ CHECKS: dict[str, Callable[[Sample], CheckResult]] = {
     "least squares": physics.check_least_squares,
     "depth": physics.check_depth,
     "exposure": physics.check_exposure,
+    "appearance": appearance.check_appearance,
     "light basis": basis.check_basis,
 }
 

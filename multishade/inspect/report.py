@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from multishade.errors import MultiShadeError
+from multishade.imaging.exposure import is_nearly_black
 from multishade.inspect.checks import CHECKS, check_sample
 from multishade.inspect.meta_types import MetaTypes, merge_types
 from multishade.shards.keys import group_key_of, natural_order
@@ -34,6 +35,16 @@ class Finding:
     shard: str
     key: str
     message: str
+
+
+@dataclass(frozen=True)
+class DarkImage:
+    """An image in which less than half of the object can be seen; no finding, since dark metal may be so."""
+
+    shard: str
+    key: str
+    image: str
+    median: float
 
 
 @dataclass(frozen=True)
@@ -139,6 +150,7 @@ def summarise(reports: Sequence[ShardReport]) -> dict[str, Any]:
         "environments": _tally(name for sample in samples for name in sample.environments),
         "shading": _tally(f"{sample.mode}, {sample.frames} lights" for sample in samples),
         "renderers": _tally(sample.renderer for sample in samples),
+        "nearly_black": [asdict(image) for report in reports for image in _dark_images(report)],
         "measures": _ranges([sample.measures for sample in samples]),
         "checks": {
             name: len({(finding.shard, finding.key) for finding in findings if finding.check == name})
@@ -168,6 +180,16 @@ def _inspect_sample(report: ShardReport, key: str, files: dict[str, bytes]) -> N
             report.add_finding(check, key, message)
     if "meta" not in failed:
         report.samples.append(_summary(sample, measures))
+
+
+def _dark_images(report: ShardReport) -> list[DarkImage]:
+    shard = Path(report.path).name
+    return [
+        DarkImage(shard, sample.key, name.removesuffix("_median"), median)
+        for sample in report.samples
+        for name, median in sample.measures.items()
+        if name.startswith("image_") and name.endswith("_median") and is_nearly_black(median)
+    ]
 
 
 def _summary(sample: Sample, measures: dict[str, float]) -> SampleSummary:

@@ -112,7 +112,16 @@ def _figures(summary: dict[str, Any]) -> list[str]:
         ("normal_length_error", "normals", lambda m: f"unit length to {m['max']:.1e}"),
     ]
     measures = summary["measures"]
-    return [f"{label:<15}{text(measures[name])}" for name, label, text in rows if name in measures]
+    lines = [f"{label:<15}{text(measures[name])}" for name, label, text in rows if name in measures]
+    return lines + _nearly_black(summary["nearly_black"])
+
+
+def _nearly_black(images: list[dict[str, Any]]) -> list[str]:
+    if not images:
+        return []
+    darkest = sorted(images, key=lambda image: image["median"])
+    names = _list([f"{image['key']} {image['image']} ({image['median']:.1g})" for image in darkest])
+    return [f"{'nearly black':<15}{_number(len(images), 'image')}, by their median luminance: {names}"]
 
 
 def _checks(summary: dict[str, Any]) -> list[str]:

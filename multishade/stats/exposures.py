@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from multishade.imaging.exposure import VISIBLE_LUMINANCE, is_nearly_black
 from multishade.stats.check import Check, percent
 from multishade.stats.gather import Statistics
 from multishade.stats.measure import BLACK, ImageFigures
@@ -14,6 +15,10 @@ TOLERANCE = 0.05  # of the band's ends and the limit of highlights: the effect o
 ASTRAY = 0.01  # share of images that may lie beyond
 MOST_LIMITED = 0.5  # share of images that may be dark because of their highlights
 MOST_UNLIT = 0.05  # share of images that need more than the factor's limit, as polished metal may
+MOST_NEARLY_BLACK = (
+    0.25  # share of images in which less than half of the object can be seen: dark metal under a lamp
+)
+SHOWN_IMAGES = 3
 MOST_BLACK = 0.35  # mean share of the object's pixels that no light reaches
 
 
@@ -68,6 +73,22 @@ def check_exposure(statistics: Statistics) -> Iterator[Check]:
         f"{percent(black)} of the object on average",
         f"at most {MOST_BLACK:.0%}",
         black <= MOST_BLACK,
+    )
+    dark = sorted(
+        (image.median, f"{sample.key} {image.field} ({image.median:.1g})")
+        for sample in statistics.samples
+        for image in sample.images
+        if is_nearly_black(image.median)
+    )
+    names = ", ".join(name for _, name in dark[:SHOWN_IMAGES])
+    more = f" and {len(dark) - SHOWN_IMAGES} more" if len(dark) > SHOWN_IMAGES else ""
+    few = max(MOST_NEARLY_BLACK * len(images), 2.5)  # two in a small set mean nothing
+    yield Check(
+        SECTION,
+        f"exposure, nearly black images (median luminance below {VISIBLE_LUMINANCE:g})",
+        f"{len(dark)} of {len(images)}{f': {names}{more}' if dark else ''}",
+        f"at most {percent(few / len(images))} of the images",
+        len(dark) <= few,
     )
     factors = np.array([factor for sample in statistics.samples for factor in sample.exposure.values()])
     few = max(MOST_UNLIT * len(images), 2.5)  # two in a small set mean nothing

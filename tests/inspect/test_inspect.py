@@ -25,6 +25,8 @@ from multishade.report.sheet import draw_sheet, spread
 from multishade.shards.marker import commit_marker, read_marker
 from multishade.shards.sample import FieldFormat, Sample, decode_sample, encode_sample
 from tests.support.synthetic import (
+    DISTANCE,
+    POINT,
     camera_matrix,
     cast_sphere,
     make_sample,
@@ -177,6 +179,45 @@ def with_directions(directions: list[list[float]]) -> Sample:
     return with_meta(SOUND, "shading", directions=directions)
 
 
+PATCH = np.zeros_like(SOUND.mask)
+PATCH[30:38, 34:42] = True
+
+
+def black_under_its_light() -> Sample:
+    facing = lit("image_point", position=[0.0, 0.0, -0.1])
+    return with_meta(unlit(facing, "image_point"), "exposure", image_point=64.0)
+
+
+def magenta(where: np.ndarray) -> Sample:
+    """Part of the object in the colour that Cycles gives to an image that it did not find."""
+    cosine = np.maximum(SOUND.normal @ SOUND.meta["lights"]["image_parallel"]["direction"], 0)
+    shown = 3.0 / np.pi * cosine[..., None] * np.array([0.96, 0.004, 0.96])
+    return with_image(
+        SOUND, "image_parallel", np.where(where[..., None], shown, SOUND.images["image_parallel"])
+    )
+
+
+def exchanged_images() -> Sample:
+    return with_image(SOUND, "image_parallel", SOUND.images["image_parallel"][::-1, ::-1])
+
+
+def shuffled_images() -> Sample:
+    image = SOUND.images["image_parallel"].copy()
+    image[SOUND.mask] = np.random.default_rng(0).permutation(image[SOUND.mask])
+    return with_image(SOUND, "image_parallel", image)
+
+
+def turned(where: np.ndarray) -> Sample:
+    return changed(SOUND, "normal", lambda a: np.where(where[..., None], -a, a))
+
+
+def turned_gently() -> Sample:
+    """Normals a little beyond the horizon, on more pixels than bump turns."""
+    patch = np.zeros_like(SOUND.mask)
+    patch[26:46, 26:46] = True
+    return changed(SOUND, "normal", put(patch, np.array([0.98, 0.0, -np.sqrt(1 - 0.98**2)])))
+
+
 # What is wrong, the check that is meant to find it, and what it says.
 DAMAGES: list[tuple[str, Sample, str, str]] = [
     ("a name is missing", without("object", "licence"), "meta", "object.licence: Field required"),
@@ -326,6 +367,23 @@ DAMAGES: list[tuple[str, Sample, str, str]] = [
     ("camera mirrored", posed(np.diag([1.0, 1, -1, 1])), "depth", "not a rotation"),
     ("lamp off", unlit(SOUND, "image_point"), "exposure", "image_point: is black"),
     (
+        "black at any exposure",
+        black_under_its_light(),
+        "appearance",
+        "black .*, but its light hits 8.% of the",
+    ),
+    ("missing image", magenta(SOUND.mask), "appearance", "100% of the lit object is magenta"),
+    ("missing decal", magenta(PATCH), "appearance", "image_parallel: .% of the lit object is magenta"),
+    (
+        "images of another object",
+        exchanged_images(),
+        "appearance",
+        "correlation -0.* for material kind non-m",
+    ),
+    ("images at random", shuffled_images(), "appearance", "image_parallel: contradicts the normal"),
+    ("some faces inside out", turned(PATCH), "unit normals", "beyond the rim face away .* by more than 30"),
+    ("normals astray", turned_gently(), "unit normals", "2.% beyond the rim face away from the camera$"),
+    (
         "overexposed",
         with_image(SOUND, "image_env0", SOUND.images["image_env0"] * 20),
         "exposure",
@@ -356,13 +414,48 @@ def test_damage_is_found_by_the_check_meant_for_it(sample: Sample, check: str, m
 
 def test_an_object_that_no_light_reaches_may_be_dark() -> None:
     """Its image was exposed as far as the limit allows; there is nothing to be mended."""
-    dark = with_meta(unlit(SOUND, "image_point"), "exposure", image_point=64.0)
+    side = [POINT[0] * 4, 0.0, -DISTANCE + 0.1]  # less than half of the ball faces it
+    dark = with_meta(unlit(lit("image_point", position=side), "image_point"), "exposure", image_point=64.0)
     failed, measures = check_sample(replace(dark, meta={"encoding": {}, **dark.meta}))
     assert not failed and measures["image_point_p99"] < 0.02
 
 
 def test_every_check_is_shown_to_fail() -> None:
     assert {row[2] for row in DAMAGES} == set(CHECKS)
+
+
+def checked(sample: Sample) -> tuple[dict[str, list[str]], dict[str, float]]:
+    return check_sample(replace(sample, meta={"encoding": {}, **sample.meta}))
+
+
+def test_a_purple_object_is_no_missing_image() -> None:
+    purple = SOUND.images["image_parallel"] * 0 + magenta(SOUND.mask).images["image_parallel"] * [0.3, 1, 0.3]
+    failed, _ = checked(with_image(SOUND, "image_parallel", purple))
+    assert "appearance" not in failed
+
+
+@pytest.mark.parametrize("kind", ["metallic", "own"])
+def test_other_materials_than_matt_ones_need_not_follow_the_cosine(kind: str) -> None:
+    failed, measures = checked(with_meta(shuffled_images(), "material", kind=kind))
+    assert "appearance" not in failed
+    assert ("image_parallel_agreement" in measures) == (kind == "own")
+
+
+def test_bump_at_the_rim_is_not_turned_away() -> None:
+    failed, _ = checked(make_sample(size=SIZE, bump=0.3))
+    assert "unit normals" not in failed
+
+
+def test_nearly_black_images_are_counted_and_named(tmp_path: Path) -> None:
+    dim = with_image(SOUND, "image_env1", SOUND.images["image_env1"] * 0.02)
+    dim.images["image_env1"][30:33, 30:33] = 1.0
+    write_synthetic_shard(tmp_path / "a.tar", [dim])
+    summary = summarise([inspect_shard(tmp_path / "a.tar")])
+    (image,) = summary["nearly_black"]
+    assert (image["key"], image["image"]) == (dim.key, "image_env1") and image["median"] < 0.005
+    assert "nearly black   1 image, by their median luminance: s000000-g0000-v0 image_env1" in render_text(
+        summary
+    )
 
 
 KEYS = ["s000000-g0000-v0", "s000000-g0000-v1", "s000000-g0001-v0"]
