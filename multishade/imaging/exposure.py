@@ -13,12 +13,26 @@ VISIBLE_LUMINANCE = 0.005  # of an exposed image; displayed it is 16 of 255
 
 
 def visible_share(luminance: NDArray[np.floating]) -> float:
-    """Return the share of the object's pixels, (N,) exposed luminance, that can be seen; 0 for no pixels."""
+    """Measure how much of an object can be seen.
+
+    Args:
+        luminance: (N,) exposed luminance of the object's pixels.
+
+    Returns:
+        The share of pixels from VISIBLE_LUMINANCE on; 0 for no pixels.
+    """
     return float(np.mean(luminance >= VISIBLE_LUMINANCE)) if luminance.size else 0.0
 
 
 def is_nearly_black(median: float) -> bool:
-    """Return whether less than half of an object can be seen, from the median of its exposed luminance."""
+    """Tell whether less than half of an object can be seen.
+
+    Args:
+        median: Median of the exposed luminance of its pixels.
+
+    Returns:
+        Whether it is below VISIBLE_LUMINANCE.
+    """
     return median < VISIBLE_LUMINANCE
 
 
