@@ -12,7 +12,7 @@ from blender_scripts import clay, objects, render, uv
 from blender_scripts.lights import LightRig
 from blender_scripts.materials import build_material
 from blender_scripts.plain import build_plain
-from multishade.protocol.messages import Loaded, Shot, Subpixels
+from multishade.protocol.messages import Loaded, Save, Shot, Subpixels
 from multishade.protocol.scene import Group, Light, RenderSettings, Sequence, View
 
 
@@ -77,12 +77,17 @@ class LoadedGroup:
         """Render the object's own material under light `number` of the sequence."""
         return self._image(view, (sequence_light(view.sequence, number),), "shading", shot)
 
-    def save(self, view: View, number: int, path: Path) -> None:
+    def save(self, view: View, number: int, request: Save) -> None:
         """Save the scene as it is rendered for input image `number`, as a .blend with packed textures."""
         self._set_clay_enabled(False)
-        self._rig.light(view.lights[number], render.place_camera(self._scene, view.camera))
+        light = view.lights[number]
+        self._rig.light(light, render.place_camera(self._scene, view.camera))
+        shot = Shot("", None, request.seed, request.exposure)
+        render.prepare_file(self._scene, shot, self._settings, light.kind, request.output)
         bpy.ops.file.pack_all()
-        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+        bpy.ops.wm.save_as_mainfile(filepath=request.path, copy=True)
+        render.prepare(self._scene, self._settings)
+        self._scene.cycles.film_exposure = 1.0
 
     def _image(self, view: View, lights: tuple[Light, ...], samples: str, shot: Shot) -> float:
         """Render under these lights; `samples` names the entry of the settings' samples."""

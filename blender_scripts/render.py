@@ -62,7 +62,26 @@ def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
     layer.use_pass_normal = layer.use_pass_z = True
     # Store the image before the denoiser, too: `render_to_psnr` estimates the error with it.
     layer.cycles.denoising_store_passes = settings.psnr is not None and settings.denoise
-    layer.aovs.add().name = GEOMETRY_NORMAL
+    if GEOMETRY_NORMAL not in layer.aovs:
+        layer.aovs.add().name = GEOMETRY_NORMAL
+
+
+def prepare_file(
+    scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: str, output: str
+) -> None:
+    """Set the scene so that a person who renders it gets the image of `shot`, display-encoded, as //OUTPUT.png."""
+    _set_image(scene, shot, settings, kind)
+    _crop(scene.render, None)
+    scene.render.threads_mode = "AUTO"
+    view = scene.view_settings
+    scene.display_settings.display_device = "sRGB"
+    view.view_transform, view.look = "Standard", "None"
+    view.exposure, view.gamma = 0.0, 1.0
+    view.use_curve_mapping = False
+    file = scene.render.image_settings
+    file.media_type = "IMAGE"
+    file.file_format, file.color_mode, file.color_depth = "PNG", "RGBA", "16"
+    scene.render.filepath, scene.render.use_file_extension = f"//{output}", True
 
 
 def _texture_limit(pixels: int) -> str:
@@ -116,13 +135,7 @@ def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: st
     The exposure is applied by Cycles, so that adaptive sampling judges the noise of the exposed image.
     """
     cycles, render = scene.cycles, scene.render
-    cycles.samples, cycles.seed = shot.samples or settings.samples[kind], shot.seed
-    cycles.film_exposure = shot.exposure
-    cycles.use_denoising = settings.denoise
-    cycles.use_adaptive_sampling = settings.adaptive_threshold > 0
-    cycles.adaptive_threshold = settings.adaptive_threshold
-    cycles.adaptive_min_samples = settings.adaptive_min_samples
-    cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", settings.filter_width
+    _set_image(scene, shot, settings, kind)
     if shot.pilot:
         cycles.samples = PILOT_SAMPLES
         cycles.use_denoising = cycles.use_adaptive_sampling = False
@@ -132,6 +145,18 @@ def image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: st
         return _render(scene, Path(shot.path))
     finally:
         cycles.film_exposure, render.resolution_percentage = 1.0, 100
+
+
+def _set_image(scene: bpy.types.Scene, shot: Shot, settings: RenderSettings, kind: str) -> None:
+    """Set what an image needs: samples, seed, exposure, denoiser, adaptive sampling, pixel filter."""
+    cycles = scene.cycles
+    cycles.samples, cycles.seed = shot.samples or settings.samples[kind], shot.seed
+    cycles.film_exposure = shot.exposure
+    cycles.use_denoising = settings.denoise
+    cycles.use_adaptive_sampling = settings.adaptive_threshold > 0
+    cycles.adaptive_threshold = settings.adaptive_threshold
+    cycles.adaptive_min_samples = settings.adaptive_min_samples
+    cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", settings.filter_width
 
 
 def _crop(render: bpy.types.RenderSettings, box: tuple[int, int, int, int] | None) -> None:

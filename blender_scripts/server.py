@@ -58,8 +58,8 @@ class Server:
                 return messages.Rendered(self._loaded.basis(self._view(view), number, shot))
             case messages.Combined(view, lights, shot):
                 return messages.Rendered(self._loaded.combined(self._view(view), lights, shot))
-            case messages.Save(view, number, path):
-                self._loaded.save(self._view(view), number, Path(path))
+            case messages.Save(view, number):
+                self._loaded.save(self._view(view), number, request)
                 return messages.Saved()
             case _:
                 raise TypeError(f"no answer is implemented for {type(request).__name__}")

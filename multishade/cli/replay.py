@@ -17,7 +17,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("folder", metavar="DIR", help="folder or URL of a rendered data set")
     parser.add_argument("key", metavar="KEY", help="key of a sample, e.g. s000000-g0001-v0")
     parser.add_argument(
-        "--blend", type=Path, metavar="FILE", help="save the scene to open in Blender; no rendering"
+        "--blend",
+        type=Path,
+        metavar="FILE",
+        help="save the scene to open in Blender, set up so that F12 gives the sample's image; no rendering",
     )
     parser.add_argument("--light", metavar="FIELD", help="with --blend: the image whose light the scene has")
     add_threads(parser, default=1)

@@ -170,11 +170,18 @@ class Combined(Request[Rendered]):
 
 @dataclass(frozen=True)
 class Save(Request[Saved]):
-    """Save the scene, lit as for image `number` of the view, as a .blend file with packed textures."""
+    """Save the scene, lit as for image `number` of the view, as a .blend file with packed textures.
+
+    Its settings are those of the image: rendering the file (F12) gives that image, at `exposure` and with the noise of
+    `seed`, as a PNG named `output` beside the file.
+    """
 
     view: str
     number: int
     path: str
+    exposure: float = 1.0
+    seed: int = 0
+    output: str = "render"
 
 
 _KINDS: dict[str, type[Any]] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from multishade.errors import ShardError
 from multishade.protocol.messages import Load, Save
 from multishade.render.assemble import field_format
+from multishade.render.blender.session import seed_of_image
 from multishade.render.plan import Plan, PlannedGroup, read_plan
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
@@ -46,6 +47,9 @@ def compare(folder: FolderPlace, key: str, threads: int) -> list[str]:
 def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> None:
     """Save the scene of one sample as a .blend with packed textures.
 
+    Rendering the file in Blender (F12) gives the sample's image: its samples, denoiser, exposure and display encoding
+    are set, and the output is KEY-FIELD.png beside the file.
+
     Args:
         folder: A rendered data set.
         key: The sample's key.
@@ -57,7 +61,7 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
         AssetError, BlenderError: If the scene cannot be built.
     """
     plan = read_plan(folder)
-    _, group = planned_view(plan, folder, key)
+    shard, group = planned_view(plan, folder, key)
     (view,) = group.views
     fields = [light.field for light in view.lights]
     if not fields or (field is not None and field not in fields):
@@ -66,7 +70,9 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
     with GroupRenderer(plan.config, 1, Stopwatch()) as renderer:
         blender = renderer.blender()
         blender.request(Load(scene_group(group, blender.folder, plan.config), renderer.settings))
-        blender.request(Save(key, number, str(path.resolve())))
+        exposure = Dataset(shard_file(folder, shard).url).info(key).exposure[fields[number]]
+        seed = seed_of_image(view, number)
+        blender.request(Save(key, number, str(path.resolve()), exposure, seed, f"{key}-{fields[number]}"))
 
 
 def planned_view(plan: Plan, folder: FolderPlace, key: str) -> tuple[int, PlannedGroup]:

@@ -10,15 +10,20 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import trimesh
 
 from multishade.cli import main
 from multishade.config import load_config
+from multishade.imaging import codecs
+from multishade.imaging.color import png_to_linear
+from multishade.imaging.quality import psnr
 from multishade.render.failures import FailureKind, read_shard_failure
 from multishade.render.plan import make_plan
 from multishade.render.run import render
+from multishade.shards.dataset import Dataset
 from multishade.shards.tar import read_shard
 
 pytestmark = pytest.mark.blender
@@ -153,6 +158,36 @@ def test_replay_makes_the_same_sample_and_a_scene(
     assert scene.stat().st_size > 10_000
     assert main(["replay", str(reference), "s000009-g0000-v0"]) == 2
     assert "no such shard" in capsys.readouterr().err
+
+
+RENDER_FILE = """
+import bpy, sys
+bpy.ops.wm.read_factory_settings()
+bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
+bpy.ops.render.render(write_still=True)
+"""
+
+
+@pytest.mark.parametrize("field", ["image_parallel", "image_env0"])
+def test_a_saved_scene_renders_the_image_of_the_sample(field: str, objects: Path, tmp_path: Path) -> None:
+    samples = ("render.samples={parallel: 64, point: 8, environment: 64}", "render.quality.psnr=null")
+    overrides = (*samples, "camera={width: 96, height: 96}", "shards={groups: 1, count: 1}")
+    shown = ("views={count: 1, canonical: [front]}", "formats.image_compression=zip")
+    options = arguments(objects, tmp_path / "data", "--shards", "0", overrides=(*overrides, *shown))
+    assert main(options) == 0
+    key = "s000000-g0000-v0"
+    scene = tmp_path / "elsewhere" / "scene.blend"
+    scene.parent.mkdir()
+    arguments_of_replay = ["replay", str(tmp_path / "data"), key, "--blend", str(scene), "--light", field]
+    assert main(arguments_of_replay) == 0
+    subprocess.run([sys.executable, "-c", RENDER_FILE, str(scene)], check=True, capture_output=True)
+    rendered = codecs.read_png(scene.parent / f"{key}-{field}.png")
+    sample = Dataset(tmp_path / "data")[key]
+    assert rendered.shape == (96, 96, 4)  # the whole frame, not the box of the object
+    solid = sample.mask & (sample.alpha > 0.99)
+    assert solid.sum() > 500
+    assert np.abs(rendered[..., 3] / 65535 - sample.alpha).mean() < 0.01
+    assert psnr(png_to_linear(rendered[..., :3]), sample.images[field], solid) > 35
 
 
 def test_replay_notices_a_shard_that_was_changed(reference: Path, objects: Path, tmp_path: Path) -> None:

@@ -304,6 +304,11 @@ class Session:
         return passes
 
 
+def seed_of_image(view: View, number: int) -> int:
+    """Return the seed of the noise of a view's image under light `number`."""
+    return _seed(view, "image", number, 0)
+
+
 def _seed(view: View, kind: ImageKind, number: int, part: int) -> int:
     """The seed of Cycles' noise, from the place of the image alone."""
     place = (SEED_STREAMS.index(kind), number, *([part] if part else []))
