@@ -43,7 +43,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--on",
         required=True,
         metavar="READER:PATH",
-        help="diligent, diligent102, diligentpi, luces, cyclesps, nyu, ibims, shards or folder, and its path",
+        help="diligent, diligent96 (with the damaged images of bear), diligent102, diligentpi, luces, cyclesps, nyu, "
+        "ibims, shards or folder, and its path",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: out/METHOD-READER")
     parser.add_argument(

@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from multishade import threads
+    from multishade.inference.framing import refuse_thin
+    from multishade.inference.measures import measure
     from multishade.inference.photo import find_photos, read_photo
     from multishade.inference.predict import infer_all
     from multishade.inference.write import write_prediction
@@ -86,7 +88,9 @@ def run(args: argparse.Namespace) -> int:
     if args.batch < 1:
         raise ModelError(f"--batch {args.batch}: expected 1 or more")
     require_writable_folder(args.output)
-    paths = find_photos(args.photos)
+    paths = find_photos(
+        args.photos, lambda path, reason: print(f"left out: {path}: {reason}", file=sys.stderr)
+    )
     if args.mask is not None and len(paths) > 1:
         raise ImageFileError(
             f"--mask is for one photo, not {len(paths)}; give a folder of masks with --masks"
@@ -106,12 +110,15 @@ def run(args: argparse.Namespace) -> int:
         for path, name in zip(paths, _folders(paths), strict=True):
             try:
                 photo = read_photo(path, args.mask or _mask_of(path, args.masks), args.max_megapixels)
+                refuse_thin(photo, model.settings.size, not args.no_crop)
             except ImageFileError as error:
                 if len(paths) == 1:
                     raise
                 print(f"skipped: {error}", file=sys.stderr)
                 failures.append(str(path))
                 continue
+            for note in photo.notes:
+                print(f"note: {path}: {note}", file=sys.stderr)
             folders.append(args.output if len(paths) == 1 else args.output / name)
             yield photo
 
@@ -127,7 +134,10 @@ def run(args: argparse.Namespace) -> int:
     integrator = None if args.integrate == "none" else args.integrate
     for prediction in predictions:
         written = write_prediction(folders.popleft(), prediction, video, integrator)
-        print(f"{prediction.photo.name}: {prediction.mask.mean():.0%} of the photo, {written[-1]}")
+        measures, _ = measure(prediction.normal, prediction.confidence, (prediction.normal != 0).any(axis=2))
+        print(
+            f"{prediction.photo.name}: {prediction.mask.mean():.0%} of the photo, {measures.summary()}; {written[-1]}"
+        )
     if failures:
         print(f"{len(failures)} of {len(paths)} photos could not be read", file=sys.stderr)
     return 1 if failures else 0
@@ -152,7 +162,9 @@ def _mask_of(photo: Path, masks: Path | None) -> Path | None:
     """The file of `masks` with the photo's name, whatever its format; None if there is none."""
     if masks is None:
         return None
-    return next((path for path in sorted(masks.glob(f"{photo.stem}.*")) if path.is_file()), None)
+    stem = photo.stem.lower()
+    found = (path for path in sorted(masks.iterdir()) if path.stem.lower() == stem and path.is_file())
+    return next((path for path in found if not path.name.startswith(".")), None)
 
 
 def _folders(paths: list[Path]) -> list[str]:

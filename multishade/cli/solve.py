@@ -7,8 +7,9 @@ from pathlib import Path
 from multishade.cli.options import add_threads
 
 EPILOG = """FOLDER holds images of one thing seen by one camera, each under its own distant light, and beside them
-light_directions.txt (x right, y up, z to the camera; one line an image), light_intensities.txt (RGB, optional),
-mask.png (optional), K.txt (camera matrix, optional), Normal_gt.mat or normal.png (the truth, optional).
+light_directions.txt (x right, y up, z to the camera; one line an image, in natural order of the images: 2 before 10;
+also .lp with the images' names, a table with a header, .npy, .mat), light_intensities.txt (RGB, optional),
+mask.png (any format; optional), K.txt (camera matrix, optional), Normal_gt.mat or normal.png (the truth, optional).
 Folders of DiLiGenT and LUCES are recognised by their files. A photometric sample of a shard is FOLDER#KEY or TAR#KEY.
 
 example:
@@ -21,7 +22,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "solve",
         help="normals and surface from images under known lights",
         description="Photometric stereo: a folder of images and lights -> normal map (PNG, EXR), albedo, confidence, "
-        "mesh (PLY, GLB), shading video and one picture that shows it all.",
+        "mesh (PLY, GLB), shading video, a record (JSON) and one picture that shows it all.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,10 +58,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     import numpy as np
+    from tqdm import tqdm
 
     from multishade.errors import SolveError
     from multishade.evaluation.readers import benchmark
     from multishade.geometry.boxes import bounding_window
+    from multishade.geometry.lights import require_in_front
     from multishade.inference.photometric import solve_object
     from multishade.inference.write import write_solved
     from multishade.photometry.solvers import methods as solvers
@@ -79,30 +82,57 @@ def run(args: argparse.Namespace) -> int:
     require_writable_folder(out)
     window = bounding_window(target.mask, margin=1)
     try:
-        solved = solve_object(
-            target.images(window=window),
-            target.directions,
-            target.mask,
-            window,
-            target.camera_of(window),
-            method=args.method,
-            grey=args.gray,
-            integrator=None if args.integrate == "none" else args.integrate,
-        )
+        require_in_front(target.directions, "light directions")
+        steps = len(target.image_names) + 1 + (args.integrate != "none")
+        with tqdm(total=steps, desc="photographs", unit=" steps", disable=None) as bar:
+            images, measured = target.measurements(window=window, on_image=bar.update)
+
+            def on_step(step: str) -> None:
+                bar.set_description(step)
+                bar.update()
+
+            solved = solve_object(
+                images,
+                target.directions,
+                target.mask,
+                window,
+                target.camera_of(window),
+                method=args.method,
+                grey=args.gray,
+                integrator=None if args.integrate == "none" else args.integrate,
+                measured=measured,
+                on_step=on_step,
+            )
     except SolveError as error:
         raise SolveError(f"{args.folder}: {error}") from error
-    for note in target.notes:
+    notes = (*target.notes, *solved.notes)
+    for note in notes:
         print(f"note: {note}")
+    assert solved.measures is not None
     print(
         f"{target.name}: {len(target.image_names)} images, {int(target.mask.sum())} pixels, "
-        f"{100 * float(solved.determined[target.mask].mean()):.1f} % determined by {args.method}"
+        f"{100 * float(solved.determined[target.mask].mean()):.1f} % determined by {args.method}; "
+        f"{solved.measures.summary()}"
     )
+    record = {
+        "name": target.name,
+        "folder": str(args.folder),
+        "method": args.method,
+        "grey": args.gray,
+        "srgb": args.srgb,
+        "integrator": args.integrate,
+        "images": list(target.image_names),
+        "directions": np.round(target.directions, 6).tolist(),
+        "pixels": int(target.mask.sum()),
+        "notes": list(target.notes),
+    }
     if target.normal is not None:
         degrees = solved.error(target.normal)
         print(f"mean angular error {np.nanmean(degrees):.2f} degrees, median {np.nanmedian(degrees):.2f}")
+        record["mean_error_degrees"] = round(float(np.nanmean(degrees)), 4)
     frontal = int(np.argmax(target.directions[:, 2]))
     photograph = (target.image_names[frontal], target.image(frontal))
     video = None if args.video == "none" else args.video
-    for path in write_solved(out, solved, photograph, target.normal, video):
+    for path in write_solved(out, solved, photograph, target.normal, video, record):
         print(path)
     return 0

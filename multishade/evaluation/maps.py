@@ -13,7 +13,7 @@ from multishade.imaging import display, panels
 # Photographs of DiLiGenT's size are shown as they are; small crops are enlarged to this, large frames shrunk
 # to it.
 HEIGHT_RANGE = (240, 420)
-WIDEST_PANEL = 480
+WIDEST_PANEL, LOWEST_PANEL = 480, 60
 MARGIN = 6
 
 
@@ -22,7 +22,7 @@ def draw_maps(path: Path, target: BenchmarkObject, prediction: PredictedNormals,
     window = bounding_window(target.mask, MARGIN)
     scored = target.scored[window]
     height = int(np.clip(scored.shape[0], *HEIGHT_RANGE))
-    height = min(height, round(WIDEST_PANEL * scored.shape[0] / scored.shape[1]))
+    height = max(LOWEST_PANEL, min(height, round(WIDEST_PANEL * scored.shape[0] / scored.shape[1])))
     pictures: list[display.Picture] = []
     captions = []
     photograph = _photograph(target, prediction.image)

@@ -112,6 +112,19 @@ class BenchmarkObject:
         window: the part to keep, rows and columns, such as `bounding_window` returns. Images are converted and cut
         one at a time, so that a grey crop never needs the memory of the colour frames.
         """
+        return self.measurements(grey, window, indices)[0]
+
+    def measurements(
+        self,
+        grey: str = RGB,
+        window: Window | None = None,
+        indices: Sequence[int] | None = None,
+        on_image: Callable[[], None] = lambda: None,
+    ) -> tuple[Float32, NDArray[np.bool_] | None]:
+        """`images`, and where they measure something: (K, H, W) False where a value is clipped; None if none is.
+
+        on_image: called after each photograph.
+        """
         if grey not in (*GREYS, RGB):
             raise EvaluationError(f"grey {grey!r}: expected one of {', '.join((*GREYS, RGB))}")
         chosen = range(len(self.image_names)) if indices is None else indices
@@ -120,25 +133,17 @@ class BenchmarkObject:
         part = window or (slice(None), slice(None))
         height, width = self.mask[part].shape
         stack = np.empty((len(chosen), height, width, 3)[: 4 if grey == RGB else 3], np.float32)
+        measured: NDArray[np.bool_] | None = None
         for number, index in enumerate(chosen):
             cut = self.image(index)[part]
             stack[number] = cut if grey == RGB else cut @ np.asarray(GREY_WEIGHTS[grey], np.float32)
-        return stack
-
-    def measured(
-        self, window: Window | None = None, indices: Sequence[int] | None = None
-    ) -> NDArray[np.bool_] | None:
-        """Where photographs measure something, (K, H, W) over `window`; None if they do everywhere."""
-        if self.clipped is None:
-            return None
-        part = window or (slice(None), slice(None))
-        chosen = range(len(self.image_names)) if indices is None else indices
-        found = [self.clipped(index) for index in chosen]
-        at_limit = [None if mask is None else mask[part] for mask in found]
-        if not any(mask is not None and mask.any() for mask in at_limit):
-            return None
-        shape = self.mask[part].shape
-        return np.stack([np.ones(shape, bool) if mask is None else ~mask for mask in at_limit])
+            at_limit = None if self.clipped is None else self.clipped(index)
+            if at_limit is not None and at_limit[part].any():
+                if measured is None:
+                    measured = np.ones((len(chosen), height, width), bool)
+                measured[number] = ~at_limit[part]
+            on_image()
+        return stack, measured
 
     def camera_of(self, window: Window) -> Float64 | None:
         """The camera matrix of the frame cut to `window`, whose principal point the cut moves; None if orthographic."""

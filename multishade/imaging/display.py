@@ -20,6 +20,7 @@ WHITE, BLACK, INK, MISSING = (255, 255, 255), (0, 0, 0), (32, 36, 42), (0, 200, 
 # 30 degrees is where the published within-x-degrees tables end; beyond it errors need no finer shades.
 ERROR_RANGE, ERROR_COLOURS = 30.0, "inferno"
 DEPTH_COLOURS = "viridis"
+WIDEST = 4  # in heights: how wide a picture beside others may become
 
 
 def normal_to_rgb(
@@ -95,10 +96,17 @@ def grey_to_rgb(
 
 
 def fit_height(picture: Picture, height: int) -> Picture:
-    """The picture at another height, aspect kept: nearest neighbour to enlarge (pixels stay pixels), area to shrink."""
+    """The picture at another height: nearest neighbour to enlarge (pixels stay pixels), area to shrink.
+
+    Its aspect is kept; one that is WIDEST times as wide as high, or more, becomes WIDEST heights wide and lower than
+    `height`, so that no picture is unbounded.
+    """
     from PIL import Image
 
     width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+    if width > WIDEST * height:
+        width = WIDEST * height
+        height = max(1, round(picture.shape[0] * width / picture.shape[1]))
     shrinking = height < picture.shape[0]
     filtering = Image.Resampling.BOX if shrinking else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize((width, height), filtering))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of one object under known lights -> `SolvedObject`: normals, albedo, confidence and surface at image size."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from multishade.errors import SolveError
 from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.boxes import Window
 from multishade.geometry.depth import depth_to_points
+from multishade.geometry.lights import require_in_front
+from multishade.inference.measures import Measures, measure
 from multishade.photometry.integration import methods as integration
 from multishade.photometry.solvers import methods as solvers
 
@@ -32,6 +35,8 @@ class SolvedObject:
         window: Rows and columns around the object.
         depth: (h, w) over `window`, NaN where there is no surface; None if it was not integrated.
         camera: (3, 3) intrinsics of `window` in pixels; None for an orthographic view.
+        measures: What normals and lights tell about the input.
+        notes: Plain sentences about what is suspect.
     """
 
     normal: Float32
@@ -42,6 +47,8 @@ class SolvedObject:
     window: Window
     depth: Float64 | None = None
     camera: Float64 | None = None
+    measures: Measures | None = None
+    notes: tuple[str, ...] = ()
 
     def error(self, truth: Float32) -> Float32:
         """Compute the angular error.
@@ -72,6 +79,8 @@ def solve_object(
     method: str = "robust",
     grey: str = "luminance",
     integrator: str | None = "bilateral",
+    measured: Bool | None = None,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> SolvedObject:
     """Solve images under known lights for normals and albedo, and integrate the normals.
 
@@ -84,11 +93,16 @@ def solve_object(
         method: Of `multishade.photometry.solvers.methods`.
         grey: "luminance" or "mean", how colour becomes the number that is solved for normals.
         integrator: Of `multishade.photometry.integration.methods`; None for no surface.
+        measured: (K, h, w) False where a value is clipped and left out; None: all are measurements.
+        on_step: Called with the name of each step before it begins.
 
     Raises:
-        SolveError: If the lights or images do not fit, or not one pixel is determined.
+        SolveError: If the lights or images do not fit, most lights are behind the image plane, or not one pixel is
+            determined.
     """
-    solution = solvers.solve(images, directions, mask[window], method=method, grey=grey)
+    require_in_front(directions, "light directions")
+    on_step("normals")
+    solution = solvers.solve(images, directions, mask[window], method=method, grey=grey, measured=measured)
     if not solution.determined.any():
         raise SolveError("no pixel has three lights or more that are not in one plane; nothing is solved")
 
@@ -99,9 +113,13 @@ def solve_object(
 
     depth = None
     if integrator is not None:
+        on_step("surface")
         depth = integration.integrate(
             solution.normal, solution.determined, camera=camera, method=integrator
         ).depth
+    measures, notes = measure(
+        solution.normal, solution.confidence, solution.determined, directions, measured, mask[window]
+    )
     return SolvedObject(
         normal=at_full_size(solution.normal),
         albedo=at_full_size(solution.albedo),
@@ -111,4 +129,6 @@ def solve_object(
         window=window,
         depth=depth,
         camera=camera,
+        measures=measures,
+        notes=notes,
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from multishade.geometry.boxes import bounding_window
 from multishade.geometry.depth import depth_to_points
-from multishade.inference.framing import resize
+from multishade.inference.framing import LARGEST_SQUARE, resize
 from multishade.photometry.integration import methods
 
 Float32 = NDArray[np.float32]
@@ -38,6 +38,22 @@ class Surface:
         return depth_to_points(np.nan_to_num(self.depth), np.diag([scale, scale, 1.0]), "orthographic")
 
 
+def _fitted(normal: Float32, side: int) -> Float32:
+    """Normals at LONGEST_SIDE pixels for the longer side."""
+    if side > LARGEST_SQUARE:
+        import cv2
+
+        scale = LONGEST_SIDE / side
+        width, height = (max(2, round(length * scale)) for length in normal.shape[1::-1])
+        return cv2.resize(normal, (width, height), interpolation=cv2.INTER_AREA).astype(
+            np.float32, copy=False
+        )
+    # A square, so that both axes keep one scale.
+    square = np.zeros((side, side, 3), np.float32)
+    square[: normal.shape[0], : normal.shape[1]] = normal
+    return resize(square, LONGEST_SIDE)
+
+
 def integrate_normals(normal: Float32, method: str = "bilateral") -> Surface | None:
     """Integrate normals seen by an orthographic camera (a photo does not tell its own).
 
@@ -54,10 +70,7 @@ def integrate_normals(normal: Float32, method: str = "bilateral") -> Surface | N
     cropped = normal[bounding_window(given, margin=1)]
     side = max(cropped.shape[:2])
     if side > LONGEST_SIDE:
-        # A square, so that both axes keep one scale.
-        square = np.zeros((side, side, 3), np.float32)
-        square[: cropped.shape[0], : cropped.shape[1]] = cropped
-        cropped = resize(square, LONGEST_SIDE)
+        cropped = _fitted(cropped, side)
         side = LONGEST_SIDE
     inside = np.linalg.norm(cropped, axis=2) > 0.5
     if not inside.any():

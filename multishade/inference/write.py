@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of `infer` and `solve` -> files: normal map, maps, shading video, mesh, and one picture that shows it all."""
+"""Results of `infer` and `solve` -> files: normal map, maps, shading video, mesh, a record and one picture that
+shows it all.
+"""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +17,14 @@ from multishade.imaging.codecs import write_exr_image
 from multishade.imaging.display import Picture
 from multishade.imaging.normal_maps import write_normal_png
 from multishade.imaging.video import write_video
+from multishade.inference.measures import measure
 from multishade.inference.overview import prediction_overview, solved_overview
 from multishade.inference.photometric import SolvedObject
 from multishade.inference.prediction import PhotoPrediction
 from multishade.inference.surface import integrate_normals
 from multishade.photometry.integration import methods
 from multishade.photometry.shading import lambert
+from multishade.version import __version__
 
 if TYPE_CHECKING:
     import trimesh
@@ -48,7 +53,19 @@ def write_prediction(
     Returns:
         The files, in the order in which they were written; overview.png is the last.
     """
-    paths = _write_normals(out, prediction.normal, (prediction.normal != 0).any(axis=2))
+    given = (prediction.normal != 0).any(axis=2)
+    paths = _write_normals(out, prediction.normal, given)
+    measures, suspect = measure(prediction.normal, prediction.confidence, given)
+    record = {
+        "command": "infer",
+        "version": __version__,
+        "photo": prediction.photo.name,
+        "mask": None if prediction.photo.mask is None else round(float(prediction.photo.mask.mean()), 6),
+        "object": round(float(prediction.mask.mean()), 6),
+        "measures": measures.as_json(),
+        "notes": [*prediction.photo.notes, *suspect],
+    }
+    paths.append(_write_record(out, record))
     paths.append(_save(out / "confidence.png", _on_black(prediction.confidence, prediction.mask)))
     paths.append(_save(out / "mask.png", display.grey_to_rgb(prediction.mask.astype(np.float32))))
     if prediction.frames is not None and video is not None:
@@ -70,6 +87,7 @@ def write_solved(
     photograph: tuple[str, Float32],
     truth: Float32 | None = None,
     video: str | None = "gif",
+    record: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write everything about a solved object into a folder.
 
@@ -79,11 +97,17 @@ def write_solved(
         photograph: Name and linear (H, W, 3) of the photograph for the overview.
         truth: (H, W, 3) true normals, 0 where there is none; None if they are unknown.
         video: "gif" or "mp4" of the normals as clay under a light that turns once; None for no video.
+        record: What is known about the input and its solution, for record.json.
 
     Returns:
         The files, in the order in which they were written; overview.png is the last.
     """
     paths = _write_normals(out, solved.normal, solved.determined)
+    facts: dict[str, Any] = {"command": "solve", "version": __version__, **(record or {})}
+    facts["determined"] = round(float(solved.determined[solved.mask].mean()), 6)
+    facts["measures"] = None if solved.measures is None else solved.measures.as_json()
+    facts["notes"] = [*facts.get("notes", ()), *solved.notes]
+    paths.append(_write_record(out, facts))
     paths.append(out / "albedo.exr")
     write_exr_image(paths[-1], solved.albedo)
     albedo = display.radiance_to_rgb(solved.albedo, solved.determined, display.BLACK)
@@ -119,6 +143,12 @@ def _write_normals(out: Path, normal: Float32, given: Bool) -> list[Path]:
     write_normal_png(out / "normal.png", normal, given)
     write_exr_image(out / "normal.exr", normal)
     return [out / "normal.png", out / "normal.exr"]
+
+
+def _write_record(out: Path, record: Mapping[str, Any]) -> Path:
+    path = out / "record.json"
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 def _write_shading(out: Path, kind: str, pictures: Sequence[Picture], rate: float) -> Path:

@@ -25,6 +25,7 @@ FILES = {
     "surface.glb",
     "shading.gif",
     "overview.png",
+    "record.json",
 }
 
 
@@ -172,4 +173,4 @@ def test_the_real_ball(shared_dir: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert (
         main(["solve", str(folder), "--method", "relu", "-o", str(tmp_path / "out"), "--video", "none"]) == 0
     )
-    assert "mean angular error 3.11 degrees" in capsys.readouterr().out
+    assert "mean angular error 2.70 degrees" in capsys.readouterr().out

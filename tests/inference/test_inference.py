@@ -288,6 +288,7 @@ class TestFiles:
             "surface.ply",
             "surface.glb",
             "overview.png",
+            "record.json",
         }
         coded = codecs.read_png(tmp_path / "normal.png")
         assert (coded.shape, coded.dtype) == ((60, 90, 3), np.uint16)

@@ -9,6 +9,7 @@ from multishade.errors import EvaluationError
 from multishade.evaluation.methods.base import ALL, Method, PredictedNormals
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.geometry.boxes import bounding_window
+from multishade.geometry.lights import require_in_front
 from multishade.photometry.solvers import methods
 
 
@@ -25,7 +26,11 @@ def solver_method(name: str, grey: str = "luminance") -> Method:
             )
         window = bounding_window(target.mask)
         mask = target.mask[window]
-        solution = methods.solve(target.images(grey, window), target.directions, mask, method=name)
+        require_in_front(target.directions, f"{target.benchmark}/{target.name}")
+        images, measured = target.measurements(grey, window)
+        # `ols` is a published formula, whose published numbers are over all values.
+        measured = None if name == "ols" else measured
+        solution = methods.solve(images, target.directions, mask, method=name, measured=measured)
         normal = np.zeros((*target.mask.shape, 3), dtype=np.float32)
         normal[window] = np.where((solution.determined & mask)[..., None], solution.normal, 0)
         yield PredictedNormals(ALL, normal)
