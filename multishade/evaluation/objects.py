@@ -119,7 +119,7 @@ class BenchmarkObject:
         grey: str = RGB,
         window: Window | None = None,
         indices: Sequence[int] | None = None,
-        on_image: Callable[[], None] = lambda: None,
+        on_image: Callable[[], object] = lambda: None,
     ) -> tuple[Float32, NDArray[np.bool_] | None]:
         """`images`, and where they measure something: (K, H, W) False where a value is clipped; None if none is.
 
