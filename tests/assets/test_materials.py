@@ -125,6 +125,44 @@ def test_what_is_no_tangent_space_normal_map_is_refused() -> None:
         convention_of(object_space, None)
 
 
+def grass(seed: int, tilt: float = 1.0, texel: int = 4) -> np.ndarray:
+    """A map of blades finer than its texels: unit normals tilted by up to `tilt` rad in all directions, averaged."""
+    rng = np.random.default_rng(seed)
+    height, azimuth = rng.uniform(0, tilt, (2, 256, 256)) * np.array([1, 2 * np.pi / tilt])[:, None, None]
+    fine = np.stack([np.sin(height) * np.cos(azimuth), np.sin(height) * np.sin(azimuth), np.cos(height)], -1)
+    coarse = fine.reshape(256 // texel, texel, 256 // texel, texel, 3).mean(axis=(1, 3))
+    return (np.round((coarse + 1) / 2 * 255) / 255).astype(np.float32)
+
+
+def object_space(axis: int) -> np.ndarray:
+    """Normals of a bumpy wall that faces along x, y or z of its object."""
+    return np.roll(normal_map(relief(2, 64), "opengl", 0.1), axis - 2, axis=2)
+
+
+def test_a_map_of_grass_is_tangent_space_though_its_normals_are_short() -> None:
+    for seed, tilt in enumerate((1.2, 1.5)):
+        vectors = grass(seed, tilt) * 2 - 1
+        assert 0.3 < np.median(np.linalg.norm(vectors, axis=2)) < 0.8
+        convention_of(grass(seed, tilt), None)
+
+
+def test_object_space_maps_and_pictures_are_told_from_grass() -> None:
+    y, x = np.mgrid[-1:1:64j, -1:1:64j]
+    around = np.stack([np.sin(np.pi * x), y, np.cos(np.pi * x)], axis=-1)  # a vase, unwrapped all round
+    around /= np.linalg.norm(around, axis=-1, keepdims=True)
+    with pytest.raises(AssetError, match=r"\d\d% of it points into the surface: object-space\?"):
+        convention_of(((around + 1) / 2).astype(np.float32), None)
+    for axis in (0, 1):
+        with pytest.raises(AssetError, match="on average it points along"):
+            convention_of(object_space(axis), None)
+    convention_of(object_space(2), None)
+    picture = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
+    with pytest.raises(AssetError, match="is not tangent-space"):
+        convention_of(picture, None)
+    with pytest.raises(AssetError, match=r"median length 0\.60 without relief"):
+        convention_of(np.full((64, 64, 3), (0.5, 0.5, 0.8), np.float32), None)
+
+
 def save(path: Path, value: float | np.ndarray, size: tuple[int, int] = (64, 64)) -> None:
     pixels = np.broadcast_to(np.asarray(value, np.float32), (*size, 3) if np.ndim(value) != 0 else size)
     path.parent.mkdir(parents=True, exist_ok=True)
