@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from multishade.config import Config
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add the argument CONFIG and the option --set."""
+def add_config(
+    parser: argparse.ArgumentParser, recipe: str = "demo", override: str = "views.count=2"
+) -> None:
+    """Add the argument CONFIG and the option --set; `recipe` and `override` are examples in the help."""
     parser.add_argument(
         "config",
         metavar="CONFIG",
-        help="a YAML file, or the name of a shipped recipe such as demo (`multishade configs` lists them)",
+        help=f"a YAML file, or the name of a shipped recipe such as {recipe} (`multishade configs` lists them)",
     )
-    add_overrides(parser)
+    add_overrides(parser, override)
 
 
-def add_overrides(parser: argparse.ArgumentParser) -> None:
+def add_overrides(parser: argparse.ArgumentParser, override: str = "views.count=2") -> None:
     """Add the option --set."""
     parser.add_argument(
         "--set",
@@ -29,7 +31,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SECTION.KEY=VALUE",
-        help="override a setting, e.g. --set views.count=2; may be repeated",
+        help=f"override a setting, e.g. --set {override}; may be repeated",
     )
 
 

@@ -8,7 +8,8 @@ from multishade.cli.options import add_config, add_threads
 EPILOG = """examples:
   multishade train rose-tiny
   multishade train rose-tiny --set 'data.train=[data/mine]' --set output=out/mine
-  multishade train rose-tiny --resume
+  multishade train rose-tiny --resume                                        # after Ctrl-C, from its checkpoint
+  multishade train rose-tiny --resume --set optimisation.steps=1200          # longer
   accelerate launch --num_processes 2 -m multishade train rose-sv3d"""
 
 
@@ -20,7 +21,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_config(parser)
+    add_config(parser, "rose-tiny", "optimisation.steps=100")
     parser.add_argument(
         "--resume", action="store_true", help="go on from the latest checkpoint of the output folder"
     )

@@ -8,6 +8,7 @@ for batch in loader:
 """
 
 import hashlib
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
@@ -231,5 +232,7 @@ class Loader:
 
 
 def _one_thread(worker: int) -> None:
+    # Ctrl-C reaches all processes of a terminal; the one that trains ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

@@ -79,6 +79,7 @@ class TrainState:
         final = checkpoints / f"step-{self.progress.step:07d}"
         state = {
             **asdict(self.progress),
+            "threads": torch.get_num_threads(),
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
             "config": config.model_dump(mode="json"),
         }
@@ -215,6 +216,44 @@ def read_progress(checkpoint: Path, config: TrainConfig, processes: int) -> Prog
             f"would change; start it with {progress.processes}"
         )
     return progress
+
+
+def compare_runs(checkpoint: Path, progress: Progress, config: TrainConfig) -> list[str]:
+    """Compare the length of a run with that of its continuation, and the threads that compute it.
+
+    Args:
+        checkpoint: Where the run is continued.
+        progress: Of the checkpoint.
+        config: Of the continuation.
+
+    Returns:
+        Remarks for the terminal on what has changed.
+
+    Raises:
+        TrainingError: If more steps are made than `config` asks for.
+    """
+    content = json.loads((checkpoint / "training" / "state.json").read_text())
+    options = config.optimisation
+    planned, threads = content["config"]["optimisation"]["steps"], content.get("threads")
+    remarks = []
+    if progress.step > options.steps:
+        raise TrainingError(
+            f"{checkpoint}: {progress.step} steps are made already, more than optimisation.steps: {options.steps}; ask "
+            "for more, or give another output folder"
+        )
+    if planned != options.steps:
+        rate = (
+            ""
+            if options.decay == "constant"
+            else f"; the {options.decay} decay follows the new length from here"
+        )
+        remarks.append(f"{checkpoint}: planned with {planned} steps, now {options.steps}{rate}")
+    if threads not in (None, torch.get_num_threads()):
+        remarks.append(
+            f"{checkpoint}: computed with {threads} threads, now {torch.get_num_threads()}: weights are equal to the "
+            "last bit only with the same number (--threads)"
+        )
+    return remarks
 
 
 def _completed(stored: Mapping[str, Any], config: TrainConfig) -> Mapping[str, Any]:

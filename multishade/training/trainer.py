@@ -30,6 +30,7 @@ from multishade.training.log import RunLog, require_wandb
 from multishade.training.parameters import RunningMean
 from multishade.training.sources import Sources, from_shards
 from multishade.training.state import Progress, TrainState
+from multishade.training.stop import StopRequest
 from multishade.training.task import OptimizerSpec, Task, require_finite
 
 Report = Callable[[str], None]
@@ -61,6 +62,7 @@ def train(
     Raises:
         ConfigError: If the configuration is wrong.
         TrainingError: If the run cannot start or be resumed, or a loss is not finite.
+        KeyboardInterrupt: On Ctrl-C and SIGTERM, after the step and a checkpoint.
         ModelError, DataError: If the model's settings or the shards do not fit.
     """
     if not isinstance(config, TrainConfig):
@@ -105,15 +107,41 @@ class Trainer:
             step_scheduler_with_optimizer=False,
         )
         start = _start_from(folder, resume)
-        run = _Run(self.task, accelerator)
+        progress = Progress(processes=accelerator.num_processes)
         if start is not None:
-            run.state.progress = state.read_progress(start, config, accelerator.num_processes)
+            progress = state.read_progress(start, config, accelerator.num_processes)
+            remarks = state.compare_runs(start, progress, config)
+            done = progress.step == options.steps and (folder / "model").exists()
+            if done:
+                remarks.append(f"{folder}: all {options.steps} steps are made; there is nothing to do")
+            if accelerator.is_main_process:
+                for remark in remarks:
+                    self.report(remark)
+            if done:
+                return folder / "model"
+        run = _Run(self.task, accelerator)
+        run.state.progress = progress
+        if start is not None:
             run.state.load(start)
-        progress = run.state.progress
         sources = self._sources or from_shards(
             self.task, accelerator.process_index, accelerator.num_processes
         )
-        log = RunLog(accelerator, config, self.report)
+        log = RunLog(accelerator, config, self.report, None if start is None else progress.step)
+        with StopRequest() as stop:
+            self._loop(run, sources, log, stop)
+        finished = folder / "model"
+        if accelerator.is_main_process:
+            run.state.save_model(finished)
+            if config.hub.repository is not None:
+                push(finished, config.hub.repository, config.hub.private, f"{run.state.model.name} model")
+        accelerator.wait_for_everyone()
+        accelerator.end_training()
+        return finished
+
+    def _loop(self, run: "_Run", sources: Sources, log: RunLog, stop: StopRequest) -> None:
+        """Make the steps that are left. Raises KeyboardInterrupt, after a checkpoint, if a stop is requested."""
+        config, options, accelerator = self.config, self.config.optimisation, run.accelerator
+        progress = run.state.progress
         batches = sources.train(progress.batches)
         clock, since = time.perf_counter(), progress.step
         while progress.step < options.steps:
@@ -130,19 +158,19 @@ class Trainer:
                 if accelerator.is_main_process:
                     log.validated(progress.step, rows)
                 clock, since = time.perf_counter(), progress.step
-            if progress.step % config.checkpoints.every == 0 or last:
+            stopping = not last and _any_requested(stop, accelerator)
+            if progress.step % config.checkpoints.every == 0 or last or stopping:
                 if accelerator.is_main_process:
-                    run.state.save(folder, config)
+                    saved = run.state.save(config.folder, config)
+                    if stopping:
+                        self.report(
+                            f"stopped after step {progress.step}: {saved}; --resume goes on from there"
+                        )
                 accelerator.wait_for_everyone()
                 clock, since = time.perf_counter(), progress.step
-        finished = folder / "model"
-        if accelerator.is_main_process:
-            run.state.save_model(finished)
-            if config.hub.repository is not None:
-                push(finished, config.hub.repository, config.hub.private, f"{run.state.model.name} model")
-        accelerator.wait_for_everyone()
-        accelerator.end_training()
-        return finished
+            if stopping:
+                accelerator.end_training()
+                raise KeyboardInterrupt
 
 
 class _Run:
@@ -283,6 +311,15 @@ def _require_one_owner(specs: Sequence[OptimizerSpec], parameters: Mapping[str, 
     if sorted(owned) != sorted(parameters):
         wrong = sorted({name for name in owned if owned.count(name) > 1} | (set(owned) ^ set(parameters)))
         raise TrainingError(f"optimizers: {', '.join(wrong[:3])} must belong to exactly one of them")
+
+
+def _any_requested(stop: StopRequest, accelerator: Accelerator) -> bool:
+    """Whether any process is to stop: all have to stop after the same step."""
+    if accelerator.num_processes == 1:
+        return stop.requested
+    if stop.requested:
+        accelerator.set_trigger()
+    return bool(accelerator.check_trigger())
 
 
 def _start_from(folder: Path, resume: bool) -> Path | None:

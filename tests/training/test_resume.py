@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run that was killed makes the steps that it would have made; what cannot be continued is refused by name."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,9 @@ from multishade.config import load_settings
 from multishade.errors import TrainingError
 from multishade.training import state as checkpoints
 from multishade.training import trainer
+from multishade.training.stop import StopRequest
 from multishade.training.tasks.rose import RoseConfig
+from tests.support.rose_samples import LitSpheres, sphere_batch
 from tests.support.training_runs import CONFIGS, config, metrics, quiet, spheres, weights
 
 
@@ -38,9 +41,9 @@ class TestResume:
         whole, killed = (weights(tmp_path / name / "model") for name in ("whole", "killed"))
         for name, value in whole.items():
             torch.testing.assert_close(killed[name], value, rtol=0, atol=0)
-        # Step 3, made after the checkpoint and lost, is made again with the same loss.
+        # Step 3, made after the checkpoint and lost, is made again with the same loss, and logged once.
         before, after = metrics(tmp_path / "whole", "train/loss"), metrics(tmp_path / "killed", "train/loss")
-        assert after == [*before[:3], *before[2:]]
+        assert len(before) == 4 and after == before
 
     def test_settings_that_changed_are_named(self, tmp_path: Path) -> None:
         trainer.train(config(tmp_path), sources=spheres(), report=quiet)
@@ -58,10 +61,58 @@ class TestResume:
 
     def test_more_steps_may_be_asked_for(self, tmp_path: Path) -> None:
         trainer.train(config(tmp_path), sources=spheres(), report=quiet)
-        trainer.train(
-            config(tmp_path, optimisation={"steps": 7}), resume=True, sources=spheres(), report=quiet
-        )
+        said: list[str] = []
+        longer = config(tmp_path, optimisation={"steps": 7})
+        trainer.train(longer, resume=True, sources=spheres(), report=said.append)
         assert len(metrics(tmp_path, "train/loss")) == 7
+        assert said[0].endswith("step-0000006: planned with 6 steps, now 7")
+
+    def test_a_decay_that_follows_another_length_is_named(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path, optimisation={"decay": "cosine"}), sources=spheres(), report=quiet)
+        said: list[str] = []
+        longer = config(tmp_path, optimisation={"decay": "cosine", "steps": 7})
+        trainer.train(longer, resume=True, sources=spheres(), report=said.append)
+        assert said[0].endswith("now 7; the cosine decay follows the new length from here")
+
+    def test_fewer_steps_than_are_made_are_refused(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+        shorter = config(tmp_path, optimisation={"steps": 4})
+        with pytest.raises(
+            TrainingError, match=r"6 steps are made already, more than optimisation\.steps: 4"
+        ):
+            trainer.train(shorter, resume=True, sources=spheres(), report=quiet)
+
+    def test_a_finished_run_has_nothing_to_do(self, tmp_path: Path) -> None:
+        model = trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+        said: list[str] = []
+        assert trainer.train(config(tmp_path), resume=True, sources=spheres(), report=said.append) == model
+        assert said == [f"{tmp_path}: all 6 steps are made; there is nothing to do"]
+
+    def test_a_new_run_does_not_append_to_one_without_a_checkpoint(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(
+                config(tmp_path, checkpoints={"every": 50}, logging={"tensorboard": True}),
+                sources=spheres(stop=4),
+                report=quiet,
+            )
+        assert len(metrics(tmp_path, "train/loss")) == 4
+        events = list((tmp_path / "log").rglob("events*"))
+        said: list[str] = []
+        trainer.train(config(tmp_path), sources=spheres(), report=said.append)
+        assert len(metrics(tmp_path, "train/loss")) == 6
+        assert events and not any(path.exists() for path in events)
+        removed = "metrics.jsonl, log, validation of an earlier run without a checkpoint removed"
+        assert said[0] == f"{tmp_path}: {removed}"
+
+    def test_another_number_of_threads_is_stated(self, tmp_path: Path) -> None:
+        trainer.train(config(tmp_path), sources=spheres(), report=quiet)
+        record = checkpoints.listed(tmp_path)[-1] / "training" / "state.json"
+        content = json.loads(record.read_text())
+        assert content["threads"] == torch.get_num_threads()
+        record.write_text(json.dumps({**content, "threads": 77}))
+        said: list[str] = []
+        trainer.train(config(tmp_path), resume=True, sources=spheres(), report=said.append)
+        assert "computed with 77 threads" in said[0]
 
     def test_a_run_is_not_overwritten(self, tmp_path: Path) -> None:
         trainer.train(config(tmp_path), sources=spheres(), report=quiet)
@@ -76,10 +127,11 @@ class TestResume:
         trainer.train(config(tmp_path), sources=spheres(), report=quiet)
         state = checkpoints.listed(tmp_path)[-1] / "training" / "state.safetensors"
         state.write_bytes(state.read_bytes()[:-50])
+        longer = config(tmp_path, optimisation={"steps": 7})
         with pytest.raises(
             TrainingError, match=r"state\.safetensors: cannot be read .* go on from an older one"
         ):
-            trainer.train(config(tmp_path), resume=True, sources=spheres(), report=quiet)
+            trainer.train(longer, resume=True, sources=spheres(), report=quiet)
 
     def test_another_number_of_processes(self, tmp_path: Path) -> None:
         trainer.train(config(tmp_path), sources=spheres(), report=quiet)
@@ -89,6 +141,40 @@ class TestResume:
     def test_old_checkpoints_go(self, tmp_path: Path) -> None:
         trainer.train(config(tmp_path, checkpoints={"every": 1, "keep": 2}), sources=spheres(), report=quiet)
         assert [path.name for path in checkpoints.listed(tmp_path)] == ["step-0000005", "step-0000006"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    def run(name: str) -> RoseConfig:
+        return config(tmp_path / name, checkpoints={"every": 50}, optimisation={"ema": 0.9})
+
+    def signalled(batch: LitSpheres) -> LitSpheres:
+        if batch.keys == sphere_batch(3).keys:
+            signal.raise_signal(number)
+        return batch
+
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(run("stopped"), sources=spheres(change=signalled), report=said.append)
+    (saved,) = checkpoints.listed(tmp_path / "stopped")
+    assert said[-1] == f"stopped after step 4: {saved}; --resume goes on from there"
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    trainer.train(run("stopped"), resume=True, sources=spheres(), report=quiet)
+    trainer.train(run("whole"), sources=spheres(), report=quiet)
+    whole, stopped = (weights(tmp_path / name / "model") for name in ("whole", "stopped"))
+    for name, value in whole.items():
+        torch.testing.assert_close(stopped[name], value, rtol=0, atol=0)
+
+
+def test_a_second_signal_interrupts_at_once() -> None:
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_sigkill_in_mid_run(tmp_path: Path, shards: Path) -> None:
