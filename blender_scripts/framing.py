@@ -16,8 +16,8 @@ RADIUS = 0.5
 NO_AREA = 1e-7  # of a face, over the square of the diagonal of its own box
 
 
-def normalise(objects: list[bpy.types.Object], rotation: tuple, name: str) -> bool:
-    """Rotate, centre and scale the meshes so that their bounding sphere about the box's centre has radius 0.5.
+def normalise(objects: list[bpy.types.Object], rotation: tuple, name: str, size: float = 1.0) -> bool:
+    """Rotate, centre and scale the meshes so that their bounding sphere about the box's centre has radius 0.5 * size.
 
     Returns:
         Whether anything lies outside of the box of the faces with an area.
@@ -42,7 +42,7 @@ def normalise(objects: list[bpy.types.Object], rotation: tuple, name: str) -> bo
     radius = float(np.sqrt(((vertices - centre) ** 2).sum(axis=1).max()))
     if radius <= 1e-12 or not math.isfinite(radius):
         raise ObjectUnusable(f"{name}: all its vertices lie in one point")
-    scale = RADIUS / radius
+    scale = RADIUS * size / radius
     matrix = Matrix.Scale(scale, 4) @ Matrix.Translation(-Vector(centre)) @ Matrix(turn.tolist()).to_4x4()
     for item in objects:
         item.data.transform(matrix)

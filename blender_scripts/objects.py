@@ -40,7 +40,7 @@ def load(source: ObjectSource) -> LoadedObject:
         objects = [_monkey()]
     else:
         objects = _shown_objects(source, name, findings)
-    if framing.normalise(objects, source.rotation, name):
+    if framing.normalise(objects, source.rotation, name, source.scale):
         findings.add("stray-geometry")
     if source.max_faces is not None:
         _simplify(objects, source.max_faces)

@@ -118,6 +118,10 @@ class ObjectRow(Row):
         vertices: Number of vertices as trimesh reads them, None if it cannot.
         faces: Number of triangles, likewise.
         bounds: Low and high corner of the bounding box, in the file's own units and axes.
+        up: Axis of the file's own coordinates that points up (of FBX, USD and BLEND: of those that Blender imports);
+            None: as the format defines it.
+        rotation: Degrees about the world's x, then y, then z (up), after `up`; None: no rotation.
+        scale: Radius of the object's bounding sphere, relative to that of other objects; None: 1.
     """
 
     source: Literal["builtin", "blender", "file"]
@@ -125,6 +129,9 @@ class ObjectRow(Row):
     vertices: Annotated[int, Field(ge=1)] | None = None
     faces: Annotated[int, Field(ge=1)] | None = None
     bounds: tuple[Corner, Corner] | None = None
+    up: Literal["x", "y", "z"] | None = None
+    rotation: Corner | None = None
+    scale: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def _location_fits(self) -> "ObjectRow":
@@ -134,6 +141,8 @@ class ObjectRow(Row):
                 raise ValueError(
                     f"field 'family': {self.family!r} is not the family of location {self.location!r}"
                 )
+        if self.source != "file" and self.up is not None:
+            raise ValueError("field 'up' belongs to files: built-in objects stand upright; use 'rotation'")
         if self.source == "blender" and self.location != "monkey":
             raise ValueError(f"field 'location': {self.location!r} is not one of Blender's objects: monkey")
         return self

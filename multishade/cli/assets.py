@@ -69,6 +69,11 @@ def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         default="train",
         help="auto: nine tenths for training, the rest for validation and testing, by content (default: train)",
     )
+    parser.add_argument(
+        "--up",
+        choices=["x", "y", "z"],
+        help="axis of the meshes that points up (default: that of their format)",
+    )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="files read at once (default 2)")
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="S", help="seconds for one file (default 60)"
@@ -88,7 +93,7 @@ def run_scan(args: argparse.Namespace) -> int:
 
     require_writable_file(args.output)
     limits = Limits(seconds=args.timeout, memory_bytes=int(args.memory_gb * 2**30), workers=args.workers)
-    options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits)
+    options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits, up=args.up)
     with tqdm(desc="reading", unit="asset", disable=None) as bar:
 
         def show(done: int, total: int) -> None:

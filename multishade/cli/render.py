@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING
 
 from multishade.cli.options import add_config, parse_shards, positive
 from multishade.cli.program import INSPECT, program
+from multishade.cli.render_assets import (
+    add_own_assets,
+    finish_preview,
+    has_own_assets,
+    scan_own_assets,
+    sized,
+)
 
 if TYPE_CHECKING:
     from multishade.render.backends import Resources
@@ -22,8 +29,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_config(parser)
     parser.add_argument(
-        "--shards", default="0", metavar="0-3", help="shard numbers, ends included (default 0)"
+        "--shards", metavar="0-3", help="shard numbers, ends included (default 0; with --assets: all)"
     )
+    add_own_assets(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -52,6 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from multishade import threads
     from multishade.config import load_config
+    from multishade.errors import ConfigError
     from multishade.render.backends import Resources
     from multishade.render.plan import make_plan
     from multishade.render.progress import ProgressBar
@@ -60,11 +69,21 @@ def run(args: argparse.Namespace) -> int:
 
     resources = Resources(args.workers, args.cpus_per_worker, args.gpus_per_worker, args.address)
     threads.announce(_describe(resources))
-    config = load_config(args.config, args.overrides)
-    shards = parse_shards(args.shards, config)
-    output = args.output or Path("data") / config.name
-    if "://" not in str(output):
+    own = has_own_assets(args)
+    # The name does not depend on the assets, but a recipe that lacks them may be valid only with them.
+    output = args.output or Path("data") / load_config(args.config, args.overrides).name
+    remote = "://" in str(output)
+    if remote and (own or args.preview):
+        raise ConfigError(f"-o {output}: --assets and --preview write to a local folder")
+    if not remote:
         require_writable_folder(Path(output))
+    overrides = [*(scan_own_assets(args, Path(output)) if own else ()), *args.overrides]
+    if own or args.preview:
+        overrides = sized(args, overrides)
+    if args.preview:
+        output = Path(output) / "preview"
+    config = load_config(args.config, overrides)
+    shards = parse_shards(args.shards or ("0" if not own else f"0-{config.shards.count - 1}"), config)
     plan = make_plan(config)
     with threads.limited(args.cpus_per_worker), ProgressBar(plan) as progress:
         result = render(
@@ -77,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     _print_summary(result)
+    if args.preview:
+        finish_preview(Path(output))
     return 0 if result.complete else 1
 
 

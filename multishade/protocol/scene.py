@@ -31,6 +31,7 @@ class ObjectSource:
     max_faces: int | None = None
     bounds: tuple[Vector, Vector] | None = None  # of the file as it was scanned, in its own units and axes
     root: str = ""  # the folder that holds all its files; "": the one above the folder of `path`
+    scale: float = 1.0  # of the bounding sphere, relative to radius 0.5
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from multishade.assets.orientation import orientation_of
 from multishade.assets.schema import ObjectRow, family_and_seed
 from multishade.config import Config
 from multishade.procedural import objects
-from multishade.protocol.scene import Group, ObjectSource
+from multishade.protocol.scene import Group, Matrix3, ObjectSource
 from multishade.render.copies import readable_material, readable_views
 from multishade.render.plan import PlannedGroup
 
@@ -41,14 +42,15 @@ def _root(row: ObjectRow) -> str:
 
 def _object_source(group: PlannedGroup, folder: Path, config: Config) -> ObjectSource:
     row, max_faces = group.object, config.objects.max_faces
+    rotation, scale = _rotation(group), 1.0 if row.scale is None else row.scale
     if row.source == "blender":
-        return ObjectSource("monkey", rotation=group.rotation, max_faces=max_faces)
+        return ObjectSource("monkey", rotation=rotation, max_faces=max_faces, scale=scale)
     if row.source == "file":
         checked = "unchecked" not in row.tags
         # A skinned mesh was measured without its skeleton.
         bounds = row.bounds if checked and "skinned" not in row.tags else None
         return ObjectSource(
-            "file", str(row.path), group.rotation, max_faces, bounds, _root(row) if checked else ""
+            "file", str(row.path), rotation, max_faces, bounds, _root(row) if checked else "", scale
         )
     mesh = objects.build(*family_and_seed(row.location))
     path = folder / "object.npz"
@@ -58,4 +60,13 @@ def _object_source(group: PlannedGroup, folder: Path, config: Config) -> ObjectS
         "crease_degrees": mesh.crease_degrees,
     }
     np.savez(path, **arrays, **({} if mesh.uv is None else {"uv": mesh.uv}))
-    return ObjectSource("arrays", str(path), group.rotation, max_faces)
+    return ObjectSource("arrays", str(path), rotation, max_faces, scale=scale)
+
+
+def _rotation(group: PlannedGroup) -> Matrix3:
+    """The rotation of the object as its row states it, followed by the one that was sampled for the group."""
+    upright = orientation_of(group.object)
+    if upright is None:
+        return group.rotation
+    rows = (np.asarray(group.rotation) @ upright).tolist()
+    return (tuple(rows[0]), tuple(rows[1]), tuple(rows[2]))

@@ -43,7 +43,7 @@ def row_of_mesh(
         facts: From `check_mesh`.
         family: The object's class.
         tags: Further tags, before those of the facts.
-        **common: id, sha256, licence and split.
+        **common: id, sha256, licence and split, and `up` if it is known.
     """
     return ObjectRow(
         **common,

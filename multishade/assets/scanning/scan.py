@@ -70,12 +70,14 @@ class ScanOptions:
         licence: Licence of files for which none is stated.
         split: Split of all files, or "auto": nine tenths for training, by content.
         limits: Limits of reading one file.
+        up: Axis of all meshes that points up; None: as their format defines it.
     """
 
     kind: Kind | Literal["auto"] = "auto"
     licence: str | None = None
     split: Split | Literal["auto"] = "train"
     limits: Limits = Limits()
+    up: Literal["x", "y", "z"] | None = None
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ def _rows(
             # A folder of several objects is a class or a collection, a folder of one object is not.
             top = names[index].split("/")[0]
             family = slug(top) if folder_sizes[top] > 1 else ""
-            rows.append(row_of_mesh(each.path, base, fact, family or "file", **common))
+            rows.append(row_of_mesh(each.path, base, fact, family or "file", up=options.up, **common))
         elif isinstance(fact, MapSetFacts):
             rows.append(row_of_map_set(each.item, base, fact, **common))
         else:
