@@ -18,6 +18,10 @@ class AssetError(MultiShadeError):
     """A mesh, material or environment file cannot be used."""
 
 
+class ObjectUnseen(AssetError):
+    """No pixel's centre hits the object."""
+
+
 class ImageFileError(MultiShadeError):
     """An image file (PNG, EXR) cannot be read or written."""
 

@@ -3,8 +3,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multishade.cli.assets_fetch import add_fetch
+from multishade.errors import ConfigError
+
+if TYPE_CHECKING:
+    from multishade.assets.scanning.scan import ScanResult
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -81,6 +86,17 @@ def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument(
         "--memory-gb", type=float, default=4.0, metavar="G", help="memory for one file (default 4)"
     )
+    parser.add_argument(
+        "--render",
+        action="store_true",
+        help="render each asset with Blender, 32 pixels a side; those that cannot be rendered are rejected",
+    )
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="PNG",
+        help="the contact sheet of --render (default: MANIFEST with the suffix .png)",
+    )
     parser.set_defaults(run=run_scan)
 
 
@@ -91,7 +107,12 @@ def run_scan(args: argparse.Namespace) -> int:
     from multishade.assets.scanning.scan import ScanOptions, scan, write_scan
     from multishade.storage.writable import require_writable_file
 
+    if args.sheet is not None and not args.render:
+        raise ConfigError("--sheet is the contact sheet of --render: add --render")
+    sheet = args.sheet or args.output.with_suffix(".png")
     require_writable_file(args.output)
+    if args.render:
+        require_writable_file(sheet, remedy="choose another path with --sheet")
     limits = Limits(seconds=args.timeout, memory_bytes=int(args.memory_gb * 2**30), workers=args.workers)
     options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits, up=args.up)
     with tqdm(desc="reading", unit="asset", disable=None) as bar:
@@ -101,6 +122,8 @@ def run_scan(args: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         result = scan(args.folder, args.output, options, show)
+    if args.render and result.rows:
+        result = _prove(result, args, sheet)
     rejected = write_scan(result, args.output)
     for each in result.rejections:
         print(f"rejected: {each.location}: {each.reason}")
@@ -113,4 +136,39 @@ def run_scan(args: argparse.Namespace) -> int:
         print(f"{summary}; no manifest written, see {rejected}")
         return 1
     print(f"{args.output}: {summary}" + (f"; the reasons are in {rejected}" if rejected else ""))
+    if args.render:
+        print(f"{sheet}: pictures of the {result.kind}")
     return 0
+
+
+def _prove(result: "ScanResult", args: argparse.Namespace, sheet: Path) -> "ScanResult":
+    """Render every row of a scan, write the contact sheet, and move what cannot be rendered to the rejections."""
+    from tqdm import tqdm
+
+    from multishade import threads
+    from multishade.assets.scanning.refuse import refuse
+    from multishade.imaging import display
+    from multishade.render.proof import prove
+    from multishade.report.assets import AssetPicture, draw_asset_sheet
+
+    rows = [row.with_folder(args.output.absolute().parent) for row in result.rows]
+    workers = max(1, min(args.workers, len(rows)))
+    pictures: dict[int, AssetPicture] = {}
+    reasons: dict[int, str] = {}
+    proofs = prove(rows, workers, max(1, threads.cores() // workers), args.timeout)
+    for proof in tqdm(proofs, desc="rendering", unit="asset", total=len(rows), disable=None):
+        if proof.reason is not None:
+            reasons[proof.index] = proof.reason
+            continue
+        assert proof.image is not None and proof.normal is not None
+        row = rows[proof.index]
+        shown = (
+            display.radiance_to_rgb(proof.image, proof.mask),
+            display.normal_to_rgb(proof.normal, proof.mask),
+        )
+        pictures[proof.index] = AssetPicture(row.id, row.tags, shown)
+    result = refuse(result, reasons)
+    title = f"{len(result.rows)} {result.kind} of {args.folder} usable, {len(result.rejections)} rejected"
+    refused = [(each.location, each.reason) for each in result.rejections]
+    draw_asset_sheet(sheet, title, [pictures[index] for index in sorted(pictures)], refused)
+    return result

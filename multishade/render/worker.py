@@ -174,6 +174,12 @@ class GroupRenderer:
             self._blender.close()
             self._blender = None
 
+    def interrupt(self) -> None:
+        """End the running Blender from another thread: the group in progress fails with BlenderCrashed."""
+        blender = self._blender
+        if blender is not None:
+            blender.kill()
+
     def _fail(self, group: PlannedGroup, error: MultiShadeError, attempts: int) -> list[Sample]:
         self.failures.append(
             GroupFailure(

@@ -158,7 +158,7 @@ class BlenderProcess:
                 answer = self._answers.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 if time.monotonic() > deadline:
-                    self._kill()
+                    self.kill()
                     raise BlenderTimeout(
                         f"Blender did not answer '{name}' in time and was ended "
                         "(runtime.request_seconds, runtime.start_seconds)",
@@ -184,7 +184,7 @@ class BlenderProcess:
         except psutil.NoSuchProcess:
             return  # the reader thread reports the end
         if used > limit:
-            self._kill()
+            self.kill()
             raise BlenderMemoryExceeded(
                 f"Blender grew to {used / 2**30:.1f} GiB and was ended (runtime.memory_gib is "
                 f"{self._runtime.memory_gib:g})",
@@ -202,7 +202,8 @@ class BlenderProcess:
         if stream is self._process.stdout:
             self._answers.put(None)
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """Kill the process with its descendants; a request that another thread waits for raises BlenderCrashed."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -211,7 +212,7 @@ class BlenderProcess:
         """Kill the process with its descendants, and remove its memory-backed folder."""
         process = getattr(self, "_process", None)
         if process is not None:
-            self._kill()
+            self.kill()
             for reader in self._readers:
                 reader.join(timeout=5)
             for stream in (process.stdin, process.stdout, process.stderr):

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.errors import AssetError, RenderFailed
+from multishade.errors import ObjectUnseen, RenderFailed
 from multishade.geometry.boxes import Box, bounding_box
 from multishade.geometry.camera import intrinsics
 from multishade.protocol import messages
@@ -88,12 +88,12 @@ class Session:
         self._expose = expose
 
     def geometry(self, view: View) -> GeometryBuffers:
-        """Render a view's buffers in clay. Raises AssetError if no pixel's centre hits the object."""
+        """Render a view's buffers in clay. Raises ObjectUnseen if no pixel's centre hits the object."""
         path = str(self._path)
         passes = self._render("geometry", messages.Geometry(view.key, path))
         mask = hit_mask(passes["Depth"])
         if not mask.any():
-            raise AssetError(
+            raise ObjectUnseen(
                 f"{view.key}: no pixel's centre hits the object: it is thinner than a pixel, or all holes"
             )
         sequence = None
