@@ -60,9 +60,9 @@ class LoadedGroup:
         self._rig.light(Light("shading", "parallel", direction=direction, strength=math.pi), matrix)
         return render.pixel_centres(self._scene, path, subpixels)
 
-    def image(self, view: View, number: int, shot: Shot) -> float:
-        """Render the input image under light `number` of the view."""
-        light = view.lights[number]
+    def image(self, view: View, number: int, shot: Shot, light: Light | None = None) -> float:
+        """Render the input image under light `number` of the view, or under `light` in its place."""
+        light = light or view.lights[number]
         return self._image(view, (light,), light.kind, shot)
 
     def basis(self, view: View, number: int, shot: Shot) -> float:

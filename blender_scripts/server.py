@@ -50,8 +50,8 @@ class Server:
                 return messages.Rendered(self._loaded.geometry(self._view(view), Path(path), subpixels))
             case messages.Cast(view, number, path, subpixels):
                 return messages.Rendered(self._loaded.cast(self._view(view), number, Path(path), subpixels))
-            case messages.Image(view, number, shot):
-                return messages.Rendered(self._loaded.image(self._view(view), number, shot))
+            case messages.Image(view, number, shot, light):
+                return messages.Rendered(self._loaded.image(self._view(view), number, shot, light))
             case messages.Photometric(view, number, shot):
                 return messages.Rendered(self._loaded.photometric(self._view(view), number, shot))
             case messages.Basis(view, number, shot):

@@ -146,6 +146,13 @@ class Exposure(Section):
         95.0, gt=50, le=100, description="percentile of the object's luminance that `highlight` limits"
     )
     limit: float = Field(64.0, gt=0, description="largest exposure factor; beyond it noise dominates")
+    min_visible: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the object that a parallel, point or mixed light has to show (luminance from 0.005), or "
+        "it is sampled again, up to 8 times; 0: off",
+    )
 
 
 class Geometry(Section):

@@ -134,11 +134,12 @@ class Shot:
 
 @dataclass(frozen=True)
 class Image(Request[Rendered]):
-    """Render the image under light `number` of the view's lights."""
+    """Render the image under light `number` of the view's lights, or under `light` in its place."""
 
     view: str
     number: int
     shot: Shot
+    light: Light | None = None
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,20 @@ def readable_views(group: PlannedGroup, folder: Path) -> tuple[View, ...]:
     return tuple(changed(view) for view in group.views)
 
 
+def with_own_environments(rendered: View, planned: View) -> View:
+    """Return a rendered view with the paths of the environments themselves in place of those of their copies.
+
+    Args:
+        rendered: As requested from Blender; some of its lights may have been sampled again.
+        planned: The same view as planned.
+    """
+    lights = tuple(
+        dataclasses.replace(light, environment=own.environment)
+        for light, own in zip(rendered.lights, planned.lights, strict=True)
+    )
+    return dataclasses.replace(rendered, lights=lights, sequence=planned.sequence)
+
+
 def _environment(row: EnvironmentRow, folder: Path) -> Path:
     if not row.needs_repair:
         return _readable(row.path, f"{row.sha256}", folder)

@@ -9,6 +9,7 @@ from multishade.protocol.messages import Load, Save
 from multishade.render.assemble import field_format
 from multishade.render.blender.session import seed_of_image
 from multishade.render.plan import Plan, PlannedGroup, read_plan
+from multishade.render.relight import rendered_light
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer
@@ -69,8 +70,12 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
     number = fields.index(field) if field else 0
     with GroupRenderer(plan.config, 1, Stopwatch()) as renderer:
         blender = renderer.blender()
+        info = Dataset(shard_file(folder, shard).url).info(key)
+        light = rendered_light(plan.config, group, view, number, info) or view.lights[number]
+        lights = (*view.lights[:number], light, *view.lights[number + 1 :])
+        group = dataclasses.replace(group, views=(dataclasses.replace(view, lights=lights),))
         blender.request(Load(scene_group(group, blender.folder, plan.config), renderer.settings))
-        exposure = Dataset(shard_file(folder, shard).url).info(key).exposure[fields[number]]
+        exposure = info.exposure[fields[number]]
         seed = seed_of_image(view, number)
         blender.request(Save(key, number, str(path.resolve()), exposure, seed, f"{key}-{fields[number]}"))
 

@@ -11,9 +11,9 @@ from multishade.config.models import Adaptive, Quality
 from multishade.errors import ShardError
 from multishade.imaging.quality import ImageQuality, psnr
 from multishade.protocol import scene
-from multishade.render.assemble import light_meta
 from multishade.render.blender import render_views
 from multishade.render.plan import Plan, read_plan
+from multishade.render.relight import rendered_light
 from multishade.render.replay import planned_view
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
@@ -63,8 +63,9 @@ def _compare(plan: Plan, folder: FolderPlace, key: str, field: str, renderer: Gr
     (view,) = group.views
     stored = Dataset(shard_file(folder, shard).url).files(key)
     info = SampleMeta.decode(key, stored["meta.json"])
-    light = next((light for light in view.lights if light.field == field), None)
-    if light is None or light_meta(light, group) != info.lights.get(field):
+    number = next((number for number, light in enumerate(view.lights) if light.field == field), None)
+    light = None if number is None else rendered_light(plan.config, group, view, number, info)
+    if light is None:
         raise ShardError(
             f"{key}: {field} was lit otherwise than this version of the program plans it: render the data set again, "
             "or compare with the version that made it"

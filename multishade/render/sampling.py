@@ -111,6 +111,32 @@ def sample_lights(
     return tuple(sampled)
 
 
+def resample_light(
+    light: scene.Light, settings: models.Lights, rng: np.random.Generator, distance: float
+) -> scene.Light:
+    """Sample another parallel, point or mixed light for an image; a mixed one keeps its environment.
+
+    Args:
+        light: The light to replace; its kind and field stay.
+        settings: Kinds and ranges.
+        rng: Source of the sample.
+        distance: From the camera to the object's centre.
+
+    Returns:
+        The other light.
+    """
+    if light.kind == "point":
+        return _point(light.field, settings, rng, distance)
+    parallel = _parallel(light.field, settings, rng)
+    return dataclasses.replace(
+        parallel,
+        kind=light.kind,
+        environment=light.environment,
+        environment_strength=light.environment_strength,
+        rotation_degrees=light.rotation_degrees,
+    )
+
+
 def _environment(field: str, path: str, settings: models.Lights, rng: np.random.Generator) -> scene.Light:
     return scene.Light(
         field,

@@ -13,8 +13,10 @@ from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, MultiShadeError, RenderDeviceMissing
 from multishade.render.assemble import build_sample, field_format, middle_exposure
 from multishade.render.blender import BlenderProcess, render_views
+from multishade.render.copies import with_own_environments
 from multishade.render.failures import FailureKind, GroupFailure, ShardFailed, kind_of, remove_shard_failure
 from multishade.render.plan import Plan, PlannedGroup
+from multishade.render.relight import visibility
 from multishade.render.scenes import scene_group
 from multishade.render.settings import render_settings
 from multishade.render.stopwatch import Stopwatch
@@ -145,10 +147,10 @@ class GroupRenderer:
             request = scene_group(group, blender.folder, self._config)
         self._served += 1
         samples = []
-        views = render_views(blender, request, self.settings, self._watch, self._expose)
+        wanted = visibility(self._config)
+        views = render_views(blender, request, self.settings, self._watch, self._expose, wanted)
         for planned, rendered in zip(group.views, views, strict=True):
-            # The request may name copies of environments; meta states the environments themselves.
-            rendered = dataclasses.replace(rendered, view=planned)
+            rendered = dataclasses.replace(rendered, view=with_own_environments(rendered.view, planned))
             with self._watch.timed("assemble"):
                 samples.append(build_sample(rendered, group, self._config, blender.info))
         return samples

@@ -18,14 +18,17 @@ from numpy.typing import NDArray
 from multishade.errors import ObjectUnseen, RenderFailed
 from multishade.geometry.boxes import Box, bounding_box
 from multishade.geometry.camera import intrinsics
+from multishade.imaging.color import luminance
+from multishade.imaging.exposure import visible_share
 from multishade.protocol import messages
 from multishade.protocol.messages import Rendered, Request, Shot, Subpixels
-from multishade.protocol.scene import Group, RenderSettings, View
+from multishade.protocol.scene import Group, Light, RenderSettings, View
 from multishade.render.blender import footprint
 from multishade.render.blender.convergence import EstimatedQuality, Part, QualityTarget, render_to_psnr
 from multishade.render.blender.passes import camera_normals, hit_mask, read_passes
 from multishade.render.blender.process import BlenderProcess
 from multishade.render.blender.views import GeometryBuffers, RenderedImage, RenderedView
+from multishade.render.blender.visibility import Visibility, choose_light
 from multishade.render.stopwatch import Stopwatch
 
 Array = NDArray[np.float32]
@@ -46,6 +49,7 @@ def render_views(
     settings: RenderSettings,
     watch: Stopwatch,
     expose: Expose | None = None,
+    visibility: Visibility | None = None,
 ) -> Iterator[RenderedView]:
     """Load a group and render its views.
 
@@ -57,9 +61,10 @@ def render_views(
         expose: The exposure with which pixels of the object will be displayed. If it is given, noise is judged in
             display values: from the first parts of an image if `settings.psnr` is set, from a quick small pilot
             for adaptive sampling. If not, the exposure is 1.
+        visibility: What each light has to show of the object, or it is sampled again; None: lights stay.
 
     Yields:
-        The views, in order.
+        The views, in order, with the lights under which they were rendered.
 
     Raises:
         AssetError: If a file of the group cannot be used, or no pixel's centre hits the object.
@@ -68,7 +73,7 @@ def render_views(
     loaded = blender.request(messages.Load(group, settings))
     watch.add("import", loaded.import_seconds)
     watch.add("material", loaded.material_seconds)
-    session = Session(blender, settings, watch, expose)
+    session = Session(blender, settings, watch, expose, visibility)
     geometry = [session.geometry(view) for view in group.views]
     for view, buffers in zip(group.views, geometry, strict=True):
         yield dataclasses.replace(session.complete(view, buffers), findings=loaded.findings)
@@ -83,9 +88,11 @@ class Session:
         settings: RenderSettings,
         watch: Stopwatch,
         expose: Expose | None = None,
+        visibility: Visibility | None = None,
     ) -> None:
         self._blender, self._settings, self._watch = blender, settings, watch
-        self._expose = expose
+        self._expose, self._visibility = expose, visibility
+        self._resampled: dict[tuple[str, int], Light] = {}  # by view and number of the light
 
     def geometry(self, view: View) -> GeometryBuffers:
         """Render a view's buffers in clay. Raises ObjectUnseen if no pixel's centre hits the object."""
@@ -158,6 +165,9 @@ class Session:
         images: dict[str, Array] = {}
         alphas: dict[str, Array] = {}
         quality: dict[str, EstimatedQuality] = {}
+        if self._visibility is not None:
+            lights = (self._chosen_light(view, number, box) for number in range(len(view.lights)))
+            view = dataclasses.replace(view, lights=tuple(lights))
         for number, light in enumerate(view.lights):
             image = self.image(view, "image", number, box, mask.shape)
             images[light.field], alphas[light.kind] = image.rgba[..., :3], image.rgba[..., 3]
@@ -250,6 +260,25 @@ class Session:
         frame[box.window] = rgba
         return RenderedImage(frame, quality)
 
+    def _chosen_light(self, view: View, number: int, box: Box | None) -> Light:
+        """The light of an image, sampled again if it shows too little of the object."""
+        assert self._visibility is not None
+
+        def shown(light: Light) -> float:
+            self._resampled[view.key, number] = light
+            pixels = self._pilot_pixels(view, "image", number, box)
+            return visible_share(luminance(pixels) * np.float32(self._displayed(pixels)))
+
+        light = choose_light(view, number, self._visibility, shown)
+        self._resampled[view.key, number] = light
+        return light
+
+    def _pilot_pixels(self, view: View, kind: ImageKind, number: int, box: Box | None) -> Array:
+        """(N, 3) pixels of the object in a small, quick render of an image."""
+        rgba = self._shot("pilots", view, kind, number, box, pilot=True)["Combined"]
+        covered = rgba[..., 3] > 0.5
+        return rgba[covered, :3] / rgba[covered, 3:]
+
     def _displayed(self, pixels: Array) -> float:
         """The exposure with which (N, 3) pixels are displayed; 1 without `expose`."""
         return self._expose(pixels) if self._expose is not None else 1.0
@@ -259,12 +288,7 @@ class Session:
         judged = self._settings.psnr is not None or self._settings.adaptive_threshold > 0
         if self._expose is None or not judged:
             return 1.0
-        pixels = []
-        for number in numbers:
-            rgba = self._shot("pilots", view, kind, number, box, pilot=True)["Combined"]
-            covered = rgba[..., 3] > 0.5
-            pixels.append(rgba[covered, :3] / rgba[covered, 3:])
-        seen = np.concatenate(pixels)
+        seen = np.concatenate([self._pilot_pixels(view, kind, number, box) for number in numbers])
         return float(2.0 ** round(math.log2(self._expose(seen)))) if len(seen) else 1.0
 
     def _shot(
@@ -281,7 +305,10 @@ class Session:
     ) -> dict[str, Array]:
         """The passes of one render call for an image."""
         shot = Shot(str(self._path), box, _seed(view, kind, number, part), exposure, pilot, samples)
-        passes = self._render(stage, REQUESTS[kind](view.key, number, shot))
+        request = REQUESTS[kind](view.key, number, shot)
+        if isinstance(request, messages.Image) and (view.key, number) in self._resampled:
+            request = dataclasses.replace(request, light=self._resampled[view.key, number])
+        passes = self._render(stage, request)
         if not np.isfinite(passes["Combined"]).all():
             raise RenderFailed(
                 f"{view.key}: Cycles computed values that are not finite", self._blender.output
