@@ -100,7 +100,11 @@ def test_dark_images_become_visible_and_the_others_stay(tmp_path: Path) -> None:
         "--shards=0",
         "--workers=1",
     ]
-    for name, more in (("off", []), ("on", [f"--set={ASKED}"]), ("again", [f"--set={ASKED}"])):
+    for name, more in (
+        ("off", ["--set=exposure.min_visible=0"]),
+        ("on", [f"--set={ASKED}"]),
+        ("again", [f"--set={ASKED}"]),
+    ):
         assert main(["render", str(DEMO), *small, *more, "-o", str(tmp_path / name)]) == 0
     tars = {name: tmp_path / name / "multishade-000000.tar" for name in ("off", "on", "again")}
     assert tars["on"].read_bytes() == tars["again"].read_bytes()
