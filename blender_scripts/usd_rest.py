@@ -5,14 +5,18 @@ Where a value varies over time, rest is its default, which a renderer without a 
 no default. Blender would take the first sample in any case.
 """
 
+import math
 import sys
 import tempfile
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from blender_scripts import audit
 from blender_scripts.errors import ObjectUnusable
+
+MOST_LEVELS, MOST_FACES = 4, 1_000_000  # of a subdivision surface
 
 
 def import_usd(path: Path, root: Path) -> None:
@@ -20,7 +24,32 @@ def import_usd(path: Path, root: Path) -> None:
     require_all(path, root)
     with tempfile.TemporaryDirectory(prefix="multishade-") as folder:
         resting = _at_rest(path, Path(folder))
-        bpy.ops.wm.usd_import(filepath=str(resting))
+        bpy.ops.wm.usd_import(filepath=str(resting), import_subdivision=True)
+    for item in bpy.data.objects:
+        if item.type == "MESH":
+            _refine(item)
+
+
+def _refine(item: bpy.types.Object) -> None:
+    """Bring a subdivision surface close to its limit: as fine as `MOST_FACES` allow, smooth but for sharp creases."""
+    subdivisions = [modifier for modifier in item.modifiers if modifier.type == "SUBSURF"]
+    for modifier in subdivisions:
+        affordable = (
+            math.log(MOST_FACES / max(len(item.data.loops), 1), 4) + 1
+        )  # a level makes a face of each corner
+        modifier.render_levels = max(1, min(MOST_LEVELS, math.floor(affordable)))
+    if not subdivisions:
+        return
+    mesh = item.data
+    # USD ignores the normals of a subdivision surface, and Blender would subdivide them with it.
+    for name in ("custom_normal", "sharp_edge", "sharp_face"):
+        if name in mesh.attributes:
+            mesh.attributes.remove(mesh.attributes[name])
+    creases = mesh.attributes.get("crease_edge")
+    if creases is not None:
+        weights = np.empty(len(creases.data), np.float32)
+        creases.data.foreach_get("value", weights)
+        mesh.edges.foreach_set("use_edge_sharp", weights >= 1)
 
 
 def _at_rest(path: Path, folder: Path) -> Path:
@@ -80,6 +109,10 @@ def require_all(path: Path, root: Path) -> None:
         points, indices = mesh.GetPointsAttr().Get(time), mesh.GetFaceVertexIndicesAttr().Get(time)
         counts = mesh.GetFaceVertexCountsAttr().Get(time)
         name, vertices = str(prim.GetPath()), len(points or ())
+        if (scheme := mesh.GetSubdivisionSchemeAttr().Get()) == UsdGeom.Tokens.loop:
+            raise ObjectUnusable(
+                f"{path}: {name} has the subdivision scheme {scheme!r}, which Blender does not have; subdivide it"
+            )
         if indices and not (min(indices) >= 0 and max(indices) < vertices):
             raise ObjectUnusable(f"{path}: {name} has a face with vertex {max(indices)} of {vertices}")
         if sum(counts or ()) != len(indices or ()):

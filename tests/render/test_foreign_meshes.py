@@ -458,6 +458,47 @@ def test_subdivision_is_that_of_the_render(show: Show, blends: Path, path: str) 
     assert len(np.unique(np.round(rendered.normal[rendered.mask], 2), axis=0)) > 500
 
 
+def limit_of_a_cube(rendered: RenderedView) -> None:
+    """The Catmull-Clark limit of a cube: its distance from the centre is 0.84 (faces) to 0.87 (corners) of the cage's
+    half side, and its normals are smooth."""
+    hit, normal, _ = analytic_sphere(SEEN_BY)
+    both = hit & rendered.mask
+    assert both.sum() > 0.9 * hit.sum() and not (rendered.mask & ~hit & ~rim(hit)).any()
+    assert angular_error_degrees(rendered.normal[both], normal[both]).max() < 20
+    assert len(np.unique(np.round(rendered.normal[rendered.mask], 2), axis=0)) > 500
+
+
+@pytest.mark.parametrize("scheme", ["catmullClark", None])
+@pytest.mark.parametrize("normals", [False, True])
+def test_a_usd_subdivision_surface_is_subdivided(
+    show: Show, tmp_path: Path, scheme: str | None, normals: bool
+) -> None:
+    members.write_usd(tmp_path / "a.usda", members.usd_cube(scheme, normals=normals))
+    limit_of_a_cube(show(tmp_path / "a.usda"))
+
+
+ALL_EDGES = "0,1, 1,3, 3,2, 2,0, 3,5, 5,4, 4,2, 5,7, 7,6, 6,4, 7,1, 0,6"
+CREASED = f"""int[] creaseIndices = [{ALL_EDGES}]
+int[] creaseLengths = [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
+float[] creaseSharpnesses = [10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10]"""
+
+
+@pytest.mark.parametrize("scheme", ["catmullClark", None])
+def test_a_usd_cube_with_sharp_creases_stays_a_cube(show: Show, tmp_path: Path, scheme: str | None) -> None:
+    members.write_usd(tmp_path / "a.usda", members.usd_cube(scheme, CREASED))
+    rendered = show(tmp_path / "a.usda")
+    assert len(np.unique(np.round(rendered.normal[rendered.mask], 2), axis=0)) == 3
+    for flat in ("none", "bilinear"):
+        members.write_usd(tmp_path / "b.usda", members.usd_cube(flat))
+        assert not (show(tmp_path / "b.usda").mask ^ rendered.mask)[~rim(rendered.mask)].any()
+
+
+def test_a_scheme_that_blender_lacks_is_refused_by_name(show: Show, tmp_path: Path) -> None:
+    members.write_usd(tmp_path / "a.usda", members.usd_mesh("S", members.ball(), scheme="loop"))
+    with pytest.raises(AssetError, match="/W/S has the subdivision scheme 'loop'"):
+        show(tmp_path / "a.usda")
+
+
 def test_modifiers_count_as_they_do_in_a_render(show: Show, blends: Path) -> None:
     rendered = show(blends / "modifier_not_in_render.blend")
     x_axis = np.array([1.0, 0.0, 0.0]) @ OBLIQUE

@@ -244,12 +244,17 @@ def write_ply(
 
 
 def usd_mesh(
-    name: str, shape: Ball, material: str | None = None, normals: bool = True, extra: str = ""
+    name: str,
+    shape: Ball,
+    material: str | None = None,
+    normals: bool = True,
+    extra: str = "",
+    scheme: str | None = "none",
 ) -> str:
-    """A mesh prim; extra: further properties."""
+    """A mesh prim; extra: further properties, scheme: of its subdivision, None: not stated."""
     schemas = '(prepend apiSchemas = ["MaterialBindingAPI"])' if material else ""
     lines = [f'def Mesh "{name}" {schemas}', "{"]
-    lines += ['uniform token subdivisionScheme = "none"']
+    lines += [] if scheme is None else [f'uniform token subdivisionScheme = "{scheme}"']
     lines += [f"int[] faceVertexCounts = [{', '.join(['3'] * len(shape.faces))}]"]
     lines += [f"int[] faceVertexIndices = [{', '.join(str(i) for i in shape.faces.ravel())}]"]
     lines += [f"point3f[] points = [{_tuples(shape.vertices)}]"]
@@ -263,6 +268,17 @@ def usd_mesh(
 
 def _tuples(rows: Array) -> str:
     return ", ".join("(" + ", ".join(f"{x:.6f}" for x in row) + ")" for row in rows)
+
+
+def usd_cube(scheme: str | None, extra: str = "", normals: bool = False) -> str:
+    """A cube of quads with corners at +-1, as the cage of a subdivision surface."""
+    corners = "(-1,-1,1),(1,-1,1),(-1,1,1),(1,1,1),(-1,1,-1),(1,1,-1),(-1,-1,-1),(1,-1,-1)"
+    lines = ['def Mesh "C"', "{", "int[] faceVertexCounts = [4, 4, 4, 4, 4, 4]"]
+    lines += ["int[] faceVertexIndices = [0,1,3,2, 2,3,5,4, 4,5,7,6, 6,7,1,0, 1,7,5,3, 6,0,2,4]"]
+    lines += [f"point3f[] points = [{corners}]"]
+    lines += [f'normal3f[] normals = [{corners}] (interpolation = "vertex")'] if normals else []
+    lines += [] if scheme is None else [f'uniform token subdivisionScheme = "{scheme}"']
+    return "\n".join([*lines, extra, "}"])
 
 
 def usd_material(name: str, **inputs: str) -> str:
