@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: docs setup render test lint wheel test-wheel bench bench-cores bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
+.PHONY: docs gallery setup render test lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -44,6 +44,10 @@ docs: $(VENV)/.all
 	$(RUN)/python docs/build_api.py
 	$(RUN)/python docs/build_settings.py
 
+# Make the pictures of README.md by its commands, in data/ (about ten minutes).
+gallery: $(VENV)/.all
+	$(RUN)/python docs/build_gallery.py --data data
+
 # Build dist/*.whl with recipes, manifests and the bundled model; list and check its content.
 wheel: $(VENV)/.render
 	rm -rf build dist
@@ -68,6 +72,10 @@ search-render: $(VENV)/.all
 # Compare one Blender process on all cores with one per core.
 bench-cores: $(VENV)/.all
 	$(RUN)/python -m benchmarks.cores
+
+# Compare what `multishade plan` estimates with what `multishade render` takes, on three recipes (about 10 minutes).
+bench-estimate: $(VENV)/.render
+	$(RUN)/python -m benchmarks.estimate
 
 bench-solvers: $(VENV)/.all
 	$(RUN)/python -m benchmarks.solvers

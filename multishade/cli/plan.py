@@ -45,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
     )
     if config.light_basis:
         print(f"light basis  {config.light_basis.count} x parallel, {config.light_basis.path}")
-    print(estimate(plan, args.speed_from or Path("data") / config.name))
+    print(estimate(plan, args.speed_from or Path("data") / config.name).text())
     return 0

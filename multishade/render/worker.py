@@ -59,12 +59,13 @@ def render_shard(
             assets. Nothing is committed then.
         ShardError: If the shard cannot be written.
     """
-    watch, started = Stopwatch(), time.perf_counter()
+    watch, started, cpu_started = Stopwatch(), time.perf_counter(), time.process_time()
     with GroupRenderer(plan.config, threads, watch) as renderer:
         file = shard_file(store, shard)
         file.remove_partials()
         digest = write_tar(file, _files(plan, shard, renderer, watch, progress))
         watch.add("total", time.perf_counter() - started)
+        watch.add("cpu", time.process_time() - cpu_started + renderer.cpu_seconds)
         failures = tuple(renderer.failures)
         commit_marker(
             file,
@@ -104,6 +105,12 @@ class GroupRenderer:
         self._served = 0
         self._in_a_row = 0
         self.failures: list[GroupFailure] = []
+        self._cpu_of_ended = 0.0
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU seconds of all Blender processes so far."""
+        return self._cpu_of_ended + (self._blender.cpu_seconds() if self._blender is not None else 0.0)
 
     def __enter__(self) -> "GroupRenderer":
         return self
@@ -173,6 +180,7 @@ class GroupRenderer:
     def close(self) -> None:
         """End the running Blender, if there is one; the next group starts another."""
         if self._blender is not None:
+            self._cpu_of_ended += self._blender.cpu_seconds()
             self._blender.close()
             self._blender = None
 

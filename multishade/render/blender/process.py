@@ -97,6 +97,14 @@ class BlenderProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    def cpu_seconds(self) -> float:
+        """CPU seconds of all its threads so far; 0 if it has ended."""
+        try:
+            times = psutil.Process(self.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
+
     @property
     def output(self) -> tuple[str, ...]:
         """The last lines that Blender printed, oldest first."""

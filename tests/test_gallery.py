@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make gallery` makes every picture that the README shows, by the commands that exist."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support.imports import REPOSITORY
+
+
+@pytest.mark.blender
+def test_the_pictures_of_the_readme_are_made(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("build_gallery", REPOSITORY / "docs" / "build_gallery.py")
+    assert spec is not None and spec.loader is not None
+    gallery = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(gallery)
+    small = ("shards={count: 2, groups: 1}", "views={count: 1}", "camera={width: 48, height: 48}")
+    samples = "render.samples={parallel: 1, point: 1, environment: 2}"
+    demo = tuple(word for override in (*small, samples) for word in ("--set", override))
+    gallery.build(tmp_path / "data", tmp_path, tmp_path / "images", demo)
+    shown = re.findall(r"\(docs/images/([^)]+)\)", (REPOSITORY / "README.md").read_text())
+    assert {path.name for path in (tmp_path / "images").iterdir()} == set(shown)
+    for name in shown:
+        with Image.open(tmp_path / "images" / name) as picture:
+            assert picture.width > 600
