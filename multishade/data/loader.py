@@ -30,6 +30,8 @@ from multishade.data.slots import PackedBatch, Unpacker
 from multishade.errors import DataError, MultiShadeError
 from multishade.shards.locate import fingerprint, open_shards
 
+GRACE_SECONDS = 20.0  # between SIGTERM and the end of a worker, by SIGALRM
+
 
 class DamagedDataWarning(UserWarning):
     """A part of a shard could not be read and was replaced by other samples."""
@@ -232,7 +234,9 @@ class Loader:
 
 
 def _one_thread(worker: int) -> None:
-    # Ctrl-C reaches all processes of a terminal; the one that trains ends its workers.
+    # Ctrl-C, and a batch system's SIGTERM, reach all processes. The one that trains finishes its step first and
+    # then ends its workers, so these do not end before it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS))
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

@@ -239,3 +239,35 @@ def test_sigkill_in_mid_run(tmp_path: Path, shards: Path) -> None:
     whole, killed = (weights(tmp_path / name / "model") for name in ("whole", "killed"))
     for name, value in whole.items():
         torch.testing.assert_close(killed[name], value, rtol=1e-6, atol=1e-7)
+
+
+def test_sigterm_to_all_processes_of_a_run_saves_a_checkpoint(tmp_path: Path, shards: Path) -> None:
+    settings = {
+        "output": tmp_path / "run",
+        "model.preset": "channels-tiny",
+        "model.size": 16,
+        "data.train": f"['{shards}/*0.tar']",
+        "data.val": f"['{shards}/*1.tar']",
+        "data.workers": 2,
+        "optimisation.steps": 100_000,
+        "optimisation.batch": 2,
+        "checkpoints.every": 100_000,
+        "validation.every": 100_000,
+        "logging.every": 1,
+        "logging.tensorboard": False,
+    }
+    overrides = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    command = [sys.executable, "-m", "multishade", "train", str(CONFIGS / "rose-tiny.yaml"), *overrides]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        line = ""
+        while not line.startswith("step 2/"):
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+        os.killpg(process.pid, signal.SIGTERM)
+        out, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    (saved,) = checkpoints.listed(tmp_path / "run")
+    assert f"{saved}; --resume goes on from there" in out
