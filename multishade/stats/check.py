@@ -2,7 +2,9 @@
 """A statistic and the value that the recipe predicts -> a check: what, measured, expected, ok or SUSPECT.
 
 Statistics of random samples are tested at a p-value that sound data sets hardly ever reach by chance (all checks of a
-thousand data sets give a few dozen false alarms). Statistics that depend on the assets are compared with bounds.
+thousand data sets give a few dozen false alarms). Statistics that depend on the assets are compared with bounds: only
+an interval that lies beyond its bound as a whole is suspect, so that a small set, of which little is known, raises no
+false alarm. Groups are independent, their views and images are not; intervals count groups.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 Float64 = NDArray[np.float64]
 P_LEAST = 1e-4  # a random value less probable than this is suspect
 FEWEST_GROUPS = 8  # fewer do not determine an average
+LEVEL = 0.999  # confidence of intervals
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,48 @@ def shares_p(counts: Mapping[str, int], probabilities: Mapping[str, float]) -> t
     }
     worst = min(tests, key=lambda name: tests[name])
     return min(1.0, tests[worst] * len(tests)), worst
+
+
+def mean_interval(values: ArrayLike) -> tuple[float, float]:
+    """Compute the interval of the mean of independent values (N,) at LEVEL (Student's t); unbounded for one value."""
+    from scipy import stats
+
+    found = np.asarray(values, np.float64)
+    if len(found) < 2:
+        return -np.inf, np.inf
+    centre, error = float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(found) - 1)) * error
+    return centre - reach, centre + reach
+
+
+def share_interval(share: float, independent: int) -> tuple[float, float]:
+    """Compute the interval of a probability at LEVEL (Clopper and Pearson).
+
+    Args:
+        share: The share of cases that was measured.
+        independent: Number of independent cases.
+    """
+    from scipy import stats
+
+    tail, count = (1 - LEVEL) / 2, share * independent
+    low = float(stats.beta.ppf(tail, count, independent - count + 1)) if count > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, count + 1, independent - count)) if count < independent else 1.0
+    return low, high
+
+
+def times(count: int, most: int | None = None) -> str:
+    """Return "once", "twice", "3 times"; with `most`, a range such as "once to 4 times"."""
+    if most is not None and most != count:
+        return f"{count if count > 2 else times(count)} to {times(most)}"
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def between(interval: tuple[float, float]) -> str:
+    """Format an interval of shares."""
+    low, high = interval
+    if not np.isfinite(low):
+        return "too few groups for an interval"
+    return f"{percent(max(low, 0.0))} to {percent(min(high, 1.0))} with {LEVEL:.1%} confidence"
 
 
 def percent(share: float) -> str:

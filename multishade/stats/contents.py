@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from multishade.render.plan import Assets, kind_weights
 from multishade.shards.keys import SampleKey
-from multishade.stats.check import P_LEAST, Check, percent, shares_p
+from multishade.stats.check import P_LEAST, Check, between, percent, share_interval, shares_p, times
 from multishade.stats.gather import Statistics
 from multishade.stats.measure import SampleFigures
 
@@ -22,12 +22,13 @@ def check_objects(statistics: Statistics, assets: Assets | None) -> Iterator[Che
     """Check how many groups failed, and how often each object and each family occurs."""
     failures, rendered = statistics.failures, statistics.total // statistics.config.views.count
     share = failures / max(1, failures + rendered)
+    chance = share_interval(share, failures + rendered)
     yield Check(
         OBJECTS,
         "groups that could not be rendered",
-        f"{failures} of {failures + rendered} ({percent(share)})",
+        f"{failures} of {failures + rendered} ({percent(share)}; {between(chance)})",
         f"at most {MOST_FAILURES:.0%}",
-        share <= MOST_FAILURES,
+        chance[0] <= MOST_FAILURES,
     )
     groups = groups_of(statistics)
     uses = Counter(group.object.id for group in groups.values())
@@ -36,14 +37,15 @@ def check_objects(statistics: Statistics, assets: Assets | None) -> Iterator[Che
     runs = 1 + sum(b - a > 1 for a, b in zip(shards, shards[1:], strict=False))
     variants = statistics.config.materials.variants
     available = len(assets.objects) if assets else len(uses)
+    least, largest = min(uses.values()), max(uses.values())
     most = (-(-len(groups) // (available * variants)) + runs) * variants
     yield Check(
         OBJECTS,
         "objects, how often each",
-        f"{len(uses)}{f' of {available}' if assets else ''} objects in {len(groups)} groups, "
-        f"{min(uses.values())} to {max(uses.values())} times",
-        f"at most {most} times",
-        max(uses.values()) <= most,
+        f"{len(uses)}{f' of {available}' if assets else ''} objects in {len(groups)} groups, each "
+        + times(least, largest),
+        f"at most {times(most)}",
+        largest <= most,
     )
     if assets is not None:
         families = Counter(str(row.family) for row in assets.objects)
@@ -88,7 +90,7 @@ def check_materials(statistics: Statistics, assets: Assets | None) -> Iterator[C
             yield Check(
                 MATERIALS,
                 f"{kind} materials, how often each",
-                f"{len(uses)} of {len(rows)}, at most {max(uses.values())} times ({worst} {uses[worst]}, p {p:.2g})",
+                f"{len(uses)} of {len(rows)}, at most {times(max(uses.values()))} ({worst} {uses[worst]}, p {p:.2g})",
                 f"each {total / len(rows):.1f} times, p at least {P_LEAST:g}",
                 p >= P_LEAST,
             )

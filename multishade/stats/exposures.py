@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statistics of a data set -> checks of its exposures: band of the median, clipped and black pixels, factors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from multishade.imaging.exposure import VISIBLE_LUMINANCE, is_nearly_black
-from multishade.stats.check import Check, percent
+from multishade.stats.check import Check, percent, share_interval
 from multishade.stats.gather import Statistics
 from multishade.stats.measure import BLACK, ImageFigures
 
@@ -22,12 +22,18 @@ SHOWN_IMAGES = 3
 MOST_BLACK = 0.35  # mean share of the object's pixels that no light reaches
 
 
+def _at_most(count: int, images: Sequence[ImageFigures], groups: int, bound: float) -> bool:
+    """Whether the share of images may be `bound` or less."""
+    return share_interval(count / len(images), groups)[0] <= bound
+
+
 def check_exposure(statistics: Statistics) -> Iterator[Check]:
     """Check medians, clipped and black pixels, and applied factors."""
     images = images_of(statistics)
     if not images:
         return
     settings = statistics.config.exposure
+    groups = len({sample.group for sample in statistics.samples if sample.images})
     low, high = settings.median
     unlit = [image for image in images if image.factor >= settings.limit * (1 - TOLERANCE)]
     limited = [
@@ -47,14 +53,14 @@ def check_exposure(statistics: Statistics) -> Iterator[Check]:
         f"{percent(len(astray) / len(images))} of {len(images)} images neither in the band nor limited by their "
         f"highlights; median of all {np.median(medians):.3f}",
         f"at most {ASTRAY:.0%}; band {low:g} to {high:g}",
-        len(astray) <= ASTRAY * len(images),
+        _at_most(len(astray), images, groups, ASTRAY),
     )
     yield Check(
         SECTION,
         "exposure, images below the band because of highlights or for lack of light",
         percent(len(limited) / len(images)),
         f"at most {MOST_LIMITED:.0%}",
-        len(limited) <= MOST_LIMITED * len(images),
+        _at_most(len(limited), images, groups, MOST_LIMITED),
     )
     share = 1 - settings.highlight_percentile / 100
     blown = [image for image in images if settings.highlight <= 1 and image.clipped > share + ASTRAY]
@@ -64,7 +70,7 @@ def check_exposure(statistics: Statistics) -> Iterator[Check]:
         f"{percent(float(np.mean([image.clipped for image in images])))} of the object on average; "
         f"{percent(len(blown) / len(images))} of the images have more than {percent(share + ASTRAY)}",
         f"at most {ASTRAY:.0%} of the images",
-        len(blown) <= ASTRAY * len(images),
+        _at_most(len(blown), images, groups, ASTRAY),
     )
     black = float(np.mean([image.black for image in images]))
     yield Check(

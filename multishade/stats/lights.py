@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.shards.meta import EnvironmentMeta, LightMeta, MixedMeta, ParallelMeta, PointMeta
-from multishade.stats.check import P_LEAST, Check, cap_p, shares_p, uniform_check
+from multishade.stats.check import P_LEAST, Check, cap_p, shares_p, times, uniform_check
 from multishade.stats.gather import Statistics
 
 Float64 = NDArray[np.float64]
@@ -145,7 +145,7 @@ def _check_environments(statistics: Statistics, known: tuple[str, ...] | None) -
         yield Check(
             SECTION,
             "environments, how often each",
-            f"{len(counts)} of {len(known)}, {min(counts.values())} to {max(counts.values())} times "
+            f"{len(counts)} of {len(known)}, {times(min(counts.values()), max(counts.values()))} "
             f"({worst} {counts[worst]}, p {p:.2g})",
             f"each {len(lights) / len(known):.1f} times, p at least {P_LEAST:g}",
             p >= P_LEAST,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.stats.check import FEWEST_GROUPS, P_LEAST, Check, mean_p, percent
+from multishade.stats.check import FEWEST_GROUPS, P_LEAST, Check, between, mean_interval, mean_p, percent
 from multishade.stats.gather import Statistics
 
 Float64 = NDArray[np.float64]
@@ -55,41 +55,46 @@ def check_normals(statistics: Statistics) -> Iterator[Check]:
             f"at most {LEAST_BIAS:g}, or p at least {P_LEAST:g}" + _few(second[0]),
             strength <= LEAST_BIAS or p >= P_LEAST,
         )
-    facing = float(np.mean([sample.facing for sample in statistics.samples]))
+    cosines = by_group(statistics, np.array([sample.facing for sample in statistics.samples]))
+    facing, (low_cosine, high_cosine) = float(cosines.mean()), mean_interval(cosines)
     yield Check(
         NORMALS,
         "normals, mean cosine to the camera's ray",
-        f"{facing:.3f}",
+        f"{facing:.3f}" + (f" ({low_cosine:.3f} to {high_cosine:.3f})" if len(cosines) > 1 else ""),
         f"{FACING[0]:g} to {FACING[1]:g} (a sphere, and any convex body turned at random: 0.667)",
-        FACING[0] <= facing <= FACING[1],
+        low_cosine <= FACING[1] and high_cosine >= FACING[0],
     )
-    away = float(np.mean([sample.turned_away for sample in statistics.samples]))
+    aways = by_group(statistics, np.array([sample.turned_away for sample in statistics.samples]))
+    away = mean_interval(aways)
     yield Check(
         NORMALS,
         "normals, turned away from the camera",
-        f"{percent(away)} of the pixels",
+        f"{percent(float(aways.mean()))} of the pixels ({between(away)})",
         f"at most {TURNED_AWAY:.0%}",
-        away <= TURNED_AWAY,
+        away[0] <= TURNED_AWAY,
     )
 
 
 def check_shading(statistics: Statistics) -> Iterator[Check]:
     """Check how much of the objects the lights of the shading sequence reach."""
     lit = lit_shares(statistics)
+    darkest = _lit_interval(statistics, int(lit.argmin()))
     yield Check(
         SHADING,
         "shading, share of the object lit under a light",
-        f"{percent(float(lit.min()))} (light {lit.argmin()}) to {percent(float(lit.max()))} (light {lit.argmax()})",
+        f"{percent(float(lit.min()))} (light {lit.argmin()}; {between(darkest)}) to "
+        f"{percent(float(lit.max()))} (light {lit.argmax()})",
         f"at least {LEAST_LIT:.0%} under each",
-        bool(lit.min() >= LEAST_LIT),
+        darkest[1] >= LEAST_LIT,
     )
-    solvable = float(np.mean([sample.solvable for sample in statistics.samples]))
+    solvable = by_group(statistics, np.array([sample.solvable for sample in statistics.samples]))
+    reached = mean_interval(solvable)
     yield Check(
         SHADING,
         "shading, pixels that three lights or more reach",
-        percent(solvable),
+        f"{percent(float(solvable.mean()))} ({between(reached)})",
         f"at least {SOLVABLE:.0%}",
-        solvable >= SOLVABLE,
+        reached[1] >= SOLVABLE,
     )
     planned = statistics.config.shading.count
     counts = {len(sample.directions) for sample in statistics.samples}
@@ -102,6 +107,15 @@ def lit_shares(statistics: Statistics) -> Float64:
     """Return the mean share of the object that each light reaches, (K,): with cast shadows if they are stored."""
     stored = [sample.stored_lit for sample in statistics.samples if sample.stored_lit is not None]
     return np.mean(stored or [sample.lit for sample in statistics.samples], axis=0)
+
+
+def _lit_interval(statistics: Statistics, light: int) -> tuple[float, float]:
+    """The interval of `lit_shares` of one light."""
+    shares: dict[str, list[float]] = {}
+    for sample in statistics.samples:
+        lit = sample.lit if sample.stored_lit is None else sample.stored_lit
+        shares.setdefault(sample.group, []).append(float(lit[light]))
+    return mean_interval([np.mean(values) for values in shares.values()])
 
 
 def by_group(statistics: Statistics, values: Float64) -> Float64:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.render.sampling import CANONICAL
-from multishade.stats.check import P_LEAST, Check, cap_p, percent, uniform_check, uniform_p
+from multishade.stats.check import P_LEAST, Check, cap_p, percent, share_interval, uniform_check, uniform_p
 from multishade.stats.gather import Statistics
 from multishade.stats.measure import SampleFigures
 
@@ -16,6 +16,7 @@ Float64 = NDArray[np.float64]
 CAMERAS, FRAMING = "Cameras", "Framing and depth"
 OBJECT_RADIUS = 0.505  # of the bounding sphere, with the error of half floats and rims
 AREAS = (0.05, 0.8)  # of the frame, for the median sample
+MOST_SPECKS = 0.01  # of the samples
 SPECK = 0.005  # of the frame; smaller objects are useless for training
 
 
@@ -58,20 +59,21 @@ def check_cameras(statistics: Statistics) -> Iterator[Check]:
 def check_framing(statistics: Statistics) -> Iterator[Check]:
     """Check masks and depths."""
     areas = np.array([sample.area for sample in statistics.samples])
+    groups = len({sample.group for sample in statistics.samples})
     yield Check(
         FRAMING,
         "mask, share of the frame",
         f"median {percent(float(np.median(areas)))}, {percent(float(areas.min()))} to {percent(float(areas.max()))}",
         f"median in {AREAS[0]:.0%} to {AREAS[1]:.0%}",
-        bool(AREAS[0] <= np.median(areas) <= AREAS[1]),
+        _may_be_half(areas < AREAS[0], groups) and _may_be_half(areas > AREAS[1], groups),
     )
     specks = float(np.mean(areas < SPECK))
     yield Check(
         FRAMING,
         f"mask, objects smaller than {SPECK:.1%} of the frame",
         f"{percent(specks)} of the samples",
-        "at most 1.0%",
-        specks <= 0.01,
+        f"at most {MOST_SPECKS:.0%}",
+        share_interval(specks, groups)[0] <= MOST_SPECKS,
     )
     cut = float(np.mean([sample.at_border for sample in statistics.samples]))
     yield Check(
@@ -116,3 +118,8 @@ def _beyond(sample: SampleFigures) -> bool:
     assert sample.depth is not None
     near, far = sample.depth
     return near < sample.distance - OBJECT_RADIUS or far > sample.distance + OBJECT_RADIUS
+
+
+def _may_be_half(beyond: NDArray[np.bool_], groups: int) -> bool:
+    """Whether the share of samples beyond a bound may be at most a half, so that the median is not beyond it."""
+    return share_interval(float(beyond.mean()), groups)[0] <= 0.5

@@ -271,10 +271,10 @@ def test_a_bias_is_found(change: Change, expected: set[str], made: list[Made], p
 def test_strict_makes_a_suspicion_an_error(
     made: list[Made], plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = write_set(tmp_path / "set", made, plan, failures=3)
+    folder = write_set(tmp_path / "set", made, plan, failures=8)
     run = ["stats", str(folder), "-o", str(tmp_path / "page"), "--images", "4"]
     assert main(run) == 0 and main([*run, "--strict"]) == 1
-    assert "SUSPECT  groups that could not be rendered: 6 of" in capsys.readouterr().out
+    assert "SUSPECT  groups that could not be rendered: 16 of" in capsys.readouterr().out
 
 
 def test_of_many_samples_whole_shards_are_read_and_always_the_same(sound: Path) -> None:
