@@ -135,6 +135,8 @@ def _require_image(image: bpy.types.Image, name: str) -> None:
         if not path.is_file():
             raise ObjectUnusable(f"{name} is missing ({image.filepath})")
         data = path.read_bytes()
+    if data is not None and bytes(data[:7]) == b"\xabKTX 20":
+        raise ObjectUnusable(f"{name} is KTX2, which Blender cannot read")
     if 0 in image.size:  # asking for its size makes Blender decode it
         raise ObjectUnusable(f"{name} is not an image that Blender can decode")
     if data is not None and (fault := fault_of(bytes(data))):

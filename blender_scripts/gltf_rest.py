@@ -20,7 +20,7 @@ from blender_scripts.errors import ObjectUnusable
 IMAGE_EXTENSIONS = {
     "EXT_texture_webp": True,
     "EXT_texture_avif": False,
-    "KHR_texture_basisu": False,
+    "KHR_texture_basisu": False,  # KTX2
     "MSFT_texture_dds": False,
 }
 
@@ -91,6 +91,7 @@ def _check(path: Path, gltf: dict[str, Any]) -> None:
         if "source" in texture or any(IMAGE_EXTENSIONS.get(name) for name in extensions):
             continue
         named = ", ".join(sorted(extensions)) or "no image at all"
+        named = named.replace("KHR_texture_basisu", "KHR_texture_basisu (KTX2 textures)")
         raise ObjectUnusable(f"{path}: textures[{index}] has only {named}, which Blender cannot read")
 
 

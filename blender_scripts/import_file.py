@@ -36,6 +36,7 @@ def import_file(path: Path, root: Path) -> None:
         elif suffix == ".obj":
             obj_text.import_obj(path, root)
         elif suffix == ".ply":
+            ply_texture.require_faces(path)
             bpy.ops.wm.ply_import(filepath=str(path), import_colors="SRGB")
             ply_texture.assign(path)
         elif suffix == ".stl":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A PLY file that names its texture in a comment, as MeshLab writes it -> that texture on the imported mesh."""
+"""A PLY's header -> triangle strips refused, and on the mesh the texture that a comment names, as MeshLab writes it."""
 
 from pathlib import Path
 
@@ -36,12 +36,24 @@ def assign(path: Path) -> None:
         mesh.materials.append(material)
 
 
+def require_faces(path: Path) -> None:
+    """Raise ObjectUnusable if the file holds triangle strips, which Blender leaves out without a word."""
+    for words in map(str.split, _header(path)):
+        if words[:2] == ["element", "tristrips"] and words[2:] != ["0"]:
+            raise ObjectUnusable(f"{path}: its faces are triangle strips, which are not read; convert it")
+
+
 def texture_name(path: Path) -> str | None:
     """The file that a PLY's header names as its texture, with forward slashes."""
-    with path.open("rb") as stream:
-        header = stream.read(LONGEST_HEADER).split(b"end_header")[0]
-    for line in header.decode("utf-8", errors="replace").splitlines():
+    for line in _header(path):
         words = line.split(None, 2)
         if len(words) == 3 and words[0] == "comment" and words[1].lower() == "texturefile":
             return words[2].strip().strip('"').replace("\\", "/")
     return None
+
+
+def _header(path: Path) -> list[str]:
+    """The lines of a PLY's header."""
+    with path.open("rb") as stream:
+        header = stream.read(LONGEST_HEADER).split(b"end_header")[0]
+    return header.decode("utf-8", errors="replace").splitlines()

@@ -151,6 +151,44 @@ def test_what_will_be_corrected_is_tagged(name: str, tag: str) -> None:
     assert check(name).tags == (tag,)
 
 
+@pytest.mark.parametrize("bytes_behind", [False, True])
+@pytest.mark.parametrize("indices", [False, True])
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("suffix", ["glb", "gltf"])
+def test_an_empty_part_does_not_cost_the_object(
+    tmp_path: Path, bytes_behind: bool, indices: bool, beside: bool, suffix: str
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    members.with_an_empty_part(path, bytes_behind, indices, beside)
+    np.testing.assert_allclose(check_mesh(str(path)).bounds, [[-1, -1, -1], [1, 1, 1]], atol=1e-4)
+
+
+def test_ktx2_is_named_and_an_image_that_stands_in_for_it_is_read(tmp_path: Path) -> None:
+    members.with_fallback(tmp_path / "fallback.glb")
+    assert check_mesh(str(tmp_path / "fallback.glb")).tags == ()
+    ktx = b"\xabKTX 20\xbb\r\n\x1a\n"
+    for name in ("only.glb", "as_source.gltf"):
+        writer = members.GltfWriter()
+        how = "KHR_texture_basisu" if name == "only.glb" else None
+        texture = {"index": writer.image(ktx, "image/ktx2", texture=how)}
+        material = {"pbrMetallicRoughness": {"baseColorTexture": texture}}
+        writer.node(mesh=writer.mesh(members.ball(), material))
+        writer.write(tmp_path / name)
+        with pytest.raises(AssetError, match="KTX2"):
+            check_mesh(str(tmp_path / name))
+    (tmp_path / "c.ktx2").write_bytes(ktx)
+    members.write_obj(tmp_path / "a.obj", members.ball(), mtl="newmtl m0\nmap_Kd c.ktx2\n")
+    with pytest.raises(AssetError, match="KTX2"):
+        check_mesh(str(tmp_path / "a.obj"))
+
+
+@pytest.mark.parametrize("faces", [False, True])
+def test_a_ply_of_triangle_strips_is_named(tmp_path: Path, faces: bool) -> None:
+    members.write_ply_strips(tmp_path / "a.ply", members.ball(), faces)
+    with pytest.raises(AssetError, match="triangle strips"):
+        check_mesh(str(tmp_path / "a.ply"))
+
+
 def test_a_sound_mesh_has_no_tag_of_a_correction(tmp_path: Path) -> None:
     members.write_obj(tmp_path / "a.obj", members.ball(), mtl="newmtl m0\nKd 1 0 0\nKe 0.2 0 0\nd 0.9\n")
     assert check_mesh(str(tmp_path / "a.obj")).tags == ()

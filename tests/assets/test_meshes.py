@@ -206,7 +206,7 @@ def test_a_triangle_is_flat_and_its_own_transform_counts(tmp_path: Path) -> None
         ({"nodes": [{"mesh": 0, "translation": [1e7, 0, 0]}]}, "lies 1e.07 units from its origin"),
         (
             {"extensionsRequired": ["KHR_texture_basisu"]},
-            "requires KHR_texture_basisu, which Blender cannot read",
+            r"requires KHR_texture_basisu \(KTX2 textures\), which Blender cannot read",
         ),
         ({"images": [{"uri": "no.png"}]}, "needs 'no.png', which is missing"),
         ({"images": [{"uri": "http://a.b/c.png"}]}, "only files beside it"),

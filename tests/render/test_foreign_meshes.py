@@ -225,6 +225,34 @@ def test_an_image_whose_file_is_gone_is_refused_and_an_unused_node_is_not(show: 
     is_ball(show(blends / "unused_image_node.blend"))
 
 
+@pytest.mark.parametrize("bytes_behind", [False, True])
+@pytest.mark.parametrize("indices", [False, True])
+def test_an_empty_part_does_not_cost_the_object(
+    show: Show, tmp_path: Path, bytes_behind: bool, indices: bool
+) -> None:
+    for beside in (False, True):
+        members.with_an_empty_part(tmp_path / "a.glb", bytes_behind, indices, beside)
+        is_ball(show(tmp_path / "a.glb"))
+
+
+def test_ktx2_is_named_and_an_image_that_stands_in_for_it_is_shown(show: Show, tmp_path: Path) -> None:
+    members.with_fallback(tmp_path / "fallback.glb")
+    is_checkered(show(tmp_path / "fallback.glb"))
+    (tmp_path / "c.ktx2").write_bytes(KTX2)
+    members.write_obj(tmp_path / "a.obj", members.ball(), mtl="newmtl m0\nmap_Kd c.ktx2\n")
+    only = with_image(KTX2, "image/ktx2", "baseColorTexture", texture="KHR_texture_basisu")
+    for path in (tmp_path / "a.obj", members.stage(tmp_path, only, "only.glb")):
+        with pytest.raises(AssetError, match="KTX2"):
+            show(path)
+
+
+@pytest.mark.parametrize("faces", [False, True])
+def test_a_ply_of_triangle_strips_is_named(show: Show, tmp_path: Path, faces: bool) -> None:
+    members.write_ply_strips(tmp_path / "a.ply", members.ball(), faces)
+    with pytest.raises(AssetError, match="triangle strips"):
+        show(tmp_path / "a.ply")
+
+
 # Alpha below one half
 
 

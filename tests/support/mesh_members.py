@@ -171,6 +171,13 @@ class GltfWriter:
             self.json.setdefault("extensionsUsed", []).append(texture)
         return len(textures) - 1
 
+    def empty(self, width: str, component: int, view: int | None = None) -> int:
+        """Add an accessor of count 0, with a view of bytes or without."""
+        accessor = {"componentType": component, "type": width, "count": 0}
+        accessor |= {} if view is None else {"bufferView": view}
+        self.json["accessors"].append(accessor)
+        return len(self.json["accessors"]) - 1
+
     def write(self, path: Path) -> None:
         """Write a .glb, or a .gltf with a file of buffers beside it."""
         data = bytes(self.data) + b"\0" * (-len(self.data) % 4)
@@ -191,6 +198,39 @@ def write_gltf(path: Path, shape: Ball, material: dict[str, Any] | None = None, 
     """One mesh at one node."""
     writer = GltfWriter()
     writer.node(mesh=writer.mesh(shape, material), **node)
+    writer.write(path)
+
+
+def with_an_empty_part(path: Path, bytes_behind: bool, indices: bool, beside: bool) -> None:
+    """A ball, and a primitive whose positions or indices are none: in a mesh of its own or in the ball's."""
+    writer = GltfWriter()
+    writer.node(mesh=writer.mesh(ball()))
+    view = writer.view(bytes(12)) if bytes_behind else None
+    first = writer.json["meshes"][0]["primitives"][0]["attributes"]["POSITION"]
+    primitive: dict[str, Any] = {
+        "attributes": {"POSITION": first if indices else writer.empty("VEC3", 5126, view)}
+    }
+    if indices:
+        primitive["indices"] = writer.empty("SCALAR", 5125, view)
+    if beside:
+        writer.json["meshes"][0]["primitives"].append(primitive)
+    else:
+        writer.json["meshes"].append({"primitives": [primitive]})
+        writer.node(mesh=1)
+    writer.write(path)
+
+
+def with_fallback(path: Path) -> None:
+    """A ball whose texture is KTX2 for readers of it, and PNG for all others."""
+    writer = GltfWriter()
+    index = writer.image(checker())
+    writer.json["images"].append(
+        {"mimeType": "image/ktx2", "bufferView": writer.view(b"\xabKTX 20\xbb\r\n\x1a\n")}
+    )
+    writer.json["textures"][index]["extensions"] = {"KHR_texture_basisu": {"source": 1}}
+    writer.json["extensionsUsed"] = ["KHR_texture_basisu"]
+    material = {"pbrMetallicRoughness": {"baseColorTexture": {"index": index}, "metallicFactor": 0}}
+    writer.node(mesh=writer.mesh(ball(), material))
     writer.write(path)
 
 
@@ -241,6 +281,19 @@ def write_ply(
     rows = [" ".join(f"{value:.6f}" for value in row) for row in table]
     faces = ["3 " + " ".join(str(index) for index in face) for face in shape.faces]
     path.write_text("\n".join(header + rows + faces) + "\n")
+
+
+def write_ply_strips(path: Path, shape: Ball, faces: bool = False) -> None:
+    """ASCII, its triangles as one strip, as Stanford's scans have them; faces: and as faces."""
+    header = ["ply", "format ascii 1.0", f"element vertex {len(shape.vertices)}"]
+    header += [f"property float {name}" for name in "xyz"]
+    rows = [" ".join(f"{value:.6f}" for value in row) for row in shape.vertices]
+    if faces:
+        header += [f"element face {len(shape.faces)}", "property list uchar int vertex_indices"]
+        rows += ["3 " + " ".join(map(str, face)) for face in shape.faces]
+    header += ["element tristrips 1", "property list int int vertex_indices", "end_header"]
+    strip = " ".join(f"{a} {b} {c} -1" for a, b, c in shape.faces)
+    path.write_text("\n".join([*header, *rows, f"{4 * len(shape.faces)} {strip}"]) + "\n")
 
 
 def usd_mesh(

@@ -42,6 +42,8 @@ BLENDER_EXTENSIONS = frozenset(
         "KHR_texture_transform",
     }
 )
+# Extensions that name the image of a texture in a format that Blender does not read.
+FORMATS = {"KHR_texture_basisu": "KTX2", "EXT_texture_avif": "AVIF", "MSFT_texture_dds": "DDS"}
 COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 
@@ -104,8 +106,14 @@ def read_gltf(path: Path) -> Gltf:
         raise AssetError(f"is glTF {version!r}; only '2.0' can be read, convert it")
     unknown = sorted(set(parsed.get("extensionsRequired", [])) - BLENDER_EXTENSIONS)
     if unknown:
-        raise AssetError(f"requires {', '.join(unknown)}, which Blender cannot read; export it without")
+        named = ", ".join(map(name_of_extension, unknown))
+        raise AssetError(f"requires {named}, which Blender cannot read; export it without")
     return Gltf(path, parsed, binary=binary, hides=_remove_hidden(parsed))
+
+
+def name_of_extension(name: str) -> str:
+    """Return the name of an extension, with the file format that it stands for if users know that better."""
+    return f"{name} ({FORMATS[name]} textures)" if name in FORMATS else name
 
 
 def as_glb(gltf: Gltf) -> bytes:
@@ -206,7 +214,7 @@ def accessor_values(gltf: Gltf, index: int, name: str) -> NDArray[Any]:
         values = _strided(
             gltf, accessor["bufferView"], accessor.get("byteOffset", 0), dtype, count, width, name
         )
-    elif "sparse" in accessor:
+    elif "sparse" in accessor or not count:
         values = np.zeros((count, width), dtype)
     else:
         raise AssetError(f"{name}: its entries have no bytes behind them")

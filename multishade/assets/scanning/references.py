@@ -20,11 +20,18 @@ def require_below(file: Path, name: str, root: Path) -> None:
 
 
 def texture_of_ply(file: Path) -> str | None:
-    """The texture that a PLY's header names in a comment, as MeshLab writes it, relative to its folder."""
+    """The texture that a PLY's header names in a comment, as MeshLab writes it, relative to its folder.
+
+    Raises AssetError if the texture is missing, or faces are triangle strips, which neither trimesh nor Blender reads.
+    """
     with file.open("rb") as stream:
         header = stream.read(65536).split(b"end_header")[0]
     for line in header.decode("utf-8", errors="replace").splitlines():
         words = line.split(None, 2)
+        if words[:2] == ["element", "tristrips"] and words[2:] != ["0"]:
+            raise AssetError(
+                "its faces are triangle strips (element tristrips), which are not read; convert it"
+            )
         if len(words) == 3 and words[0] == "comment" and words[1].lower() == "texturefile":
             name = _beside(file.parent, [words[2].strip()])
             if name is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from multishade.assets.scanning.gltf import Gltf, view_bytes
+from multishade.assets.scanning.gltf import Gltf, name_of_extension, view_bytes
 from multishade.errors import AssetError, MultiShadeError
 
 # Pillow's names of the formats that both Pillow and Blender 5.0 decode.
@@ -21,7 +21,7 @@ WEBP = "EXT_texture_webp"
 
 
 def require_gltf_images(gltf: Gltf) -> None:
-    """Require that every image of a glTF decodes to its last byte, and that every texture in use has one.
+    """Require that every image of a glTF that Blender reads decodes, and that every texture in use has one.
 
     Raises:
         AssetError: If not; it names the image or texture.
@@ -30,11 +30,14 @@ def require_gltf_images(gltf: Gltf) -> None:
         texture = gltf.item("textures", index, "a material")
         extensions = texture.get("extensions", {})
         if "source" not in texture and WEBP not in extensions:
-            named = ", ".join(sorted(extensions)) or "no image"
+            named = ", ".join(map(name_of_extension, sorted(extensions))) or "no image"
             raise AssetError(
                 f"its textures[{index}] has only {named}, which Blender cannot read; export it with PNG or JPEG"
             )
+    unread = _images_not_read(gltf)
     for index, item in enumerate(gltf.items("images")):
+        if index in unread:
+            continue
         name, uri = f"its images[{index}]", item.get("uri")
         if uri is None:
             data = bytes(view_bytes(gltf, item.get("bufferView", -1), f"images[{index}]"))
@@ -93,6 +96,18 @@ def require_decodable(data: bytes, name: str) -> None:
         ) from error
     if form not in BLENDER_FORMATS:
         raise AssetError(f"{name} is {form}, which Blender cannot read; convert it to PNG or JPEG")
+
+
+def _images_not_read(gltf: Gltf) -> set[int]:
+    """Images that textures name only by an extension that Blender passes over in favour of the texture's own image."""
+    read: set[int] = set()
+    passed_over: set[int] = set()
+    for texture in gltf.items("textures"):
+        read.add(texture.get("source", -1))
+        for name, extension in texture.get("extensions", {}).items():
+            if isinstance(extension, dict):
+                (read if name == WEBP else passed_over).add(extension.get("source", -1))
+    return passed_over - read
 
 
 def _textures_in_use(value: Any) -> set[int]:
