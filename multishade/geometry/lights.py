@@ -110,7 +110,17 @@ def read_directions(path: str | Path) -> Float64:
 
 
 def read_named_directions(path: str | Path) -> LightTable:
-    """Read light directions, as `read_directions`, with the photographs' names and intensities that the file has."""
+    """Read light directions, as `read_directions`, with the photographs' names and intensities that the file has.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The table; its rows are unit vectors.
+
+    Raises:
+        SolveError: As `read_directions`.
+    """
     table = read_light_table(Path(path))
     lengths = np.linalg.norm(table.rows, axis=1)
     wrong = np.abs(lengths - 1) > UNIT_TOLERANCE
