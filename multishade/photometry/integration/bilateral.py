@@ -16,10 +16,8 @@ import scipy.special
 from multishade.photometry.integration.graph import EdgeSystem, Int, PixelGraph, View, steps
 from multishade.photometry.solvers.observations import Float64
 
-# Outer iterations between new multigrid hierarchies; the weights change most in the first iterations.
-_RENEW_FIRST, _RENEW_EVERY = 4, 8
-# The weights change by percents per iteration, so three digits, warm-started, are as good as an exact solution.
-_LOOSE = 1e-3
+# The weights change by percents per iteration, so two to three digits, warm-started, are as good as an exact solution.
+_LOOSE, _EXACT = 3e-3, 1e-6
 
 
 def bilateral(
@@ -79,8 +77,7 @@ def bilateral(
         backward_weight = backward_share * backward_scale
         weight = forward_weight + backward_weight
         step = (forward_weight * forward - backward_weight * backward) / np.maximum(weight, 1e-300)
-        renew = iteration <= _RENEW_FIRST or iteration % _RENEW_EVERY == 0
-        unknown = system.solve(weight, step, unknown, _LOOSE, renew)
+        unknown = system.solve(weight, step, unknown, _LOOSE, renew=False)
 
         jump = unknown[second] - unknown[first]
         misfit = forward_weight * (jump - forward) ** 2 + backward_weight * (jump + backward) ** 2
@@ -89,7 +86,7 @@ def bilateral(
             break
         forward_share, backward_share = shares(jump)
     # One exact solution with the final weights.
-    return system.solve(weight, step, unknown), iteration, energy
+    return system.solve(weight, step, unknown, _EXACT, renew=False), iteration, energy
 
 
 def _share(

@@ -10,13 +10,13 @@ spheres, too.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.ndimage
 import scipy.sparse
 from numpy.typing import NDArray
 
+from multishade.photometry.integration.multigrid import Multigrid, conjugate_gradients
 from multishade.photometry.solvers.observations import Bool, Float64
 
 Int = NDArray[np.intp]
@@ -24,6 +24,9 @@ Int = NDArray[np.intp]
 # A normal farther than this from the line of sight is turned back to this angle: beyond it the depth step between
 # neighbours is infinite, and visible surfaces do not face away.
 GRAZING_DEGREES = 89.0
+# A hierarchy costs as much as some dozen iterations.
+_WORTH_RENEWING = 12
+_MOST_ITERATIONS = 500
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ class EdgeSystem:
     """Weighted least squares over a graph's edges: minimises sum w (x_second - x_first - step)^2 + sum a (x - prior)^2.
 
     The pattern of the matrix does not change with the weights. The multigrid hierarchy that preconditions it is reused
-    until `renew` is set.
+    until the iterations that it costs more than a new one have cost as much as building that.
     """
 
     def __init__(self, graph: PixelGraph, anchor: Float64, prior: Float64) -> None:
@@ -181,7 +184,8 @@ class EdgeSystem:
         self._label = graph.component[graph.valid]
         self._held = np.bincount(self._label, anchor)
         self._free = self._held[self._label] == 0
-        self._multigrid: Any = None
+        self._multigrid: Multigrid | None = None
+        self._fewest, self._excess = 0, 0  # iterations with a new hierarchy, and those beyond since
 
     def solve(
         self, weight: Float64, step: Float64, guess: Float64, tolerance: float = 1e-8, renew: bool = True
@@ -193,7 +197,7 @@ class EdgeSystem:
             step: (E,) differences across the edges.
             guess: (N,) start of the iteration.
             tolerance: Relative residual.
-            renew: Whether to compute the multigrid hierarchy again.
+            renew: Whether to compute the multigrid hierarchy again in any case.
 
         Returns:
             x (N,).
@@ -201,9 +205,6 @@ class EdgeSystem:
         Raises:
             ArithmeticError: If conjugate gradients do not converge.
         """
-        import pyamg
-        import scipy.sparse.linalg
-
         graph, size = self.graph, self.graph.size
         diagonal = (
             self.anchor + np.bincount(graph.first, weight, size) + np.bincount(graph.second, weight, size)
@@ -218,21 +219,19 @@ class EdgeSystem:
             - np.bincount(graph.first, pull, size)
             + self.anchor * self.prior
         )
-        if self._multigrid is None or renew:
-            # Ruge-Stueben is made for such matrices and, unlike smoothed aggregation, uses no random numbers.
-            self._multigrid = pyamg.ruge_stuben_solver(matrix, max_coarse=200)
-        solution, failed = scipy.sparse.linalg.cg(
-            matrix,
-            right,
-            x0=guess,
-            rtol=tolerance,
-            atol=1e-300,
-            maxiter=500,
-            M=self._multigrid.aspreconditioner(),
+        if self._multigrid is not None and not renew and self._excess < _WORTH_RENEWING:
+            allowed = self._fewest + _WORTH_RENEWING - self._excess
+            guess, count = conjugate_gradients(matrix, right, guess, self._multigrid, tolerance, allowed)
+            if count <= allowed:
+                self._excess += max(0, count - self._fewest)
+                return self._shifted(guess)
+        self._multigrid, self._excess = Multigrid(matrix), 0
+        solution, self._fewest = conjugate_gradients(
+            matrix, right, guess, self._multigrid, tolerance, _MOST_ITERATIONS
         )
-        if failed:
-            raise ArithmeticError(f"conjugate gradients did not converge in {failed} steps")
-        return self._shifted(np.asarray(solution))
+        if self._fewest > _MOST_ITERATIONS:
+            raise ArithmeticError(f"conjugate gradients did not converge in {_MOST_ITERATIONS} steps")
+        return self._shifted(solution)
 
     def _shifted(self, solution: Float64) -> Float64:
         """Add the best constant to each anchored component: iterations converge slowest in it."""
