@@ -297,8 +297,39 @@ def test_the_cats_normals_give_its_measured_depth(shared_dir):
     mask = read_stored(folder / "mask.png") > 0
     camera = np.loadtxt(folder / "K.txt")
     true = np.load(folder / "depth_gt.npz")["depth_gt"]
-    bilateral = misfit(integrate(normal, mask, camera, "bilateral").depth, true, mask, factor=True)
+    found = integrate(normal, mask, camera, "bilateral")
+    assert found.left_out.sum() < 20
+    bilateral = misfit(found.depth, true, mask & ~found.left_out, factor=True)
     poisson = misfit(integrate(normal, mask, camera, "poisson").depth, true, mask, factor=True)
     assert bilateral < 0.15
     assert poisson < 2
     assert bilateral < 0.2 * poisson
+
+
+def test_pixels_that_are_thrown_far_away_are_left_out():
+    # A dome whose normals are known to the rim: there they graze, and steps of dozens of pixels follow from them.
+    row, column = np.mgrid[:80, :80] + 0.5
+    x, y = (column - 40) / 38, (40 - row) / 38
+    inside = x**2 + y**2 < 1
+    normal = np.stack([x, y, np.sqrt(np.maximum(1 - x**2 - y**2, 0))], axis=2)
+    spoilt = normal.copy()
+    for place in ((40, 40), (30, 50), (55, 35)):  # single normals that lie in the image plane
+        spoilt[place] = (1, 0, 0.001)
+    found = integrate(spoilt, inside, method="bilateral")
+    kept = inside & ~found.left_out
+    assert 0 < found.left_out.sum() < 0.05 * inside.sum()
+    assert np.isnan(found.depth[found.left_out]).all() and (found.component[found.left_out] == 0).all()
+    assert np.isfinite(found.depth[kept]).all() and np.ptp(found.depth[kept]) < 1.3 * 38
+    every = integrate(spoilt, inside, method="bilateral", leave_out_isolated=False)
+    assert not every.left_out.any() and np.isfinite(every.depth[inside]).all()
+    assert np.ptp(every.depth[inside]) > np.ptp(found.depth[kept])
+
+
+def test_a_small_object_of_its_own_is_not_left_out():
+    normal = np.zeros((30, 30, 3))
+    normal[..., 2] = 1
+    mask = np.zeros((30, 30), bool)
+    mask[:, :20] = True
+    mask[5:7, 25:27] = True
+    found = integrate(normal, mask, method="bilateral")
+    assert not found.left_out.any() and np.isfinite(found.depth[mask]).all()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.ndimage
+import scipy.sparse.csgraph
 from numpy.typing import ArrayLike, NDArray
 
 from multishade.errors import SolveError
@@ -29,6 +30,8 @@ __all__ = ["INTEGRATORS", "Depth", "integrate", "mesh_from_depth"]
 INTEGRATORS = ("poisson", "bilateral")
 # Pixels across at which halving stops: coarser images cannot distinguish a bend from a discontinuity.
 COARSEST = 144
+# A piece of fewer pixels than this that is farther than so many pixel widths from its neighbours is left out.
+SMALLEST_PIECE, WIDE_STEP = 10, 10.0
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ class Depth:
     or at geometric mean depth 1 (perspective).
 
     Attributes:
-        depth: (H, W) distance along the camera's z axis, larger is farther; NaN where there is no normal.
-        component: (H, W) number of the component, 1 to n; 0 where there is no normal.
+        depth: (H, W) distance along the camera's z axis, larger is farther; NaN where there is no normal, and where
+            a few pixels are so far from all others that nothing determines their depth (`left_out`).
+        component: (H, W) number of the component, 1 to n; 0 where there is no depth.
         anchored: (n,) whether the depth prior determines the constant of component 1 to n.
         iterations: Iterations of the method at full resolution.
         energy: The remaining misfit: sum of squared distances from the planes of the normals, in pixels.
+        left_out: (H, W) bool, pixels with a normal that have no depth.
     """
 
     depth: Float64
@@ -52,6 +57,7 @@ class Depth:
     anchored: Bool
     iterations: int
     energy: float
+    left_out: Bool
 
 
 def integrate(
@@ -66,6 +72,7 @@ def integrate(
     max_iterations: int = 150,
     tolerance: float = 1e-4,
     coarse_to_fine: bool = True,
+    leave_out_isolated: bool = True,
 ) -> Depth:
     """Integrate normals to a depth map.
 
@@ -85,6 +92,8 @@ def integrate(
         tolerance: "bilateral" stops if the energy changes by less than this fraction of itself.
         coarse_to_fine: Whether "bilateral" starts an object of some 300 pixels or more from the solution at every
             second pixel, which finds discontinuities in a tenth of the time.
+        leave_out_isolated: Whether "bilateral" leaves out pieces of fewer than 10 pixels that it puts more than 10
+            pixel widths from all neighbours: their normals graze, so their distance is arbitrary.
 
     Returns:
         Depth, connected components, and how well the surface fits.
@@ -118,7 +127,22 @@ def integrate(
         unknown, iterations, energy = bilateral(
             graph, normals, view, system, sharpness, max_iterations, tolerance, start
         )
-    return _placed(unknown, graph, view, anchor, iterations, energy)
+    isolated = np.zeros(graph.size, bool)
+    if method == "bilateral" and leave_out_isolated:
+        isolated = _isolated(unknown, graph, view)
+    return _placed(unknown, graph, view, anchor, iterations, energy, isolated)
+
+
+def _isolated(unknown: Float64, graph: PixelGraph, view: View) -> Bool:
+    """(N,) pixels of pieces that are small, and small beside their component, when it is cut at wide steps."""
+    joined = np.abs(unknown[graph.second] - unknown[graph.first]) < WIDE_STEP * view.pixel
+    pairs = (np.ones(int(joined.sum()), bool), (graph.first[joined], graph.second[joined]))
+    count, piece = scipy.sparse.csgraph.connected_components(
+        scipy.sparse.coo_matrix(pairs, shape=(graph.size, graph.size)), directed=False
+    )
+    size = np.bincount(piece, minlength=count)[piece]
+    label = graph.component[graph.valid]
+    return (size < SMALLEST_PIECE) & (2 * size < np.bincount(label)[label])
 
 
 def _extent(valid: Bool) -> int:
@@ -144,7 +168,15 @@ def _half_size(
         intrinsics = np.array([[0.5, 0, 0.25], [0, 0.5, 0.25], [0, 0, 1]]) @ intrinsics
     prior = None if depth_prior is None else np.asarray(depth_prior, dtype=np.float64)[kept]
     return integrate(
-        field[kept], valid[kept], intrinsics, "bilateral", prior, 4 * prior_weight, 2 * pixel_size, **options
+        field[kept],
+        valid[kept],
+        intrinsics,
+        "bilateral",
+        prior,
+        4 * prior_weight,
+        2 * pixel_size,
+        leave_out_isolated=False,
+        **options,
     )
 
 
@@ -214,15 +246,26 @@ def _anchors(
 
 
 def _placed(
-    unknown: Float64, graph: PixelGraph, view: View, anchor: Float64, iterations: int, energy: float
+    unknown: Float64,
+    graph: PixelGraph,
+    view: View,
+    anchor: Float64,
+    iterations: int,
+    energy: float,
+    isolated: Bool,
 ) -> Depth:
     """The unknown as a depth map; sets the free constant of each component that has no anchor."""
     label = graph.component[graph.valid]
     count = int(label.max())
     anchored = np.bincount(label, anchor, count + 1)[1:] > 0
-    mean = np.bincount(label, unknown, count + 1) / np.maximum(np.bincount(label, minlength=count + 1), 1)
+    kept = ~isolated
+    pixels = np.bincount(label, kept, count + 1)
+    mean = np.bincount(label, np.where(kept, unknown, 0), count + 1) / np.maximum(pixels, 1)
     mean[1:][anchored] = 0
     unknown = unknown - mean[label]
     depth = np.full(graph.valid.shape, np.nan)
-    depth[graph.valid] = np.exp(unknown) if view.perspective else unknown
-    return Depth(depth, graph.component, anchored, iterations, energy)
+    depth[graph.valid] = np.where(isolated, np.nan, np.exp(unknown) if view.perspective else unknown)
+    left_out = np.zeros(graph.valid.shape, bool)
+    left_out[graph.valid] = isolated
+    component = np.where(left_out, 0, graph.component).astype(np.int32)
+    return Depth(depth, component, anchored, iterations, energy, left_out)
