@@ -32,3 +32,20 @@ def test_a_model_gets_the_papers_photographs_of_large_sets(tmp_path: Path) -> No
     write_diligent_object(tmp_path / "small" / "ballPNG", count=5)
     (target,) = diligent.read(tmp_path / "small")
     assert len(paper_photographs(target)) == 5
+
+
+def test_the_numbers_of_photographs_count_and_not_their_places() -> None:
+    import numpy as np
+
+    from multishade.evaluation.objects import BenchmarkObject
+
+    def chosen(names: list[str]) -> list[str]:
+        target = BenchmarkObject("a", "b", np.ones((2, 2), bool), tuple(names))
+        return [name for _, name in paper_photographs(target)]
+
+    paper = [f"{n:03d}.png" for n in range(21, 31)]
+    assert chosen([f"{n:03d}.png" for n in range(1, 97)]) == paper
+    assert chosen([f"{n:03d}.png" for n in range(21, 97)]) == paper  # bear, without its damaged images
+    assert chosen([f"{n:02d}.png" for n in range(0, 52)]) == [f"{n:02d}.png" for n in range(20, 30)]  # from 0
+    assert chosen([f"L{n:02d}" for n in range(40)]) == [f"L{n:02d}" for n in range(20, 30)]
+    assert len(chosen([f"{n}.png" for n in range(1, 20)])) == 19

@@ -85,6 +85,12 @@ def test_bears_damaged_images_are_left_out_and_said(tmp_path: Path) -> None:
     assert any("20 damaged images left out" in note for note in target.notes)
 
 
+def test_all_of_bears_images_can_be_selected(tmp_path: Path) -> None:
+    write_diligent_object(tmp_path / "bearPNG", count=23)
+    (found,) = read_all(f"diligent96:{tmp_path}")
+    assert len(found.image_names) == 23 and found.benchmark == "diligent" and not found.notes
+
+
 def test_the_bear_of_another_set_keeps_all_its_images(tmp_path: Path) -> None:
     write_diligent_object(tmp_path / "DiLiGenT-Pi_release_png" / "Bear", count=22)
     (target,) = read_all(f"diligentpi:{tmp_path}")

@@ -411,3 +411,72 @@ class TestCommand:
         monkeypatch.setattr(bundled, "FOLDER", tmp_path / "none")
         with pytest.raises(ModelError, match="the bundled model is not installed; give another with --model"):
             bundled.bundled_model()
+
+
+class TestStrangersPhotos:
+    def test_a_folder_names_what_it_leaves_out(self, tmp_path: Path) -> None:
+        for name in (
+            "2.png",
+            "10.PNG",
+            "x.jfif",
+            "y.avif",
+            "z.hdr",
+            "a.HEIC",
+            "b.cr2",
+            "._2.png",
+            ".c.png",
+            "n.txt",
+        ):
+            (tmp_path / name).touch()
+        left: list[str] = []
+        found = find_photos([tmp_path], lambda path, reason: left.append(f"{path.name} {reason}"))
+        assert [path.name for path in found] == ["2.png", "10.PNG", "x.jfif", "y.avif", "z.hdr"]
+        assert [line.split()[0] for line in left] == ["a.HEIC", "b.cr2"] and all(
+            "convert it" in line for line in left
+        )
+        assert [path.name for path in find_photos([f"{tmp_path}/*.png"])] == ["2.png"]
+
+    def test_alpha_below_one_half_is_named_as_alpha(self, tmp_path: Path) -> None:
+        for kind, top in ((np.uint8, 120), (np.uint16, 30000)):
+            pixels = np.full((20, 30, 4), top, kind)
+            codecs.write_png(tmp_path / "a.png", pixels)
+            with pytest.raises(ImageFileError, match=r"a\.png: its alpha, .* at most 0\.4\d"):
+                read_photo(tmp_path / "a.png")
+
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+    def test_a_background_needs_a_mask(self, tmp_path: Path, suffix: str) -> None:
+        scene = cv2.resize(COLOUR, (90, 60))
+        Image.fromarray(scene).save(tmp_path / f"a.{suffix}")
+        assert "no mask, and its background is not plain" in read_photo(tmp_path / f"a.{suffix}").notes[0]
+        Image.fromarray(np.full((60, 90), 255, np.uint8)).save(tmp_path / "mask.png")
+        assert not read_photo(tmp_path / f"a.{suffix}", tmp_path / "mask.png").notes
+        scene[:8], scene[-8:], scene[:, :8], scene[:, -8:] = 30, 30, 30, 30
+        Image.fromarray(scene).save(tmp_path / f"b.{suffix}")
+        assert not read_photo(tmp_path / f"b.{suffix}").notes
+
+    @pytest.mark.parametrize("shape", [(8, 20000), (20000, 8)])
+    def test_a_thin_photo_is_refused_by_name(self, shape: tuple[int, int]) -> None:
+        with pytest.raises(ImageFileError, match=f"^long: {shape[1]} x {shape[0]} pixels: of the 64 x 64"):
+            frame(Photo(np.zeros((*shape, 3), np.float32), name="long"), 64)
+
+    @pytest.mark.parametrize("shape", [(900, 8400), (8400, 900)])
+    @pytest.mark.parametrize("masked", [False, True])
+    def test_a_long_photo_needs_no_square_of_its_length(self, shape: tuple[int, int], masked: bool) -> None:
+        row, column = np.mgrid[: shape[0], : shape[1]]
+        pixels = np.stack([row / shape[0], column / shape[1], row * 0 + 0.5], axis=2).astype(np.float32)
+        framed = frame(Photo(pixels, np.ones(shape, bool) if masked else None), 64, crop=False)
+        assert framed.pixels.shape == (64, 64, 3) and 5 <= framed.inside.any(axis=1).sum() <= 64
+        back = unframe(framed.pixels, framed.window)
+        assert back.shape == pixels.shape
+        middle = np.s_[shape[0] // 4 : -shape[0] // 4, shape[1] // 4 : -shape[1] // 4]
+        assert np.abs(back - pixels)[middle].mean() < 0.05
+
+    def test_the_record_has_measures_and_notes(self, tmp_path: Path) -> None:
+        import json
+
+        photo, _ = sphere_photo(60, 90, 25)
+        found = next(infer_all([replace(photo, notes=("a note",))], SphereModel(RoseSettings(size=64))))  # type: ignore[arg-type]
+        write_prediction(tmp_path, found, video=None, integrator=None)
+        record = json.loads((tmp_path / "record.json").read_text())
+        assert record["notes"][0] == "a note" and record["measures"]["curl"] < 0.2
+        assert record["measures"]["facing_away"] == 0 and record["measures"]["clipped"] is None
