@@ -3,6 +3,7 @@
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -41,7 +42,7 @@ def test_orientation_applies_whichever_decoder_reads(tmp_path: Path, kind: str, 
     if kind == "png16":
         data = codecs.encode_png(COLOUR.astype(np.uint16) * 257)
         chunk = b"eXIf" + exif.tobytes()[6:]
-        chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", __import__("zlib").crc32(chunk))
+        chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
         path.write_bytes(data[:33] + chunk + data[33:])
     elif kind in ("tif16", "tif32"):
         import tifffile
@@ -161,8 +162,8 @@ def test_profiles_are_converted_to_srgb_at_every_depth(tmp_path: Path, kind: str
     path = tmp_path / f"a.{kind[:3]}"
     if kind == "png16":
         data = codecs.encode_png(smooth.astype(np.uint16) * 257)
-        chunk = b"iCCPAdobe\0\0" + __import__("zlib").compress(ADOBE)
-        chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", __import__("zlib").crc32(chunk))
+        chunk = b"iCCPAdobe\0\0" + zlib.compress(ADOBE)
+        chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
         path.write_bytes(data[:33] + chunk + data[33:])
     elif kind == "tif16":
         import tifffile

@@ -440,7 +440,7 @@ class TestStrangersPhotos:
         for kind, top in ((np.uint8, 120), (np.uint16, 30000)):
             pixels = np.full((20, 30, 4), top, kind)
             codecs.write_png(tmp_path / "a.png", pixels)
-            with pytest.raises(ImageFileError, match=r"a\.png: its alpha, .* at most 0\.4\d"):
+            with pytest.raises(ImageFileError, match=r"a\.png: its alpha, .*at most 0\.4\d"):
                 read_photo(tmp_path / "a.png")
 
     @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
@@ -450,7 +450,7 @@ class TestStrangersPhotos:
         assert "no mask, and its background is not plain" in read_photo(tmp_path / f"a.{suffix}").notes[0]
         Image.fromarray(np.full((60, 90), 255, np.uint8)).save(tmp_path / "mask.png")
         assert not read_photo(tmp_path / f"a.{suffix}", tmp_path / "mask.png").notes
-        scene[:8], scene[-8:], scene[:, :8], scene[:, -8:] = 30, 30, 30, 30
+        scene[:16], scene[-16:], scene[:, :16], scene[:, -16:] = 30, 30, 30, 30
         Image.fromarray(scene).save(tmp_path / f"b.{suffix}")
         assert not read_photo(tmp_path / f"b.{suffix}").notes
 
