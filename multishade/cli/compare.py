@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade compare A.csv B.csv ...`: result tables -> the methods' differences and their statistics."""
+"""`multishade compare A B ...`: result tables -> the methods' differences and their statistics."""
 
 import argparse
 from pathlib import Path
 
+TABLE = "results.csv"
 EPILOG = """examples:
-  multishade compare out/ols/results.csv out/relu/results.csv
+  multishade compare out/ols out/relu
+  multishade compare out/solvers                            # all methods of one `multishade evaluate`
   multishade compare ols.csv relu.csv robust.csv --by material --weights metal=0.3,plastic=0.7 -o out/compared
 
 The first table is the reference. Differences are other minus reference, paired by object."""
@@ -22,7 +24,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "tables", type=Path, nargs="+", metavar="CSV", help="two or more tables; the first is the reference"
+        "tables",
+        type=Path,
+        nargs="+",
+        metavar="TABLE",
+        help="two or more tables or folders of them; the first is the reference",
     )
     parser.add_argument("--metric", default="mean", help="column to compare (default: mean)")
     parser.add_argument(
@@ -59,8 +65,9 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         require_writable_folder(args.output)
 
+    tables = [table for place in args.tables for table in tables_in(place)]
     comparison = compare(
-        *args.tables,
+        *tables,
         metric=args.metric,
         by=args.by,
         weights=parse_weights(args.weights),
@@ -71,8 +78,20 @@ def run(args: argparse.Namespace) -> int:
     )
     print(document.to_markdown("Comparison", report.comparison_blocks(comparison)), end="")
     if args.output is not None:
-        report.write_comparison(args.output, comparison)
+        report.write_comparison(args.output, comparison, tables)
     return 0
+
+
+def tables_in(place: Path) -> list[Path]:
+    """A table, or the tables of an output folder of `multishade evaluate`: its own, or one of each method."""
+    from multishade.errors import EvaluationError
+
+    if not place.is_dir():
+        return [place]
+    found = [place / TABLE] if (place / TABLE).is_file() else sorted(place.glob(f"*/{TABLE}"))
+    if not found:
+        raise EvaluationError(f"{place}: no {TABLE} in this folder; `multishade evaluate` writes it")
+    return found
 
 
 def parse_weights(text: str | None) -> dict[str, float] | None:

@@ -2,11 +2,13 @@
 """`multishade evaluate METHOD --on READER:PATH`: a method and a benchmark -> a table, maps and a report."""
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multishade.cli.options import add_threads
+from multishade.cli.program import program
 
 if TYPE_CHECKING:
     from multishade.evaluation.run import Evaluation
@@ -92,38 +94,78 @@ def run(args: argparse.Namespace) -> int:
         return 0 if _evaluate(args, names[0], out).mismatch is None else 1
     evaluations = [_evaluate(args, name, out / name) for name in names]
     print(write_summary(out, evaluations), end="")
+    print(f"written: {out / 'summary.html'}; compare them with: {program()} compare {out}")
     return 0 if all(one.mismatch is None for one in evaluations) else 1
 
 
 def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
     """One method: rows are printed as they come, everything is written into `out`."""
+    from multishade.cli.progress import CountBar
     from multishade.evaluation.evaluate import evaluate
 
-    evaluation = evaluate(
-        method,
-        args.on,
-        truth=args.truth,
-        objects=[part.strip() for part in args.objects.split(",")] if args.objects else (),
-        grey=args.gray,
-        axes=args.convention,
-        name=args.name,
-        integrator=None if args.integrate == "none" else args.integrate,
-        pictures=not args.no_maps,
-        output=out,
-        on_row=_print_row,
+    learned = method.partition(":")[0] == "rose"
+    if learned:
+        from multishade.extras import require
+        from multishade.threads import limit_torch
+
+        require("torch", extra="train")
+        importlib.import_module("torch")
+        limit_torch()
+    surfaces = "" if args.integrate == "none" else f", surfaces ({args.integrate}) if depth is known"
+    maps = "" if args.no_maps else ", a picture of each"
+    count = _count_samples(args.on)
+    print(
+        f"{args.name or method} on {args.on}{f', {count} samples' if count else ''}: normals, angles{surfaces}{maps}; "
+        f"into {out}",
+        flush=True,
     )
+    seen: set[tuple[str, str]] = set()
+    with CountBar(count, "sample" if count else "object", args.name or method) as bar:
+
+        def show(row: "ResultRow", seconds: float) -> None:
+            bar.write(_line_of(row, seconds))
+            # A method of single images has several rows for one sample.
+            seen.add((row.object, row.image.partition("/")[0] if count else ""))
+            bar.reach(len(seen))
+
+        evaluation = evaluate(
+            method,
+            args.on,
+            truth=args.truth,
+            objects=[part.strip() for part in args.objects.split(",")] if args.objects else (),
+            grey=args.gray,
+            axes=args.convention,
+            name=args.name,
+            integrator=None if args.integrate == "none" else args.integrate,
+            pictures=not args.no_maps,
+            output=out,
+            on_row=show,
+        )
     _print_summary(evaluation, out)
     if evaluation.mismatch is not None:
         print(f"error: {evaluation.mismatch}", file=sys.stderr)
     return evaluation
 
 
-def _print_row(row: "ResultRow", seconds: float) -> None:
+def _count_samples(on: str) -> int | None:
+    """How many samples the shards hold; None for other benchmarks, which are found while they are read."""
+    from multishade.errors import MultiShadeError
+    from multishade.shards.locate import open_shards
+
+    reader, _, place = on.partition(":")
+    if reader != "shards":
+        return None
+    try:
+        return sum(shard.samples for shard in open_shards([place]))
+    except MultiShadeError:
+        return None  # the reader raises the error that names what is wrong
+
+
+def _line_of(row: "ResultRow", seconds: float) -> str:
     label = row.object if row.image == "all" else f"{row.object} {row.image}"
-    print(
+    return (
         f"{label:32s} mean {row.metrics['mean']:6.2f}  median {row.metrics['median']:6.2f}  "
-        f"coverage {row.metrics['coverage']:5.1f} %  {seconds:6.2f} s",
-        flush=True,
+        f"coverage {row.metrics['coverage']:5.1f} %  {seconds:6.2f} s"
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Progress of a training run -> a bar on a terminal, lines elsewhere."""
+"""Progress of training and of evaluation -> a bar on a terminal, lines elsewhere."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -46,3 +46,35 @@ class StepBar:
                 print(f"step {step}/{self._steps}  {shown}", flush=True)
         self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(step - self._bar.n)
+
+
+class CountBar:
+    """Things done, with the time left if their number is known: a bar on a terminal; lines of output above it.
+
+    Args:
+        total: Their number; None if it is unknown.
+        unit: What they are, such as "image".
+        what: What is done, at the start of the bar.
+    """
+
+    def __init__(self, total: int | None, unit: str, what: str) -> None:
+        self._bar = tqdm(
+            total=total, unit=unit, desc=what, dynamic_ncols=True, smoothing=0.1, disable=None, leave=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def write(self, line: str) -> None:
+        """Print a line of output."""
+        with tqdm.external_write_mode():
+            print(line, flush=True)
+
+    def reach(self, count: int) -> None:
+        """Show that `count` are done."""
+        self._bar.update(count - self._bar.n)

@@ -2,6 +2,7 @@
 """An evaluation or a comparison -> the blocks of its report, and the files that hold it."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from multishade.evaluation.metrics import MISSING_DEGREES, THRESHOLDS, TILT_EDGE
 from multishade.evaluation.run import Evaluation
 from multishade.evaluation.table import to_csv
 from multishade.report import document
-from multishade.report.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
+from multishade.report.document import Block, Bullets, Caution, Figure, Heading, Links, Paragraph, Table
 
 ANGULAR = ("mean", "median", "rmse", *(f"within_{limit:g}" for limit in THRESHOLDS))
 ANGULAR_HEADER = ("mean °", "median °", "RMSE °", *(f"< {limit:g}° %" for limit in THRESHOLDS))
@@ -36,19 +37,33 @@ def write_evaluation(out: Path, evaluation: Evaluation) -> None:
 
 
 def write_summary(out: Path, evaluations: Sequence[Evaluation]) -> str:
-    """`summary.md` into `out`: several methods on one benchmark, a row each. Returns its text."""
+    """`summary.md` and `summary.html` into `out`: several methods on one benchmark, a row each. Returns the Markdown.
+
+    The reports of the methods, in folders of their names, are linked.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    text = document.to_markdown(
-        f"{len(evaluations)} methods on {evaluations[0].benchmark}", [summary_table(evaluations)]
-    )
+    title = f"{len(evaluations)} methods on {evaluations[0].benchmark}"
+    names = [evaluation.method for evaluation in evaluations]
+    blocks: list[Block] = [
+        summary_table(evaluations),
+        Links([(f"report of {name}", f"{name}/report.html") for name in names if (out / name).is_dir()]),
+    ]
+    text = document.to_markdown(title, blocks)
     (out / "summary.md").write_text(text, encoding="utf-8")
+    (out / "summary.html").write_text(document.to_html(title, blocks), encoding="utf-8")
     return text
 
 
-def write_comparison(out: Path, comparison: Comparison) -> None:
-    """`comparison.md` and `comparison.html` into `out`."""
+def write_comparison(out: Path, comparison: Comparison, tables: Sequence[Path] = ()) -> None:
+    """`comparison.md` and `comparison.html` into `out`, with links to the reports beside the tables."""
     out.mkdir(parents=True, exist_ok=True)
-    blocks = comparison_blocks(comparison)
+    reports = [table.with_name("report.html") for table in tables]
+    links = [
+        (str(path.parent), os.path.relpath(path, out).replace(os.sep, "/"))
+        for path in reports
+        if path.exists()
+    ]
+    blocks = [*comparison_blocks(comparison), *([Links(links)] if links else [])]
     (out / "comparison.md").write_text(document.to_markdown("Comparison", blocks), encoding="utf-8")
     (out / "comparison.html").write_text(document.to_html("Comparison", blocks), encoding="utf-8")
 
@@ -74,6 +89,7 @@ def evaluation_blocks(evaluation: Evaluation) -> list[Block]:
             f"signed (a flipped normal is 180 off).{settings}"
         )
     )
+    blocks.append(Links([("table of all numbers", "results.csv")]))
     blocks += [Heading("Angular error"), _angular_table(evaluation)]
     blocks += [Heading("Error by the tilt of the true normal"), _tilt_table(evaluation)]
     blocks += _surface_blocks(evaluation)

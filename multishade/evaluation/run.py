@@ -18,6 +18,10 @@ from multishade.geometry.angles import angular_error_degrees
 from multishade.imaging.normal_maps import write_normal_png
 from multishade.photometry import shading
 
+COMPUTED = (
+    "the sequences of mode lambert are computed from the true normals, so a solver's error on them is rounding; "
+    "render with shading.mode=cast or photometric to measure solvers"
+)
 # The sequence that shading metrics compare: MultiShade's own ring of nine lights at 45 degrees.
 RING_LIGHTS, RING_ELEVATION = 9, 45.0
 
@@ -86,6 +90,8 @@ def run_method(
     for target in objects:
         benchmark = target.benchmark
         notes += [f"{target.name}: {note}" for note in target.notes]
+        if target.tags.get("mode") == "lambert":
+            notes.append(COMPUTED)
         scored = target.scored
         begun = time.perf_counter()
         for prediction in method(target):

@@ -50,7 +50,14 @@ class Figure:
     caption: str
 
 
-Block = Heading | Paragraph | Caution | Bullets | Table | Figure
+@dataclass(frozen=True)
+class Links:
+    """Files by their text and their path relative to the document."""
+
+    items: Sequence[tuple[str, str]]
+
+
+Block = Heading | Paragraph | Caution | Bullets | Table | Figure | Links
 
 
 def to_markdown(title: str, blocks: Sequence[Block]) -> str:
@@ -66,6 +73,8 @@ def to_markdown(title: str, blocks: Sequence[Block]) -> str:
                 parts.append(f"> **Warning.** {text}")
             case Bullets(items):
                 parts.append("\n".join(f"- {item}" for item in items))
+            case Links(items):
+                parts.append(" · ".join(f"[{text}]({path.replace(' ', '%20')})" for text, path in items))
             case Table(header, rows, text_columns, last_bold, _):
                 parts.append(_markdown_table(header, rows, text_columns, last_bold))
             case Figure(path, caption):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from multishade.cli import main
+from tests.support.synthetic import make_sample, write_synthetic_shard
 from tests.support.synthetic_benchmarks import write_diligent_object
 
 
@@ -142,3 +143,58 @@ def test_wrong_comparisons_end_with_2_and_a_message(
     a, b = table(tmp_path / "a.csv", "ols", [4, 8]), table(tmp_path / "b.csv", "relu", [2, 6])
     assert main(["compare", *(argument.format(a=a, b=b) for argument in arguments)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_evaluate_prints_what_it_does_before_it_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, out = benchmark(tmp_path / "set", 1), tmp_path / "out"
+    assert main(["evaluate", "ols", "--on", spec, "-o", str(out), "--no-maps"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"ols on {spec}: normals, angles, surfaces (bilateral) if depth is known; into {out}"
+
+
+def test_shading_that_is_computed_from_the_truth_is_said_to_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for mode in ("lambert", "cast"):
+        samples = [make_sample(f"s000000-g0000-v{view}", size=24, mode=mode) for view in range(2)]
+        (tmp_path / mode).mkdir()
+        write_synthetic_shard(tmp_path / mode / "multishade-000000.tar", samples)
+    said = "the sequences of mode lambert are computed from the true normals"
+    out = ["-o", str(tmp_path / "out"), "--no-maps", "--integrate", "none"]
+    assert main(["evaluate", "ols", "--on", f"shards:{tmp_path / 'lambert'}", *out]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(said) == 1 and ", 2 samples: normals, angles; into" in printed
+    assert said in (tmp_path / "out" / "report.md").read_text()
+    assert main(["evaluate", "ols", "--on", f"shards:{tmp_path / 'cast'}", *out]) == 0
+    assert said not in capsys.readouterr().out
+
+
+def test_results_link_to_each_other_and_folders_are_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, out = benchmark(tmp_path / "set", 3), tmp_path / "out"
+    assert main(["evaluate", "ols,constant", "--on", spec, "-o", str(out), "--no-maps"]) == 0
+    page = (out / "summary.html").read_text()
+    for method in ("ols", "constant"):
+        assert f'href="{method}/report.html"' in page and (out / method / "report.html").is_file()
+        assert 'href="results.csv"' in (out / method / "report.html").read_text()
+    assert "[report of ols](ols/report.html)" in (out / "summary.md").read_text()
+    capsys.readouterr()
+    whole = ["compare", str(out), "--resamples", "99"]
+    assert main([*whole, "-o", str(tmp_path / "compared")]) == 0
+    of_folder = capsys.readouterr().out
+    tables = [str(out / method / "results.csv") for method in ("constant", "ols")]
+    assert main(["compare", *tables, "--resamples", "99"]) == 0
+    assert capsys.readouterr().out == of_folder
+    links = (tmp_path / "compared" / "comparison.html").read_text()
+    assert 'href="../out/ols/report.html"' in links
+    assert main(["compare", str(out / "ols"), str(out / "constant"), "--resamples", "99"]) == 0
+
+
+def test_a_folder_without_tables_cannot_be_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(tmp_path), str(tmp_path)]) == 2
+    assert f"{tmp_path}: no results.csv in this folder" in capsys.readouterr().err
