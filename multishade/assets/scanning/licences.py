@@ -2,6 +2,7 @@
 """A file in, the licence that it or a text beside it states out, as an SPDX identifier if there is one."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from multishade.errors import AssetError
+from multishade.text import decode_text, read_text
 
 UNKNOWN = "unknown"
 MAX_TEXT_BYTES = 200_000  # of a README that are searched
@@ -150,7 +152,11 @@ def _texts(folder: Path, changed: int) -> tuple[Path, ...]:
 @lru_cache(maxsize=256)
 def _beginning(path: Path, changed: int) -> str:
     with path.open("rb") as file:
-        text = file.read(MAX_TEXT_BYTES).decode("utf-8", "replace")
+        data = file.read(MAX_TEXT_BYTES)
+    try:
+        text = decode_text(data, str(path), AssetError)
+    except AssetError:
+        text = data.decode("utf-8", "replace")  # names of licences are ASCII in any encoding
     if path.suffix.lower() != ".json":
         return text
     try:
@@ -178,7 +184,7 @@ def _from_sources(file: Path) -> str | None:
 
 @lru_cache(maxsize=16)
 def _sources(table: Path, changed: int) -> dict[str, str]:
-    with table.open(encoding="utf-8", newline="") as file:
+    with io.StringIO(read_text(table, AssetError)) as file:
         rows: Iterable[dict[str, str]] = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         return {
             row["path"]: row.get("licence") or row.get("license") or ""

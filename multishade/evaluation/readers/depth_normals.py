@@ -51,7 +51,7 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
     is_empty = True
     for layout in LAYOUTS:
         for normal_file in sorted(root.rglob(f"*{layout.normal}.*")):
-            if normal_file.suffix.lower() not in (".png", ".exr", ".npy"):
+            if normal_file.suffix.lower() not in (".png", ".exr", ".npy") or normal_file.name.startswith("."):
                 continue
             is_empty = False
             stem = normal_file.name.removesuffix(f"{layout.normal}{normal_file.suffix}")

@@ -13,8 +13,8 @@ import numpy as np
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32
+from multishade.evaluation.readers.folder_files import visible
 from multishade.shards.dataset import Dataset
-from multishade.shards.keys import natural_order
 from multishade.shards.sample import Sample, decode_sample, shading_of
 from multishade.shards.tar import read_shard
 
@@ -26,7 +26,7 @@ def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
     if root.is_file():
         tars = [root]
     elif root.is_dir():
-        tars = sorted(root.glob("*.tar"), key=lambda path: natural_order(path.name))
+        tars = visible(root.glob("*.tar"))
     else:
         raise EvaluationError(f"{root}: no such file or folder")
     if not tars:
