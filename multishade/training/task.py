@@ -50,16 +50,22 @@ class OptimizerSpec:
         parameters: By the names that `Task.trainable` gives them. Every parameter belongs to one optimizer.
         rate: Factor on `optimisation.learning_rate`.
         betas: In place of `optimisation.betas`.
+        factors: Further factors on the learning rate, by the names of parameters; 1 for all others.
     """
 
     name: str
     parameters: Parameters
     rate: float = 1.0
     betas: tuple[float, float] | None = None
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     def build(self, options: Optimisation) -> torch.optim.AdamW:
+        """Make the optimizer; the groups of parameters of equal factor bear it as "factor"."""
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, value in self.parameters.items():
+            groups.setdefault(self.factors.get(name, 1.0), []).append(value)
         return torch.optim.AdamW(
-            self.parameters.values(),
+            [{"params": values, "factor": factor} for factor, values in groups.items()],
             lr=options.learning_rate * self.rate,
             betas=self.betas or options.betas,
             weight_decay=options.weight_decay,

@@ -224,7 +224,7 @@ class _Run:
         log: dict[str, float] = {}
         for spec in self.specs:
             for group in self.state.optimizers[spec.name].param_groups:
-                group["lr"] = rate * spec.rate
+                group["lr"] = rate * spec.rate * group["factor"]
             prefix = f"{spec.name}/" if len(self.specs) > 1 else ""
             log |= {f"{prefix}{name}": value for name, value in self._turn(spec, batches, rng).items()}
         if self.state.mean is not None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from multishade.errors import ModelError
 from multishade.models.base import Inputs, Prediction, require
 from multishade.models.rose import pretrained
+from multishade.models.rose.backbone import BackboneNetwork
 from multishade.models.rose.conditioning import Condition, frame_numbers
 from multishade.models.rose.pretrained import Parts
 from multishade.models.rose.sampling import one_step, sample
@@ -107,9 +108,12 @@ class RoSE:
     @property
     def multiple(self) -> int:
         """Heights and widths must be multiples of this."""
+        if isinstance(self.unet, RoseUNet):
+            return self.codec.factor  # it makes sizes fit on its way up; the others do not
+        if isinstance(self.unet, BackboneNetwork):
+            return self.codec.factor * self.unet.reduction
         levels = len(self.unet.config.block_out_channels)
-        # Between frames, the UNet makes sizes fit on its way up; the plain one does not.
-        return self.codec.factor * (1 if isinstance(self.unet, RoseUNet) else 2 ** (levels - 1))
+        return int(self.codec.factor * 2 ** (levels - 1))
 
     @property
     def photo_channels(self) -> int:

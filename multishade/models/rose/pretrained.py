@@ -17,6 +17,7 @@ import torch
 
 from multishade.errors import ModelError
 from multishade.models import hub
+from multishade.models.rose.backbone import BackboneNetwork
 from multishade.models.rose.codec import VAE, Codec, PixelUnshuffle
 from multishade.models.rose.conditioning import ClipEncoder
 from multishade.models.rose.schedule import NoiseSchedule
@@ -29,7 +30,8 @@ PUBLISHED_BASE = "chenguolin/sv3d-diffusers"
 @dataclass(frozen=True)
 class Parts:
     settings: RoseSettings
-    unet: Any  # RoseUNet, or diffusers' UNet2DModel: typed loosely, since diffusers' own types come late
+    # RoseUNet, BackboneNetwork or UNet2DModel: typed loosely, since diffusers' own types come late.
+    unet: Any
     codec: Codec
     clip: ClipEncoder | None
     schedule: NoiseSchedule
@@ -70,7 +72,8 @@ def load_unet(source: str | Path) -> Any:
     config = hub.read_json(source, "unet/config.json")
     if config is None:
         raise ModelError(f"{source}: no unet/config.json in it; is this the folder of a model?")
-    kind = UNet2DModel if config.get("_class_name") == "UNet2DModel" else RoseUNet
+    ours = {kind.__name__: kind for kind in (UNet2DModel, BackboneNetwork)}
+    kind: Any = ours.get(config.get("_class_name", ""), RoseUNet)
     unet, report = hub.load_part(
         source,
         "unet",

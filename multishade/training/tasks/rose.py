@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import nn
 
+from multishade.config.section import Section
 from multishade.data.batches import Batch
 from multishade.errors import ModelError
 from multishade.geometry.angles import angular_error_degrees
 from multishade.imaging import display
 from multishade.models.rose import pretrained
+from multishade.models.rose.backbone import BackboneNetwork
 from multishade.models.rose.model import RoSE
 from multishade.models.rose.presets import build
 from multishade.models.rose.settings import RoseSettings
@@ -23,15 +25,33 @@ from multishade.models.rose.solve import solve
 from multishade.training.config import Origin, TrainConfig
 from multishade.training.losses.rose import Objective, loss_of
 from multishade.training.parameters import choose, merged
-from multishade.training.task import Losses, Networks, Task
+from multishade.training.task import Losses, Networks, OptimizerSpec, Parameters, Task
 from multishade.training.validation import ValidationRow, angular_metrics, thinned
 
 # Settings in which a pretrained model of ours and the configuration must agree.
 COMMON = ("lights", "elevation_degrees", "process", "target", "photo", "light_angles")
 
 
+class EncoderSettings(Section):
+    """The encoder of the presets `lite0-small`, `lite0` and `lite2`, and of models that were trained from them."""
+
+    weights: Literal["imagenet", "random"] = Field(
+        "imagenet", description="of a preset at the start; imagenet needs the extra pretrained"
+    )
+    statistics: Literal["frozen", "batch"] | None = Field(
+        None,
+        description="of BatchNorm in training: as stored, or the batch's, which update the stored ones; none: frozen "
+        "with the weights of ImageNet, batch with random ones, and what a pretrained model of ours had",
+    )
+    rate: float = Field(0.3, gt=0, le=1, description="factor on the encoder's learning rate")
+
+
 class RoseModel(RoseSettings, Origin):
     """RoSE's settings and the origin of its weights: a name of `models.rose.presets`, or SVD, SV3D, RoSE."""
+
+    encoder: EncoderSettings | None = Field(
+        None, description="of networks that have one; none: the section's defaults"
+    )
 
     def settings(self) -> RoseSettings:
         """Return the model's own settings."""
@@ -61,12 +81,22 @@ class RoseTask(Task[RoseConfig, RoSE]):
         """
         options = self.config.model
         settings = options.settings().model_copy(update={"base": None})
+        encoder = options.encoder
         if options.preset is not None:
-            return RoSE(build(options.preset, settings))
+            if encoder is None:
+                return RoSE(build(options.preset, settings))
+            return RoSE(
+                build(options.preset, settings, weights=encoder.weights, statistics=encoder.statistics)
+            )
         source = options.pretrained
         assert source is not None
         parts = pretrained.load_parts(source, options.base)
         _require_agreement(source, settings)
+        if encoder is not None:
+            if not isinstance(parts.unet, BackboneNetwork):
+                raise ModelError(f"{source}: its network has no encoder; leave model.encoder out")
+            if encoder.statistics is not None:
+                parts.unet.set_statistics(encoder.statistics)
         # What is frozen and large stays where it is: checkpoints hold the network only.
         base = None
         if parts.clip is not None or any(True for _ in parts.codec.parameters()):
@@ -77,6 +107,12 @@ class RoseTask(Task[RoseConfig, RoSE]):
     def trainable(self, model: RoSE) -> dict[str, nn.Parameter]:
         options = self.config.optimisation
         return choose(model.unet, options.trainable, options.lora_rank)
+
+    def optimizers(self, parameters: Parameters) -> list[OptimizerSpec]:
+        """Return one optimizer; the encoder of a network that has one learns more slowly."""
+        rate = (self.config.model.encoder or EncoderSettings()).rate
+        factors = {name: rate for name in parameters if name.startswith("encoder.")}
+        return [OptimizerSpec("all", parameters, factors=factors)]
 
     def losses(
         self, model: RoSE, networks: Networks, batch: Batch, optimizer: str, rng: torch.Generator
