@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: docs gallery setup render test lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis eval-solvers bundled-data bundled-model study-paradigm clean
+.PHONY: docs gallery setup render test lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers bundled-data bundled-model study-paradigm clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -99,6 +99,10 @@ eval-solvers: $(VENV)/.render
 	    -o data/eval/$$mode $(if $(WORKERS),--workers $(WORKERS)) && \
 	  $(RUN)/multishade evaluate solvers --on shards:data/eval/$$mode -o out/eval/$$mode || exit 1; \
 	done
+
+# Compare pretrained encoders with other networks at equal processor time: 35 minutes of a core a run, 18 runs.
+bench-backbone: bundled-data $(VENV)/.all
+	$(RUN)/python -m benchmarks.backbone
 
 # Make the bundled model again: data (about an hour on two cores), training (half an hour on one), export.
 BUNDLED := configs/bundled.yaml $(if $(WORKERS),--workers $(WORKERS))

@@ -45,7 +45,10 @@ def config(output: Path, **sections: Any) -> RoseConfig:
 
 
 def spheres(
-    stop: int | None = None, lights: int = 9, change: Callable[[LitSpheres], LitSpheres] = lambda b: b
+    stop: int | None = None,
+    lights: int = 9,
+    change: Callable[[LitSpheres], LitSpheres] = lambda b: b,
+    size: int = 16,
 ) -> Sources:
     """Batches by their number; asked for number `stop`, the machine goes down."""
 
@@ -54,11 +57,11 @@ def spheres(
         while True:
             if number == stop:
                 raise KeyboardInterrupt
-            batch = sphere_batch(number, lights=lights)
+            batch = sphere_batch(number, size=size, lights=lights)
             yield batch if change is None else change(batch)
             number += 1
 
-    return Sources(train, lambda: [sphere_batch(1000, lights=lights)])
+    return Sources(train, lambda: [sphere_batch(1000, size=size, lights=lights)])
 
 
 def quiet(text: str) -> None:

