@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statistics of a data set and their checks -> one page that needs no other file, and the same figures as JSON."""
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -14,12 +15,15 @@ from matplotlib.figure import Figure as Picture
 from multishade.imaging.quality import ImageQuality
 from multishade.report import document
 from multishade.report.document import Block, Caution, Figure, Heading, Paragraph, Table
+from multishade.report.sheet import draw_sheet
+from multishade.shards.locate import find_shards
 from multishade.stats import contents, exposures, figures, lights, surfaces, views
 from multishade.stats.check import Check
 from multishade.stats.exposures import images_of
 from multishade.stats.gather import Statistics
 from multishade.stats.quality import LEAST_PSNR, SECTION
 
+SHOWN_SAMPLES = 4
 CAPTIONS = {
     surfaces.NORMALS: "Camera's frame: x right, y up, z toward the camera. Every sample counts the same.",
     lights.SECTION: "A dot is the light of one image. Equal areas are equal solid angles; at radius 1 it is 90° off.",
@@ -38,13 +42,24 @@ def write_page(
     quality: Sequence[ImageQuality],
     note: str = "",
 ) -> None:
-    """Write `stats.html` and `stats.json` into `out`. note: why checks against the manifests are missing."""
+    """Write `stats.html`, `stats.json` and `samples.png` into `out`. note: why checks of the manifests are missing."""
     out.mkdir(parents=True, exist_ok=True)
-    title = f"Statistics of {statistics.config.name}"
-    html = document.to_html(title, blocks(statistics, checks, quality, note))
+    title = f"Statistics of {statistics.folder}"
+    html = document.to_html(
+        title, [_thumbnails(out / "samples.png", statistics), *blocks(statistics, checks, quality, note)]
+    )
     (out / "stats.html").write_text(html, encoding="utf-8")
     content = json.dumps(as_json(statistics, checks, quality, note), indent=2, ensure_ascii=False)
     (out / "stats.json").write_text(content + "\n", encoding="utf-8")
+
+
+def _thumbnails(path: Path, statistics: Statistics) -> Figure:
+    """Some samples as pictures, which the page contains."""
+    shards = find_shards([statistics.folder])
+    chosen = shards[:: -(-len(shards) // SHOWN_SAMPLES)]
+    shown = draw_sheet(path, chosen, SHOWN_SAMPLES)
+    address = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return Figure(address, f"{shown} of {statistics.total:,} samples.")
 
 
 def blocks(
