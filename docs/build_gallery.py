@@ -46,7 +46,7 @@ def build(data: Path, work: Path, output: Path, demo: tuple[str, ...] = ()) -> N
     `demo` are further arguments of both renders, for a smaller gallery.
     """
     run("render", "demo", "--shards", "0-1", "-o", str(data / "demo"), *demo)
-    run("inspect", str(data / "demo"), "--sheet", str(work / "sheet.png"), "--rows", "6")
+    run("inspect", str(data / "demo"), "--sheet", str(work / "sheet.png"), "--rows", "4")
     unseen = (*UNSEEN, *UNSEEN_MATERIAL, "--shards", "0", "-o", str(data / "demo-unseen"))
     run("render", "demo", *unseen, *demo)
     run("export", str(data / "demo-unseen"), KEY, "--as", "png", "-o", str(work / "photo"))

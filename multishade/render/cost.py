@@ -17,7 +17,7 @@ PROCESS = 0.6  # to start Blender
 GROUP = 0.4  # mesh, import, material
 VIEW = 0.08  # scene updates, buffers, encoding, whatever the size
 VIEW_PIXEL = 0.6e-6  # a pixel of the frame: buffers and their encoding
-IMAGE = 0.068  # a render call, whatever the size
+IMAGE = 0.078  # a render call, whatever the size
 PILOT = 0.03  # a pilot of adaptive sampling
 BOX_PIXEL = 5.2e-6  # a pixel of the object's box in one image: denoiser, reading, encoding
 CAST_FRAME, CAST_PIXEL = 0.05, 1.0e-6  # a frame of mode cast, and a pixel of it
@@ -25,12 +25,12 @@ BOX = 0.26  # share of the frame that the object's box covers
 BACKGROUND = 0.3  # cost of a pixel outside the box in relation to one inside, if the image is not cropped
 # Seconds of one sample of one pixel of the box, with 4 bounces.
 SAMPLE = {
-    "parallel": 1.45e-6,
-    "point": 1.45e-6,
-    "environment": 2.27e-6,
-    "mixed": 2.1e-6,
-    "photometric": 1.45e-6,
-    "basis": 1.45e-6,
+    "parallel": 1.56e-6,
+    "point": 1.56e-6,
+    "environment": 2.45e-6,
+    "mixed": 2.27e-6,
+    "photometric": 1.56e-6,
+    "basis": 1.56e-6,
 }
 BOUNCE = 0.02  # a sample's relative cost for each bounce above 4
 IMPORTANCE = 0.19e-6  # a pixel of an environment's importance map (half as high as it is wide)
@@ -38,16 +38,16 @@ IMPORTANCE = 0.19e-6  # a pixel of an environment's importance map (half as high
 # threshold that is below 2, since many pixels get the least samples, and some all.
 NOISE_AT, NOISE_POWER = 0.04, 0.7
 NOISE = {
-    "parallel": 55.0,
-    "point": 78.0,
-    "environment": 72.0,
-    "mixed": 75.0,
-    "photometric": 55.0,
-    "basis": 55.0,
+    "parallel": 120.0,
+    "point": 187.0,
+    "environment": 167.0,
+    "mixed": 170.0,
+    "photometric": 120.0,
+    "basis": 120.0,
 }
 # Bytes of a pixel of the frame: an image, by its compression, and all other fields together.
-IMAGE_BYTES = {"dwab": 0.5, "zip": 1.6, "piz": 1.6, "none": 6.0, "png16": 1.6, "png8": 0.8}
-MAP_BYTES, SHADING_BYTES, FIXED_BYTES = 1.8, 0.14, 12_000
+IMAGE_BYTES = {"dwab": 0.5, "zip": 1.0, "piz": 1.0, "none": 6.0, "png16": 1.0, "png8": 0.6}
+MAP_BYTES, SHADING_BYTES, FIXED_BYTES = 1.8, 0.14, 40_000
 
 
 @dataclass(frozen=True)
