@@ -189,6 +189,18 @@ def test_a_ply_of_triangle_strips_is_named(tmp_path: Path, faces: bool) -> None:
         check_mesh(str(tmp_path / "a.ply"))
 
 
+def test_an_object_that_is_a_hole_everywhere_is_refused(tmp_path: Path) -> None:
+    ghost = {"alphaMode": "BLEND", "pbrMetallicRoughness": {"baseColorFactor": [1, 1, 1, 0.2]}}
+    members.write_gltf(tmp_path / "ghost.glb", members.ball(), ghost)
+    with pytest.raises(AssetError, match="all of it is transparent"):
+        check_mesh(str(tmp_path / "ghost.glb"))
+    writer = members.GltfWriter()
+    writer.node(mesh=writer.mesh(members.ball(), ghost))
+    writer.node(mesh=writer.mesh(members.ball(12)))
+    writer.write(tmp_path / "half.glb")
+    assert check_mesh(str(tmp_path / "half.glb")).tags == ("transparent-parts",)
+
+
 def test_a_sound_mesh_has_no_tag_of_a_correction(tmp_path: Path) -> None:
     members.write_obj(tmp_path / "a.obj", members.ball(), mtl="newmtl m0\nKd 1 0 0\nKe 0.2 0 0\nd 0.9\n")
     assert check_mesh(str(tmp_path / "a.obj")).tags == ()

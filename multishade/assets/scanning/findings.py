@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from multishade.assets.scanning.gltf import Gltf
+from multishade.errors import AssetError
 
 BLACK = 1e-3  # largest component of a colour that counts as black
 THRESHOLD = 0.5  # coverage from which a material is solid
@@ -19,6 +20,19 @@ def gltf_findings(gltf: Gltf) -> tuple[str, ...]:
     if any(_is_hole(material) for material in materials):
         tags.append("transparent-parts")
     return tuple(tags)
+
+
+def require_solid_part(gltf: Gltf, meshes: Iterable[int]) -> None:
+    """Require that some part of these meshes has a material that is not a hole all over.
+
+    Raises:
+        AssetError: If the constant alpha of all of their materials is below one half.
+    """
+    primitives = [primitive for mesh in meshes for primitive in gltf.items("meshes")[mesh]["primitives"]]
+    used = [primitive.get("material") for primitive in primitives if primitive.get("mode", 4) >= 4]
+    holes = [index is not None and _is_hole(gltf.item("materials", index, "a primitive")) for index in used]
+    if holes and all(holes):
+        raise AssetError("all of it is transparent: its alpha is below one half everywhere")
 
 
 def mtl_findings(statements: Iterable[list[str]]) -> tuple[str, ...]:

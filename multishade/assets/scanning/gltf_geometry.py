@@ -27,6 +27,7 @@ class Declared:
         compressed: Whether some of it is Draco, whose indices and positions were not checked.
         exact: Whether trimesh reads all of it (no Draco, no triangle fans, no instancing extension).
         parts: (P, 2, 3) low and high corner of each instance.
+        meshes: Indices of the meshes in the scene.
     """
 
     vertices: int
@@ -35,6 +36,7 @@ class Declared:
     compressed: bool
     exact: bool
     parts: NDArray[np.float64]
+    meshes: tuple[int, ...]
 
 
 def declared_geometry(gltf: Gltf) -> Declared:
@@ -78,7 +80,7 @@ def declared_geometry(gltf: Gltf) -> Declared:
     boxes = np.stack(parts)
     bounds = np.stack([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)])
     exact = exact and not compressed and "EXT_mesh_gpu_instancing" not in gltf.json.get("extensionsUsed", [])
-    return Declared(vertices, faces, bounds, compressed, exact, boxes)
+    return Declared(vertices, faces, bounds, compressed, exact, boxes, tuple(checked))
 
 
 def _mesh_instances(gltf: Gltf) -> Iterator[tuple[int, NDArray[np.float64]]]:

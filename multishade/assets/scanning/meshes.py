@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.assets.scanning.findings import gltf_findings
+from multishade.assets.scanning.findings import gltf_findings, require_solid_part
 from multishade.assets.scanning.gltf import Gltf, as_glb, read_gltf, referenced_files
 from multishade.assets.scanning.gltf_geometry import declared_geometry
 from multishade.assets.scanning.references import files_of_obj, files_of_usd, require_below, texture_of_ply
@@ -131,6 +131,7 @@ def _check_gltf(file: Path, root: Path) -> MeshFacts:
         require_below(file.parent / name, name, root)
     declared = declared_geometry(gltf)
     require_gltf_images(gltf)
+    require_solid_part(gltf, declared.meshes)
     vertices, faces, bounds = declared.vertices, declared.faces, declared.bounds
     _require_usable_size(bounds)
     tags: tuple[str, ...] = ("draco",) if declared.compressed else ()
