@@ -33,6 +33,7 @@ def main() -> int:
     )
     parser.add_argument("--groups", type=int, default=8, help="groups of each shard (default 8)")
     parser.add_argument("--recipes", nargs="+", default=[*RECIPES], choices=[*RECIPES])
+    parser.add_argument("--seed", type=int, help="of the recipes: other objects, materials and lights")
     args = parser.parse_args()
     print(
         f"{'recipe':<12} {'estimated by':<12} {'s a sample':>10} {'took':>7} {'error':>7}  {'MiB':>6} {'took':>6}"
@@ -40,6 +41,7 @@ def main() -> int:
     missed = 0
     for name in args.recipes:
         overrides = [*RECIPES[name], f"shards={{groups: {args.groups}, count: 2}}"]
+        overrides += [] if args.seed is None else [f"seed={args.seed}"]
         plan = make_plan(load_config(name, overrides))
         with tempfile.TemporaryDirectory() as folder:
             for shard, basis in ((0, "model"), (1, "shard 0")):
