@@ -22,13 +22,14 @@ from multishade.imaging import codecs
 from multishade.imaging.exr_layers import choose_planes, full_names
 from multishade.imaging.profiles import Profile, from_chromaticities, parse_icc
 from multishade.imaging.radiance import HDR_MAGICS, decode_hdr
+from multishade.imaging.tiff import ORIENTATION, as_upright_tiff, refuse_pages, tiff_orientation
 
 Float32 = NDArray[np.float32]
 Transfer = Literal["linear", "unstated"]
 CheckSize = Callable[[int, int], None]
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
+_TIFF_BITS = 258
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
 # An orientation of EXIF -> the array as a person sees it.
 _UPRIGHT: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -210,7 +211,7 @@ def _decode_tiff_with_opencv(data: bytes, source: str) -> NDArray[Any]:
     import cv2
 
     # OpenCV fails on TIFFs that are stored sideways, and turns others itself: it gets them as upright.
-    decoded = cv2.imdecode(np.frombuffer(_as_upright_tiff(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    decoded = cv2.imdecode(np.frombuffer(as_upright_tiff(data), np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise _unreadable(source, "its pixels cannot be decoded")
     if decoded.ndim == 3 and decoded.shape[2] >= 3:
@@ -224,16 +225,16 @@ def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> Stor
 
     tiff = data.startswith(TIFF_MAGICS)
     if tiff:
-        data, orientation = _as_upright_tiff(data), _tiff_orientation(data)
+        data, orientation = as_upright_tiff(data), tiff_orientation(data)
     try:
         with Image.open(io.BytesIO(data)) as image:
             check_size(*image.size)
             if not tiff:
-                orientation = int(image.getexif().get(_EXIF_ORIENTATION) or 1)
+                orientation = int(image.getexif().get(ORIENTATION) or 1)
             profile = image.info.get("icc_profile")
             lossy = image.format in _LOSSY
             if tiff:
-                _refuse_pages(image, source)
+                refuse_pages(image, source)
             if tiff and max(image.tag_v2.get(_TIFF_BITS, (1,))) > 8:  # type: ignore[attr-defined]
                 stored = _decode_tiff_with_opencv(data, source)
             else:
@@ -279,19 +280,6 @@ def _from_cmyk(image: Any, profile: bytes | None) -> NDArray[Any]:
     return np.asarray(image.convert("RGB"))
 
 
-def _refuse_pages(image: Any, source: str) -> None:
-    """Raise ImageFileError for a TIFF of several pages of one size; smaller ones are thumbnails."""
-    size, pages = image.size, 1
-    for number in range(1, getattr(image, "n_frames", 1)):
-        image.seek(number)
-        pages += image.size == size
-    image.seek(0)
-    if pages > 1:
-        raise ImageFileError(
-            f"{source}: {pages} pages, of which only the first would be read; save each as a file"
-        )
-
-
 def _known_by(data: bytes) -> str | None:
     """The format of bytes that no decoder here reads, if they are of one that people have."""
     brand = data[8:12] if data[4:8] == b"ftyp" else b""
@@ -315,7 +303,7 @@ def _png_orientation(data: bytes) -> int:
     exif = Image.Exif()
     try:
         exif.load(b"Exif\0\0" + content)
-        return int(exif.get(_EXIF_ORIENTATION) or 1)
+        return int(exif.get(ORIENTATION) or 1)
     except (SyntaxError, ValueError, TypeError, OSError, struct.error):
         return 1  # a damaged chunk beside the pixels
 
@@ -328,37 +316,6 @@ def _png_profile(data: bytes) -> Profile | None:
         return parse_icc(zlib.decompress(content.partition(b"\0")[2][1:]))
     except zlib.error:
         return None
-
-
-def _tiff_entry(data: bytes) -> tuple[int, str] | None:
-    """Where the first page's orientation is stored, and its struct format; None if there is none."""
-    order = "<" if data[:2] == b"II" else ">"
-    try:
-        big = struct.unpack_from(order + "H", data, 2)[0] == 43
-        start = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)[0]
-        count = struct.unpack_from(order + ("Q" if big else "H"), data, start)[0]
-        first, size, value = (start + 8, 20, 12) if big else (start + 2, 12, 8)
-        for place in range(first, first + size * min(count, 4096), size):
-            if struct.unpack_from(order + "H", data, place)[0] == _EXIF_ORIENTATION:
-                return place + value, order + "H"
-    except struct.error:
-        return None
-    return None
-
-
-def _tiff_orientation(data: bytes) -> int:
-    entry = _tiff_entry(data)
-    return 1 if entry is None else int(struct.unpack_from(entry[1], data, entry[0])[0])
-
-
-def _as_upright_tiff(data: bytes) -> bytes:
-    """The same TIFF with orientation 1, so that no decoder turns its pixels."""
-    entry = _tiff_entry(data)
-    if entry is None or _tiff_orientation(data) == 1:
-        return data
-    changed = bytearray(data)
-    struct.pack_into(entry[1], changed, entry[0], 1)
-    return bytes(changed)
 
 
 def _oriented(image: StoredImage) -> StoredImage:
