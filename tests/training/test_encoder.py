@@ -21,7 +21,7 @@ from tests.support.training_runs import quiet, weights
 RATE = 1e-3
 
 
-def config(output: Path, encoder: dict[str, Any] | None = None, **sections: Any) -> RoseConfig:
+def config(output: Path, encoder: Any = None, **sections: Any) -> RoseConfig:
     """A run of four steps on 32 x 32 pixels."""
     sections["model"] = {"preset": "lite0-small", "size": 32, "encoder": encoder, **sections.get("model", {})}
     sections["optimisation"] = {"steps": 4, "learning_rate": RATE, **sections.get("optimisation", {})}
@@ -50,7 +50,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path: Path, statistics:
         torch.testing.assert_close(killed[name], value, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("encoder", "factor"), [(None, 0.3), ({"rate": 0.1}, 0.1)])
+@pytest.mark.parametrize(("encoder", "factor"), [(None, 0.3), (True, 0.3), ({"rate": 0.1}, 0.1)])
 def test_the_encoder_learns_more_slowly(tmp_path: Path, encoder: Any, factor: float) -> None:
     run = config(
         tmp_path,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import nn
 
 from multishade.config.section import Section
@@ -52,6 +52,11 @@ class RoseModel(RoseSettings, Origin):
     encoder: EncoderSettings | None = Field(
         None, description="of networks that have one; none: the section's defaults"
     )
+
+    @field_validator("encoder", mode="before")
+    @classmethod
+    def _switch(cls, value: Any) -> Any:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
     def settings(self) -> RoseSettings:
         """Return the model's own settings."""
