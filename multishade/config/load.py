@@ -4,13 +4,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from multishade.config.models import Config
+from multishade.config.problems import File, describe, line_of
 from multishade.config.recipes import find_recipe, resolve_reference
+from multishade.config.yaml_tree import parse_yaml
 from multishade.errors import ConfigError
 from multishade.text import decode_text
 
@@ -113,16 +115,13 @@ def sections_in(source: str | Path, kind: str = "") -> tuple[str, ...]:
     return tuple(_read(find_recipe(source, kind))[1])
 
 
-_File = tuple[Path, yaml.Node | None]
-
-
 @dataclass(frozen=True)
 class _Loaded(Generic[Settings]):
     """A validated configuration, and what it was read from."""
 
     settings: Settings
     tree: dict[str, Any]
-    files: list[_File]
+    files: list[File]
     overridden: dict[tuple[str, ...], str]  # path of a setting -> the option
 
 
@@ -139,7 +138,7 @@ def _load(
     try:
         return _Loaded(model.model_validate(tree), tree, files, origins)
     except ValidationError as error:
-        problems = [_describe(problem, files, origins, model) for problem in error.errors()]
+        problems = [describe(problem, files, origins, model) for problem in error.errors()]
         raise ConfigError("\n".join(problems)) from None
 
 
@@ -166,13 +165,13 @@ def _origin(place: tuple[str, ...], loaded: "_Loaded[Any]") -> str:
     if options:
         return options[-1]
     for path, root in loaded.files:
-        line, depth = _line_of(root, place)
+        line, depth = line_of(root, place)
         if depth == len(place):
             return f"{path}:{line}"
     return "default"
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[_File], dict[str, Any]]:
+def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[File], dict[str, Any]]:
     """Return the file and those it extends, itself first, and their settings merged."""
     chain = (*above, path.resolve())
     if len(set(chain)) < len(chain):
@@ -206,11 +205,7 @@ def _merge(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parse(path: Path, text: str) -> tuple[yaml.Node | None, dict[str, Any]]:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not valid YAML: {error}") from error
+    node, tree = parse_yaml(text, str(path), ConfigError)
     if not isinstance(tree, dict):
         raise ConfigError(
             f"{path}: must contain a mapping (name: ..., sources: ...), not {type(tree).__name__}"
@@ -234,10 +229,7 @@ def _apply(tree: dict[str, Any], override: str) -> tuple[str, ...]:
     if not equals or not dotted:
         raise ConfigError(f"--set {override}: write it as section.key=value, as in --set views.count=2")
     *sections, key = dotted.strip().split(".")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from error
+    _, value = parse_yaml(text, f"--set {override}", ConfigError)
     section_tree = tree
     for section in sections:
         if section_tree.get(section) is None:
@@ -247,60 +239,3 @@ def _apply(tree: dict[str, Any], override: str) -> tuple[str, ...]:
             raise ConfigError(f"--set {override}: '{section}' is a value, not a section")
     section_tree[key] = value
     return (*sections, key)
-
-
-def _describe(
-    problem: Any,
-    files: list[_File],
-    origins: dict[tuple[str, ...], str],
-    model: type[BaseModel],
-) -> str:
-    location = tuple(str(part) for part in problem["loc"])
-    field = ".".join(location) or "(the whole file)"
-    where = str(files[0][0])
-    for origin_field, origin in origins.items():
-        # An error of a whole section may come from an override of a part of it, and vice versa.
-        depth = min(len(location), len(origin_field))
-        if depth and location[:depth] == origin_field[:depth]:
-            where = origin
-            break
-    else:
-        lines = [(path, *_line_of(node, location)) for path, node in files]
-        path, line, _ = max(
-            lines, key=lambda each: each[2]
-        )  # the first of equal ones: its setting takes precedence
-        if line is not None:
-            where = f"{path}:{line}"
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown setting '{field}'. {_allowed_keys(model, location)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    value = "" if problem["type"] in ("missing", "value_error") else f" is {problem['input']!r}:"
-    return f"{where}: '{field}'{value} {message[0].lower() + message[1:]}"
-
-
-def _allowed_keys(model: type[BaseModel], location: tuple[str, ...]) -> str:
-    section: Any = model
-    for part in location[:-1]:
-        info = section.model_fields.get(part)
-        section = info.annotation if info else None
-        section = next((part for part in get_args(section) if hasattr(part, "model_fields")), section)
-        if not hasattr(section, "model_fields"):
-            return ""
-    return f"Allowed: {', '.join(section.model_fields)}"
-
-
-def _line_of(node: yaml.Node | None, location: tuple[str, ...]) -> tuple[int | None, int]:
-    """Return the line of the deepest part of `location` that the file contains, and that depth."""
-    line = None
-    for depth, part in enumerate(location):
-        if isinstance(node, yaml.MappingNode):
-            entry = next(((key, value) for key, value in node.value if key.value == part), None)
-            if entry is None:
-                return line, depth
-            line, node = entry[0].start_mark.line + 1, entry[1]
-        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line + 1
-        else:
-            return line, depth
-    return line, len(location)

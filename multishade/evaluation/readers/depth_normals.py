@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.config.yaml_tree import parse_yaml
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.geometry import conventions
@@ -112,9 +113,7 @@ def _camera(folder: Path, stem: str) -> Float64 | None:
     listing = folder / "camera_intrinsics.yaml"
     if not listing.is_file():
         return None
-    import yaml
-
-    values = yaml.safe_load(read_text(listing, EvaluationError))
+    _, values = parse_yaml(read_text(listing, EvaluationError), str(listing), EvaluationError)
     try:
         matrix = [[values["fx"], 0, values["cx"]], [0, values["fy"], values["cy"]], [0, 0, 1]]
     except (KeyError, TypeError) as error:
