@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: docs gallery setup render test lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers bundled-data bundled-model study-paradigm clean
+.PHONY: docs gallery setup render test lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers bundled-data bundled-model study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -124,6 +124,11 @@ bundled-model: bundled-data $(VENV)/.all
 # Make the tables of docs/study-paradigm.md, about 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds real objects.
 study-paradigm: bundled-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_paradigm $(if $(WORKERS),--workers $(WORKERS))
+
+# Make the tables of docs/study-quality.md: renders and trains for hours, and continues where it was stopped.
+study-quality: $(VENV)/.all
+	$(RUN)/multishade assets builtin -o data/bundled-assets --objects-per-family 128 --materials-per-family 48
+	$(RUN)/python -m benchmarks.study_quality $(if $(WORKERS),--workers $(WORKERS))
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -70,13 +70,13 @@ class Findings:
     unasked: tuple[Question, ...]
 
 
-def common_seeds(done: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+def common_seeds(done: Mapping[str, Sequence[int]], arms: Sequence[Arm] = ARMS) -> dict[str, tuple[int, ...]]:
     """Finished seeds by arm -> by arm those that all the arms of its network have; arms of which none is left
     out."""
+    networks = {arm.name: arm.network for arm in arms}
     common = {}
     for name in done:
-        network = arm_of(name).network
-        shared = set.intersection(*(set(done[other]) for other in done if arm_of(other).network == network))
+        shared = set.intersection(*(set(done[other]) for other in done if networks[other] == networks[name]))
         if shared:
             common[name] = tuple(sorted(shared))
     return common
@@ -87,6 +87,8 @@ def find(
     baselines: Sequence[ResultRow],
     seeds: Mapping[str, Sequence[int]],
     rng: np.random.Generator,
+    arms: Sequence[Arm] = ARMS,
+    questions: Sequence[Question] = QUESTIONS,
 ) -> list[Findings]:
     """rows: of all arms, solvers, seeds and benchmarks; those of other seeds than the arm's are not looked at."""
     return [
@@ -96,6 +98,8 @@ def find(
             [row for row in baselines if row.benchmark == benchmark],
             seeds,
             rng,
+            arms,
+            questions,
         )
         for benchmark in dict.fromkeys(row.benchmark for row in rows)
     ]
@@ -107,23 +111,25 @@ def _on(
     baselines: Sequence[ResultRow],
     seeds: Mapping[str, Sequence[int]],
     rng: np.random.Generator,
+    arms: Sequence[Arm],
+    questions: Sequence[Question],
 ) -> Findings:
     grouped: dict[tuple[str, str], list[ResultRow]] = {}
     for row in rows:
         grouped.setdefault((row.method, row.settings), []).append(row)
     cells: dict[Key, Cell] = {}
-    for arm in ARMS:
+    for arm in arms:
         for solver in arm.solvers:
             parts = [
                 grouped.get((arm.name, settings_text(solver, seed)), []) for seed in seeds.get(arm.name, ())
             ]
             if parts and all(parts):
                 cells[arm.name, solver] = _cell(parts, f"{arm.name} {solver}", rng)
-    asked = [question for question in QUESTIONS if {question.reference, question.other} <= cells.keys()]
+    asked = [question for question in questions if {question.reference, question.other} <= cells.keys()]
     found = [_difference(cells[item.reference], cells[item.other], rng) for item in asked]
     adjusted = statistics.adjust([one.p for one in found], CORRECTION)
     answers = [
-        _answer(question, difference, p, cells, len(asked))
+        _answer(question, difference, p, cells, len(asked), arms)
         for question, difference, p in zip(asked, found, adjusted, strict=True)
     ]
     some = next(iter(cells.values())) if cells else None
@@ -140,7 +146,7 @@ def _on(
             if any(row.method == name for row in baselines)
         },
         tuple(answers),
-        tuple(question for question in QUESTIONS if question not in asked),
+        tuple(question for question in questions if question not in asked),
     )
 
 
@@ -171,7 +177,12 @@ def _difference(reference: Cell, other: Cell, rng: np.random.Generator) -> stati
 
 
 def _answer(
-    question: Question, found: statistics.Difference, p: float, cells: Mapping[Key, Cell], questions: int
+    question: Question,
+    found: statistics.Difference,
+    p: float,
+    cells: Mapping[Key, Cell],
+    questions: int,
+    arms: Sequence[Arm],
 ) -> Answer:
     reference, other = cells[question.reference], cells[question.other]
     by_seed = tuple(b - a for a, b in zip(reference.by_seed, other.by_seed, strict=True))
@@ -180,7 +191,7 @@ def _answer(
         question,
         found,
         p,
-        statistics.verdict(found, p, questions, *labels(question), False, " degrees"),
+        statistics.verdict(found, p, questions, *labels(question, arms), False, " degrees"),
         by_seed,
         low,
         high,
@@ -199,13 +210,10 @@ def seeds_interval(differences: Sequence[float]) -> tuple[float, float]:
     return mean - reach, mean + reach
 
 
-def arm_of(name: str) -> Arm:
-    return next(arm for arm in ARMS if arm.name == name)
-
-
-def labels(question: Question) -> tuple[str, str]:
-    """Reference and other, as the report names them: by solver where that is what differs."""
+def labels(question: Question, arms: Sequence[Arm] = ARMS) -> tuple[str, str]:
+    """Reference and other, as the report names them: by solver if that is what differs."""
+    titles = {arm.name: arm.title for arm in arms}
     (a, first), (b, second) = question.reference, question.other
     if a == b:
-        return f"{arm_of(a).title}, {first}", f"{arm_of(b).title}, {second}"
-    return arm_of(a).title, arm_of(b).title
+        return f"{titles[a]}, {first}", f"{titles[b]}, {second}"
+    return titles[a], titles[b]

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings -> docs/study-quality.md and its figure: every figure from results, every conclusion from intervals."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.study.arms import NO_SOLVER
+from benchmarks.study.findings import LEVEL, Answer, Cell, Findings
+from benchmarks.study_quality.levels import COST, KINDS, MARGIN, REFERENCE, STEPS, arm_name, level_of
+from multishade.evaluation.statistics import readable
+from multishade.report.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
+from multishade.training.tasks.rose import RoseConfig
+
+TITLE = "What is the quality of rendered images worth?"
+NAME = "study-quality"
+BENCHMARKS = {"shards": "Clean test shards", "diligent": "DiLiGenT"}
+TERMS = {STEPS: "equal steps", COST: "equal cost"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a level is and costs.
+
+    Attributes:
+        samples: By kind of light; None: the level's own settings.
+        psnr: Mean dB by kind of light, on scenes that nothing is trained on.
+        seconds: CPU seconds of a view.
+        scenes: Groups that it is trained on, by kind of arm (STEPS, COST).
+    """
+
+    samples: Mapping[str, int] | None
+    psnr: Mapping[str, float]
+    seconds: float
+    scenes: Mapping[str, int]
+
+    @property
+    def mean_psnr(self) -> float:
+        """Mean over the kinds of light, dB."""
+        return sum(self.psnr.values()) / len(self.psnr)
+
+
+def verdict(answer: Answer) -> str:
+    """Judge one comparison with the margin: over objects and over seeds, both intervals have to stay below it."""
+    highs, lows = (answer.found.high, answer.seeds_high), (answer.found.low, answer.seeds_low)
+    if any(math.isnan(value) for value in (*highs, *lows)):
+        return "too few objects or seeds"
+    if max(highs) < MARGIN:
+        return "not inferior"
+    return "inferior" if min(lows) > MARGIN else "open"
+
+
+def blocks(
+    config: RoseConfig,
+    levels: Mapping[str, Measured],
+    found: Sequence[Findings],
+    missing: Sequence[str],
+    figure: Figure,
+) -> list[Block]:
+    """Write the report. levels: by name; missing: what this run left out, in sentences."""
+    parts: list[Block] = [
+        Paragraph(
+            "Rendered training images are noisy, and each halving of the noise costs four times the samples. Does "
+            "the noise hurt a network that learns normals from them? The same scenes are rendered at several "
+            "qualities, and the same network is trained on each: with equal steps, and at equal rendering cost, so "
+            "that cheap images mean more scenes. This page is written by `make study-quality`."
+        )
+    ]
+    parts += [Caution(text) for text in missing]
+    parts += [Heading("The qualities"), Paragraph(_qualities_text()), _qualities(levels)]
+    parts += [Heading("What is trained"), Paragraph(_training_text(config, levels))]
+    for one in found:
+        parts += [
+            Heading(BENCHMARKS.get(one.benchmark, one.benchmark)),
+            Paragraph(
+                f"{one.objects} objects, {one.predictions} photos per run. Mean angular error in degrees inside the "
+                f"mask, averaged by object, then over objects; interval: {LEVEL:.0%} over objects; then the range "
+                "over seeds."
+            ),
+            _errors(levels, one),
+        ]
+        parts += [figure] if one is found[0] else []
+        parts += [Heading("Differences from the reference", 3), Paragraph(_margin_text()), _differences(one)]
+    parts += [Heading("What follows"), Bullets(conclusions(levels, found[0]) if found else [])]
+    parts += [Heading("Limits"), Bullets(_limits(config))]
+    return parts
+
+
+def not_inferior(found: Findings, kind: str = STEPS) -> list[str]:
+    """Names of the levels whose arms of this kind are not inferior to the reference, and the reference."""
+    good = {answer.question.other[0] for answer in found.answers if verdict(answer) == "not inferior"}
+    return [name for name in _level_names(found) if name == REFERENCE or arm_name(kind, name) in good]
+
+
+def conclusions(levels: Mapping[str, Measured], found: Findings) -> list[str]:
+    """State which qualities are not inferior, the cheapest of them, and what equal cost buys."""
+    good = [name for name in not_inferior(found) if name in levels]
+    cheapest = min(good, key=lambda name: levels[name].seconds)
+    share = levels[cheapest].seconds / levels[REFERENCE].seconds
+    said = [
+        f"Not inferior to {level_of(REFERENCE).title} by {MARGIN} degrees with equal steps: "
+        f"{', '.join(level_of(name).title for name in good)}.",
+        f"The cheapest of them is {level_of(cheapest).title}: {levels[cheapest].seconds:.2f} CPU seconds a view, "
+        f"{share:.2f} times the reference's.",
+    ]
+    for answer in found.answers:
+        kind, _, name = answer.question.other[0].partition("-")
+        if kind == COST and answer.shown:
+            side = "lower" if answer.found.difference < 0 else "higher"
+            said.append(
+                f"At equal cost the error of {level_of(name).title} is {abs(answer.found.difference):.2f} degrees "
+                f"{side} than the reference's ({_range(answer.found.low, answer.found.high)})."
+            )
+    return said
+
+
+def draw(path: Path, levels: Mapping[str, Measured], found: Findings) -> None:
+    """Draw the error of each level against what a view costs, with intervals over objects."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8.5, 4.6), layout="constrained")
+    for kind, colour, shift in ((STEPS, "#1f6fb2", 0.985), (COST, "#c2571a", 1.015)):
+        names = [name for name in levels if (arm_name(kind, name), NO_SOLVER) in found.cells]
+        names += [REFERENCE] if kind == COST and REFERENCE in levels else []
+        names.sort(key=lambda name: levels[name].seconds)
+        cells = [_cell(found, kind, name) for name in names]
+        _line(axes, [levels[name].seconds * shift for name in names], cells, colour, TERMS[kind])
+    for name, level in levels.items():
+        cell = _cell(found, STEPS, name)
+        if cell is not None:
+            axes.annotate(
+                level_of(name).title,
+                (level.seconds, cell.mean),
+                xytext=(4, 9),
+                textcoords="offset points",
+                fontsize=8,
+            )
+    axes.set_xscale("log")
+    axes.set_xlabel("CPU seconds to render a view")
+    axes.set_ylabel("mean angular error, degrees")
+    axes.legend(frameon=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def _line(axes: Any, places: Sequence[float], cells: Sequence[Cell | None], colour: str, label: str) -> None:
+    shown = [(x, cell) for x, cell in zip(places, cells, strict=True) if cell is not None]
+    means = [cell.mean for _, cell in shown]
+    below = [0.0 if math.isnan(cell.low) else cell.mean - cell.low for _, cell in shown]
+    above = [0.0 if math.isnan(cell.high) else cell.high - cell.mean for _, cell in shown]
+    axes.errorbar(
+        [x for x, _ in shown],
+        means,
+        yerr=[below, above],
+        fmt="o-",
+        color=colour,
+        markersize=4,
+        linewidth=1,
+        capsize=2,
+        label=label,
+    )
+
+
+def _cell(found: Findings, kind: str, level: str) -> Cell | None:
+    """Of the reference both kinds of arms are one."""
+    name = arm_name(STEPS if level == REFERENCE else kind, level)
+    return found.cells.get((name, NO_SOLVER))
+
+
+def _level_names(found: Findings) -> list[str]:
+    return [name.partition("-")[2] for name, _ in found.cells if name.startswith(f"{STEPS}-")]
+
+
+def _qualities_text() -> str:
+    return (
+        "Samples are chosen for each kind of light so that the mean PSNR of denoised images comes nearest to the "
+        "named one. It is measured on other scenes than those of the training: against 1,024 samples without "
+        "denoiser, display-encoded, inside the mask. The last two qualities are settings as they are. Seconds are CPU "
+        "seconds of all stages of a view of three images, geometry and object included, from the shards' markers."
+    )
+
+
+def _qualities(levels: Mapping[str, Measured]) -> Table:
+    rows = [
+        [
+            level_of(name).title,
+            *(str(level.samples[kind]) if level.samples else "" for kind in KINDS),
+            *(f"{level.psnr[kind]:.1f}" for kind in KINDS),
+            f"{level.mean_psnr:.1f}",
+            f"{level.seconds:.2f}",
+            *(str(level.scenes.get(kind, "")) for kind in (STEPS, COST)),
+        ]
+        for name, level in levels.items()
+    ]
+    header = (
+        "quality",
+        *(f"samples, {kind}" for kind in KINDS),
+        *(f"dB, {kind}" for kind in KINDS),
+        "dB, mean",
+        "CPU s a view",
+        "scenes, equal steps",
+        "scenes, equal cost",
+    )
+    return Table(header, rows)
+
+
+def _training_text(config: RoseConfig, levels: Mapping[str, Measured]) -> str:
+    options = config.optimisation
+    return (
+        f"`{config.model.preset}` predicts normals directly from one photo at {config.model.size} x "
+        f"{config.model.size} pixels: {options.steps} steps of {options.batch} photos, AdamW, learning rate "
+        f"{options.learning_rate:g}, {options.decay} decay (`configs/train/study-quality.yaml`). With one seed all "
+        "qualities get the same scenes, crops and exposures in the same order. At equal cost each quality has as many "
+        f"scenes as the rendering time of the reference's {levels[REFERENCE].scenes[STEPS]} pays for, and the same "
+        "number of steps."
+    )
+
+
+def _margin_text() -> str:
+    return (
+        f"Reference: {level_of(REFERENCE).title}, equal steps. Negative: better than the reference. Not inferior: both "
+        f"{LEVEL:.0%} intervals, over objects and over seeds, end below the margin of {MARGIN} degrees, which was "
+        "stated before there were results."
+    )
+
+
+def _errors(levels: Mapping[str, Measured], found: Findings) -> Table:
+    rows = []
+    for name in levels:
+        row = [level_of(name).title]
+        for kind in (STEPS, COST):
+            cell = found.cells.get((arm_name(kind, name), NO_SOLVER))
+            row += (
+                ["", "", ""]
+                if cell is None
+                else [
+                    f"{cell.mean:.2f}",
+                    _range(cell.low, cell.high),
+                    _range(min(cell.by_seed), max(cell.by_seed)),
+                ]
+            )
+        rows.append(row)
+    rows += [
+        [f"baseline: {name}", f"{cell.mean:.2f}", _range(cell.low, cell.high), "", "", "", ""]
+        for name, cell in found.baselines.items()
+    ]
+    header = ["quality"]
+    for kind in (STEPS, COST):
+        header += [f"{TERMS[kind]} °", "interval", "by seed"]
+    return Table(header, rows)
+
+
+def _differences(found: Findings) -> Table:
+    rows = [
+        [
+            answer.question.asked,
+            readable(answer.found.difference, sign=True),
+            _range(answer.found.low, answer.found.high, sign=True),
+            _range(answer.seeds_low, answer.seeds_high, sign=True),
+            verdict(answer),
+        ]
+        for answer in found.answers
+    ]
+    return Table(("", "difference °", "over objects", "over seeds", ""), rows)
+
+
+def _limits(config: RoseConfig) -> list[str]:
+    return [
+        f"A small network, {config.optimisation.steps} steps: one that fits its training set more closely could "
+        "notice finer noise.",
+        f"Images of 128 pixels, seen at {config.model.size}: shrinking averages noise away, and so would larger images "
+        "seen at the same size.",
+        "Training and test images come from one renderer; the real photographs are of few objects.",
+        "Noise of images that are an input only. Shading frames of the mode `photometric` are targets or "
+        "measurements; nothing here says how noisy they may be.",
+        "Objects and geometry are a larger part of a small image's cost, so that larger images save more by fewer "
+        "samples.",
+    ]
+
+
+def _range(low: float, high: float, sign: bool = False) -> str:
+    return "too few" if math.isnan(low) else f"{readable(low, sign)} to {readable(high, sign)}"
