@@ -65,17 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--test", default="data/bundled-test", help="shards of unseen objects (default: data/bundled-test)"
     )
-    parser.add_argument("-o", "--out", type=Path, default=Path("out/backbone"), help="runs and results")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/backbone"), help="runs and results")
     parser.add_argument("--one", nargs=2, metavar=("ARM", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
     settings = tuple([*args.set, f"data.val=[{args.test}]"])
     if args.one:
-        train_one(args.config, args.one[0], int(args.one[1]), args.minutes * 60, settings, args.out)
+        train_one(args.config, args.one[0], int(args.one[1]), args.minutes * 60, settings, args.output)
         return 0
     runs = []
     for seed in range(args.seeds):
         for arm in args.arms:
-            path = result_path(args.out, arm, seed)
+            path = result_path(args.output, arm, seed)
             if not finished(path, args.minutes * 60, settings):
                 given = list(sys.argv[1:] if arguments is None else arguments)
                 command = [sys.executable, "-m", "benchmarks.backbone", *given, "--one", arm, str(seed)]

@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         help="a sentence that the report's reader must know about this run",
     )
-    parser.add_argument("-o", "--out", type=Path, default=Path("out/study"), help="models and results")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/study"), help="models and results")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report goes")
     args = parser.parse_args(arguments)
     # Before torch is loaded, so that it holds for worker processes too.
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     if args.seeds < 1 or args.workers < 1:
         parser.error("--seeds and --workers: expected 1 or more")
-    place = Place(args.config, args.out, args.test, args.diligent, tuple(args.set), not args.train_only)
+    place = Place(args.config, args.output, args.test, args.diligent, tuple(args.set), not args.train_only)
     try:
         arms = named(args.arms) if args.arms else ARMS
         jobs = plan(arms, range(args.seeds))

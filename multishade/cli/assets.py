@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multishade.cli.assets_fetch import add_fetch
+from multishade.cli.options import add_output
 from multishade.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _add_builtin(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = actions.add_parser("builtin", help="write manifests of the built-in assets")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the manifests"
-    )
+    add_output(parser, "folder of the manifests", required=True)
     parser.add_argument(
         "--objects-per-family", type=int, default=32, metavar="N", help="seeds 0..N-1 (default 32)"
     )
@@ -63,9 +62,7 @@ def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "others go to MANIFEST.rejected.jsonl with the reason. Exit code 1 if nothing can be used.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="MANIFEST", help="the manifest to write"
-    )
+    add_output(parser, "the manifest to write", "MANIFEST", required=True)
     parser.add_argument("--kind", choices=["auto", "objects", "materials", "environments"], default="auto")
     parser.add_argument("--licence", help="licence of files for which none is stated in or beside them")
     parser.add_argument(

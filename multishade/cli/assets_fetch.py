@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multishade.cli.options import add_output
+
 if TYPE_CHECKING:
     from multishade.assets.fetch.ingest import FetchJob, FetchResult
 
@@ -219,9 +221,7 @@ def _source(
     sources: Any, name: str, help_text: str, run: Callable[[argparse.Namespace], int]
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = sources.add_parser(name, help=help_text, description=help_text)
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="MANIFEST", help="the manifest to write"
-    )
+    add_output(parser, "the manifest to write", "MANIFEST", required=True)
     parser.add_argument(
         "--cache",
         type=Path,

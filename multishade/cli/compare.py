@@ -2,7 +2,12 @@
 """`multishade compare A B ...`: result tables -> the methods' differences and their statistics."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from multishade.cli.options import add_output
+from multishade.cli.places import default_output
 
 TABLE = "results.csv"
 EPILOG = """examples:
@@ -50,9 +55,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--resamples", type=int, default=9999, help="of bootstrap and permutation (default: 9999)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the resampling (default: 0)")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="write comparison.md and comparison.html there"
-    )
+    add_output(parser, "where comparison.md and comparison.html go (default: out/compare/NAME-NAME...)")
     parser.set_defaults(run=run)
 
 
@@ -62,9 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from multishade.report import document
     from multishade.storage.writable import require_writable_folder
 
-    if args.output is not None:
-        require_writable_folder(args.output)
-
+    output = args.output or default_output("compare", _name_of(args.tables))
+    require_writable_folder(output)
     tables = [table for place in args.tables for table in tables_in(place)]
     comparison = compare(
         *tables,
@@ -77,9 +79,18 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     print(document.to_markdown("Comparison", report.comparison_blocks(comparison)), end="")
-    if args.output is not None:
-        report.write_comparison(args.output, comparison, tables)
+    report.write_comparison(output, comparison, tables)
+    print(f"written: {output / 'comparison.html'}", file=sys.stderr)
     return 0
+
+
+def _name_of(places: Sequence[Path]) -> str:
+    """Join what places are called, of more than three only the first: out/ols, out/relu -> ols-relu."""
+    names = [
+        (place.parent if place.name == TABLE else place).resolve().name.removesuffix(".csv")
+        for place in places
+    ]
+    return "-".join(names) if len(names) <= 3 else f"{names[0]}-and-{len(names) - 1}-more"
 
 
 def tables_in(place: Path) -> list[Path]:

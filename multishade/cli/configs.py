@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from multishade.cli.options import add_output
 from multishade.cli.program import program
 
 EPILOG = """examples:
@@ -25,9 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--show", metavar="NAME", help="print a recipe")
     action.add_argument("--copy", metavar="NAME", help="write a recipe to a file, to edit it")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="the file for --copy (default: NAME.yaml)"
-    )
+    add_output(parser, "the file for --copy (default: NAME.yaml)", "FILE")
     parser.set_defaults(run=run)
 
 

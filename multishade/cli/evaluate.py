@@ -4,10 +4,12 @@
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multishade.cli.options import add_threads
+from multishade.cli.options import add_grey, add_integrate, add_option, add_output, add_threads
+from multishade.cli.places import default_output, name_of
 from multishade.cli.program import program
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ Several, with commas between, or `solvers` for all of them, make a table of meth
 examples:
   multishade evaluate relu --on diligent:data/DiLiGenT -o out/relu
   multishade evaluate solvers --on shards:data/test -o out/solvers
-  multishade evaluate rose:out/rose-tiny/model --on shards:data/test
+  multishade evaluate rose:out/train/rose-tiny/model --on shards:data/test
   multishade evaluate maps/ --on luces:data/LUCES --convention x,-y,-z --name theirs -o out/theirs
 
 Exit code 1: the numbers are written, but the declared convention does not fit the truth."""
@@ -39,26 +41,23 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "method", metavar="METHOD", help="a solver, a baseline, a model, or a folder of normal maps"
+        "named", nargs="?", metavar="METHOD", help="a solver, a baseline, a model, or a folder of normal maps"
     )
+    add_option(parser, "--method", metavar="METHOD", help="the same as METHOD")
     parser.add_argument(
         "--on",
         required=True,
+        action="append",
         metavar="READER:PATH",
         help="diligent, diligent96 (with the damaged images of bear), diligent102, diligentpi, luces, cyclesps, nyu, "
-        "ibims, shards or folder, and its path",
+        "ibims, shards or folder, and its path; shards: a tar, a folder, a pattern or a URL, and --on may be repeated",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: out/METHOD-READER")
+    add_output(parser, "default: out/evaluate/METHOD-READER-NAME")
     parser.add_argument(
         "--truth", type=Path, metavar="FOLDER", help="true normals kept apart from the images"
     )
     parser.add_argument("--objects", metavar="NAME,...", help="only these objects")
-    parser.add_argument(
-        "--gray",
-        choices=("luminance", "mean", "rgb"),
-        default="luminance",
-        help="what solvers get of a colour image (default: luminance)",
-    )
+    add_grey(parser, "what solvers get of a colour image", rgb=True)
     parser.add_argument(
         "--convention",
         default="x,y,z",
@@ -67,28 +66,27 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "numbers (default: x,y,z)",
     )
     parser.add_argument("--name", help="the method's name in tables (default: METHOD, or the folder's name)")
-    parser.add_argument(
-        "--integrate",
-        choices=("bilateral", "poisson", "none"),
-        default="bilateral",
-        help="how normals become the surface that is compared with a true depth, if there is one (default: bilateral)",
-    )
+    add_integrate(parser, ", compared with a true depth, if there is one")
     parser.add_argument("--no-maps", action="store_true", help="write no pictures")
     add_threads(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    from multishade.errors import EvaluationError
     from multishade.evaluation.report import write_summary
     from multishade.photometry.solvers import methods as solvers
     from multishade.storage.writable import require_writable_folder
 
+    if (args.named is None) == (args.method is None):
+        raise EvaluationError(
+            "name one METHOD: a solver such as relu, a model such as rose, a folder of normal maps"
+        )
+    method = args.named or args.method
     names = [
-        name
-        for part in args.method.split(",")
-        for name in (solvers.METHODS if part == "solvers" else (part,))
+        name for part in method.split(",") for name in (solvers.METHODS if part == "solvers" else (part,))
     ]
-    out = args.output or Path("out") / f"{args.name or Path(args.method).name}-{args.on.partition(':')[0]}"
+    out = args.output or default_output("evaluate", _name_of(args.name or method, args.on))
     require_writable_folder(out)
     if len(names) == 1:
         return 0 if _evaluate(args, names[0], out).mismatch is None else 1
@@ -98,10 +96,20 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(one.mismatch is None for one in evaluations) else 1
 
 
+def _name_of(method: str, on: Sequence[str]) -> str:
+    """relu, diligent:data/DiLiGenT -> relu-diligent-DiLiGenT; a run's folder model/ is named after the run."""
+    kind, _, place = method.rpartition(":")
+    folder = Path(place).parent if Path(place).name == "model" else Path(place)
+    reader, _, path = on[0].partition(":")
+    parts = (kind, folder.name, reader, name_of([path, *(one.partition(":")[2] for one in on[1:])]).name)
+    return "-".join(part for part in parts if part)
+
+
 def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
     """One method: rows are printed as they come, everything is written into `out`."""
     from multishade.cli.progress import CountBar
     from multishade.evaluation.evaluate import evaluate
+    from multishade.evaluation.readers.benchmark import open_benchmark
 
     learned = method.partition(":")[0] == "rose"
     if learned:
@@ -114,8 +122,10 @@ def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
     surfaces = "" if args.integrate == "none" else f", surfaces ({args.integrate}) if depth is known"
     maps = "" if args.no_maps else ", a picture of each"
     count = _count_samples(args.on)
+    only = tuple(part.strip() for part in args.objects.split(",")) if args.objects else ()
     print(
-        f"{args.name or method} on {args.on}{f', {count} samples' if count else ''}: normals, angles{surfaces}{maps}; "
+        f"{args.name or method} on {', '.join(args.on)}{f', {count} samples' if count else ''}: "
+        f"normals, angles{surfaces}{maps}; "
         f"into {out}",
         flush=True,
     )
@@ -130,10 +140,8 @@ def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
 
         evaluation = evaluate(
             method,
-            args.on,
-            truth=args.truth,
-            objects=[part.strip() for part in args.objects.split(",")] if args.objects else (),
-            grey=args.gray,
+            open_benchmark(args.on, args.truth, only),
+            grey=args.grey,
             axes=args.convention,
             name=args.name,
             integrator=None if args.integrate == "none" else args.integrate,
@@ -147,16 +155,15 @@ def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
     return evaluation
 
 
-def _count_samples(on: str) -> int | None:
+def _count_samples(on: Sequence[str]) -> int | None:
     """How many samples the shards hold; None for other benchmarks, which are found while they are read."""
     from multishade.errors import MultiShadeError
     from multishade.shards.locate import open_shards
 
-    reader, _, place = on.partition(":")
-    if reader != "shards":
+    if any(not one.startswith("shards:") for one in on):
         return None
     try:
-        return sum(shard.samples for shard in open_shards([place]))
+        return sum(shard.samples for shard in open_shards(one.partition(":")[2] for one in on))
     except MultiShadeError:
         return None  # the reader raises the error that names what is wrong
 

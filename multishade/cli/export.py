@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade export SHARD [KEY ...]`: samples -> plain files in a folder each."""
+"""`multishade export SHARD... [KEY...]`: samples -> plain files in a folder each."""
 
 import argparse
 import sys
-from pathlib import Path
+
+from multishade.cli.options import add_output
+from multishade.cli.places import add_places, default_output, name_of, read_places
 
 EPILOG = """kinds:
   png     pictures: images with coverage (sRGB), normals (16 bit), depth, shading
@@ -12,7 +14,7 @@ EPILOG = """kinds:
           light_directions.txt, light_intensities.txt, mask.png, Normal_gt.mat), which `multishade solve` reads
 
 examples:
-  multishade export data/demo s000000-g0001-v0 --as exr -o out/sample
+  multishade export data/demo s000000-g0001-v0 --as exr
   multishade export data/photometric/multishade-000000.tar --as folder -o out/photometric
   multishade solve out/photometric/s000000-g0000-v0"""
 
@@ -25,14 +27,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("shard", metavar="SHARD", help="a tar, a folder of them, a glob pattern or a URL")
-    parser.add_argument("keys", nargs="*", metavar="KEY", help="keys of samples (default: all)")
+    add_places(parser, "keys of the samples to write (default: all)")
     parser.add_argument(
         "--as", dest="kind", choices=("png", "exr", "folder"), default="png", help="default: png"
     )
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("out/export"), metavar="DIR", help="default: out/export"
-    )
+    add_output(parser, "default: out/export/DATASET")
     parser.set_defaults(run=run)
 
 
@@ -41,10 +40,14 @@ def run(args: argparse.Namespace) -> int:
 
     from multishade.report.export import export_sample
     from multishade.shards.dataset import Dataset
+    from multishade.storage.writable import require_writable_folder
 
-    data = Dataset(args.shard)
-    keys = args.keys or list(data)
+    places, keys = read_places(args)
+    output = args.output or default_output("export", name_of(places))
+    require_writable_folder(output)
+    data = Dataset(places)
+    keys = keys or list(data)
     for key in tqdm(keys, unit=" samples", leave=False, disable=not sys.stderr.isatty()):
-        paths = export_sample(data[key], args.output / key, args.kind)
-        print(f"{args.output / key}: {len(paths)} files")
+        paths = export_sample(data[key], output / key, args.kind)
+        print(f"{output / key}: {len(paths)} files")
     return 0

@@ -9,18 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multishade.cli.options import add_threads
+from multishade.cli.options import add_integrate, add_method, add_output, add_threads, add_video
+from multishade.cli.places import default_output
 
 if TYPE_CHECKING:
     from multishade.inference.photo import Photo
     from multishade.models.base import Model
 
 EPILOG = """examples:
-  multishade infer photo.jpg --mask object.png -o out/
-  multishade infer photos/ --masks masks/ -o out/ --batch 4 --device cuda --half
+  multishade infer photo.jpg --mask object.png -o out/photo
+  multishade infer photos/ --masks masks/ --batch 4 --device cuda --half
   multishade infer photo.jpg --model Xinhua694/RoSE --device cuda --half
 
-One photo's files go into the output folder, those of several into a folder each."""
+Each photo's files go into out/infer/PHOTO. With -o FOLDER: those of one photo into FOLDER, of several into
+FOLDER/PHOTO."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,7 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or patterns")
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/infer"), metavar="FOLDER")
+    add_output(parser, "default: out/infer/PHOTO")
     parser.add_argument(
         "--model", metavar="MODEL", help="a model's folder or Hub name (default: the bundled one)"
     )
@@ -47,9 +49,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--no-crop", action="store_true", help="show the network the whole photo, mask or not"
     )
-    parser.add_argument(
-        "--solver", default="relu", help="ols, ols_masked, thresholded, relu or robust (default: relu)"
-    )
+    add_method(parser, "relu", old=("--solver",))
     parser.add_argument("--steps", type=int, help="of a sampled model (default: the model's own)")
     parser.add_argument("--guidance", choices=("triangle", "constant"), help="default: the model's own")
     parser.add_argument("--scale", type=float, metavar="G", help="largest guidance scale; 1 is none")
@@ -57,10 +57,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--batch", type=int, default=1, help="photos at once (default: 1)")
     parser.add_argument("--device", help="cpu, cuda, mps (default: cpu)")
     parser.add_argument("--half", action="store_true", help="run the network in half precision (GPU)")
-    parser.add_argument("--video", choices=("gif", "mp4", "none"), default="gif", help="default: gif")
-    parser.add_argument(
-        "--integrate", choices=("bilateral", "poisson", "none"), default="bilateral", help="the mesh"
-    )
+    add_video(parser)
+    add_integrate(parser, ", of the mesh")
     parser.add_argument("--max-megapixels", type=float, default=40.0, metavar="N", help="default: 40")
     add_threads(parser)
     parser.set_defaults(run=run)
@@ -83,11 +81,12 @@ def run(args: argparse.Namespace) -> int:
     from multishade.photometry.solvers import methods
     from multishade.storage.writable import require_writable_folder
 
-    if args.solver not in methods.METHODS:
-        raise SolveError(f"--solver {args.solver}: expected one of {', '.join(methods.METHODS)}")
+    if args.method not in methods.METHODS:
+        raise SolveError(f"--method {args.method}: expected one of {', '.join(methods.METHODS)}")
     if args.batch < 1:
         raise ModelError(f"--batch {args.batch}: expected 1 or more")
-    require_writable_folder(args.output)
+    root = args.output or default_output("infer", "")
+    require_writable_folder(root)
     paths = find_photos(
         args.photos, lambda path, reason: print(f"left out: {path}: {reason}", file=sys.stderr)
     )
@@ -119,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
                 continue
             for note in photo.notes:
                 print(f"note: {path}: {note}", file=sys.stderr)
-            folders.append(args.output if len(paths) == 1 else args.output / name)
+            folders.append(args.output if args.output and len(paths) == 1 else root / name)
             yield photo
 
     predictions = infer_all(
@@ -148,7 +147,7 @@ def _model_options(model: "Model", args: argparse.Namespace) -> dict[str, Any]:
     from multishade.errors import ModelError
 
     known = inspect.signature(model.predict).parameters
-    options: dict[str, Any] = {"solver": args.solver} if "solver" in known else {}
+    options: dict[str, Any] = {"solver": args.method} if "solver" in known else {}
     given = {"steps": args.steps, "guidance": args.guidance, "max_guidance": args.scale}
     changes = {name: value for name, value in given.items() if value is not None}
     if "sampling" in known:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multishade.cli.options import add_threads, positive
+from multishade.cli.places import add_places
 from multishade.cli.program import INSPECT, Parser, program
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "shards", nargs="+", metavar="SHARD", help="tar files, folders of them, or glob patterns"
-    )
+    add_places(parser)
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw a contact sheet")
     parser.add_argument("--rows", type=positive, default=8, help="samples on the sheet (default 8)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.sheet:
         require_writable_file(args.sheet, remedy="choose another path with --sheet")
 
-    shards = find_shards(args.shards)
+    shards = find_shards(args.places)
     # Libraries that meet a damaged file print about it; standard output is for the report.
     with contextlib.redirect_stdout(sys.stderr):
         summary = _inspect([shard.url for shard in shards], args.workers).summary

@@ -1,14 +1,108 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that several commands have in common: a configuration with overrides, a range of shards, threads."""
+"""Arguments that several commands have in common, each declared once: one name and one meaning in all commands.
+
+Places of shards, keys of samples and default outputs are in `multishade.cli.places`.
+"""
 
 import argparse
 import re
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from multishade.errors import ConfigError
 
 if TYPE_CHECKING:
     from multishade.config import Config
+
+
+class _Renamed(argparse.Action):
+    """An option by its old name: does what the new one does, and prints the new one."""
+
+    def __init__(self, *args: Any, new: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._new = new
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
+    ) -> None:
+        print(f"note: {option} is now {self._new}; the old name ends with the next version", file=sys.stderr)
+        setattr(namespace, self.dest, values)
+
+
+def add_option(parser: argparse.ArgumentParser, *names: str, old: Sequence[str] = (), **options: Any) -> None:
+    """Add an option that takes a value, and its old names, which the help does not show.
+
+    Args:
+        parser: Of a command.
+        names: Of the option, the longest last.
+        old: What it was called in the version before.
+        options: As for `add_argument`.
+    """
+    action = parser.add_argument(*names, **options)
+    kept = {name: options[name] for name in ("type", "choices") if name in options}
+    for name in old:
+        parser.add_argument(
+            name,
+            dest=action.dest,
+            action=_Renamed,
+            new=names[-1],
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+            **kept,
+        )
+
+
+def add_output(
+    parser: argparse.ArgumentParser,
+    text: str,
+    metavar: str = "DIR",
+    *,
+    required: bool = False,
+    old: Sequence[str] = (),
+    type: type[Path] | type[str] = Path,
+) -> None:
+    """Add -o/--output. `text` is the help: the default, or what is written. type: str if it may be a URL."""
+    add_option(parser, "-o", "--output", old=old, type=type, required=required, metavar=metavar, help=text)
+
+
+def add_method(parser: argparse.ArgumentParser, default: str, old: Sequence[str] = ()) -> None:
+    """Add --method, the solver of a sequence of images or shading under known lights."""
+    text = f"solver: ols, ols_masked, thresholded, relu or robust (default: {default})"
+    add_option(parser, "--method", old=old, default=default, metavar="METHOD", help=text)
+
+
+def add_grey(parser: argparse.ArgumentParser, text: str, rgb: bool = False) -> None:
+    """Add --grey, how colour becomes one number. rgb: whether solvers may get the colours as they are."""
+    add_option(
+        parser,
+        "--grey",
+        old=("--gray",),
+        choices=("luminance", "mean", "rgb") if rgb else ("luminance", "mean"),
+        default="luminance",
+        help=f"{text} (default: luminance)",
+    )
+
+
+def add_integrate(parser: argparse.ArgumentParser, text: str = "") -> None:
+    """Add --integrate, how normals become a surface. `text` is what the surface is for."""
+    parser.add_argument(
+        "--integrate",
+        choices=("bilateral", "poisson", "none"),
+        default="bilateral",
+        help=f"surface that keeps steps, smooth surface, or no surface{text} (default: bilateral)",
+    )
+
+
+def add_video(parser: argparse.ArgumentParser) -> None:
+    """Add --video, the format of the shading sequence as a video."""
+    parser.add_argument(
+        "--video",
+        choices=("gif", "mp4", "none"),
+        default="gif",
+        help="the shading sequence as a video (default: gif)",
+    )
 
 
 def add_config(

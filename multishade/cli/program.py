@@ -12,6 +12,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 NAME, INSPECT = "multishade", "multishade-inspect"
 _COMMAND = re.compile(r"(?m)(?P<before>^ *|`)multishade(?= +[a-z-]|\n)")
@@ -21,7 +22,19 @@ _PIP = re.compile(r"(?<!-m )pip install ")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose help can be pasted."""
+    """A parser whose help can be pasted, and that takes options anywhere among the arguments."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        commands = any(action.nargs == argparse.PARSER for action in self._get_positional_actions())
+        if self._mixing or commands:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True  # parse_known_intermixed_args calls this method twice
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
     def format_help(self) -> str:
         return pasted(super().format_help())

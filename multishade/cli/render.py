@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multishade.cli.options import add_config, parse_shards, positive
+from multishade.cli.options import add_config, add_output, parse_shards, positive
 from multishade.cli.program import INSPECT, program
 from multishade.cli.render_assets import (
     add_own_assets,
@@ -32,12 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--shards", metavar="0-3", help="shard numbers, ends included (default 0; with --assets: all)"
     )
     add_own_assets(parser)
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="DIR",
-        help="folder for the shards, or a URL such as s3://... (default data/NAME)",
-    )
+    add_output(parser, "folder for the shards, or a URL such as s3://... (default: data/NAME)", type=str)
     parser.add_argument(
         "--workers", type=positive, metavar="N", help="shards at once (default: as many as fit)"
     )

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade replay DIR KEY`: render one sample again and compare its bytes with the shard's, or save its scene."""
+"""`multishade replay SHARD... KEY`: render a sample again and compare its bytes with the shard's; or save it."""
 
 import argparse
 from pathlib import Path
 
 from multishade.cli.options import add_threads
+from multishade.cli.places import add_places, dataset_of, read_places
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -14,8 +15,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Render one sample again, alone, and compare every file of it with the shard's. "
         "Exit code 0: the same bytes; 1: they differ.",
     )
-    parser.add_argument("folder", metavar="DIR", help="folder or URL of a rendered data set")
-    parser.add_argument("key", metavar="KEY", help="key of a sample, e.g. s000000-g0001-v0")
+    add_places(parser, "key of the sample, e.g. s000000-g0001-v0")
     parser.add_argument(
         "--blend",
         type=Path,
@@ -28,16 +28,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from multishade.errors import ShardError
     from multishade.render.replay import compare, save_scene
     from multishade.storage.writable import require_writable_file
 
     if args.blend is not None:
         require_writable_file(args.blend, remedy="choose another path with --blend")
-        save_scene(args.folder, args.key, args.blend, args.light)
+    places, keys = read_places(args, at_most=1)
+    if not keys:
+        raise ShardError(f"{places[-1]}: name the sample to render again, such as s000000-g0001-v0")
+    folder, key = dataset_of(places), keys[0]
+    if args.blend is not None:
+        save_scene(folder, key, args.blend, args.light)
         print(f"saved {args.blend}")
         return 0
-    differences = compare(args.folder, args.key, args.threads.count)
+    differences = compare(folder, key, args.threads.count)
     for line in differences:
         print(line)
-    print(f"{args.key}: {'differs' if differences else 'the same bytes'}")
+    print(f"{key}: {'differs' if differences else 'the same bytes'}")
     return 1 if differences else 0

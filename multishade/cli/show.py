@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade show SHARD KEY`: one sample as one large picture."""
+"""`multishade show SHARD... [KEY]`: one sample as one large picture."""
 
 import argparse
-from pathlib import Path
+
+from multishade.cli.options import add_output
+from multishade.cli.places import add_places, default_output, name_of, read_places
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -12,19 +14,24 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Draw one sample large: its images, normals, depth, mask, the error of least squares and the "
         "shading sequence, with what the captions mean.",
     )
-    parser.add_argument("shard", metavar="SHARD", help="a tar, a folder of them, a glob pattern or a URL")
-    parser.add_argument("key", nargs="?", metavar="KEY", help="key of a sample (default: the first)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE.png", help="default: KEY.png")
+    add_places(parser, "key of the sample to draw (default: the first)")
+    add_output(parser, "default: out/show/DATASET/KEY.png", "FILE.png")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     from multishade.report.sheet import draw_sample_sheet
     from multishade.shards.dataset import Dataset
+    from multishade.storage.writable import require_writable_file
 
-    data = Dataset(args.shard)
-    key = args.key or next(iter(data))
-    output = args.output or Path(f"{key}.png")
+    places, keys = read_places(args, at_most=1)
+    if args.output is not None:
+        require_writable_file(args.output)
+    data = Dataset(places)
+    key = keys[0] if keys else next(iter(data))
+    output = args.output or default_output("show", name_of(places) / f"{key}.png")
+    require_writable_file(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
     draw_sample_sheet(output, data[key])
     print(output)
     return 0

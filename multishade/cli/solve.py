@@ -4,7 +4,15 @@
 import argparse
 from pathlib import Path
 
-from multishade.cli.options import add_threads
+from multishade.cli.options import (
+    add_grey,
+    add_integrate,
+    add_method,
+    add_output,
+    add_threads,
+    add_video,
+)
+from multishade.cli.places import default_output
 
 EPILOG = """FOLDER holds images of one thing seen by one camera, each under its own distant light, and beside them
 light_directions.txt (x right, y up, z to the camera; one line an image, in natural order of the images: 2 before 10;
@@ -28,10 +36,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--key", metavar="KEY", help="where FOLDER is a shard: the sample that is solved")
-    parser.add_argument(
-        "--method", default="robust", help="ols, ols_masked, thresholded, relu or robust (default: robust)"
-    )
-    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: out/solve-NAME")
+    add_method(parser, "robust")
+    add_output(parser, "default: out/solve/NAME")
     parser.add_argument(
         "--lights", type=Path, metavar="FILE", help="light directions, in place of the folder's"
     )
@@ -39,19 +45,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--srgb", action="store_true", help="the images are sRGB-coded (photos): make them linear first"
     )
-    parser.add_argument(
-        "--gray",
-        choices=("luminance", "mean"),
-        default="luminance",
-        help="how colour becomes one number for the normals; albedo keeps its colour (default: luminance)",
-    )
-    parser.add_argument(
-        "--integrate",
-        choices=("bilateral", "poisson", "none"),
-        default="bilateral",
-        help="surface that keeps steps, smooth surface, or no surface (default: bilateral)",
-    )
-    parser.add_argument("--video", choices=("gif", "mp4", "none"), default="gif", help="default: gif")
+    add_grey(parser, "how colour becomes one number for the normals; albedo keeps its colour")
+    add_integrate(parser)
+    add_video(parser)
     add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -78,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         raise SolveError(
             f"{args.folder}: no light_directions.txt; name the file of light directions with --lights"
         )
-    out = args.output or Path("out") / f"solve-{target.name}"
+    out = args.output or default_output("solve", target.name)
     require_writable_folder(out)
     window = bounding_window(target.mask, margin=1)
     try:
@@ -98,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
                 window,
                 target.camera_of(window),
                 method=args.method,
-                grey=args.gray,
+                grey=args.grey,
                 integrator=None if args.integrate == "none" else args.integrate,
                 measured=measured,
                 on_step=on_step,
@@ -118,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         "name": target.name,
         "folder": str(args.folder),
         "method": args.method,
-        "grey": args.gray,
+        "grey": args.grey,
         "srgb": args.srgb,
         "integrator": args.integrate,
         "images": list(target.image_names),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`multishade stats DIR`: distributions over a data set, and whether they are what its recipe says."""
+"""`multishade stats SHARD...`: distributions over a data set, and whether they are what its recipe says."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from multishade.cli.options import add_threads, positive
+from multishade.cli.options import add_output, add_threads, positive
+from multishade.cli.places import add_places, dataset_of, default_output, name_of
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,14 +17,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "with what its recipe says, print a line for each check, and write a page with figures.",
         epilog="Exit code 0; 1 with --strict where something is suspect; 2 where the folder cannot be read.",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a rendered data set")
-    parser.add_argument(
-        "-o",
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="where stats.html and stats.json go (default out/stats/DIR, without data/)",
-    )
+    add_places(parser)
+    add_output(parser, "where stats.html and stats.json go (default: out/stats/DATASET)", old=("--out",))
     parser.add_argument("--strict", action="store_true", help="exit code 1 where something is suspect")
     parser.add_argument(
         "--samples",
@@ -69,10 +64,11 @@ def run(args: argparse.Namespace) -> int:
     from multishade.stats.quality import check_quality, choose_images
     from multishade.storage.writable import require_writable_folder
 
-    out = args.out or Path("out") / "stats" / _name_of(args.folder)
+    out = args.output or default_output("stats", name_of(args.places))
     require_writable_folder(out)
 
-    found = gather(args.folder, args.samples, args.images, args.workers)
+    folder = Path(str(dataset_of(args.places)))
+    found = gather(folder, args.samples, args.images, args.workers, places=args.places)
     assets, note = assets_of(found)
     checks = check_all(found, assets)
     quality = []
@@ -80,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         from multishade.render.rerender import measure_quality
 
         images = choose_images(found, args.psnr)
-        measured = measure_quality(args.folder, images, args.reference_samples, args.threads.count)
+        measured = measure_quality(folder, images, args.reference_samples, args.threads.count)
         quiet = not sys.stderr.isatty()
         quality = list(tqdm(measured, total=len(images), unit=" images", disable=quiet, leave=False))
         checks += check_quality(quality, args.reference_samples)
@@ -95,10 +91,3 @@ def run(args: argparse.Namespace) -> int:
         f"{out / 'stats.html'}"
     )
     return 1 if suspect and args.strict else 0
-
-
-def _name_of(folder: Path) -> Path:
-    """A data set's path from here, without `data/`: two data sets have two pages, even if they share a recipe."""
-    absolute, here = folder.resolve(), Path.cwd()
-    parts = absolute.relative_to(here).parts if absolute.is_relative_to(here) else absolute.parts[1:]
-    return Path(*(parts[1:] if len(parts) > 1 and parts[0] == "data" else parts))

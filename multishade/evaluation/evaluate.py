@@ -78,7 +78,7 @@ def _resolved(method: str | Path | Method, grey: str, axes: str) -> tuple[Method
     if _is_folder(method):
         return from_folder(Path(method), axes), Path(method).resolve().name, f"convention {axes}"
     text = str(method)
-    return named_method(text, grey), text, f"gray {grey}" if text in solvers.METHODS else ""
+    return named_method(text, grey), text, f"grey {grey}" if text in solvers.METHODS else ""
 
 
 def _is_folder(method: str | Path | Method) -> bool:

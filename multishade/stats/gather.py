@@ -2,7 +2,7 @@
 """A data set's folder -> its recipe and the figures of its samples; a fixed random subset of large data sets."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -43,7 +43,14 @@ class Statistics:
     samples: list[SampleFigures]
 
 
-def gather(folder: Path, max_samples: int, max_images: int, workers: int = 1, seed: int = 0) -> Statistics:
+def gather(
+    folder: Path,
+    max_samples: int,
+    max_images: int,
+    workers: int = 1,
+    seed: int = 0,
+    places: Sequence[str | Path] = (),
+) -> Statistics:
     """Measure the samples of a data set. Equal folders give equal statistics.
 
     Args:
@@ -52,6 +59,7 @@ def gather(folder: Path, max_samples: int, max_images: int, workers: int = 1, se
         max_images: Decode images and depth of this number of samples among them.
         workers: Shards read at a time.
         seed: Of the choices.
+        places: Tars of the data set to which the statistics are limited; default: all.
 
     Returns:
         The statistics.
@@ -60,7 +68,9 @@ def gather(folder: Path, max_samples: int, max_images: int, workers: int = 1, se
         ShardError: If the folder is no data set, has no finished shard, or a shard is damaged.
     """
     config = config_of(folder)
-    markers = {path: marker for path in find_shards([folder]) if (marker := committed(path)) is not None}
+    markers = {
+        path: marker for path in find_shards(places or [folder]) if (marker := committed(path)) is not None
+    }
     if not markers:
         raise ShardError(f"{folder}: has no finished shard; render some first")
     rng = np.random.default_rng(seed)

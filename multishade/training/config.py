@@ -139,7 +139,7 @@ class TrainConfig(Section):
     task: str = Field("rose", description="a name of multishade.training.tasks.TASKS")
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="of the run, and of its default folder")
     seed: int = Field(0, ge=0, lt=2**31, description="of everything that is random")
-    output: Path | None = Field(None, description="folder of the run; default out/NAME")
+    output: Path | None = Field(None, description="folder of the run; default out/train/NAME")
     model: ModelSettings
     data: Data
     objective: Section = Section()
@@ -152,7 +152,7 @@ class TrainConfig(Section):
 
     @property
     def folder(self) -> Path:
-        return self.output or Path("out") / self.name
+        return self.output or Path("out") / "train" / self.name
 
 
 class Origin(Section):

@@ -175,7 +175,7 @@ def _one_line_a_row(record: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Export the model of a run as the bundled model.")
-    parser.add_argument("run", type=Path, help="out/NAME of multishade train")
+    parser.add_argument("run", type=Path, help="folder of a run of `multishade train`")
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where to write it (default: into the package)"
     )

@@ -329,6 +329,6 @@ def _start_from(folder: Path, resume: bool) -> Path | None:
         raise TrainingError(f"{folder}: no checkpoint to resume from; start without --resume")
     if not resume and (found or (folder / "model").exists()):
         raise TrainingError(
-            f"{folder}: holds a run already: go on with --resume, or choose another folder (--set output=...)"
+            f"{folder}: holds a run already: go on with --resume, or choose another folder with -o"
         )
     return found[-1] if resume else None

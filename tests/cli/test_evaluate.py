@@ -12,6 +12,11 @@ from tests.support.synthetic import make_sample, write_synthetic_shard
 from tests.support.synthetic_benchmarks import write_diligent_object
 
 
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def benchmark(folder: Path, objects: int = 2) -> str:
     for number in range(objects):
         write_diligent_object(folder / f"object{number}PNG", count=6)
@@ -26,8 +31,8 @@ def test_evaluate_writes_a_table_maps_and_reports(tmp_path: Path, capsys: pytest
     with (out / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["object"], row["method"], row["settings"]) for row in rows] == [
-        ("object0", "ols", "gray luminance"),
-        ("object1", "ols", "gray luminance"),
+        ("object0", "ols", "grey luminance"),
+        ("object1", "ols", "grey luminance"),
     ]
     assert float(rows[0]["mean"]) < 0.01
 

@@ -217,11 +217,11 @@ def test_tables_come_back_from_csv(tmp_path: Path) -> None:
             "a, with comma",
             "1.png",
             "m",
-            "gray mean",
+            "grey mean",
             {"material": "metal"},
             {"mean": 1.25, "x": math.nan},
         ),
-        ResultRow("set", "b", "all", "m", "gray mean", {}, {"mean": 0.000123456}),
+        ResultRow("set", "b", "all", "m", "grey mean", {}, {"mean": 0.000123456}),
     ]
     (tmp_path / "t.csv").write_text(to_csv(table))
     first, second = read_csv(tmp_path / "t.csv")
@@ -231,7 +231,7 @@ def test_tables_come_back_from_csv(tmp_path: Path) -> None:
         and first.metrics["mean"] == 1.25
     )
     assert math.isnan(first.metrics["x"]) and second.metrics["mean"] == pytest.approx(0.000123456)
-    assert second.settings == "gray mean"
+    assert second.settings == "grey mean"
 
 
 @pytest.mark.parametrize(

@@ -231,12 +231,12 @@ def test_a_shards_input_images_are_inputs_and_its_sequence_the_photographs(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("gray", "expected"), [("luminance", {"ball": 4.17, "cat": 8.41}), ("mean", {"ball": 4.29, "cat": 8.45})]
+    ("grey", "expected"), [("luminance", {"ball": 4.17, "cat": 8.41}), ("mean", {"ball": 4.29, "cat": 8.45})]
 )
 def test_least_squares_on_diligent_is_the_published_baseline(
-    shared_dir: Path, gray: str, expected: dict[str, float]
+    shared_dir: Path, grey: str, expected: dict[str, float]
 ) -> None:
-    found = run(f"diligent:{shared_dir / 'benchmarks' / 'diligent'}", named_method("ols", gray))
+    found = run(f"diligent:{shared_dir / 'benchmarks' / 'diligent'}", named_method("ols", grey))
     for row in found.rows:
         assert row.metrics["mean"] == pytest.approx(expected[row.object], abs=0.02)
         assert row.metrics["coverage"] == 100

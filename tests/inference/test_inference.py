@@ -345,6 +345,17 @@ class TestCommand:
         assert (out / "overview.png").is_file()
         assert "photo: 100% of the photo" in capsys.readouterr().out
 
+    def test_default_outputs_are_named_by_photo(
+        self, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("a", "b"):
+            Image.fromarray(COLOUR).save(tmp_path / f"{name}.png")
+        plain = ["--model", str(model), "--video", "none", "--integrate", "none"]
+        assert main(["infer", "a.png", *plain]) == 0
+        assert main(["infer", "b.png", *plain]) == 0
+        assert sorted(path.name for path in Path("out/infer").iterdir()) == ["a", "b"]
+
     def test_results_go_to_their_photos_folders_whatever_objects_carry_them(
         self, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -382,7 +393,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["--model", "{model}", "--solver", "magic"], "--solver magic: expected one of ols"),
+            (["--model", "{model}", "--method", "magic"], "--method magic: expected one of ols"),
             (["--model", "{model}", "--device", "cuda:7"], "no CUDA device"),
             (["--model", "{photos}"], "is this the folder of a model?"),
             (["--model", "{model}", "--batch", "0"], "--batch 0"),

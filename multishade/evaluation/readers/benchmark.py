@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`diligent:PATH` and its like -> the objects of that benchmark; and a folder of unknown layout -> its one object."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from multishade.errors import EvaluationError
@@ -33,19 +33,33 @@ READERS: dict[str, Reader] = {
 
 
 def open_benchmark(
-    spec: str, truth: Path | None = None, only: tuple[str, ...] = ()
+    specs: str | Sequence[str], truth: Path | None = None, only: tuple[str, ...] = ()
 ) -> Iterator[BenchmarkObject]:
     """Objects of `READER:PATH`, in order. truth: normals kept apart from the images. only: names of objects to take.
 
-    Raises EvaluationError for an unknown reader at once, for damaged data when its object's turn comes, and
-    when `only` names an object that is not there.
+    Several specs are places of shards, whose samples make one benchmark. Raises EvaluationError for an unknown reader
+    at once, for damaged data when its object's turn comes, and when `only` names an object that is not there.
     """
+    several = (specs,) if isinstance(specs, str) else tuple(specs)
+    parts = [_parts(spec) for spec in several]
+    spec = ", ".join(several)
+    if all(name == shards.NAME for name, _ in parts):
+        return _selected(shards.read_places([path for _, path in parts]), only, spec)
+    if len(parts) > 1:
+        raise EvaluationError(
+            f"{spec}: only shards may lie in several places; measure the others one at a time"
+        )
+    name, path = parts[0]
+    return _selected(READERS[name](Path(path), truth), only, spec)
+
+
+def _parts(spec: str) -> tuple[str, str]:
     name, divider, path = spec.partition(":")
     if not divider or name not in READERS or not path:
         raise EvaluationError(
             f"benchmark {spec!r}: expected one of {', '.join(f'{reader}:PATH' for reader in READERS)}"
         )
-    return _selected(READERS[name](Path(path), truth), only, spec)
+    return name, path
 
 
 def _selected(

@@ -6,15 +6,15 @@ The photographs under known lights are the sample's shading sequence, in its mod
 share the object's name, so that statistics take the object as the unit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32
-from multishade.evaluation.readers.folder_files import visible
 from multishade.shards.dataset import Dataset
+from multishade.shards.locate import find_shards
 from multishade.shards.sample import Sample, decode_sample, shading_of
 from multishade.shards.tar import read_shard
 
@@ -23,15 +23,12 @@ NAME = "shards"
 
 def read(root: Path, truth: Path | None = None) -> Iterator[BenchmarkObject]:
     """Every sample of a .tar, or of all tars in a folder, in order. Truth lies in the shards; `truth` is not used."""
-    if root.is_file():
-        tars = [root]
-    elif root.is_dir():
-        tars = visible(root.glob("*.tar"))
-    else:
-        raise EvaluationError(f"{root}: no such file or folder")
-    if not tars:
-        raise EvaluationError(f"{root}: no .tar in this folder; `multishade render` writes them")
-    for tar in tars:
+    return read_places([root])
+
+
+def read_places(places: Sequence[str | Path]) -> Iterator[BenchmarkObject]:
+    """Every sample of tars, folders of them, patterns or URLs, in order. Raises DataError if a place has no tar."""
+    for tar in find_shards(places):
         for key, files in read_shard(tar):
             yield object_of(decode_sample(key, files))
 
