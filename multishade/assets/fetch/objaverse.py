@@ -143,7 +143,7 @@ class _Hub:
 
 def _package(cache: Path) -> Any:
     """The objaverse package, with this cache as the folder of its files."""
-    require("objaverse", extra="fetch")
+    require("objaverse", extra=None)
     package: Any = importlib.import_module("objaverse")
     package.BASE_PATH = str(cache / "objaverse")
     package._VERSIONED_PATH = str(cache / "objaverse" / "hf-objaverse-v1")
