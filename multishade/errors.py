@@ -62,6 +62,10 @@ class ShardError(MultiShadeError):
     """A shard cannot be written or read, or belongs to another data set."""
 
 
+class StorageError(ShardError):
+    """The storage refuses whatever is written: it is full, read-only, or gone. Other shards would end the same way."""
+
+
 class FileMissing(ShardError):
     """A file of a data set does not exist."""
 

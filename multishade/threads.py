@@ -9,6 +9,7 @@ threads as cores are free, and threads that sleep while they wait (OMP_WAIT_POLI
 """
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -88,6 +89,16 @@ def cores() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = cgroup_cores()
     return allowed if share is None else max(1, min(allowed, int(share)))
+
+
+def processor() -> str:
+    """Return the name of this machine's processor, such as "AMD EPYC 9R14"."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []  # not Linux
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def current() -> int:

@@ -8,6 +8,8 @@ Imports that cost time belong inside `run`, so that `multishade --help` answers 
 import argparse
 import contextlib
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +17,8 @@ from multishade.cli.program import Parser, pasted
 from multishade.cli.program import program as started_as
 from multishade.errors import BlenderError, MultiShadeError
 from multishade.version import __version__
+
+INTERRUPTED = 130  # exit code, as shells have it
 
 COMMANDS = (
     "render",
@@ -48,7 +52,15 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 on success, 1 when a check failed, 2 on bad input, 130 on Ctrl-C."""
-    return call(build_parser().parse_args(argv))
+    try:
+        code = call(build_parser().parse_args(argv))
+    except KeyboardInterrupt:  # while modules were imported
+        code = _interrupted()
+    if code == INTERRUPTED and argv is None:
+        # This process ends now; a further signal must not change its exit code.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(INTERRUPTED))
+    return code
 
 
 @contextlib.contextmanager
@@ -78,9 +90,13 @@ def call(args: argparse.Namespace) -> int:
             print("the last lines Blender printed:", *error.output[-20:], sep="\n  ", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
     except BrokenPipeError:
         # The reader (`| head`) went away; that is its right and no failure of ours.
         sys.stderr.close()
         return 0
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return INTERRUPTED

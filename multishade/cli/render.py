@@ -53,6 +53,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
+    from multishade.render.interrupt import ending_at_once
+
+    with ending_at_once():
+        return _render(args)
+
+
+def _render(args: argparse.Namespace) -> int:
     from multishade import threads
     from multishade.config import load_config
     from multishade.errors import ConfigError
@@ -111,6 +118,8 @@ def _print_summary(result: "RenderResult") -> None:
     print(
         f"{len(result.rendered)} shards rendered ({result.samples} samples), {len(result.skipped)} already there"
     )
+    if result.resumed:
+        print(f"  {result.resumed} groups were finished before an interrupt and not rendered again")
     for group in result.failures:
         print(f"  left out: {group.group} ({group.object}, {group.material}): {group.error}")
     for shard, failure in result.given_up.items():
@@ -120,5 +129,7 @@ def _print_summary(result: "RenderResult") -> None:
             f"  {result.left_out_before} groups were left out of shards that were there already; --retry-failed "
             "renders these again"
         )
+    if result.stopped:
+        print(f"  stopped: {result.stopped}; `{program()} failures {result.output}` lists them by reason")
     if result.rendered or result.skipped:
         print(f"look at them with: {program(INSPECT)} {result.output}/*.tar --sheet sheet.png")

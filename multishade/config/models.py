@@ -210,6 +210,12 @@ class Runtime(Section):
     consecutive_failures: int = Field(
         4, ge=1, description="consecutive failed groups after which the shard is given up"
     )
+    failed_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="the run stops if more than this share of its groups failed, counted from 32 groups on; 1: never",
+    )
 
 
 class Config(Section):

@@ -37,9 +37,10 @@ class ShardCommitted:
 
 @dataclasses.dataclass(frozen=True)
 class ShardGivenUp:
-    """A shard cannot be completed; the others go on."""
+    """A shard cannot be completed; the others go on, unless the same would end all of them (`ends_run`)."""
 
     failure: ShardFailure
+    ends_run: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,7 @@ from multishade.assets.builtin import builtin_environments, builtin_objects
 from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow, Row
 from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, ObjectUnseen, RenderDeviceMissing
-from multishade.render.backends import sigterm_as_interrupt
+from multishade.render.interrupt import interruptible
 from multishade.render.plan import Assets, Plan
 from multishade.render.stopwatch import Stopwatch
 from multishade.render.worker import GroupRenderer
@@ -68,7 +68,7 @@ def prove(rows: Sequence[Row], workers: int = 2, threads: int = 1, seconds: floa
         BlenderError: If Blender cannot be started.
     """
     crew = _Crew(rows, threads, seconds)
-    with sigterm_as_interrupt():
+    with interruptible():
         try:
             crew.start(max(1, min(workers, len(rows))))
             for _ in rows:

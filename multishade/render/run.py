@@ -5,17 +5,21 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from multishade.config import Config
-from multishade.errors import ConfigError, ShardError
-from multishade.render.backends import Resources, load_backend
+from multishade.errors import ConfigError, ShardError, StorageError
+from multishade.render.backends import Resources, RunStopped, load_backend
 from multishade.render.blender.process import BlenderProcess
 from multishade.render.failures import GroupFailure, ShardFailure, write_shard_failure
 from multishade.render.plan import Plan
 from multishade.render.progress import Event, Progress, ShardCommitted, ShardGivenUp, Started
+from multishade.render.staging import remove_leftovers
 from multishade.render.worker import ShardReport
 from multishade.shards.layout import shard_file
 from multishade.shards.marker import committed
 from multishade.shards.record import open_dataset
+from multishade.storage.scratch import sweep_scratch
 from multishade.storage.store import FolderPlace, Store, open_store
+
+FEWEST_GROUPS = 32  # before the share of failed groups says anything
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,17 +31,24 @@ class RenderResult:
         rendered: One report for each shard that this call committed, in order.
         skipped: Shards that were complete before, and the groups left out of each.
         given_up: Shards that could not be completed, and why.
+        stopped: Why the run stopped before all shards were tried; empty if it did not.
     """
 
     output: Store
     rendered: tuple[ShardReport, ...]
     skipped: Mapping[int, int]
     given_up: Mapping[int, ShardFailure]
+    stopped: str = ""
 
     @property
     def samples(self) -> int:
         """Number of samples that this call rendered into committed shards."""
         return sum(report.samples for report in self.rendered)
+
+    @property
+    def resumed(self) -> int:
+        """Number of groups that interrupted runs had finished, in the shards that this call committed."""
+        return sum(report.resumed for report in self.rendered)
 
     @property
     def failures(self) -> tuple[GroupFailure, ...]:
@@ -54,7 +65,7 @@ class RenderResult:
     @property
     def complete(self) -> bool:
         """Whether every requested shard is committed with all its groups."""
-        return not (self.given_up or self.failures or self.left_out_before)
+        return not (self.stopped or self.given_up or self.failures or self.left_out_before)
 
 
 def render(
@@ -69,8 +80,13 @@ def render(
 ) -> RenderResult:
     """Render shards of a data set. Complete shards are skipped, so an interrupted run is continued by calling again.
 
+    The groups that an interrupted run finished in shards that it did not complete are kept beside these, and are not
+    rendered again (`multishade.render.staging`). Temporary folders that runs left when they were killed
+    on this machine are removed.
+
     A group that cannot be rendered is left out of its shard and recorded in the shard's marker. A shard that has to be
-    given up does not stop the others; its failures are kept beside it (`multishade.render.failures`).
+    given up does not stop the others; its failures are kept beside it (`multishade.render.failures`). The run stops
+    early if the share of failed groups exceeds `runtime.failed_share`.
 
     Args:
         plan: What to render, from `make_plan`.
@@ -86,7 +102,8 @@ def render(
 
     Raises:
         ConfigError: If there is no such backend or shard, or GPUs are to be used by a configuration for the CPU.
-        ShardError: If the folder belongs to another data set or cannot be written, or a Ray cluster does not answer.
+        ShardError: If the folder belongs to another data set, or a Ray cluster does not answer or is lost.
+        StorageError: If the folder cannot be written, at the first write that is refused.
         RenderDeviceMissing: If this machine renders, and does not have the device of `render.device`.
         KeyboardInterrupt: On Ctrl-C and SIGTERM, after a clean stop; committed shards stay.
     """
@@ -94,6 +111,7 @@ def render(
     resources = resources or Resources()
     _require_fitting(plan.config, resources)
     wanted = _wanted(plan, shards)
+    sweep_scratch()
     store = open_store(output)
     open_dataset(store, plan.record())
     markers = {shard: committed(shard_file(store, shard)) for shard in wanted}
@@ -102,26 +120,55 @@ def render(
         for shard, marker in markers.items()
         if marker is not None and not (retry_failed and marker.failures)
     }
+    remove_leftovers(store, skipped)
     missing = [shard for shard in wanted if shard not in skipped]
-    reports: dict[int, ShardReport] = {}
-    given_up: dict[int, ShardFailure] = {}
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, ShardCommitted):
-            reports[event.report.shard] = event.report
-        elif isinstance(event, ShardGivenUp):
-            event = ShardGivenUp(_keep(store, event.failure))
-            given_up[event.failure.shard] = event.failure
-        if progress is not None:
-            progress(event)
-
+    tally = _Tally(store, plan.config, progress)
     if missing and resources.address is None:
         _require_device(plan.config)
-    on_event(Started(len(missing), len(skipped)))
+    tally(Started(len(missing), len(skipped)))
+    stopped = ""
     if missing:
-        render_shards(plan, missing, store.absolute(), resources, on_event)
-    rendered = tuple(reports[shard] for shard in sorted(reports))
-    return RenderResult(store, rendered, skipped, dict(sorted(given_up.items())))
+        try:
+            render_shards(plan, missing, store.absolute(), resources, tally)
+        except RunStopped as reason:
+            stopped = str(reason)
+        finally:
+            sweep_scratch()  # of workers that were killed
+    rendered = tuple(tally.reports[shard] for shard in sorted(tally.reports))
+    return RenderResult(store, rendered, skipped, dict(sorted(tally.given_up.items())), stopped)
+
+
+class _Tally:
+    """Collects what became of each shard, keeps the failures of those given up, and stops a run that is in vain."""
+
+    def __init__(self, store: Store, config: Config, progress: Progress | None) -> None:
+        self._store, self._config, self._progress = store, config, progress
+        self.reports: dict[int, ShardReport] = {}
+        self.given_up: dict[int, ShardFailure] = {}
+        self._groups = self._failed = 0
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case ShardCommitted(report):
+                self.reports[report.shard] = report
+                self._count(self._config.shards.groups, len(report.failures))
+            case ShardGivenUp(failure):
+                event = dataclasses.replace(event, failure=_keep(self._store, failure))
+                self.given_up[failure.shard] = event.failure
+                self._count(max(1, len(failure.groups)), max(1, len(failure.groups)))
+        if self._progress is not None:
+            self._progress(event)
+        if isinstance(event, ShardGivenUp) and event.ends_run:
+            raise StorageError(event.failure.error)
+        share = self._config.runtime.failed_share
+        if self._groups >= FEWEST_GROUPS and self._failed > share * self._groups:
+            raise RunStopped(
+                f"{self._failed} of {self._groups} groups failed, more than runtime.failed_share ({share:g}) allows"
+            )
+
+    def _count(self, groups: int, failed: int) -> None:
+        self._groups += groups
+        self._failed += failed
 
 
 def _require_fitting(config: Config, resources: Resources) -> None:

@@ -3,7 +3,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +19,29 @@ from multishade.render.plan import Plan, PlannedGroup
 from multishade.render.relight import visibility
 from multishade.render.scenes import scene_group
 from multishade.render.settings import render_settings
+from multishade.render.staging import StagedGroup, Staging, remove_staging
 from multishade.render.stopwatch import Stopwatch
 from multishade.shards.layout import shard_file
 from multishade.shards.marker import commit_marker
 from multishade.shards.sample import Sample, encode_sample
-from multishade.shards.tar import write_tar
+from multishade.shards.tar import Entry, write_tar
 from multishade.storage.store import Store
+from multishade.threads import processor
+from multishade.version import __version__
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardReport:
-    """A shard that was committed: its number, its samples, the groups left out, and seconds by stage."""
+    """A shard that was committed: its number, its samples, the groups left out, and seconds by stage.
+
+    resumed: Groups that an interrupted run had finished, and that were not rendered again.
+    """
 
     shard: int
     samples: int
     failures: tuple[GroupFailure, ...]
     seconds: dict[str, float]
+    resumed: int = 0
 
 
 def render_shard(
@@ -59,52 +66,92 @@ def render_shard(
             assets. Nothing is committed then.
         ShardError: If the shard cannot be written.
     """
-    watch, started, cpu_started = Stopwatch(), time.perf_counter(), time.process_time()
+    watch = Stopwatch()
+    file = shard_file(store, shard)
     with GroupRenderer(plan.config, threads, watch) as renderer:
-        file = shard_file(store, shard)
         file.remove_partials()
-        digest = write_tar(file, _files(plan, shard, renderer, watch, progress))
-        watch.add("total", time.perf_counter() - started)
-        watch.add("cpu", time.process_time() - cpu_started + renderer.cpu_seconds)
+        groups = _Groups(plan, shard, renderer, Staging(plan, file))
+        digest = write_tar(file, groups.files(progress))
+        groups.add_time()
         failures = tuple(renderer.failures)
         commit_marker(
             file,
             digest,
             timings={stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
             failures=[dataclasses.asdict(failure) for failure in failures],
+            resumed=groups.resumed,
+            made_by=renderer.made_by,
         )
         remove_shard_failure(file)
-    return ShardReport(shard, digest.samples, failures, watch.seconds)
+        remove_staging(file)
+    return ShardReport(shard, digest.samples, failures, watch.seconds, groups.resumed)
 
 
-def _files(
-    plan: Plan, shard: int, renderer: "GroupRenderer", watch: Stopwatch, progress: Callable[[str], None]
-) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """The files of every sample of a shard, in order."""
-    format = field_format(plan.config)
-    for group in plan.groups(shard):
-        for sample in renderer.samples(group):
-            with watch.timed("encode"):
-                files = encode_sample(sample, format)
-            with watch.timed("write"):
-                yield sample.key, files
-            progress(sample.key)
-    if len(renderer.failures) == plan.config.shards.groups:
-        kinds = {failure.kind for failure in renderer.failures}
-        kind = kinds.pop() if len(kinds) == 1 else FailureKind.RENDER
-        raise ShardFailed(f"shard {shard}: every group failed", kind, tuple(renderer.failures))
+class _Groups:
+    """The groups of one shard in order: taken from what is staged, else rendered and staged."""
+
+    def __init__(self, plan: Plan, shard: int, renderer: "GroupRenderer", staging: Staging) -> None:
+        self._plan, self._shard, self._renderer, self._staging = plan, shard, renderer, staging
+        self._watch, self._format = renderer.watch, field_format(plan.config)
+        self._clock, self._cpu = time.perf_counter(), time.process_time() + renderer.cpu_seconds
+        self.resumed = 0
+
+    def files(self, progress: Callable[[str], None]) -> Iterator[Entry]:
+        """The files of every sample."""
+        last = self._plan.config.shards.groups - 1
+        for group in self._plan.groups(self._shard):
+            staged = self._staging.read(group)
+            if staged is None:
+                entries = self._render(group, stage=group.number < last)
+            else:
+                entries = staged.entries
+                self.resumed += 1
+                self._renderer.succeeded()
+                for name, seconds in staged.seconds.items():
+                    self._watch.add(name, seconds)
+            for key, files in entries:
+                with self._watch.timed("write"):
+                    yield key, files
+                progress(key)
+        failures = self._renderer.failures
+        if len(failures) == self._plan.config.shards.groups:
+            kinds = {failure.kind for failure in failures}
+            kind = kinds.pop() if len(kinds) == 1 else FailureKind.RENDER
+            raise ShardFailed(f"shard {self._shard}: every group failed", kind, tuple(failures))
+
+    def _render(self, group: PlannedGroup, stage: bool) -> Sequence[Entry]:
+        """Render a group, and stage it; the last one would be staged for nothing."""
+        self.add_time()
+        before = dict(self._watch.seconds)
+        samples = self._renderer.samples(group)
+        with self._watch.timed("encode"):
+            entries = [(sample.key, encode_sample(sample, self._format)) for sample in samples]
+        self.add_time()
+        if entries and stage:
+            spent = {name: total - before.get(name, 0.0) for name, total in self._watch.seconds.items()}
+            with self._watch.timed("stage"):
+                self._staging.write(group, StagedGroup(entries, spent))
+        return entries
+
+    def add_time(self) -> None:
+        """Add the time since the last call to the stages "total" (seconds) and "cpu" (CPU seconds)."""
+        clock, cpu = time.perf_counter(), time.process_time() + self._renderer.cpu_seconds
+        self._watch.add("total", clock - self._clock)
+        self._watch.add("cpu", cpu - self._cpu)
+        self._clock, self._cpu = clock, cpu
 
 
 class GroupRenderer:
     """Renders groups, one after another, in a Blender process that is replaced after a failure or many groups."""
 
     def __init__(self, config: Config, threads: int, watch: Stopwatch) -> None:
-        self._config, self._watch = config, watch
+        self._config, self.watch = config, watch
         self.settings = render_settings(config, threads)
         self._blender: BlenderProcess | None = None
         self._served = 0
         self._in_a_row = 0
         self.failures: list[GroupFailure] = []
+        self.made_by: dict[str, str] = {"multishade": __version__, "processor": processor()}
         self._cpu_of_ended = 0.0
 
     @property
@@ -141,24 +188,28 @@ class GroupRenderer:
                 if attempt == attempts:
                     return self._fail(group, error, attempt)
             else:
-                self._in_a_row = 0
+                self.succeeded()
                 return samples
         raise AssertionError("unreachable: the last attempt returns")
 
+    def succeeded(self) -> None:
+        """Note that a group was finished, here or by an interrupted run."""
+        self._in_a_row = 0
+
     def render(self, group: PlannedGroup) -> list[Sample]:
         """Render all samples of a group in one attempt. Raises AssetError, BlenderError."""
-        with self._watch.timed("object"):
+        with self.watch.timed("object"):
             verify(group)
         blender = self.blender()
-        with self._watch.timed("object"):
+        with self.watch.timed("object"):
             request = scene_group(group, blender.folder, self._config)
         self._served += 1
         samples = []
         wanted = visibility(self._config)
-        views = render_views(blender, request, self.settings, self._watch, self._expose, wanted)
+        views = render_views(blender, request, self.settings, self.watch, self._expose, wanted)
         for planned, rendered in zip(group.views, views, strict=True):
             rendered = dataclasses.replace(rendered, view=with_own_environments(rendered.view, planned))
-            with self._watch.timed("assemble"):
+            with self.watch.timed("assemble"):
                 samples.append(build_sample(rendered, group, self._config, blender.info))
         return samples
 
@@ -170,11 +221,12 @@ class GroupRenderer:
         if self._served >= self._config.runtime.groups_per_child:
             self.close()
         if self._blender is None:
-            with self._watch.timed("start"):
+            with self.watch.timed("start"):
                 self._blender = BlenderProcess(
                     self._config.render.device, self._config.runtime, self.settings.threads
                 )
             self._served = 0
+            self.made_by |= {"blender": self._blender.info.blender, "device": self._blender.info.device}
         return self._blender
 
     def close(self) -> None:

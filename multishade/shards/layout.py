@@ -36,6 +36,11 @@ def failures_name(tar: str) -> str:
     return _renamed(tar, ".failures.json")
 
 
+def staging_name(tar: str) -> str:
+    """The folder of the finished groups of a shard in progress: multishade-000123.tar -> .multishade-000123.groups"""
+    return "." + tar.removesuffix(TAR_SUFFIX) + ".groups"
+
+
 def _renamed(tar: str, suffix: str) -> str:
     name, mark, query = tar.partition("?")  # a URL may have a query
     return name.removesuffix(TAR_SUFFIX) + suffix + mark + query

@@ -27,10 +27,14 @@ class Marker(ShardDigest):
     Attributes:
         timings: Seconds by stage.
         failures: One row for each group that was left out ({"group": ..., "error": ..., ...}).
+        resumed: Groups that an interrupted run had finished, and that were not rendered again.
+        made_by: Versions of MultiShade and Blender, render device and processor.
     """
 
     timings: Mapping[str, float] = field(default_factory=dict)
     failures: Sequence[Mapping[str, Any]] = ()
+    resumed: int = 0
+    made_by: Mapping[str, str] = field(default_factory=dict)
 
 
 def marker_of(shard: FilePlace) -> StoredFile:
@@ -44,6 +48,9 @@ def commit_marker(
     digest: ShardDigest,
     timings: Mapping[str, float] | None = None,
     failures: Sequence[Mapping[str, Any]] = (),
+    *,
+    resumed: int = 0,
+    made_by: Mapping[str, str] | None = None,
 ) -> Marker:
     """Write the marker that makes a shard count as done; the last step of a shard.
 
@@ -52,6 +59,8 @@ def commit_marker(
         digest: What `write_tar` returned.
         timings: Seconds by stage.
         failures: One row for each group that was left out.
+        resumed: Groups that were taken from an interrupted run.
+        made_by: Versions, device and processor, by name.
 
     Raises:
         ShardError: If the storage refuses.
@@ -63,6 +72,8 @@ def commit_marker(
         digest.fields,
         dict(timings or {}),
         tuple(failures),
+        resumed,
+        dict(made_by or {}),
         members=digest.members,
     )
     marker_of(shard).write_bytes(_encode(open_file(shard).name, marker))
@@ -108,6 +119,8 @@ def _encode(name: str, marker: Marker) -> bytes:
         "fields": marker.fields,
         "timings": marker.timings,
         "failures": marker.failures,
+        "resumed": marker.resumed,
+        "made_by": marker.made_by,
     }
     text = json.dumps(content, indent=2, ensure_ascii=False)
     if marker.members is not None:
@@ -133,6 +146,8 @@ def _decode(name: str, data: bytes) -> Marker:
         fields,
         content["timings"],
         tuple(content["failures"]),
+        content.get("resumed", 0),
+        content.get("made_by", {}),
     )
     if "members" not in content:
         return marker

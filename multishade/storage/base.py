@@ -5,13 +5,26 @@ Shards and renderers are given a `Store` or a `StoredFile` in place of a path; `
 """
 
 import io
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
+from multishade.storage.owner import this_process
+
 PARTIAL_SUFFIX = ".partial"  # of what an interrupted writer may leave; the name begins with a dot
+
+
+def partial_name(name: str) -> str:
+    """A new temporary name for a file that is being written; it names the process that writes."""
+    return f".{name}.{this_process()}-{secrets.token_hex(4)}{PARTIAL_SUFFIX}"
+
+
+def partial_of(partial: str) -> str:
+    """The name of the file for which `partial_name` made a temporary one."""
+    return partial.removeprefix(".").removesuffix(PARTIAL_SUFFIX).rpartition(".")[0]
 
 
 class Writer(Protocol):
@@ -97,6 +110,10 @@ class Store(ABC):
         """Remove a file, if it is there."""
 
     @abstractmethod
+    def remove_folder(self) -> None:
+        """Remove the folder if the storage has folders and it is empty; otherwise nothing happens."""
+
+    @abstractmethod
     def remove_partials(self, name: str) -> list[str]:
         """Remove what killed writers of `name` left, and return the names. Nobody may be writing `name` meanwhile."""
 
@@ -148,15 +165,23 @@ class StoredFile:
 
 
 class NamingWriter:
-    """A `Writer` over a stream of bytes; `naming` makes the context that names the file in what writing raises."""
+    """A `Writer` over a stream of bytes; `naming` makes the context that names the file in what writing raises.
 
-    def __init__(self, stream: BinaryIO, naming: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stream, self._naming = stream, naming
+    write: How bytes go into the stream.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        naming: Callable[[], AbstractContextManager[None]],
+        write: Callable[[BinaryIO, bytes], object] = lambda stream, data: stream.write(data),
+    ) -> None:
+        self._stream, self._naming, self._write = stream, naming, write
         self._position = 0
 
     def write(self, data: bytes) -> int:
         with self._naming():
-            self._stream.write(data)
+            self._write(self._stream, data)
         self._position += len(data)
         return len(data)
 

@@ -73,6 +73,9 @@ class HttpStore(Store):
     def remove(self, name: str) -> None:
         raise self._read_only()
 
+    def remove_folder(self) -> None:
+        raise self._read_only()
+
     def remove_partials(self, name: str) -> list[str]:
         raise self._read_only()
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Local files and folders that appear under their name complete and flushed to disk, or not at all."""
 
+import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +11,24 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
 
-from multishade.errors import FileMissing, MultiShadeError, ShardError
-from multishade.storage.base import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited
+from multishade.errors import FileMissing, MultiShadeError, ShardError, StorageError
+from multishade.storage import disk
+from multishade.storage.base import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited, partial_name
 
 REMEDY = "free space or choose another folder"
+# Refusals that the next file would meet too: no space, no right, a folder that is gone or read-only, a broken disk.
+_EVERY_FILE = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EIO,
+        errno.EPERM,
+        errno.EACCES,
+        errno.ENOENT,
+        errno.ESTALE,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -78,11 +92,15 @@ class LocalStore(Store):
     def write(self, name: str) -> Iterator[Writer]:
         path = self.folder / name
         with atomic_file(path) as stream:
-            yield NamingWriter(stream, lambda: refusals_named(path))
+            yield NamingWriter(stream, lambda: refusals_named(path), disk.write)
 
     def remove(self, name: str) -> None:
         with refusals_named(self.folder / name, reason="removed"):
-            (self.folder / name).unlink(missing_ok=True)
+            disk.remove(self.folder / name)
+
+    def remove_folder(self) -> None:
+        with suppress(OSError):  # not empty, or not there
+            self.folder.rmdir()
 
     def remove_partials(self, name: str) -> list[str]:
         leftovers = self.list_names(f".{_escaped(name)}.*{PARTIAL_SUFFIX}")
@@ -107,15 +125,14 @@ def atomic_file(
     """
     temporary = _temporary(path)
     with refusals_named(path, error, remedy):
-        stream = temporary.open("xb")
+        stream = disk.create(temporary)
     try:
         yield stream
         with refusals_named(path, error, remedy):
-            stream.flush()
-            os.fsync(stream.fileno())
+            disk.sync(stream)
             stream.close()
-            os.replace(temporary, path)
-            _sync_folder(path.parent)
+            disk.rename(temporary, path)
+            disk.sync_folder(path.parent)
     except BaseException:
         # Closing flushes once more, and would put the same refusal in place of the first, which names the file.
         with suppress(OSError):
@@ -142,8 +159,8 @@ def atomic_folder(
         yield temporary
         with refusals_named(path, error, remedy):
             shutil.rmtree(path, ignore_errors=True)
-            os.replace(temporary, path)
-            _sync_folder(path.parent)
+            disk.rename(temporary, path)
+            disk.sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -155,17 +172,22 @@ def write_text(
     with refusals_named(path, error, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path, error, remedy) as stream, refusals_named(path, error, remedy):
-        stream.write(text.encode("utf-8"))
+        disk.write(stream, text.encode("utf-8"))
 
 
 @contextmanager
 def refusals_named(
     path: Path, error: type[MultiShadeError] = ShardError, remedy: str = REMEDY, reason: str = "written"
 ) -> Iterator[None]:
-    """Turn an OSError (disk full, no permission) into an `error` that names the file and the remedy."""
+    """Turn an OSError (disk full, no permission) into an `error` that names the file and the remedy.
+
+    Instead of ShardError it is StorageError if the next file would meet the same refusal.
+    """
     try:
         yield
     except OSError as refusal:
+        if error is ShardError and refusal.errno in _EVERY_FILE:
+            error = StorageError
         raise error(f"{path}: cannot be {reason}: {refusal.strerror or refusal}; {remedy}") from refusal
 
 
@@ -180,18 +202,9 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    return path.with_name(partial_name(path.name))
 
 
 def _escaped(name: str) -> str:
     """A name as a pattern that matches it alone."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,6 @@
 Not yet tested against real object stores: the tests use fsspec's memory file system, and one that uploads on closing.
 """
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, cast
 
 from multishade.errors import DataError, FileMissing, MultiShadeError, ShardError
-from multishade.storage.base import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited
+from multishade.storage.base import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited, partial_name
 
 # An upload to these appears only once it is committed, and a copy of a large object costs a second upload: there a
 # file is written in place. Elsewhere it is written under a temporary name and moved.
@@ -112,7 +111,7 @@ class RemoteStore(Store):
     @contextmanager
     def _write_and_move(self, name: str) -> Iterator[BinaryIO]:
         files, url = filesystem(self.address), self.url_of(name)
-        temporary = self._path(f".{name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+        temporary = self._path(partial_name(name))
         with _naming(url, "written"):
             stream = files.open(temporary, "wb")
         try:
@@ -130,6 +129,11 @@ class RemoteStore(Store):
     def remove(self, name: str) -> None:
         with _naming(self.url_of(name), "removed"), suppress(FileNotFoundError):
             filesystem(self.address).rm_file(self._path(name))
+
+    def remove_folder(self) -> None:
+        if self._scheme not in UPLOADED_ON_COMMIT:
+            with suppress(Exception):  # not empty, or not there
+                filesystem(self.address).rmdir(self._path())
 
     def remove_partials(self, name: str) -> list[str]:
         found = [each for each in self.list_names(f"*{PARTIAL_SUFFIX}") if each.startswith(f".{name}.")]

@@ -70,9 +70,12 @@ def test_a_marker_of_an_older_version_is_read(tmp_path: Path) -> None:
         "fields",
         "timings",
         "failures",
+        "resumed",
+        "made_by",
     ]
     members = content.pop("members")
     assert list(members) == KEYS
+    assert (content.pop("resumed"), content.pop("made_by")) == (0, {})
     new = committed(shard)
     marker_of(shard).write_bytes(json.dumps(content, indent=2).encode())
     old = committed(shard)

@@ -2,16 +2,12 @@
 """Ways to spread shards over processes and machines. Each backend is one module with a function `render_shards`.
 
 `render_shards(plan, shards, store, resources, progress)` renders the shards, calls `progress` with an event for each
-that is committed or given up, and raises KeyboardInterrupt after a clean stop.
+that is committed or given up, and raises KeyboardInterrupt after a clean stop. What `progress` raises stops it, too.
 """
 
-import contextlib
 import dataclasses
 import importlib
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import psutil
 
@@ -23,6 +19,10 @@ from multishade.storage.store import Store
 
 BACKENDS = ("local", "ray")
 MEMORY_PER_WORKER_GIB = 2.0  # a Ray worker, and its Blender with a mesh of a million faces and 2k textures
+
+
+class RunStopped(Exception):
+    """Raised by `progress` to stop a run; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,20 +57,3 @@ def load_backend(name: str) -> Backend:
     if name not in BACKENDS:
         raise ConfigError(f"backend {name!r} does not exist; there are: {', '.join(BACKENDS)}")
     return importlib.import_module(f"multishade.render.backends.{name}").render_shards
-
-
-@contextlib.contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGTERM inside the block: batch systems end a job with SIGTERM."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

@@ -4,9 +4,10 @@
 import traceback
 from collections.abc import Sequence
 
-from multishade.errors import ConfigError
-from multishade.render.backends import Resources, sigterm_as_interrupt
+from multishade.errors import ConfigError, StorageError
+from multishade.render.backends import Resources
 from multishade.render.failures import shard_failure
+from multishade.render.interrupt import interruptible
 from multishade.render.plan import Plan
 from multishade.render.progress import Progress, SamplesRendered, ShardCommitted, ShardGivenUp, Stopping
 from multishade.render.worker import render_shard
@@ -33,7 +34,7 @@ def render_shards(
         raise ConfigError(
             "backend 'local' renders one shard at a time in this process; use 'ray' for workers and clusters"
         )
-    with sigterm_as_interrupt():
+    with interruptible():
         try:
             for shard in shards:
                 _render(plan, shard, store, resources.cpus_per_worker, progress)
@@ -46,6 +47,7 @@ def _render(plan: Plan, shard: int, store: Store, threads: int, progress: Progre
     try:
         report = render_shard(plan, shard, store, threads, lambda key: progress(SamplesRendered(1)))
     except Exception as error:  # recorded with its traceback; the other shards go on
-        progress(ShardGivenUp(shard_failure(shard, error, "".join(traceback.format_exception(error)))))
+        failure = shard_failure(shard, error, "".join(traceback.format_exception(error)))
+        progress(ShardGivenUp(failure, ends_run=isinstance(error, StorageError)))
     else:
         progress(ShardCommitted(report))

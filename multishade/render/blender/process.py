@@ -9,11 +9,9 @@ import contextlib
 import os
 import queue
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -35,10 +33,10 @@ from multishade.errors import (
 from multishade.protocol import messages
 from multishade.protocol.codec import ProtocolError
 from multishade.render.blender import cores
+from multishade.storage.scratch import make_scratch, remove_scratch
 
 KEPT_LINES = 200  # of Blender's output
 POLL_SECONDS = 0.25
-MEMORY_FOLDER = Path("/dev/shm")
 # Printed by Cycles when a device or an allocation fails although the render call reports success.
 SILENT_FAILURE = re.compile(
     r"(?i)\bout of (gpu |device )?memory\b|failed to (allocate|create (cuda|hip|optix) context|load kernel)"
@@ -54,24 +52,24 @@ class BlenderProcess:
     """A running Blender that answers requests. Use it as a context manager.
 
     Attributes:
-        folder: A memory-backed folder for the files that both sides exchange; removed by `close`.
+        folder: A temporary folder, in memory if there is room, for the files that both sides exchange and for Blender's
+            own; removed by `close`.
         info: Version and device reported by Blender.
     """
 
     def __init__(self, device: str, runtime: Runtime, threads: int = 1) -> None:
         """Start Blender for `threads` threads and select the device.
 
-        Raises BlenderCrashed, BlenderTimeout, RenderDeviceMissing.
+        Raises BlenderCrashed, BlenderTimeout, RenderDeviceMissing; ShardError if there is no room for `folder`.
         """
         self._runtime = runtime
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._silent_failure: str | None = None
-        parent = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
-        self.folder = Path(tempfile.mkdtemp(prefix="multishade-", dir=parent))
+        self.folder = make_scratch()
         try:
             with cores.held_to(threads):
-                self._process = _start(runtime)
+                self._process = _start(runtime, self.folder)
             self._readers = [
                 threading.Thread(target=self._read, args=(stream,), daemon=True)
                 for stream in (self._process.stdout, self._process.stderr)
@@ -217,7 +215,7 @@ class BlenderProcess:
         self._process.wait()
 
     def close(self) -> None:
-        """Kill the process with its descendants, and remove its memory-backed folder."""
+        """Kill the process with its descendants, and remove its folder."""
         process = getattr(self, "_process", None)
         if process is not None:
             self.kill()
@@ -226,10 +224,10 @@ class BlenderProcess:
             for stream in (process.stdin, process.stdout, process.stderr):
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_scratch(self.folder)
 
 
-def _start(runtime: Runtime) -> subprocess.Popen[str]:
+def _start(runtime: Runtime, folder: Path) -> subprocess.Popen[str]:
     if runtime.blender is None:
         command = [sys.executable, "-m", "blender_scripts.server"]
     else:
@@ -244,6 +242,10 @@ def _start(runtime: Runtime) -> subprocess.Popen[str]:
         ]
     # A fixed hash seed, since importers written in Python iterate over sets.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+    # Blender's own temporary files go with the folder, also if it is killed.
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     try:
         return subprocess.Popen(
