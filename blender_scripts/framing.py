@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Meshes in world coordinates -> the same about the origin, in a bounding sphere of radius 0.5.
+"""Meshes in world coordinates -> the same about the origin, in a bounding sphere of radius 0.5; how they fill a frame.
 
 Only corners of faces with an area count: axis lines, stray vertices and spikes without area show nothing.
 """
@@ -11,8 +11,11 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from blender_scripts.errors import ObjectUnusable
+from multishade.protocol.scene import Camera, Framing
 
 RADIUS = 0.5
+MAX_ZOOM = 8.0  # a needle seen from its end would fill the frame with what is thinner than a pixel
+NEAREST = 1e-2  # scene units before a perspective camera; nearer, an outline has no size
 NO_AREA = 1e-7  # of a face, over the square of the diagonal of its own box
 
 
@@ -48,6 +51,31 @@ def normalise(objects: list[bpy.types.Object], rotation: tuple, name: str, size:
         item.data.transform(matrix)
         item.data.update()
     return bool((everything > (high - low) * (1 + 1e-6)).any())
+
+
+def fill_frame(meshes: list[bpy.types.Mesh], camera: Camera, name: str) -> Framing:
+    """How the box around the meshes' outline comes to span `camera.fill` of the frame's width or height, centred.
+
+    Raises ObjectUnusable if the object reaches the camera.
+    """
+    assert camera.fill is not None
+    pose = np.asarray(camera.camera_to_world, dtype=np.float64)
+    shown = zip(meshes, shown_vertices(meshes), strict=True)
+    seen = (np.concatenate([positions(mesh)[mine] for mesh, mine in shown]) - pose[:3, 3]) @ pose[:3, :3]
+    outline, depth = seen[:, :2], -seen[:, 2]
+    longer = max(camera.width, camera.height)
+    if camera.type == "perspective":
+        if depth.min() < NEAREST:
+            raise ObjectUnusable(f"{name}: reaches the camera; increase camera.distance, or reduce its scale")
+        outline = outline / depth[:, None]
+        scale = camera.focal_mm / camera.sensor_mm * longer
+    else:
+        scale = longer / camera.orthographic_scale
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    spanned = (high - low) * scale / (camera.width, camera.height)
+    zoom = min(camera.fill / float(spanned.max()), MAX_ZOOM)
+    right, up = (low + high) / 2 * scale * zoom / longer
+    return Framing(zoom, (float(right), float(up)))
 
 
 def box(meshes: list[bpy.types.Mesh]) -> np.ndarray | None:

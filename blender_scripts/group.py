@@ -8,12 +8,12 @@ from typing import Any
 
 import bpy
 
-from blender_scripts import clay, objects, render, uv
+from blender_scripts import clay, framing, objects, render, uv
 from blender_scripts.lights import LightRig
 from blender_scripts.materials import build_material
 from blender_scripts.plain import build_plain
 from multishade.protocol.messages import Loaded, Save, Shot, Subpixels
-from multishade.protocol.scene import Group, Light, RenderSettings, Sequence, View
+from multishade.protocol.scene import Framing, Group, Light, RenderSettings, Sequence, View
 
 
 class MaterialUnusable(Exception):
@@ -36,13 +36,24 @@ class LoadedGroup:
         _require_images()
         self._rig = LightRig(self._scene, settings.importance_map)
         self._clay: bool | None = None
+        self.views, framings = self._framed(group)
         self.loaded = Loaded(
             import_seconds=imported - started,
             material_seconds=time.perf_counter() - imported,
             vertices=sum(len(item.data.vertices) for item in self._objects),
             faces=sum(len(item.data.polygons) for item in self._objects),
             findings=loaded.findings,
+            framings=framings,
         )
+
+    def _framed(self, group: Group) -> tuple[tuple[View, ...], tuple[Framing, ...]]:
+        """The views with the intrinsics by which the outline spans what each camera asks for, and how they changed."""
+        if all(view.camera.fill is None for view in group.views):
+            return group.views, ()
+        meshes = [item.data for item in self._objects]
+        name = Path(group.object.path).name or group.object.kind
+        framings = tuple(framing.fill_frame(meshes, view.camera, name) for view in group.views)
+        return tuple(view.framed(by) for view, by in zip(group.views, framings, strict=True)), framings
 
     def geometry(self, view: View, path: Path, subpixels: Subpixels | None = None) -> float:
         """Render normal, depth and geometry normal of one view to `path`; returns seconds in Cycles."""

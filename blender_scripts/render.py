@@ -103,6 +103,7 @@ def place_camera(scene: bpy.types.Scene, camera: Camera) -> Matrix:
         data.type, data.lens, data.sensor_width = "PERSP", camera.focal_mm, camera.sensor_mm
     else:
         data.type, data.ortho_scale = "ORTHO", camera.orthographic_scale
+    data.shift_x, data.shift_y = camera.shift
     scene.render.resolution_x, scene.render.resolution_y = camera.width, camera.height
     return matrix
 

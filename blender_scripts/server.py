@@ -67,7 +67,7 @@ class Server:
     def _load(self, group: scene.Group, settings: scene.RenderSettings) -> messages.Loaded:
         self._group, self._views = None, {}
         self._group = LoadedGroup(group, settings)
-        self._views = {view.key: view for view in group.views}
+        self._views = {view.key: view for view in self._group.views}
         devices.select(settings.device)  # loading the factory state resets the device
         return self._group.loaded
 

@@ -116,6 +116,23 @@ class Camera(Section):
         description="what an orthographic camera sees along the shorter side of the image",
         json_schema_extra={"unit": "scene units"},
     )
+    fit: Literal["sphere", "outline"] = Field(
+        "sphere",
+        description="what the frame is fitted to: the bounding sphere, one focal length for all (the paper's); or each "
+        "view's outline, by focal length (or orthographic extent) and principal point, at most 8 times as large",
+    )
+    fill: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="share of the frame's width or height that the outline spans, with fit: outline",
+    )
+
+    @model_validator(mode="after")
+    def _fill_of_an_outline(self) -> Self:
+        if "fill" in self.model_fields_set and self.fit != "outline" and self.fill != 0.9:
+            raise ValueError("fill is the share that an outline spans: give fit: outline with it")
+        return self
 
     @model_validator(mode="after")
     def _outside_the_object(self) -> Self:

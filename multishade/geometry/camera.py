@@ -34,7 +34,8 @@ def intrinsics(camera: scene.Camera) -> list[list[float]]:
         scale = camera.focal_mm / camera.sensor_mm * longer
     else:
         scale = longer / camera.orthographic_scale
-    return [[scale, 0.0, camera.width / 2], [0.0, scale, camera.height / 2], [0.0, 0.0, 1.0]]
+    right, up = camera.shift[0] * longer, camera.shift[1] * longer
+    return [[scale, 0.0, camera.width / 2 - right], [0.0, scale, camera.height / 2 + up], [0.0, 0.0, 1.0]]
 
 
 def crop_intrinsics(matrix: Intrinsics, window: Window) -> Float64:

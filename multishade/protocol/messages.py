@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, get_args
 
 from multishade.protocol.codec import ProtocolError, from_json, to_json
-from multishade.protocol.scene import Group, Light, RenderSettings
+from multishade.protocol.scene import Framing, Group, Light, RenderSettings
 
 MARK = "@multishade "  # begins a line of Blender's output that is an answer
 
@@ -31,13 +31,18 @@ class RendererInfo(Answer):
 
 @dataclass(frozen=True)
 class Loaded(Answer):
-    """The group is in the scene. findings: tags of what had to be put right about the object's file, sorted."""
+    """The group is in the scene.
+
+    findings: tags of what had to be put right about the object's file, sorted. framings: how each
+    view's outline was made to span `Camera.fill` of the frame; empty if no camera has a `fill`.
+    """
 
     import_seconds: float
     material_seconds: float
     vertices: int
     faces: int
     findings: tuple[str, ...] = ()
+    framings: tuple[Framing, ...] = ()
 
 
 @dataclass(frozen=True)

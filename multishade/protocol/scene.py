@@ -35,8 +35,20 @@ class ObjectSource:
 
 
 @dataclasses.dataclass(frozen=True)
+class Framing:
+    """What a camera's intrinsics become so that an outline fills the frame.
+
+    zoom: factor on the size of the image; shift: by how much the frame moves right and up in the image plane, in
+    lengths of its longer side.
+    """
+
+    zoom: float
+    shift: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
 class Camera:
-    """Intrinsics and pose; a pixel is square, the principal point is the centre of the image."""
+    """Intrinsics and pose; a pixel is square, the principal point is the centre of the image unless it is shifted."""
 
     type: Literal["perspective", "orthographic"]
     width: int
@@ -45,6 +57,21 @@ class Camera:
     focal_mm: float = 35.0
     sensor_mm: float = 32.0
     orthographic_scale: float = 1.08  # scene units along the longer side of the image
+    shift: tuple[float, float] = (0.0, 0.0)  # of the frame right and up, in lengths of its longer side
+    fill: float | None = (
+        None  # share of the frame that the object's outline is to span; None: as it comes out
+    )
+
+    def framed(self, framing: Framing) -> "Camera":
+        """The same camera with these intrinsics: a longer lens or a smaller extent, and the frame moved."""
+        return dataclasses.replace(
+            self,
+            focal_mm=self.focal_mm * (framing.zoom if self.type == "perspective" else 1.0),
+            orthographic_scale=self.orthographic_scale
+            / (framing.zoom if self.type == "orthographic" else 1.0),
+            shift=framing.shift,
+            fill=None,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +111,10 @@ class View:
     lights: tuple[Light, ...]
     sequence: Sequence
     basis: tuple[Light, ...] = ()  # lights whose images can be combined linearly to others
+
+    def framed(self, framing: Framing) -> "View":
+        """The same view with the camera's intrinsics changed."""
+        return dataclasses.replace(self, camera=self.camera.framed(framing))
 
 
 @dataclasses.dataclass(frozen=True)

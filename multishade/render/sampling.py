@@ -65,6 +65,7 @@ def sample_camera(
         focal_mm=settings.focal_mm,
         sensor_mm=settings.sensor_mm,
         orthographic_scale=settings.orthographic_extent * longer,
+        fill=settings.fill if settings.fit == "outline" else None,
     )
 
 

@@ -64,7 +64,7 @@ def render_views(
         visibility: What each light has to show of the object, or it is sampled again; None: lights stay.
 
     Yields:
-        The views, in order, with the lights under which they were rendered.
+        The views, in order, with the lights and the cameras with which they were rendered.
 
     Raises:
         AssetError: If a file of the group cannot be used, or no pixel's centre hits the object.
@@ -74,8 +74,11 @@ def render_views(
     watch.add("import", loaded.import_seconds)
     watch.add("material", loaded.material_seconds)
     session = Session(blender, settings, watch, expose, visibility)
-    geometry = [session.geometry(view) for view in group.views]
-    for view, buffers in zip(group.views, geometry, strict=True):
+    views = group.views
+    if loaded.framings:
+        views = tuple(view.framed(by) for view, by in zip(views, loaded.framings, strict=True))
+    geometry = [session.geometry(view) for view in views]
+    for view, buffers in zip(views, geometry, strict=True):
         yield dataclasses.replace(session.complete(view, buffers), findings=loaded.findings)
 
 
