@@ -25,14 +25,15 @@ def require(*packages: str, extra: str | None) -> None:
     Raises:
         MissingPackageError: A package is not installed; the message contains the command that installs it.
     """
-    missing = [name for name in packages if not _is_installed(name)]
+    missing = [name for name in packages if not is_installed(name)]
     if missing:
         command = f"'multishade[{extra}]'" if extra else " ".join(missing)
         verb = "is" if len(missing) == 1 else "are"
         raise MissingPackageError(f"{' and '.join(missing)} {verb} not installed: pip install {command}")
 
 
-def _is_installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
+    """Whether a package can be imported, without importing it."""
     if name in sys.modules:
         return sys.modules[name] is not None  # None: its import is blocked
     return importlib.util.find_spec(name) is not None

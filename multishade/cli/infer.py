@@ -9,10 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multishade.cli.options import add_integrate, add_method, add_output, add_threads, add_video
+from multishade.cli.options import (
+    add_files,
+    add_integrate,
+    add_method,
+    add_output,
+    add_threads,
+    add_video,
+    files_of,
+)
 from multishade.cli.places import default_output
+from multishade.version import __version__
 
 if TYPE_CHECKING:
+    from multishade.imaging.display import Picture
+    from multishade.inference.jobs import Job
     from multishade.inference.photo import Photo
     from multishade.models.base import Model
 
@@ -22,15 +33,16 @@ EPILOG = """examples:
   multishade infer photo.jpg --model Xinhua694/RoSE --device cuda --half
 
 Each photo's files go into out/infer/PHOTO. With -o FOLDER: those of one photo into FOLDER, of several into
-FOLDER/PHOTO."""
+FOLDER/PHOTO. A folder is searched with the folders in it, and its tree is kept; what is done is skipped, a photo that
+cannot be used does not stop the rest, and contact_sheet.png shows all."""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = subparsers.add_parser(
         "infer",
         help="normals of a photo, by a trained model",
-        description="A photo of any size -> normal map (PNG, EXR), shading frames, confidence, mesh (PLY, GLB) and one "
-        "picture that shows it all.",
+        description="A photo of any size -> normal maps, shading frames, confidence, height, surface and one picture "
+        "that shows it all; docs/photos.md says what each file is.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -58,8 +70,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--device", help="cpu, cuda, mps (default: cpu)")
     parser.add_argument("--half", action="store_true", help="run the network in half precision (GPU)")
     add_video(parser)
-    add_integrate(parser, ", of the mesh")
+    add_integrate(parser)
     parser.add_argument("--max-megapixels", type=float, default=40.0, metavar="N", help="default: 40")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="of several photos, make those again that are done"
+    )
+    add_files(parser)
     add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -69,15 +85,8 @@ def run(args: argparse.Namespace) -> int:
     from multishade.extras import require
 
     require("torch", extra="train")
-    import torch
 
-    from multishade import threads
-    from multishade.inference.framing import refuse_thin
-    from multishade.inference.measures import measure
-    from multishade.inference.photo import find_photos, read_photo
-    from multishade.inference.predict import infer_all
-    from multishade.inference.write import write_prediction
-    from multishade.models.registry import load_model
+    from multishade.inference.jobs import list_jobs
     from multishade.photometry.solvers import methods
     from multishade.storage.writable import require_writable_folder
 
@@ -85,60 +94,116 @@ def run(args: argparse.Namespace) -> int:
         raise SolveError(f"--method {args.method}: expected one of {', '.join(methods.METHODS)}")
     if args.batch < 1:
         raise ModelError(f"--batch {args.batch}: expected 1 or more")
+    files_of(args)
     root = args.output or default_output("infer", "")
     require_writable_folder(root)
-    paths = find_photos(
-        args.photos, lambda path, reason: print(f"left out: {path}: {reason}", file=sys.stderr)
+    jobs = list_jobs(
+        args.photos,
+        root,
+        args.masks,
+        lambda path, reason: print(f"left out: {path}: {reason}", file=sys.stderr),
     )
-    if args.mask is not None and len(paths) > 1:
-        raise ImageFileError(
-            f"--mask is for one photo, not {len(paths)}; give a folder of masks with --masks"
-        )
+    several = len(jobs) > 1 or any(Path(pattern).is_dir() for pattern in args.photos)
+    if args.mask is not None and len(jobs) > 1:
+        raise ImageFileError(f"--mask is for one photo, not {len(jobs)}; give a folder of masks with --masks")
+    return _infer_jobs(args, jobs, root, several)
+
+
+def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several: bool) -> int:
+    """several: each photo's files go into a folder, what is done is skipped, and a bad photo does not stop the rest."""
+    import torch
+
+    from multishade import threads
+    from multishade.cli.progress import CountBar
+    from multishade.errors import ImageFileError, MultiShadeError
+    from multishade.inference import contact_sheet
+    from multishade.inference.framing import refuse_thin
+    from multishade.inference.jobs import is_done, job_key
+    from multishade.inference.photo import read_photo
+    from multishade.inference.predict import infer_all
+    from multishade.inference.results import results_of_prediction
+    from multishade.inference.write import write_results
+    from multishade.models.card import model_card
+    from multishade.models.registry import load_model
+
+    output, integrator = files_of(args), None if args.integrate == "none" else args.integrate
+    card = model_card(args.model)
+    settings = {
+        name: value
+        for name, value in {**vars(args), **card, "version": __version__}.items()
+        if name
+        not in ("photos", "output", "run", "threads", "threads_shared_by", "batch", "masks", "overwrite")
+    }
+    keys = {job: job_key(job, settings) for job in jobs}
+    done = {job for job in jobs if several and not args.overwrite and is_done(root / job.place, keys[job])}
+    left = [job for job in jobs if job not in done]
     threads.limit_torch()
-    model = load_model(
-        args.model,
-        device=args.device,
-        dtype=torch.float16 if args.half else None,
-        **({} if args.base is None else {"base": args.base}),
-    )
-    options = _model_options(model, args)
     failures: list[str] = []
-    folders: deque[Path] = deque()  # of the photos that were read and have no result yet, in their order
+    pending: deque[Job] = deque()  # photos that were read and have no result yet, in their order
+    cells: dict[Job, Picture] = {}
 
-    def photos() -> "Iterator[Photo]":
-        for path, name in zip(paths, _folders(paths), strict=True):
-            try:
-                photo = read_photo(path, args.mask or _mask_of(path, args.masks), args.max_megapixels)
-                refuse_thin(photo, model.settings.size, not args.no_crop)
-            except ImageFileError as error:
-                if len(paths) == 1:
-                    raise
-                print(f"skipped: {error}", file=sys.stderr)
-                failures.append(str(path))
-                continue
-            for note in photo.notes:
-                print(f"note: {path}: {note}", file=sys.stderr)
-            folders.append(args.output if args.output and len(paths) == 1 else root / name)
-            yield photo
+    with CountBar(len(jobs) if several else None, "photo", "infer") as bar:
 
-    predictions = infer_all(
-        photos(),
-        model,
-        args.batch,
-        seed=args.seed,
-        crop=not args.no_crop,
-        **options,
-    )
-    video = None if args.video == "none" else args.video
-    integrator = None if args.integrate == "none" else args.integrate
-    for prediction in predictions:
-        written = write_prediction(folders.popleft(), prediction, video, integrator)
-        measures, _ = measure(prediction.normal, prediction.confidence, (prediction.normal != 0).any(axis=2))
-        print(
-            f"{prediction.photo.name}: {prediction.mask.mean():.0%} of the photo, {measures.summary()}; {written[-1]}"
-        )
+        def failed(job: "Job", error: Exception) -> None:
+            if not several:
+                raise error
+            bar.write_error(f"skipped: {error}")
+            failures.append(str(job.photo))
+
+        def photos() -> "Iterator[Photo]":
+            for job in left:
+                try:
+                    photo = read_photo(job.photo, args.mask or job.mask, args.max_megapixels, args.fov_x)
+                    refuse_thin(photo, model.settings.size, not args.no_crop)
+                except ImageFileError as error:
+                    failed(job, error)
+                    continue
+                for note in photo.notes:
+                    bar.write_error(f"note: {job.photo}: {note}")
+                pending.append(job)
+                yield photo
+
+        if done:
+            bar.write(f"{len(done)} of {len(jobs)} photos are done; --overwrite makes them again")
+            bar.reach(len(done))
+        if left:
+            model = load_model(
+                args.model,
+                device=args.device,
+                dtype=torch.float16 if args.half else None,
+                **({} if args.base is None else {"base": args.base}),
+            )
+            options = _model_options(model, args)
+            predictions = infer_all(
+                photos(), model, args.batch, seed=args.seed, crop=not args.no_crop, **options
+            )
+            for prediction in predictions:
+                job = pending.popleft()
+                folder = args.output if args.output and not several else root / job.place
+                facts = {"file": str(job.photo), "key": keys[job]}
+                try:
+                    results = results_of_prediction(prediction, integrator, card, facts)
+                    written = write_results(folder, results, output)
+                except MultiShadeError as error:
+                    failed(job, error)
+                    continue
+                if several:
+                    cells[job] = contact_sheet.thumbnail(prediction.photo.pixels, prediction.normal)
+                bar.reach(len(done) + len(cells) + len(failures))
+                assert results.measures is not None
+                bar.write(
+                    f"{job.photo.name}: {prediction.mask.mean():.0%} of the photo, {results.measures.summary()}; "
+                    f"{written[-1].parent}"
+                )
+    if several:
+        again = {job: contact_sheet.read_thumbnail(job.photo, root / job.place) for job in done}
+        cells |= {job: cell for job, cell in again.items() if cell is not None}
+        if cells:
+            ordered = [(str(job.place), cells[job]) for job in jobs if job in cells]
+            contact_sheet.draw_contact_sheet(root / contact_sheet.NAME, ordered)
+            print(root / contact_sheet.NAME)
     if failures:
-        print(f"{len(failures)} of {len(paths)} photos could not be read", file=sys.stderr)
+        print(f"{len(failures)} of {len(jobs)} photos have no result", file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -155,26 +220,3 @@ def _model_options(model: "Model", args: argparse.Namespace) -> dict[str, Any]:
     elif changes:
         raise ModelError(f"--steps, --guidance and --scale are of sampled models, and {model.name} is none")
     return options
-
-
-def _mask_of(photo: Path, masks: Path | None) -> Path | None:
-    """The file of `masks` with the photo's name, whatever its format; None if there is none."""
-    if masks is None:
-        return None
-    stem = photo.stem.lower()
-    found = (path for path in sorted(masks.iterdir()) if path.stem.lower() == stem and path.is_file())
-    return next((path for path in found if not path.name.startswith(".")), None)
-
-
-def _folders(paths: list[Path]) -> list[str]:
-    """A folder name for each photo: its stem, with its suffix and a number if stems repeat."""
-    names: list[str] = []
-    for path in paths:
-        candidates = [path.stem, path.name.replace(".", "-")]
-        name = next((each for each in candidates if each not in names), None)
-        number = 2
-        while name is None or name in names:
-            name = f"{candidates[1]}-{number}"
-            number += 1
-        names.append(name)
-    return names

@@ -15,6 +15,7 @@ from multishade.errors import ConfigError
 
 if TYPE_CHECKING:
     from multishade.config import Config
+    from multishade.inference.write import Output
 
 
 class _Renamed(argparse.Action):
@@ -144,6 +145,47 @@ def add_threads(
         "--threads", type=positive, default=default, metavar="N", help=f"threads (default: {chosen})"
     )
     parser.set_defaults(threads_shared_by=shared_by)
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options on the files that commands write which make normals; `files_of` reads them."""
+    parser.add_argument(
+        "--formats",
+        metavar="A,B,C",
+        help="write only these: normal_gl, normal_dx, normal_exr, mask, confidence, albedo, height, depth, glb, ply, "
+        "shading, overview, page, ptm, rti (default: all but ptm and rti)",
+    )
+    parser.add_argument(
+        "--frame",
+        choices=("opengl", "opencv", "directx"),
+        default="opengl",
+        help="axes of normal.exr and surface.ply: y up and z to the camera, y down and z into the scene, or y down "
+        "alone (default: opengl)",
+    )
+    parser.add_argument(
+        "--maps",
+        choices=("camera", "tangent"),
+        default="camera",
+        help="tangent: refuse an object that is no plane facing the camera, whose maps are no tangent-space maps",
+    )
+    parser.add_argument(
+        "--fov-x",
+        type=float,
+        metavar="DEGREES",
+        help="angle of view across the photo's width; default: by the focal length in EXIF, else orthographic",
+    )
+
+
+def files_of(args: argparse.Namespace) -> "Output":
+    """Read the options of `add_files`. Raises SolveError for an unknown format."""
+    from multishade.inference.write import Output, parse_formats
+
+    return Output(
+        formats=None if args.formats is None else parse_formats(args.formats),
+        frame=args.frame,
+        video=None if args.video == "none" else args.video,
+        tangent=args.maps == "tangent",
+    )
 
 
 def positive(text: str) -> int:

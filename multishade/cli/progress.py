@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Progress of training and of evaluation -> a bar on a terminal, lines elsewhere."""
 
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -74,6 +75,11 @@ class CountBar:
         """Print a line of output."""
         with tqdm.external_write_mode():
             print(line, flush=True)
+
+    def write_error(self, line: str) -> None:
+        """Print a line about what is wrong."""
+        with tqdm.external_write_mode():
+            print(line, file=sys.stderr, flush=True)
 
     def reach(self, count: int) -> None:
         """Show that `count` are done."""

@@ -2,15 +2,18 @@
 """`multishade solve FOLDER`: photographs under known lights -> normals, albedo, surface, pictures."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from multishade.cli.options import (
+    add_files,
     add_grey,
     add_integrate,
     add_method,
     add_output,
     add_threads,
     add_video,
+    files_of,
 )
 from multishade.cli.places import default_output
 
@@ -48,6 +51,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_grey(parser, "how colour becomes one number for the normals; albedo keeps its colour")
     add_integrate(parser)
     add_video(parser)
+    add_files(parser)
     add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -61,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
     from multishade.geometry.boxes import bounding_window
     from multishade.geometry.lights import require_in_front
     from multishade.inference.photometric import solve_object
-    from multishade.inference.write import write_solved
+    from multishade.inference.results import results_of_solved
+    from multishade.inference.view import view_of_object
+    from multishade.inference.write import write_results
     from multishade.photometry.solvers import methods as solvers
     from multishade.storage.writable import require_writable_folder
 
@@ -74,11 +80,17 @@ def run(args: argparse.Namespace) -> int:
         raise SolveError(
             f"{args.folder}: no light_directions.txt; name the file of light directions with --lights"
         )
+    output = files_of(args)
+    height, width = target.mask.shape
+    view = view_of_object(width, height, None if target.orthographic else target.camera, args.fov_x)
+    target = replace(target, camera=view.camera, orthographic=view.camera is None)
+    directions = target.directions
+    assert directions is not None
     out = args.output or default_output("solve", target.name)
     require_writable_folder(out)
     window = bounding_window(target.mask, margin=1)
     try:
-        require_in_front(target.directions, "light directions")
+        require_in_front(directions, "light directions")
         steps = len(target.image_names) + 1 + (args.integrate != "none")
         with tqdm(total=steps, desc="photographs", unit=" steps", disable=None) as bar:
             images, measured = target.measurements(window=window, on_image=bar.update)
@@ -89,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
             solved = solve_object(
                 images,
-                target.directions,
+                directions,
                 target.mask,
                 window,
                 target.camera_of(window),
@@ -118,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
         "srgb": args.srgb,
         "integrator": args.integrate,
         "images": list(target.image_names),
-        "directions": np.round(target.directions, 6).tolist(),
+        "directions": np.round(directions, 6).tolist(),
         "pixels": int(target.mask.sum()),
         "notes": list(target.notes),
     }
@@ -126,9 +138,9 @@ def run(args: argparse.Namespace) -> int:
         degrees = solved.error(target.normal)
         print(f"mean angular error {np.nanmean(degrees):.2f} degrees, median {np.nanmedian(degrees):.2f}")
         record["mean_error_degrees"] = round(float(np.nanmean(degrees)), 4)
-    frontal = int(np.argmax(target.directions[:, 2]))
+    frontal = int(np.argmax(directions[:, 2]))
     photograph = (target.image_names[frontal], target.image(frontal))
-    video = None if args.video == "none" else args.video
-    for path in write_solved(out, solved, photograph, target.normal, video, record):
+    results = results_of_solved(solved, photograph, view, target.normal, record)
+    for path in write_results(out, results, output):
         print(path)
     return 0

@@ -39,6 +39,9 @@ def draw_maps(path: Path, target: BenchmarkObject, prediction: PredictedNormals,
     ]
     captions += ["predicted", "truth", f"error, mean {mean:.2f}°"]
     sized = [display.fit_height(picture, height) for picture in pictures]
+    # The ball of the normals stands between the two pictures of them and the error.
+    sized.insert(-1, panels.normal_legend(height))
+    captions.insert(-1, "")
     sized.append(panels.colour_bar(height))
     title = target.relative_path if prediction.image == ALL else f"{target.relative_path}, {prediction.image}"
     display.save(path, panels.tile([sized], [[*captions, ""]], [title]))

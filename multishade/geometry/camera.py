@@ -38,6 +38,35 @@ def intrinsics(camera: scene.Camera) -> list[list[float]]:
     return [[scale, 0.0, camera.width / 2 - right], [0.0, scale, camera.height / 2 + up], [0.0, 0.0, 1.0]]
 
 
+def central_intrinsics(width: int, height: int, focal: float) -> Float64:
+    """Compute the intrinsic matrix of a photo that is known by its focal length alone.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        focal: Focal length in pixels; pixels are square, and the principal point is the image's centre.
+
+    Returns:
+        (3, 3) K.
+    """
+    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+
+
+def focal_of_view(degrees: float, side: float) -> float:
+    """Convert an angle of view to a focal length in pixels.
+
+    Args:
+        degrees: The angle between the outer edges of the image, 0 to 180 exclusive.
+        side: Pixels between them.
+    """
+    return side / (2 * np.tan(np.radians(degrees) / 2))
+
+
+def angle_of_view(focal: float, side: float) -> float:
+    """Convert a focal length in pixels to the angle of view in degrees between edges `side` pixels apart."""
+    return float(np.degrees(2 * np.arctan(side / (2 * focal))))
+
+
 def crop_intrinsics(matrix: Intrinsics, window: Window) -> Float64:
     """Compute the intrinsic matrix of an image that is cropped: the principal point moves.
 

@@ -34,6 +34,13 @@ CONVENTIONS = {
 # The declaration of files that are in our frame.
 CAMERA_AXES = "x,y,z"
 
+# Frames by the name that people know them by -> the axes of their files, as for `parse_axes`, and in words.
+FRAMES = {
+    "opengl": (CAMERA_AXES, "+x right, +y up, +z from the scene toward the camera"),
+    "directx": ("x,-y,z", "+x right, +y down, +z from the scene toward the camera (left-handed)"),
+    "opencv": ("x,-y,-z", "+x right, +y down, +z from the camera into the scene"),
+}
+
 
 def parse_axes(text: str) -> NDArray[np.float32]:
     """Parse a declaration of axes.
@@ -73,6 +80,20 @@ def format_axes(matrix: NDArray[np.floating]) -> str:
     return ",".join(
         ("-" if matrix[row, column] < 0 else "") + "xyz"[column] for row, column in enumerate(columns)
     )
+
+
+def from_camera_frame(vectors: NDArray[np.floating], frame: str) -> NDArray[np.float32]:
+    """Turn vectors of our camera frame into another frame.
+
+    Args:
+        vectors: (..., 3) in the camera frame.
+        frame: A key of `FRAMES`.
+
+    Returns:
+        (..., 3) float32, the same vectors in that frame.
+    """
+    # Signed permutations are orthogonal: the transpose of ours = M theirs.
+    return np.ascontiguousarray(vectors.astype(np.float32) @ parse_axes(FRAMES[frame][0])) + np.float32(0)
 
 
 def to_camera_frame(normal: NDArray[np.floating], axes: str) -> NDArray[np.float32]:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes of an image file, whatever its format -> `StoredImage`: its numbers, and what the file settles about them.
 
-PNG, JPEG, TIFF, WebP, AVIF, BMP, GIF and TGA, Radiance HDR and EXR of any layers are told apart by their first bytes.
+PNG, JPEG, TIFF, WebP, AVIF, BMP, GIF and TGA, Radiance HDR and EXR of any layers are told apart by their first bytes;
+HEIC and the raw files of cameras (by their suffix, since most are TIFF inside) are read by optional packages.
 The bit depth is the file's own (Pillow would cut 16-bit colour to 8), channels are red, green, blue, and nothing is
 linearised: the caller decides what the numbers mean. Orientation and colour profile are read, whichever decoder reads
 the pixels.
 """
 
 import io
-import struct
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
-from multishade.imaging import codecs
+from multishade.extras import MissingPackageError
+from multishade.imaging import codecs, heic, raw
+from multishade.imaging.exif import NO_EXIF, Exif, parse_exif, read_exif
 from multishade.imaging.exr_layers import choose_planes, full_names
 from multishade.imaging.profiles import Profile, from_chromaticities, parse_icc
 from multishade.imaging.radiance import HDR_MAGICS, decode_hdr
-from multishade.imaging.tiff import ORIENTATION, as_upright_tiff, refuse_pages, tiff_orientation
+from multishade.imaging.tiff import as_upright_tiff, refuse_pages, tiff_orientation
 
 Float32 = NDArray[np.float32]
 Transfer = Literal["linear", "unstated"]
@@ -58,7 +60,8 @@ class StoredImage:
         picture: False for an EXR whose pixels are no colours but vectors (X, Y, Z) or another single channel.
         profile: The colour profile in the file, if it has one that is understood; pixels are not converted.
         primaries: (3, 3) matrix from the pixels to linear Rec.709, of an EXR that states other primaries.
-        orientation: The one in the file's EXIF, 1 to 8; 1 is upright.
+        orientation: How the pixels are to be turned, 1 to 8 as in EXIF; 1 if the decoder has done so.
+        exif: What the camera wrote down.
         lossy: Whether the format does not keep values exactly (JPEG and its like).
     """
 
@@ -72,6 +75,7 @@ class StoredImage:
     profile: Profile | None = None
     primaries: NDArray[np.float64] | None = None
     orientation: int = 1
+    exif: Exif = NO_EXIF
     lossy: bool = False
 
     @property
@@ -117,7 +121,10 @@ def decode_image(
         if data[12:16] == b"IHDR":
             check_size(*codecs.png_size(data))
         image = _from_array(codecs.decode_png(data, source), source)
-        image = replace(image, orientation=_png_orientation(data), profile=_png_profile(data))
+        exif = parse_exif(codecs.png_chunk(data, b"eXIf") or b"")
+        image = replace(image, orientation=exif.orientation, exif=exif, profile=_png_profile(data))
+    elif kind in ("heic", "raw"):
+        image = _decode_with_extra(data, source, kind)
     else:
         image = _decode_with_pillow(data, source, check_size)
     if upright:
@@ -158,6 +165,10 @@ def _kind(data: bytes, suffix: str) -> str:
         "hdr": HDR_MAGICS,
         "tiff": TIFF_MAGICS,
     }
+    if suffix in raw.SUFFIXES or data[4:12] == b"ftypcrx ":
+        return "raw"
+    if heic.is_heic(data):
+        return "heic"
     for kind, starts in magics.items():
         if data.startswith(starts):
             return kind
@@ -229,8 +240,9 @@ def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> Stor
     try:
         with Image.open(io.BytesIO(data)) as image:
             check_size(*image.size)
+            exif = read_exif(image.getexif())
             if not tiff:
-                orientation = int(image.getexif().get(ORIENTATION) or 1)
+                orientation = exif.orientation
             profile = image.info.get("icc_profile")
             lossy = image.format in _LOSSY
             if tiff:
@@ -241,16 +253,27 @@ def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> Stor
                 stored, profile = _pillow_pixels(image, profile)
     except UnidentifiedImageError as error:
         if not tiff:
-            raise _unreadable(source, _known_by(data) or "its first bytes are of no known format") from error
-        stored, profile, lossy = _decode_tiff_with_opencv(data, source), None, False
+            raise _unreadable(source, "its first bytes are of no known format") from error
+        stored, profile, lossy, exif = _decode_tiff_with_opencv(data, source), None, False, NO_EXIF
     except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise _unreadable(source, str(error)) from error
     return replace(
         _from_array(stored, source),
         orientation=orientation,
+        exif=exif,
         profile=parse_icc(profile) if profile else None,
         lossy=lossy,
     )
+
+
+def _decode_with_extra(data: bytes, source: str, kind: str) -> StoredImage:
+    """HEIC and raw files, whose decoders turn the pixels upright."""
+    try:
+        stored, exif, profile = (heic.decode_heic if kind == "heic" else raw.decode_raw)(data, source)
+    except MissingPackageError as error:
+        raise ImageFileError(f"{source}: a file of the kind {kind}, but {error}") from error
+    image = _from_array(stored, source, transfer="linear" if kind == "raw" else None)
+    return replace(image, exif=exif, profile=parse_icc(profile) if profile else None, lossy=kind == "heic")
 
 
 def _pillow_pixels(image: Any, profile: bytes | None) -> tuple[NDArray[Any], bytes | None]:
@@ -280,32 +303,8 @@ def _from_cmyk(image: Any, profile: bytes | None) -> NDArray[Any]:
     return np.asarray(image.convert("RGB"))
 
 
-def _known_by(data: bytes) -> str | None:
-    """The format of bytes that no decoder here reads, if they are of one that people have."""
-    brand = data[8:12] if data[4:8] == b"ftyp" else b""
-    if brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"):
-        return "it is HEIC, for which no decoder is installed"
-    if brand == b"crx ":
-        return "it is a camera's raw file"
-    return None
-
-
 def _unreadable(source: str, reason: str) -> ImageFileError:
     return ImageFileError(f"{source}: cannot be read as an image ({reason}); save it again as PNG or JPEG")
-
-
-def _png_orientation(data: bytes) -> int:
-    from PIL import Image
-
-    content = codecs.png_chunk(data, b"eXIf")
-    if content is None:
-        return 1
-    exif = Image.Exif()
-    try:
-        exif.load(b"Exif\0\0" + content)
-        return int(exif.get(ORIENTATION) or 1)
-    except (SyntaxError, ValueError, TypeError, OSError, struct.error):
-        return 1  # a damaged chunk beside the pixels
 
 
 def _png_profile(data: bytes) -> Profile | None:

@@ -1,12 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures -> one picture of them in rows, with captions, labels and the scale of errors."""
+"""Pictures -> one picture of them in rows, with captions, labels, the scale of errors and the ball of normals."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from multishade.imaging.display import ERROR_RANGE, INK, WHITE, Picture, error_ramp
+from multishade.imaging.display import ERROR_RANGE, INK, WHITE, Colour, Picture, error_ramp, normal_to_rgb
 from multishade.imaging.text import fit_text, font
+
+
+def normal_ball(side: int, background: Colour = WHITE) -> Picture:
+    """Draw a ball in the colours of its normals: the legend of every picture of normals.
+
+    Args:
+        side: Pixels of the square picture.
+        background: Colour around the ball.
+    """
+    from PIL import Image
+
+    fine = 4 * side
+    v, u = np.mgrid[0:fine, 0:fine] + 0.5
+    x, y = 2 * u / fine - 1, 1 - 2 * v / fine
+    z = np.sqrt(np.maximum(1 - x * x - y * y, 0))
+    ball = normal_to_rgb(np.stack([x, y, z], axis=-1), x * x + y * y < 1, background)
+    return np.asarray(Image.fromarray(ball).resize((side, side), Image.Resampling.LANCZOS))
+
+
+def normal_legend(height: int) -> Picture:
+    """Draw the ball with the axes of its colours, as a strip for beside pictures of normals of that height."""
+    from PIL import Image, ImageDraw
+
+    side = int(np.clip(height // 4, 28, 72))
+    strip = Image.new("RGB", (side + 8, height), WHITE)
+    top = max(0, height - side - (18 if height >= side + 36 else 0))
+    strip.paste(Image.fromarray(normal_ball(side)), (4, top))
+    if height >= side + 36:
+        draw = ImageDraw.Draw(strip)
+        middle = strip.width / 2
+        draw.text((middle, top - 10), "y up", fill=INK, font=font(11), anchor="mm")
+        draw.text((middle, top + side + 9), "x right", fill=INK, font=font(11), anchor="mm")
+    return np.asarray(strip)
 
 
 def colour_bar(height: int, maximum: float = ERROR_RANGE, unit: str = "°") -> Picture:

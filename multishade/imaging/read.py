@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from multishade.errors import ImageFileError
 from multishade.imaging.color import srgb_to_linear
 from multishade.imaging.decode import CheckSize, StoredImage, decode_image
+from multishade.imaging.exif import NO_EXIF, Exif
 
 Bool = NDArray[np.bool_]
 Float32 = NDArray[np.float32]
@@ -35,6 +36,7 @@ class Photograph:
         coverage: (H, W) float32 alpha, 0 to 1; None without.
         clipped: (H, W) bool, where a channel is at its limit and so measures nothing; None for files without a limit.
         profile: Name of the file's colour profile; None without one.
+        exif: What the camera wrote down.
     """
 
     colour: Float32
@@ -42,6 +44,7 @@ class Photograph:
     coverage: Float32 | None
     clipped: Bool | None
     profile: str | None
+    exif: Exif = NO_EXIF
 
     @property
     def mask(self) -> Bool | None:
@@ -82,9 +85,8 @@ def read_photograph(path: str | Path, check_size: CheckSize | None = None) -> Ph
         if not profile.is_srgb:
             converted = profile.to_srgb(stored.unit if len(profile.curves) == 1 else colour)
             colour = np.repeat(converted, 3, axis=2) if converted.shape[2] == 1 else converted
-    return Photograph(
-        colour, coding, stored.coverage, clipped(stored), None if profile is None else profile.name
-    )
+    name = None if profile is None else profile.name
+    return Photograph(colour, coding, stored.coverage, clipped(stored), name, stored.exif)
 
 
 def clipped(image: StoredImage) -> Bool | None:

@@ -5,8 +5,7 @@ import struct
 from typing import Any
 
 from multishade.errors import ImageFileError
-
-ORIENTATION = 0x0112  # the tag, in TIFF and in EXIF
+from multishade.imaging.exif import ORIENTATION
 
 
 def tiff_orientation(data: bytes) -> int:

@@ -27,6 +27,7 @@ def prediction_overview(prediction: PhotoPrediction, surface: Surface | None) ->
     first: list[Captioned] = [
         ("photo", np.rint(prediction.photo.pixels[window] * 255).astype(np.uint8)),
         ("normals", display.normal_to_rgb(prediction.normal[window], mask)),
+        ("", panels.normal_legend(PANEL_HEIGHT)),
         ("confidence", display.grey_to_rgb(prediction.confidence[window], mask)),
     ]
     second: list[Captioned] = []
@@ -56,6 +57,7 @@ def solved_overview(
     first: list[Captioned] = [
         (f"photograph {name}", display.radiance_to_rgb(image[window], solved.mask[window])),
         ("normals", display.normal_to_rgb(solved.normal[window], determined)),
+        ("", panels.normal_legend(PANEL_HEIGHT)),
         ("albedo", display.radiance_to_rgb(solved.albedo[window], determined)),
         ("confidence", display.grey_to_rgb(solved.confidence[window], determined)),
     ]
@@ -70,6 +72,7 @@ def solved_overview(
     scored = (solved.mask & (truth != 0).any(axis=2))[window]
     error = solved.error(truth)[window]
     second.append(("true normals", display.normal_to_rgb(truth[window], scored)))
+    second.append(("", panels.normal_legend(PANEL_HEIGHT)))
     second.append((f"error, mean {np.nanmean(error):.2f}°", display.error_to_rgb(error, scored)))
     second.append(("", panels.colour_bar(PANEL_HEIGHT)))
     return _in_rows([first, second])

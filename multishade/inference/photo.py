@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image files of all kinds, and masks -> `Photo`: display-encoded colour in [0, 1] and the object's mask."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,50 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
+from multishade.extras import is_installed
+from multishade.imaging import heic, raw
 from multishade.imaging.color import linear_to_srgb
 from multishade.imaging.read import Photograph, read_mask, read_photograph
+from multishade.inference.view import UNKNOWN_VIEW, View, view_of_photo
 from multishade.shards.keys import natural_order
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
-SUFFIXES = (
-    *(
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".webp",
-        ".avif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".gif",
-        ".tga",
-    ),
-    *(".jp2", ".ppm", ".pgm", ".exr", ".hdr"),
+_ALWAYS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif"),
+    *(".tga", ".jp2", ".ppm", ".pgm", ".exr", ".hdr"),
 )
+# Package of the extra `photos` -> what it reads.
+_WITH_EXTRA = {heic.PACKAGE: heic.SUFFIXES, raw.PACKAGE: raw.SUFFIXES}
 # What people call photos and nothing here decodes; the reader names each of them.
-UNREAD_SUFFIXES = (
-    *(
-        ".heic",
-        ".heif",
-        ".hif",
-        ".jxl",
-        ".psd",
-        ".svg",
-        ".pdf",
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".nef",
-        ".arw",
-        ".orf",
-        ".rw2",
-    ),
-    *(".raf", ".raw", ".pfm", ".dds", ".ktx2", ".mp4", ".mov"),
-)
+_NEVER = (".jxl", ".psd", ".svg", ".pdf", ".raw", ".pfm", ".dds", ".ktx2", ".mp4", ".mov")
 SMALLEST_SIDE = 8
 LARGEST_MEGAPIXELS = 40.0
 # A background counts as plain if all but this share of the photo's edge is this close to its median colour.
@@ -69,22 +42,47 @@ class Photo:
         mask: (H, W) bool, the object; None if it is unknown.
         name: For messages and tables.
         notes: What a person should know about how it was read, in plain sentences.
+        view: Its camera, as far as it is known.
     """
 
     pixels: Float32
     mask: Bool | None = None
     name: str = "photo"
     notes: tuple[str, ...] = ()
+    view: View = UNKNOWN_VIEW
+
+
+def readable_suffixes() -> tuple[str, ...]:
+    """Suffixes of the image files that are read here, lower case; those of optional packages if they are installed."""
+    extra = (suffixes for package, suffixes in _WITH_EXTRA.items() if is_installed(package))
+    return (*_ALWAYS, *(suffix for suffixes in extra for suffix in suffixes))
+
+
+def unread_suffixes() -> dict[str, str]:
+    """Suffixes of files that people call photos and that are not read here -> why, and what to do."""
+    unread = {suffix: f"{suffix} is not read; convert it to PNG, JPEG or TIFF" for suffix in _NEVER}
+    for package, suffixes in _WITH_EXTRA.items():
+        if not is_installed(package):
+            unread |= {
+                suffix: f"{suffix} is not read without {package} (pip install 'multishade[photos]'); install it, or "
+                "convert it to PNG, JPEG or TIFF"
+                for suffix in suffixes
+            }
+    return unread
 
 
 def read_photo(
-    path: str | Path, mask: str | Path | None = None, largest_megapixels: float = LARGEST_MEGAPIXELS
+    path: str | Path,
+    mask: str | Path | None = None,
+    largest_megapixels: float = LARGEST_MEGAPIXELS,
+    fov_x: float | None = None,
 ) -> Photo:
     """Read a photo, upright by its EXIF, and its mask: a file of its own, or the photo's alpha above one half.
 
     Linear light (EXR, HDR, float TIFF) is encoded for display with its 99th percentile as white; a colour profile is
-    converted to sRGB; everything else is taken as sRGB. Raises ImageFileError for a file that is no image, cut short,
-    below 8 pixels a side, above `largest_megapixels`, or that is not of its mask's size.
+    converted to sRGB; everything else is taken as sRGB. `fov_x`: the angle of view across the photo's width, degrees;
+    None: by the focal length in its EXIF. Raises ImageFileError for a file that is no image, cut short, below 8 pixels
+    a side, above `largest_megapixels`, or that is not of its mask's size.
     """
     path = Path(path)
     photograph = read_photograph(path, _size_check(path, largest_megapixels))
@@ -105,7 +103,9 @@ def read_photo(
             )
     linear = photograph.coding == "linear"
     pixels = linear_photo(photograph.colour).pixels if linear else photograph.colour
-    return Photo(pixels, object_mask, path.stem, _notes(photograph, object_mask))
+    height, width = pixels.shape[:2]
+    view = view_of_photo(width, height, photograph.exif, fov_x)
+    return Photo(pixels, object_mask, path.stem, _notes(photograph, object_mask), view)
 
 
 def read_photo_mask(
@@ -129,14 +129,17 @@ def linear_photo(linear: Float32, mask: Bool | None = None, name: str = "photo")
 
 
 def find_photos(
-    patterns: Iterable[str | Path], left_out: Callable[[Path, str], None] | None = None
+    patterns: Iterable[str | Path],
+    left_out: Callable[[Path, str], None] | None = None,
+    aside: Collection[Path] = (),
 ) -> list[Path]:
     """Files, folders and globs -> the image files that match, in natural order (2 before 10).
 
-    Hidden files are passed over unless they are named themselves.
+    Folders are searched with the folders in them. What is hidden is passed over unless it is named itself.
 
     Args:
         patterns: Files, folders and globs.
+        aside: Resolved folders that are not searched.
         left_out: Called with each file of a folder that looks like a photo and is of no format that is read, and why.
 
     Raises:
@@ -144,15 +147,16 @@ def find_photos(
     """
     import glob
 
+    readable, unread = readable_suffixes(), unread_suffixes()
     photos: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            files = [entry for entry in _in_order(path.iterdir()) if not entry.name.startswith(".")]
-            matches = [entry for entry in files if entry.suffix.lower() in SUFFIXES and entry.is_file()]
+            files = _in_order(_files_below(path, aside))
+            matches = [entry for entry in files if entry.suffix.lower() in readable and entry.is_file()]
             for entry in files:
-                if left_out is not None and entry.suffix.lower() in UNREAD_SUFFIXES:
-                    left_out(entry, f"{entry.suffix} is not read; convert it to PNG, JPEG or TIFF")
+                if left_out is not None and entry.suffix.lower() in unread:
+                    left_out(entry, unread[entry.suffix.lower()])
         elif path.exists():
             matches = [path]
         else:
@@ -166,6 +170,16 @@ def find_photos(
             )
         photos.update(dict.fromkeys(matches))
     return list(photos)
+
+
+def _files_below(folder: Path, aside: Collection[Path]) -> Iterator[Path]:
+    for entry in folder.iterdir():
+        if entry.name.startswith("."):
+            continue
+        if not entry.is_dir():
+            yield entry
+        elif entry.resolve() not in aside and not entry.is_symlink():  # a link may lead back up
+            yield from _files_below(entry, aside)
 
 
 def _in_order(paths: Iterable[Path]) -> list[Path]:

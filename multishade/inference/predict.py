@@ -2,6 +2,7 @@
 """A model and photos -> a `PhotoPrediction` of each: framed, run through the network, put back at the photo's size."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def _photo(photo: str | Path | Photo | NDArray[np.floating], mask: str | Path | 
         mask = read_photo_mask(mask, photo.pixels.shape[:2])
     if mask.shape != photo.pixels.shape[:2]:
         raise ImageFileError(f"a mask of shape {mask.shape} for a photo of shape {photo.pixels.shape}")
-    return Photo(photo.pixels, mask != 0, photo.name)
+    return replace(photo, mask=mask != 0)
 
 
 def _checked(pixels: NDArray[np.floating]) -> Float32:

@@ -1,173 +1,276 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of `infer` and `solve` -> files: normal map, maps, shading video, mesh, a record and one picture that
-shows it all.
-"""
+"""`Results` of `infer`, `solve` and the like -> the files of one folder, the same for every command."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.geometry import lights
-from multishade.imaging import display
-from multishade.imaging.codecs import write_exr_image
-from multishade.imaging.display import Picture
-from multishade.imaging.normal_maps import write_normal_png
+from multishade.errors import SolveError
+from multishade.geometry.boxes import bounding_window
+from multishade.geometry.conventions import FRAMES, from_camera_frame
+from multishade.imaging import codecs, display
+from multishade.imaging.normal_maps import encode_normals
 from multishade.imaging.video import write_video
-from multishade.inference.measures import measure
-from multishade.inference.overview import prediction_overview, solved_overview
-from multishade.inference.photometric import SolvedObject
-from multishade.inference.prediction import PhotoPrediction
-from multishade.inference.surface import integrate_normals
-from multishade.photometry.integration import methods
-from multishade.photometry.shading import lambert
+from multishade.inference import mesh_files, tangent
+from multishade.inference.results import Results
+from multishade.inference.sidecar import HEIGHT_STEPS, conventions
+from multishade.inference.surface import Mesh
 from multishade.version import __version__
 
-if TYPE_CHECKING:
-    import trimesh
-
-Float32 = NDArray[np.float32]
-Bool = NDArray[np.bool_]
-
-# Of a prediction: pixels of the longer side at most, frames a second.
-VIDEO_SIDE, VIDEO_RATE = 768, 6.0
-# Of a solved object: one turn of the light around a ring.
-RING_FRAMES, RING_RATE = 48, 16.0
-MESH_CUT_DEGREES = 89  # steeper triangles of a predicted surface bridge a jump
+CONVENTIONS, RECORD = "conventions.json", "record.json"
+NEUTRAL = np.array([0.0, 0.0, 1.0], np.float32)  # the normal of a plane that faces the camera
 
 
-def write_prediction(
-    out: Path, prediction: PhotoPrediction, video: str | None = "gif", integrator: str | None = "bilateral"
-) -> list[Path]:
-    """Write everything about a prediction into a folder.
+@dataclass(frozen=True)
+class Output:
+    """What is written, and how.
+
+    Attributes:
+        formats: Names of `FORMATS`; None: all that the results allow, without those that must be asked for.
+        frame: Key of `FRAMES`, of normal.exr and surface.ply.
+        video: "gif" or "mp4"; None for no video.
+        tangent: Whether the maps must serve as tangent-space maps, else the results are refused.
+    """
+
+    formats: frozenset[str] | None = None
+    frame: str = "opengl"
+    video: str | None = "gif"
+    tangent: bool = False
+
+
+def parse_formats(text: str) -> frozenset[str]:
+    """Parse "normal_gl,glb" into names of FORMATS. Raises SolveError for an unknown one."""
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    unknown = sorted(names - FORMATS.keys())
+    if unknown or not names:
+        raise SolveError(f"--formats {text}: expected names out of {', '.join(FORMATS)}")
+    return names
+
+
+def write_results(out: Path, results: Results, output: Output | None = None) -> list[Path]:
+    """Write the files of one photo or object into a folder.
 
     Args:
         out: The folder; made if it does not exist.
-        prediction: What `infer` returns.
-        video: "gif" or "mp4" of the shading frames; None for no video.
-        integrator: Of `multishade.photometry.integration.methods`, for the mesh; None for no mesh.
+        results: What is written.
+        output: Which files, and in which frame.
 
     Returns:
-        The files, in the order in which they were written; overview.png is the last.
+        The files in the order in which they were written; record.json, the last, is there only if all others are.
+
+    Raises:
+        SolveError: A format was asked for that the results do not allow, or the maps must be tangent-space maps and
+            are none.
     """
-    given = (prediction.normal != 0).any(axis=2)
-    paths = _write_normals(out, prediction.normal, given)
-    measures, suspect = measure(prediction.normal, prediction.confidence, given)
-    record = {
-        "command": "infer",
-        "version": __version__,
-        "photo": prediction.photo.name,
-        "mask": None if prediction.photo.mask is None else round(float(prediction.photo.mask.mean()), 6),
-        "object": round(float(prediction.mask.mean()), 6),
-        "measures": measures.as_json(),
-        "notes": [*prediction.photo.notes, *suspect],
-    }
-    paths.append(_write_record(out, record))
-    paths.append(_save(out / "confidence.png", _on_black(prediction.confidence, prediction.mask)))
-    paths.append(_save(out / "mask.png", display.grey_to_rgb(prediction.mask.astype(np.float32))))
-    if prediction.frames is not None and video is not None:
-        pictures = [display.grey_to_rgb(shading) for shading in shading_frames(prediction)]
-        paths.append(_write_shading(out, video, pictures, VIDEO_RATE))
-    surface = None if integrator is None else integrate_normals(prediction.normal, integrator)
-    if surface is not None:
-        mesh = methods.mesh_from_depth(
-            surface.depth, pixel_size=surface.pixel_size, cut_degrees=MESH_CUT_DEGREES
-        )
-        paths += _write_mesh(out, mesh)
-    paths.append(_save(out / "overview.png", prediction_overview(prediction, surface)))
-    return paths
-
-
-def write_solved(
-    out: Path,
-    solved: SolvedObject,
-    photograph: tuple[str, Float32],
-    truth: Float32 | None = None,
-    video: str | None = "gif",
-    record: Mapping[str, Any] | None = None,
-) -> list[Path]:
-    """Write everything about a solved object into a folder.
-
-    Args:
-        out: The folder; made if it does not exist.
-        solved: What `solve_object` returns.
-        photograph: Name and linear (H, W, 3) of the photograph for the overview.
-        truth: (H, W, 3) true normals, 0 where there is none; None if they are unknown.
-        video: "gif" or "mp4" of the normals as clay under a light that turns once; None for no video.
-        record: What is known about the input and its solution, for record.json.
-
-    Returns:
-        The files, in the order in which they were written; overview.png is the last.
-    """
-    paths = _write_normals(out, solved.normal, solved.determined)
-    facts: dict[str, Any] = {"command": "solve", "version": __version__, **(record or {})}
-    facts["determined"] = round(float(solved.determined[solved.mask].mean()), 6)
-    facts["measures"] = None if solved.measures is None else solved.measures.as_json()
-    facts["notes"] = [*facts.get("notes", ()), *solved.notes]
-    paths.append(_write_record(out, facts))
-    paths.append(out / "albedo.exr")
-    write_exr_image(paths[-1], solved.albedo)
-    albedo = display.radiance_to_rgb(solved.albedo, solved.determined, display.BLACK)
-    paths.append(_save(out / "albedo.png", albedo))
-    paths.append(_save(out / "confidence.png", _on_black(solved.confidence, solved.determined)))
-    determined = solved.determined[solved.window]
-    if solved.depth is not None:
-        paths += _write_mesh(out, methods.mesh_from_depth(solved.depth, determined, solved.camera))
-    if video is not None:
-        sequence = lambert(solved.normal[solved.window], lights.ring(RING_FRAMES), determined)
-        pictures = [_on_black(shading, determined) for shading in sequence]
-        paths.append(_write_shading(out, video, pictures, RING_RATE))
-    paths.append(_save(out / "overview.png", solved_overview(solved, photograph, truth)))
-    return paths
-
-
-def shading_frames(prediction: PhotoPrediction, side: int = VIDEO_SIDE) -> list[Float32]:
-    """Return the frames, 0 to 1, at the photo's size or smaller, so that the longer side is at most `side`."""
-    import cv2
-
-    height, width = prediction.mask.shape
-    scale = min(1.0, side / max(height, width))
-    size = (max(2, round(width * scale)), max(2, round(height * scale)))
-    return [
-        np.clip(cv2.resize(prediction.frame(k), size, interpolation=cv2.INTER_AREA), 0, 1)
-        for k in range(0 if prediction.frames is None else len(prediction.frames))
-    ]
-
-
-def _write_normals(out: Path, normal: Float32, given: Bool) -> list[Path]:
-    """16-bit PNG, black where not `given`, and 32-bit EXR."""
+    output = output or Output()
+    tilt = tangent.deviation(results.normal, results.given)
+    if output.tangent:
+        tangent.require_tangent(tilt, results.name)
     out.mkdir(parents=True, exist_ok=True)
-    write_normal_png(out / "normal.png", normal, given)
-    write_exr_image(out / "normal.exr", normal)
-    return [out / "normal.png", out / "normal.exr"]
-
-
-def _write_record(out: Path, record: Mapping[str, Any]) -> Path:
-    path = out / "record.json"
-    path.write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return path
-
-
-def _write_shading(out: Path, kind: str, pictures: Sequence[Picture], rate: float) -> Path:
-    path = out / f"shading.{kind}"
-    write_video(path, pictures, rate)
-    return path
-
-
-def _write_mesh(out: Path, mesh: "trimesh.Trimesh") -> list[Path]:
-    paths = [out / "surface.ply", out / "surface.glb"]
-    for path in paths:
-        mesh.export(path)
+    (out / RECORD).unlink(missing_ok=True)
+    work = _Work(out, results, output)
+    wanted = output.formats
+    chosen = [
+        (name, write)
+        for name, write in FORMATS.items()
+        if (name in wanted if wanted is not None else name not in ON_REQUEST)
+    ]
+    paths: list[Path] = []
+    for name, write in chosen:
+        written = write(work)
+        if not written and wanted is not None:
+            raise SolveError(f"{results.name}: {name} cannot be written: {_why_not(name, results)}")
+        paths += written
+    names = [path.name for path in paths]
+    heights = work.heights if "height.png" in names else None
+    content = conventions(results, [*names, RECORD], output.frame, heights, tilt)
+    paths.append(_write_json(out / CONVENTIONS, content))
+    measures = results.measures
+    record = {
+        "command": results.command,
+        "version": __version__,
+        **results.record,
+        "measures": None if measures is None else measures.as_json(),
+        "notes": list(results.notes),
+    }
+    paths.append(_write_json(out / RECORD, record))
     return paths
 
 
-def _on_black(values: Float32, mask: Bool) -> Picture:
-    return display.grey_to_rgb(values, mask, display.BLACK)
+class _Work:
+    """One folder's results, and what several of its files are made from."""
+
+    def __init__(self, out: Path, results: Results, output: Output) -> None:
+        self.out, self.results, self.output = out, results, output
+
+    @cached_property
+    def depth(self) -> NDArray[np.float64]:
+        """(H, W), NaN where there is no surface."""
+        surface = self.results.surface
+        assert surface is not None
+        return surface.depth_of_photo(self.results.given)
+
+    @cached_property
+    def heights(self) -> tuple[float, float]:
+        """Least and largest z on the surface."""
+        z = -self.depth[np.isfinite(self.depth)]
+        return (float(z.min()), float(z.max())) if z.size else (0.0, 0.0)
+
+    @cached_property
+    def mesh(self) -> Mesh:
+        assert self.results.surface is not None
+        return self.results.surface.mesh()
 
 
-def _save(path: Path, picture: Picture) -> Path:
-    display.save(path, picture)
+def _write_normal_gl(work: _Work) -> list[Path]:
+    return _save(work, "normal_gl.png", _coded_normals(work.results))
+
+
+def _write_normal_dx(work: _Work) -> list[Path]:
+    coded = _coded_normals(work.results)
+    coded[..., 1] = np.iinfo(coded.dtype).max - coded[..., 1]
+    return _save(work, "normal_dx.png", coded)
+
+
+def _coded_normals(results: Results) -> NDArray[np.uint16]:
+    # Neutral off the object: flipping G is exact there, and texture filters do not darken the rim.
+    return encode_normals(np.where(results.given[..., None], results.normal, NEUTRAL), 16)
+
+
+def _write_normal_exr(work: _Work) -> list[Path]:
+    path = work.out / "normal.exr"
+    vectors = from_camera_frame(work.results.normal, work.output.frame)
+    codecs.write_exr(path, codecs.split_channels(vectors, "XYZ"))
+    return [path]
+
+
+def _write_mask(work: _Work) -> list[Path]:
+    return _save(work, "mask.png", np.where(work.results.mask, np.uint8(255), np.uint8(0)))
+
+
+def _write_confidence(work: _Work) -> list[Path]:
+    trust = np.where(work.results.given, np.clip(work.results.confidence, 0, 1), 0)
+    return _save(work, "confidence.png", np.rint(trust * 255).astype(np.uint8))
+
+
+def _write_albedo(work: _Work) -> list[Path]:
+    albedo = work.results.albedo
+    if albedo is None:
+        return []
+    codecs.write_exr_image(work.out / "albedo.exr", albedo)
+    return [work.out / "albedo.exr", *_save(work, "albedo.png", work.results.texture)]
+
+
+def _write_height(work: _Work) -> list[Path]:
+    if work.results.surface is None:
+        return []
+    low, high = work.heights
+    known = np.isfinite(work.depth)
+    share = (np.where(known, -work.depth, low) - low) / max(high - low, 1e-12)
+    coded = np.where(known, 1 + np.rint(share * HEIGHT_STEPS), 0).astype(np.uint16)
+    return _save(work, "height.png", coded)
+
+
+def _write_depth(work: _Work) -> list[Path]:
+    surface = work.results.surface
+    if surface is None or surface.projection == "orthographic":
+        return []
+    path = work.out / "depth.exr"
+    codecs.write_exr(path, {"Z": np.nan_to_num(work.depth, nan=0.0).astype(np.float32)})
+    return [path]
+
+
+def _write_glb(work: _Work) -> list[Path]:
+    results = work.results
+    if results.surface is None or not len(work.mesh.triangles):
+        return []
+    rows, columns = bounding_window(results.mask, margin=2)
+    extras = {
+        "frame": FRAMES["opengl"][1],
+        "camera": "orthographic" if results.view.camera is None else "perspective",
+        "texture": results.texture_is,
+    }
+    origin = (float(columns.start), float(rows.start))
+    data = mesh_files.encode_glb(work.mesh, results.texture[rows, columns], origin, results.name, extras)
+    return _write(work.out / "surface.glb", data)
+
+
+def _write_ply(work: _Work) -> list[Path]:
+    results, mesh, frame = work.results, None, work.output.frame
+    if results.surface is None or not len(work.mesh.triangles):
+        return []
+    mesh = work.mesh
+    height, width = results.mask.shape
+    u, v = np.minimum(mesh.pixels.astype(np.intp), (width - 1, height - 1)).T
+    # A mirrored frame turns triangles over.
+    corners = mesh.triangles[:, ::-1] if frame == "directx" else mesh.triangles
+    data = mesh_files.encode_ply(
+        from_camera_frame(mesh.points, frame),
+        from_camera_frame(mesh.normals, frame),
+        results.texture[v, u],
+        corners,
+        (f"MultiShade, frame {frame}: {FRAMES[frame][1]}",),
+    )
+    return _write(work.out / "surface.ply", data)
+
+
+def _write_shading(work: _Work) -> list[Path]:
+    if work.results.shading is None or work.output.video is None:
+        return []
+    path = work.out / f"shading.{work.output.video}"
+    write_video(path, work.results.shading(), work.results.rate)
+    return [path]
+
+
+def _write_overview(work: _Work) -> list[Path]:
+    display.save(work.out / "overview.png", work.results.overview())
+    return [work.out / "overview.png"]
+
+
+# Name of a format -> writes its files; none if the results do not allow it.
+FORMATS: Mapping[str, Callable[[_Work], list[Path]]] = {
+    "normal_gl": _write_normal_gl,
+    "normal_dx": _write_normal_dx,
+    "normal_exr": _write_normal_exr,
+    "mask": _write_mask,
+    "confidence": _write_confidence,
+    "albedo": _write_albedo,
+    "height": _write_height,
+    "depth": _write_depth,
+    "glb": _write_glb,
+    "ply": _write_ply,
+    "shading": _write_shading,
+    "overview": _write_overview,
+}
+ON_REQUEST: frozenset[str] = frozenset()
+
+
+def _why_not(name: str, results: Results) -> str:
+    if name == "albedo":
+        return "a model of normals tells no albedo"
+    if name == "shading":
+        return "the model makes no shading, or --video none is given"
+    if results.surface is None:
+        return "there is no surface (--integrate none, or no normal)"
+    return "no camera is known; give --fov-x" if name == "depth" else "the surface has no triangle"
+
+
+def _save(work: _Work, name: str, pixels: NDArray[Any]) -> list[Path]:
+    codecs.write_png(work.out / name, pixels)
+    return [work.out / name]
+
+
+def _write(path: Path, data: bytes) -> list[Path]:
+    path.write_bytes(data)
+    return [path]
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> Path:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return path

@@ -6,6 +6,8 @@ from pathlib import Path
 from multishade.errors import ModelError
 
 FOLDER = Path(__file__).resolve().parent.parent / "weights" / "rose-one-step"
+LICENCE = "Apache-2.0"
+TRAINING_DATA = "renders of the built-in objects and materials of MultiShade, CC0-1.0"
 
 
 def bundled_model() -> Path:

@@ -12,11 +12,13 @@ from multishade.imaging import display
 from multishade.imaging.codecs import write_png
 from multishade.imaging.text import fit_text, font
 from multishade.report.block import ALARM, PAGE, QUIET, TEXT, TITLE
+from multishade.report.legend import normal_ball
 
 MARGIN, GAP, SIDE = 36, 14, 128
 COLUMNS = 5
 MOST_ASSETS, MOST_REASONS = 500, 200
 TITLE_HEIGHT, CAPTION_HEIGHT, LINE = 84, 44, 24
+BALL = 72  # pixels a side of the legend of the normals
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def draw_asset_sheet(
     draw.text((MARGIN, MARGIN), "MultiShade", fill=TITLE, font=font(32))
     some = "" if shown == len(assets) else f" ({shown} of them shown)"
     draw.text((MARGIN, MARGIN + 44), title + some, fill=QUIET, font=font(17))
+    page.paste(normal_ball(BALL), (MARGIN + width - BALL, MARGIN - 4))
     for number, asset in enumerate(chosen):
         row, column = divmod(number, COLUMNS)
         left = MARGIN + column * (cell + GAP)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the captions and colours of a contact sheet mean -> a band for its end, as wide as the sheet."""
 
-import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from multishade.imaging import display
+from multishade.imaging import panels
 from multishade.imaging.text import Font, font
 from multishade.report.block import PAGE, QUIET, TEXT, draw_light
 
@@ -78,10 +77,5 @@ def wrapped(text: str, width: float, font: Font) -> list[str]:
 
 def normal_ball(side: int) -> Image.Image:
     """Draw a ball in the colours of its normals, on the page's colour."""
-    fine = 4 * side
-    y, x = -(np.mgrid[0:fine, 0:fine] + 0.5 - fine / 2) / (fine / 2)
-    x = -x
-    z = np.sqrt(np.maximum(1 - x * x - y * y, 0))
-    page = ImageColor.getrgb(PAGE)[:3]
-    ball = display.normal_to_rgb(np.stack([x, y, z], axis=-1), x * x + y * y < 1, page)
-    return Image.fromarray(ball).resize((side, side), Image.Resampling.LANCZOS)
+    red, green, blue = ImageColor.getrgb(PAGE)[:3]
+    return Image.fromarray(panels.normal_ball(side, (red, green, blue)))

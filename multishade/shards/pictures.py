@@ -34,6 +34,7 @@ def named_pictures(
         for name, image in images.items()
     ]
     found.append(("normal", display.normal_to_rgb(normal, mask)))
+    found.append(("normals of a ball", panels.normal_ball(SIDE)))
     found.append(("depth", display.depth_to_rgb(depth, mask, colours=display.DEPTH_COLOURS)))
     found.append(("mask", display.grey_to_rgb(mask.astype(np.float32))))
     for number in dict.fromkeys((0, len(frames) // 3, 2 * len(frames) // 3)):

@@ -16,8 +16,11 @@ from multishade.imaging.read import read_image
 from tests.support.synthetic_benchmarks import ALBEDO, ball, code, write_diligent_object, write_numbers
 
 FILES = {
-    "normal.png",
+    "normal_gl.png",
+    "normal_dx.png",
     "normal.exr",
+    "mask.png",
+    "height.png",
     "albedo.exr",
     "albedo.png",
     "confidence.png",
@@ -25,6 +28,7 @@ FILES = {
     "surface.glb",
     "shading.gif",
     "overview.png",
+    "conventions.json",
     "record.json",
 }
 
@@ -38,11 +42,11 @@ def test_solve_leaves_every_file_it_promises(tmp_path: Path, capsys: pytest.Capt
     assert "mean angular error 0.0" in printed and "12 images" in printed
     for name in FILES:
         assert str(out / name) in printed
-    for name in ("normal.png", "normal.exr"):
+    for name in ("normal_gl.png", "normal.exr"):
         found = read_normal_map(out / name)
         assert angular_error_degrees(found, written.normal)[written.mask].max() < 0.05
-        assert not found[~written.mask].any()
-    assert codecs.read_png(out / "normal.png").dtype == np.uint16
+    assert not found[~written.mask].any()
+    assert codecs.read_png(out / "normal_gl.png").dtype == np.uint16
     albedo = read_image(out / "albedo.exr").rgb
     assert albedo[written.mask] == pytest.approx(np.tile(ALBEDO, (written.mask.sum(), 1)), abs=1e-3)
 
@@ -56,8 +60,10 @@ def test_the_surface_is_the_ball(tmp_path: Path) -> None:
     for name in ("surface.ply", "surface.glb"):
         mesh = trimesh.load_mesh(out / name)
         assert len(mesh.vertices) == written.mask.sum()
-        # The cap of a sphere of radius 12 pixels, seen to 0.7 of it: 12 (1 - sqrt(1 - 0.7^2)) pixels deep.
-        assert np.ptp(mesh.vertices[:, 2]) == pytest.approx(12 * (1 - np.sqrt(1 - 0.49)), rel=0.05)
+        # The cap of a sphere of radius 12 pixels, seen to 0.7 of it: 12 (1 - sqrt(1 - 0.7^2)) pixels deep; the longer
+        # side of its window, which has a margin of one pixel, is the unit.
+        side = np.ptp(np.flatnonzero(written.mask.any(axis=0))) + 3
+        assert np.ptp(mesh.vertices[:, 2]) == pytest.approx(12 * (1 - np.sqrt(1 - 0.49)) / side, rel=0.05)
         assert mesh.face_normals[:, 2].min() > 0  # faces look at the camera
 
 
@@ -87,7 +93,12 @@ def test_a_plain_folder_with_lights_and_mask_from_elsewhere(
     arguments = ["solve", str(folder), "--lights", str(tmp_path / "l.txt"), "--mask", str(tmp_path / "m.png")]
     out = tmp_path / "out"
     assert main([*arguments, "-o", str(out), "--integrate", "none", "--video", "none"]) == 0
-    assert {path.name for path in out.iterdir()} == FILES - {"surface.ply", "surface.glb", "shading.gif"}
+    assert {path.name for path in out.iterdir()} == FILES - {
+        "surface.ply",
+        "surface.glb",
+        "shading.gif",
+        "height.png",
+    }
     assert "all lights count as equally strong" in capsys.readouterr().out
     found = read_normal_map(out / "normal.exr")
     assert angular_error_degrees(found, target.normal)[target.mask].max() < 0.05

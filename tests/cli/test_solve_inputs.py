@@ -175,12 +175,12 @@ def test_the_message_lists_what_was_left_out_and_why(
 ) -> None:
     folder = photographs(tmp_path / "a")
     (folder / "03.png").rename(folder / "albedo.png")
-    (folder / "04.png").rename(folder / "04.heic")
+    (folder / "04.png").rename(folder / "04.jxl")
     assert solve(folder) == 2
     message = capsys.readouterr().err
     assert f"{COUNT} light directions for {COUNT - 2} images" in message
     assert "albedo.png (by its name no photograph)" in message and "mask.png (the mask)" in message
-    assert "04.heic (.heic is not read)" in message and "00.png" in message
+    assert "04.jxl (.jxl is not read; convert it to PNG, JPEG or TIFF)" in message and "00.png" in message
 
 
 def test_hidden_files_are_passed_over(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 import io
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -240,9 +241,14 @@ def test_several_pages_are_refused_and_thumbnails_are_not(tmp_path: Path) -> Non
     assert read_photograph(tmp_path / "b.tif").colour.shape == (12, 18, 3)
 
 
-def test_formats_without_a_decoder_are_named(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
-    with pytest.raises(ImageFileError, match="it is HEIC, for which no decoder is installed"):
+@pytest.mark.parametrize("package", ["pillow_heif", "rawpy"])
+def test_formats_whose_decoder_is_not_installed_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    kind = {"pillow_heif": b"ftypheic", "rawpy": b"ftypcrx "}[package]
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18" + kind + bytes(100))
+    with pytest.raises(ImageFileError, match=rf"a\.jpg: .*{package} is not installed: pip install .*photos"):
         read_photograph(tmp_path / "a.jpg")
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Photos of all kinds and sizes are read, framed and put back; files are written; bad photos are named."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +22,9 @@ from multishade.inference.framing import frame, resize, unframe
 from multishade.inference.photo import Photo, find_photos, linear_photo, read_photo
 from multishade.inference.predict import infer, infer_all
 from multishade.inference.prediction import PhotoPrediction
+from multishade.inference.results import results_of_prediction, shading_frames
 from multishade.inference.surface import integrate_normals
-from multishade.inference.write import shading_frames, write_prediction
+from multishade.inference.write import Output, write_results
 from multishade.models.base import Inputs, Prediction
 from multishade.models.rose import RoSE, RoseSettings
 from multishade.photometry.shading import lambert
@@ -66,6 +68,12 @@ def sphere_photo(height: int, width: int, radius: float, masked: bool = True) ->
     normal, mask = sphere(height, width, radius)
     pixels = np.repeat(mask[..., None], 3, axis=2).astype(np.float32)
     return Photo(pixels, mask if masked else None), normal
+
+
+def write_prediction(
+    out: Path, found: PhotoPrediction, video: str | None = "gif", integrator: str | None = "bilateral"
+) -> list[Path]:
+    return write_results(out, results_of_prediction(found, integrator), Output(video=video))
 
 
 class TestReading:
@@ -280,19 +288,22 @@ class TestFiles:
         found = next(infer_all([photo], SphereModel(RoseSettings(size=64))))  # type: ignore[arg-type]
         names = {path.name for path in write_prediction(tmp_path, found, video="gif")}
         assert names == {
-            "normal.png",
+            "normal_gl.png",
+            "normal_dx.png",
             "normal.exr",
             "confidence.png",
             "mask.png",
+            "height.png",
             "shading.gif",
             "surface.ply",
             "surface.glb",
             "overview.png",
+            "conventions.json",
             "record.json",
         }
-        coded = codecs.read_png(tmp_path / "normal.png")
+        coded = codecs.read_png(tmp_path / "normal_gl.png")
         assert (coded.shape, coded.dtype) == ((60, 90, 3), np.uint16)
-        stored = codecs.stack_channels(codecs.read_exr(tmp_path / "normal.exr"), "RGB")
+        stored = codecs.stack_channels(codecs.read_exr(tmp_path / "normal.exr"), "XYZ")
         assert np.array_equal(stored, found.normal)
         assert angular_error_degrees(coded / 65535 * 2 - 1, found.normal)[found.mask].max() < 0.01
         with Image.open(tmp_path / "shading.gif") as video:
@@ -315,7 +326,7 @@ class TestFiles:
         found = next(infer_all([photo], SphereModel(RoseSettings(size=128))))  # type: ignore[arg-type]
         surface = integrate_normals(found.normal)
         assert surface is not None
-        height = (np.nanmax(surface.depth) - np.nanmin(surface.depth)) / surface.pixel_size
+        height = (np.nanmax(surface.depth) - np.nanmin(surface.depth)) * surface.camera[0, 0]
         assert height == pytest.approx(40, rel=0.15)
 
     def test_nothing_there(self, tmp_path: Path) -> None:
@@ -343,7 +354,7 @@ class TestCommand:
         arguments = ["infer", f"{tmp_path}/photo.png", "--mask", f"{tmp_path}/mask.png"]
         assert main([*arguments, "--model", str(model), "-o", str(out)]) == 0
         assert (out / "overview.png").is_file()
-        assert "photo: 100% of the photo" in capsys.readouterr().out
+        assert "photo.png: 100% of the photo" in capsys.readouterr().out
 
     def test_default_outputs_are_named_by_photo(
         self, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
@@ -374,7 +385,7 @@ class TestCommand:
         monkeypatch.setattr("multishade.inference.predict.infer_all", copied)
         arguments = ["infer", str(photos), "--model", str(model), "-o", str(out), "--batch", "3"]
         assert main([*arguments, "--video", "none", "--integrate", "none"]) == 1
-        shapes = {path.parent.name: codecs.read_png(path).shape[:2] for path in out.glob("*/normal.png")}
+        shapes = {path.parent.name: codecs.read_png(path).shape[:2] for path in out.glob("*/normal_gl.png")}
         assert shapes == sizes
 
     def test_folder_with_a_bad_photo(
@@ -387,7 +398,7 @@ class TestCommand:
         (photos / "broken.png").write_bytes(b"broken")
         arguments = ["infer", str(photos), "--model", str(model), "-o", str(out), "--batch", "2"]
         assert main([*arguments, "--video", "none", "--integrate", "none"]) == 1
-        assert sorted(path.name for path in out.iterdir()) == ["a", "a-png", "b"]
+        assert sorted(path.name for path in out.iterdir()) == ["a", "a-png", "b", "contact_sheet.png"]
         assert "skipped: " in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -425,7 +436,9 @@ class TestCommand:
 
 
 class TestStrangersPhotos:
-    def test_a_folder_names_what_it_leaves_out(self, tmp_path: Path) -> None:
+    def test_a_folder_names_what_it_leaves_out(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for package in ("pillow_heif", "rawpy"):
+            monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
         for name in (
             "2.png",
             "10.PNG",
@@ -443,7 +456,7 @@ class TestStrangersPhotos:
         found = find_photos([tmp_path], lambda path, reason: left.append(f"{path.name} {reason}"))
         assert [path.name for path in found] == ["2.png", "10.PNG", "x.jfif", "y.avif", "z.hdr"]
         assert [line.split()[0] for line in left] == ["a.HEIC", "b.cr2"] and all(
-            "convert it" in line for line in left
+            "convert it" in line and "multishade[photos]" in line for line in left
         )
         assert [path.name for path in find_photos([f"{tmp_path}/*.png"])] == ["2.png"]
 

@@ -14,8 +14,7 @@ from pathlib import Path, PureWindowsPath
 from multishade.errors import EvaluationError
 from multishade.geometry.light_files import LightTable
 from multishade.geometry.lights import read_named_directions
-from multishade.inference.photo import SUFFIXES as IMAGE_SUFFIXES
-from multishade.inference.photo import UNREAD_SUFFIXES
+from multishade.inference.photo import readable_suffixes, unread_suffixes
 from multishade.shards.keys import natural_order
 from multishade.text import read_lines
 
@@ -72,10 +71,9 @@ def find_images(folder: Path, mask_file: Path | None = None) -> FolderFiles:
         EvaluationError: If `filenames.txt` names a file that is missing or one twice, or if there are two masks.
     """
     files = [path for path in visible(folder.iterdir()) if path.is_file()]
-    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    unread = [
-        (path, f"{path.suffix} is not read") for path in files if path.suffix.lower() in UNREAD_SUFFIXES
-    ]
+    readable, unreadable = readable_suffixes(), unread_suffixes()
+    images = [path for path in files if path.suffix.lower() in readable]
+    unread = [(path, unreadable[path.suffix.lower()]) for path in files if path.suffix.lower() in unreadable]
     masks = [path for path in images if path.stem.lower() == MASK_STEM]
     if mask_file is None and len(masks) > 1:
         raise EvaluationError(
@@ -222,7 +220,8 @@ def _without_unused_masks(
     folder: Path, files: FolderFiles, explicit: bool = True, extra: Sequence[Path] = ()
 ) -> FolderFiles:
     """The same files. Raises EvaluationError if a file looks like a mask and is neither the mask nor a photograph."""
-    inside = [path for path in visible(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES]
+    readable = readable_suffixes()
+    inside = [path for path in visible(folder.iterdir()) if path.suffix.lower() in readable]
     if files.listed:
         unused = [path for path in inside if looks_like_mask(path) and path not in files.photographs]
     else:

@@ -16,6 +16,7 @@ from multishade.data.batches import Batch
 from multishade.errors import ModelError
 from multishade.geometry.angles import angular_error_degrees
 from multishade.imaging import display
+from multishade.imaging.panels import normal_legend
 from multishade.models.rose import pretrained
 from multishade.models.rose.backbone import BackboneNetwork
 from multishade.models.rose.model import RoSE
@@ -26,7 +27,7 @@ from multishade.training.config import Origin, TrainConfig
 from multishade.training.losses.rose import Objective, loss_of
 from multishade.training.parameters import choose, merged
 from multishade.training.task import Losses, Networks, OptimizerSpec, Parameters, Task
-from multishade.training.validation import ValidationRow, angular_metrics, thinned
+from multishade.training.validation import PANEL, ValidationRow, angular_metrics, thinned
 
 # Settings in which a pretrained model of ours and the configuration must agree.
 COMMON = ("lights", "elevation_degrees", "process", "target", "photo", "light_angles")
@@ -175,6 +176,7 @@ def _row(
         panels += [
             ("normals", display.normal_to_rgb(solved.normal, mask)),
             ("true", display.normal_to_rgb(truth, mask)),
+            ("", normal_legend(PANEL)),
             ("error", display.error_to_rgb(np.nan_to_num(error, nan=90.0), mask)),
         ]
     metrics = {**angular_metrics(error, mask), "shading_rmse": shading_error}

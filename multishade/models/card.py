@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a model comes from -> what its results must state: its name, its licence, and what it was trained on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from multishade.models import bundled
+
+RECORD = "made.json"  # beside the weights of a model that was exported
+
+
+def model_card(source: str | Path | None = None) -> dict[str, Any]:
+    """Describe a model.
+
+    Args:
+        source: A folder or a name on the Hugging Face Hub; None is the bundled model.
+
+    Returns:
+        name, licence, training_data; nothing is guessed: what the files do not state is "not stated".
+    """
+    if source is None or Path(source).absolute() == bundled.FOLDER:
+        return {
+            "name": f"bundled: {bundled.FOLDER.name}",
+            "licence": bundled.LICENCE,
+            "training_data": bundled.TRAINING_DATA,
+            "fingerprints": _fingerprints(bundled.FOLDER),
+        }
+    folder = Path(source)
+    if not folder.is_dir():
+        page = f"not stated here; see the page of {source} on Hugging Face"
+        return {"name": str(source), "licence": page, "training_data": page}
+    return {
+        "name": folder.name,
+        "licence": "not stated",
+        "training_data": "not stated",
+        "fingerprints": _fingerprints(folder),
+    }
+
+
+def _fingerprints(folder: Path) -> list[str]:
+    """Fingerprints of the data sets of all runs that made the model; empty without a record."""
+    try:
+        runs = json.loads((folder / RECORD).read_text(encoding="utf-8"))["runs"]
+        found = [data["fingerprint"] for run in runs for data in run["data"]["train"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return list(dict.fromkeys(found))
