@@ -34,7 +34,7 @@ def decode_heic(data: bytes, source: str) -> tuple[NDArray[Any], Exif, bytes | N
         ImageFileError: The file cannot be decoded.
         MissingPackageError: pillow-heif is not installed.
     """
-    require(PACKAGE, extra="photos")
+    require("pillow_heif", extra="photos")
     import pillow_heif
 
     try:

@@ -30,7 +30,7 @@ def decode_raw(data: bytes, source: str) -> tuple[NDArray[Any], Exif, None]:
         ImageFileError: The file cannot be decoded.
         MissingPackageError: rawpy is not installed.
     """
-    require(PACKAGE, extra="photos")
+    require("rawpy", extra="photos")
     import rawpy
 
     try:
