@@ -1,29 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A function and many items in, a value or a reason for each out, from processes that may hang or crash.
+"""A function and many items in, a value or a reason for each out, from processes that may hang, crash or be taken over.
 
-Files from strangers make parsers do all three. Each item runs in a child process under a deadline and a memory limit;
-a child that breaks either, or dies, costs one item and is replaced.
+Files from strangers make parsers do all three. Each item runs in a confined child process (`multishade.confine`) under
+a deadline and a memory limit; a child that breaks either, or dies, costs one item and is replaced. Its answers are JSON
+and checked, so that code that a file brought to run in it has no way into this process.
 
 `pebble` was tried for the pool. Its workers share one pipe: a worker that dies between two items (memory that an
 earlier file corrupted) breaks the pool and loses all remaining items, and a worker that hangs in native code holds up
 the deadlines of the others. Here each child has a pipe of its own.
 """
 
+import contextlib
+import dataclasses
 import faulthandler
+import importlib
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
 
+from multishade.confine.apply import confine, say_what_is_missing
+from multishade.confine.box import Box, with_python
 from multishade.errors import MultiShadeError
+from multishade.protocol.codec import ProtocolError, from_json
 
 ITEMS_PER_CHILD = 500  # then it is replaced, and with it the memory that its parsers have leaked
 STARTUP_SECONDS = 60.0  # importing NumPy and trimesh from a cold disk, before an item's own deadline counts
+GRACE_SECONDS = 5.0  # after its deadline a child whose parent is gone ends by itself
+OPEN_FILES = 256
+WRITTEN_BYTES = 1 << 30  # of one file in its scratch folder
+ANSWER_BYTES = 64 << 20
+LONGEST_REASON = 2000  # characters
 
 Item = TypeVar("Item")
 
@@ -61,28 +77,37 @@ class Outcome:
 
 
 def run_sandboxed(
-    function: Callable[[Item], Any], items: Sequence[Item], limits: Limits
+    function: Callable[[Item], Any],
+    items: Sequence[Item],
+    limits: Limits,
+    readable: Iterable[str | Path] = (),
+    writable: str | Path | None = None,
 ) -> Iterator[Outcome]:
-    """Call a function on every item, each in a child process under limits.
+    """Call a function on every item, each in a confined child process under limits.
 
     Closing the iterator early, or an exception in the caller, ends the children.
 
     Args:
-        function: A module-level function: children import it by its module and name. The message of a
+        function: A module-level function: children import it by its module and name once they are confined. Its return
+            type is stated and one that `protocol.codec` reads, or a number, a text or None. The message of a
             MultiShadeError that it raises is the reason; of any other exception, its type and message.
         items: Picklable arguments.
         limits: Limits of one item, and the number of children.
+        readable: Files and folders that the function reads; besides them children read code and libraries only.
+        writable: A folder that the function writes to; None: it has a temporary one.
 
     Yields:
         One outcome per item, in the order in which they finish.
     """
+    say_what_is_missing()
     pending = list(range(len(items)))[::-1]
     children: list[_Child] = []
+    read = tuple(os.path.abspath(path) for path in readable)
     try:
         while pending or any(child.index is not None for child in children):
             needed = len(pending) + sum(child.index is not None for child in children)
             while len(children) < min(max(1, limits.workers), needed):
-                children.append(_Child(function, limits))
+                children.append(_Child(function, limits, read, writable))
             for child in children:
                 if child.index is None and pending:
                     child.submit(index := pending.pop(), items[index])
@@ -110,10 +135,25 @@ def run_sandboxed(
 class _Child:
     """One process and the item that it works on."""
 
-    def __init__(self, function: Callable[[Any], Any], limits: Limits) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        limits: Limits,
+        read: tuple[str, ...],
+        writable: str | Path | None = None,
+    ) -> None:
+        self._scratch = tempfile.mkdtemp(prefix="multishade-")
+        self._returns = get_type_hints(function).get("return", Any)
+        box = Box(
+            scratch=self._scratch if writable is None else os.path.abspath(writable),
+            read=read,
+            address_bytes=limits.memory_bytes,
+            open_files=OPEN_FILES,
+            file_bytes=WRITTEN_BYTES,
+        )
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        arguments = (theirs, function, limits.memory_bytes)
+        arguments = (theirs, f"{function.__module__}:{function.__qualname__}", with_python(box), limits)
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
@@ -139,36 +179,61 @@ class _Child:
         assert self.index is not None
         if ready:
             try:
-                value, reason, out_of_memory = self.pipe.recv()
+                value, reason, out_of_memory = _read_answer(self.pipe.recv_bytes(ANSWER_BYTES), self._returns)
             except (EOFError, OSError):
-                value, reason, out_of_memory = None, f"the reader {self._cause_of_death()}", False
+                value, reason, out_of_memory = None, self._cause_of_death(), False
+            except (ValueError, TypeError, RecursionError):
+                self.end()
+                value, reason, out_of_memory = None, "made its reader answer with nonsense", False
         elif time.monotonic() >= self.deadline:
             self.end()
-            value, reason, out_of_memory = None, f"took longer than {self.limits.seconds:g} s to read", False
+            value, reason, out_of_memory = None, self._too_long(), False
         else:
             return None
         outcome = Outcome(self.index, value, reason, out_of_memory)
         self.index = None
         return outcome
 
+    def _too_long(self) -> str:
+        return f"took longer than {self.limits.seconds:g} s to read"
+
     def _cause_of_death(self) -> str:
         self.process.join(timeout=5.0)
         code = self.process.exitcode
         self.end()
         if code is None:
-            return "closed its pipe"
-        return f"crashed ({signal.Signals(-code).name})" if code < 0 else f"ended with exit code {code}"
+            return "the reader closed its pipe"
+        if -code in (signal.SIGXCPU, signal.SIGALRM):
+            return self._too_long()
+        return (
+            f"the reader crashed ({signal_name(-code)})"
+            if code < 0
+            else f"the reader ended with exit code {code}"
+        )
 
     def end(self) -> None:
         if self.process.exitcode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(
+                    self.process.pid or 0, signal.SIGKILL
+                )  # its own session, unless it is just starting
             self.process.kill()
             self.process.join()
         self.pipe.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
         self.ended = True
 
 
-def _serve(pipe: Connection, function: Callable[[Any], Any], memory_bytes: int) -> None:
-    """The child: items in, (value, reason, out of memory) out, until the pipe closes."""
+def signal_name(number: int) -> str:
+    """Return the name of a signal, also of one that Python has no name for."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _serve(pipe: Connection, function: str, box: Box, limits: Limits) -> None:
+    """The child: items in, answers of `_write_answer` out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
     faulthandler.disable()
     # Readers print warnings, native ones past Python's streams; the reason carries what matters.
@@ -176,43 +241,68 @@ def _serve(pipe: Connection, function: Callable[[Any], Any], memory_bytes: int) 
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(devnull, stream.fileno())
-    _limit_memory(memory_bytes)
+    if hasattr(os, "setsid"):
+        os.setsid()
+    confine(box)
+    module, _, name = function.partition(":")
+    call = getattr(importlib.import_module(module), name)
+    extra = STARTUP_SECONDS
     while True:
         try:
             item = pipe.recv()
         except EOFError:
             return
-        answer: tuple[Any, str | None, bool]
+        _set_deadline(limits.seconds + extra + GRACE_SECONDS)
+        extra = 0.0
+        value, reason, out_of_memory = None, None, False
         try:
-            answer = (function(item), None, False)
+            value = call(item)
         except MultiShadeError as error:
-            answer = (None, str(error), False)
+            reason = str(error)
         except MemoryError:
-            answer = (None, f"needs more than {memory_bytes / 2**30:g} GiB of memory to read", True)
+            reason = f"needs more than {limits.memory_bytes / 2**30:g} GiB of memory to read"
+            out_of_memory = True
         except RecursionError:
-            answer = (None, "is nested too deeply to read", False)
+            reason = "is nested too deeply to read"
         except Exception as error:
-            answer = (None, f"cannot be read ({type(error).__name__}: {_short(str(error))})", False)
-        pipe.send(answer)
+            reason = f"cannot be read ({type(error).__name__}: {_short(str(error))})"
+        pipe.send_bytes(_write_answer(value, reason, out_of_memory))
 
 
-def _limit_memory(extra_bytes: int) -> None:
-    """Let this process take no more than `extra_bytes` of address space beyond what it holds now."""
-    try:
+def _set_deadline(seconds: float) -> None:
+    """End this process after so many seconds, of time or of processor time of each core: also if it has no parent."""
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
-    except ImportError:  # Windows has no such limit; the deadline still holds
-        return
-    import psutil
 
-    limit = psutil.Process().memory_info().vms + extra_bytes
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    try:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ValueError, OSError):
-        return  # macOS refuses RLIMIT_AS; the deadline still holds
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        limit = int(used.ru_utime + used.ru_stime + seconds * (os.cpu_count() or 1)) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def _write_answer(value: Any, reason: str | None, out_of_memory: bool) -> bytes:
+    plain = (
+        dataclasses.asdict(value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type)
+        else value
+    )
+    return json.dumps([plain, None if reason is None else reason[:LONGEST_REASON], out_of_memory]).encode()
+
+
+def _read_answer(data: bytes, returns: Any) -> tuple[Any, str | None, bool]:
+    """Read what `_write_answer` wrote, in a process that may be a stranger's. Raises ValueError for anything else."""
+    value, reason, out_of_memory = json.loads(data)
+    if reason is not None:
+        if not isinstance(reason, str):
+            raise ProtocolError("the reason is no text")
+        return None, reason, out_of_memory is True
+    if dataclasses.is_dataclass(returns) and isinstance(returns, type):
+        return from_json(returns, value), None, False
+    if not (value is None or isinstance(value, str | int | float)):
+        raise ProtocolError("the value is of another type")
+    return value, None, False
 
 
 def _short(text: str, length: int = 160) -> str:

@@ -122,6 +122,8 @@ class ObjectRow(Row):
             None: as the format defines it.
         rotation: Degrees about the world's x, then y, then z (up), after `up`; None: no rotation.
         scale: Radius of the object's bounding sphere, relative to that of other objects; None: 1.
+        root: ".": none of the files of an FBX, USD or BLEND lies outside of its own folder, which was scanned; None:
+            none lies outside of the folder above.
     """
 
     source: Literal["builtin", "blender", "file"]
@@ -132,6 +134,22 @@ class ObjectRow(Row):
     up: Literal["x", "y", "z"] | None = None
     rotation: Corner | None = None
     scale: Annotated[float, Field(gt=0, le=1)] | None = None
+    root: Literal["."] | None = None
+
+    @property
+    def lists_all_files(self) -> bool:
+        """Whether `files` is complete; what an FBX, USD or BLEND needs, Blender alone can tell."""
+        return "unchecked" not in self.tags or self.location.lower().endswith((".glb", ".gltf"))
+
+    @property
+    def root_folder(self) -> Path:
+        """The folder outside of which no file of the object lies."""
+        folder, names = self.members()
+        if self.lists_all_files:
+            return Path(
+                os.path.commonpath([os.path.dirname(os.path.normpath(folder / name)) for name in names])
+            )
+        return folder if self.root == "." else folder.parent
 
     @model_validator(mode="after")
     def _location_fits(self) -> "ObjectRow":

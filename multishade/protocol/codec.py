@@ -64,7 +64,7 @@ def _decode(hint: Any, value: Any, place: str) -> Any:
     if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        return _decode(next(argument for argument in arguments if argument is not type(None)), value, place)
+        return _decode_any(tuple(one for one in arguments if one is not type(None)), value, place)
     if origin is tuple:
         return _decode_tuple(arguments, value, place)
     if origin is dict:
@@ -80,6 +80,16 @@ def _decode(hint: Any, value: Any, place: str) -> Any:
     if not _is_a(value, hint):
         raise ProtocolError(f"{place}: {value!r} is not of type {hint.__name__}")
     return value
+
+
+def _decode_any(hints: tuple[Any, ...], value: Any, place: str) -> Any:
+    """The value as the first of these types that it fits."""
+    for hint in hints[:-1]:
+        try:
+            return _decode(hint, value, place)
+        except ProtocolError:
+            continue
+    return _decode(hints[-1], value, place)
 
 
 def _decode_tuple(arguments: tuple[Any, ...], value: Any, place: str) -> tuple[Any, ...]:

@@ -16,6 +16,7 @@ from multishade.assets.builtin import builtin_environments, builtin_objects
 from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow, Row
 from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, ObjectUnseen, RenderDeviceMissing
+from multishade.render.blender.confined import AssetFiles
 from multishade.render.interrupt import interruptible
 from multishade.render.plan import Assets, Plan
 from multishade.render.stopwatch import Stopwatch
@@ -134,6 +135,7 @@ class _Crew:
         for _ in range(count):
             config = planned_proof(builtin_objects(1)[0], seconds=self._seconds).config
             renderer = GroupRenderer(config, self._threads, Stopwatch())
+            renderer.expect(AssetFiles(rows=self._rows))
             member = threading.Thread(target=self._work, args=(renderer,), daemon=True)
             self._renderers.append(renderer)
             self._members.append(member)
@@ -180,7 +182,7 @@ class _Crew:
         group = planned_proof(row, pixels).group(0, 0)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                renderer.blender()
+                renderer.blender(group)
             except BlenderError as error:
                 raise _NotStarted(error) from error
             try:

@@ -2,9 +2,10 @@
 """A data set's folder and a key -> the same sample rendered again on its own, or its scene as a .blend."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
-from multishade.errors import ShardError
+from multishade.errors import OutputError, ShardError
 from multishade.protocol.messages import Load, Save
 from multishade.render.assemble import field_format
 from multishade.render.blender.session import seed_of_image
@@ -60,6 +61,7 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
     Raises:
         ShardError: If the folder has no such sample, or the sample no such image.
         AssetError, BlenderError: If the scene cannot be built.
+        OutputError: If the file cannot be written.
     """
     plan = read_plan(folder)
     shard, group = planned_view(plan, folder, key)
@@ -69,7 +71,7 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
         raise ShardError(f"{key}: has no image {field or ''}; it has {', '.join(fields) or 'none'}")
     number = fields.index(field) if field else 0
     with GroupRenderer(plan.config, 1, Stopwatch()) as renderer:
-        blender = renderer.blender()
+        blender = renderer.blender(group)
         info = Dataset(shard_file(folder, shard).url).info(key)
         light = rendered_light(plan.config, group, view, number, info) or view.lights[number]
         lights = (*view.lights[:number], light, *view.lights[number + 1 :])
@@ -77,7 +79,12 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
         blender.request(Load(scene_group(group, blender.folder, plan.config), renderer.settings))
         exposure = info.exposure[fields[number]]
         seed = seed_of_image(view, number)
-        blender.request(Save(key, number, str(path.resolve()), exposure, seed, f"{key}-{fields[number]}"))
+        saved = blender.folder / "scene.blend"  # Blender writes to no other folder
+        blender.request(Save(key, number, str(saved), exposure, seed, f"{key}-{fields[number]}"))
+        try:
+            shutil.move(saved, path)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def planned_view(plan: Plan, folder: FolderPlace, key: str) -> tuple[int, PlannedGroup]:

@@ -72,7 +72,7 @@ def _compare(plan: Plan, folder: FolderPlace, key: str, field: str, renderer: Gr
         )
     alone = scene.Sequence("lambert", view.sequence.directions)
     view = dataclasses.replace(view, lights=(light,), sequence=alone)
-    blender = renderer.blender()
+    blender = renderer.blender(group)
     request = scene_group(dataclasses.replace(group, views=(view,)), blender.folder, plan.config)
     (rendered,) = render_views(blender, request, renderer.settings, Stopwatch())
     reference = rendered.images[field] * np.float32(info.exposure[field])

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A planned group -> the scene that Blender loads; built-in meshes are built here and written beside it."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from multishade.assets.orientation import orientation_of
-from multishade.assets.schema import ObjectRow, family_and_seed
+from multishade.assets.schema import family_and_seed
 from multishade.config import Config
 from multishade.procedural import objects
 from multishade.protocol.scene import Group, Matrix3, ObjectSource
@@ -34,12 +33,6 @@ def scene_group(group: PlannedGroup, folder: Path, config: Config) -> Group:
     return Group(group.key, source, readable_material(group, folder), readable_views(group, folder))
 
 
-def _root(row: ObjectRow) -> str:
-    """The deepest folder that holds all files of a scanned object."""
-    folder, names = row.members()
-    return os.path.commonpath([os.path.dirname(os.path.normpath(folder / name)) for name in names])
-
-
 def _object_source(group: PlannedGroup, folder: Path, config: Config) -> ObjectSource:
     row, max_faces = group.object, config.objects.max_faces
     rotation, scale = _rotation(group), 1.0 if row.scale is None else row.scale
@@ -49,9 +42,7 @@ def _object_source(group: PlannedGroup, folder: Path, config: Config) -> ObjectS
         checked = "unchecked" not in row.tags
         # A skinned mesh was measured without its skeleton.
         bounds = row.bounds if checked and "skinned" not in row.tags else None
-        return ObjectSource(
-            "file", str(row.path), rotation, max_faces, bounds, _root(row) if checked else "", scale
-        )
+        return ObjectSource("file", str(row.path), rotation, max_faces, bounds, str(row.root_folder), scale)
     mesh = objects.build(*family_and_seed(row.location))
     path = folder / "object.npz"
     arrays: dict[str, Any] = {

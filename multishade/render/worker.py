@@ -13,6 +13,7 @@ from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, MultiShadeError, RenderDeviceMissing
 from multishade.render.assemble import build_sample, field_format, middle_exposure
 from multishade.render.blender import BlenderProcess, render_views
+from multishade.render.blender.confined import AssetFiles
 from multishade.render.copies import with_own_environments
 from multishade.render.failures import FailureKind, GroupFailure, ShardFailed, kind_of, remove_shard_failure
 from multishade.render.plan import Plan, PlannedGroup
@@ -99,7 +100,9 @@ class _Groups:
     def files(self, progress: Callable[[str], None]) -> Iterator[Entry]:
         """The files of every sample."""
         last = self._plan.config.shards.groups - 1
-        for group in self._plan.groups(self._shard):
+        groups = self._plan.groups(self._shard)
+        self._renderer.expect(AssetFiles(groups))
+        for group in groups:
             staged = self._staging.read(group)
             if staged is None:
                 entries = self._render(group, stage=group.number < last)
@@ -148,6 +151,7 @@ class GroupRenderer:
         self._config, self.watch = config, watch
         self.settings = render_settings(config, threads)
         self._blender: BlenderProcess | None = None
+        self._expected = AssetFiles()
         self._served = 0
         self._in_a_row = 0
         self.failures: list[GroupFailure] = []
@@ -164,6 +168,10 @@ class GroupRenderer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def expect(self, assets: AssetFiles) -> None:
+        """Let Blender processes that start from now on read these files; any other costs a new process."""
+        self._expected = assets
 
     def samples(self, group: PlannedGroup) -> list[Sample]:
         """Render all samples of a group; none, and a failure recorded, if it cannot be rendered.
@@ -200,7 +208,7 @@ class GroupRenderer:
         """Render all samples of a group in one attempt. Raises AssetError, BlenderError."""
         with self.watch.timed("object"):
             verify(group)
-        blender = self.blender()
+        blender = self.blender(group)
         with self.watch.timed("object"):
             request = scene_group(group, blender.folder, self._config)
         self._served += 1
@@ -216,14 +224,24 @@ class GroupRenderer:
     def _expose(self, pixels: NDArray[np.float32]) -> float:
         return middle_exposure(pixels, self._config.exposure)
 
-    def blender(self) -> BlenderProcess:
-        """The running Blender; a new one if there is none or it has rendered `runtime.groups_per_child` groups."""
+    def blender(self, group: PlannedGroup | None = None) -> BlenderProcess:
+        """The running Blender.
+
+        It is a new one if there is none, if it has rendered `runtime.groups_per_child` groups, or if it may not read
+        the files of `group`.
+        """
+        needed = AssetFiles([group] if group else [])
         if self._served >= self._config.runtime.groups_per_child:
+            self.close()
+        if self._blender is not None and not self._blender.assets.covers(needed):
             self.close()
         if self._blender is None:
             with self.watch.timed("start"):
                 self._blender = BlenderProcess(
-                    self._config.render.device, self._config.runtime, self.settings.threads
+                    self._config.render.device,
+                    self._config.runtime,
+                    self.settings.threads,
+                    self._expected if self._expected.covers(needed) else needed,
                 )
             self._served = 0
             self.made_by |= {"blender": self._blender.info.blender, "device": self._blender.info.device}

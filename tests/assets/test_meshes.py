@@ -120,7 +120,7 @@ def judged(shared_dir: Path) -> dict[str, MeshFacts | str]:
     assert len(files) > 200
     limits = Limits(seconds=60, workers=2)
     found: dict[str, MeshFacts | str] = {}
-    for outcome in run_sandboxed(check_mesh, [str(file) for file in files], limits):
+    for outcome in run_sandboxed(check_mesh, [str(file) for file in files], limits, [folder]):
         found[files[outcome.index].relative_to(folder).as_posix()] = outcome.reason or outcome.value
     return found
 

@@ -22,14 +22,14 @@ from multishade.protocol.messages import Geometry, Rendered, Request
 from multishade.protocol.scene import Group, Light, ObjectSource, Sequence, View
 from multishade.render.blender import BlenderProcess, cores, render_views
 from multishade.render.stopwatch import Stopwatch
-from tests.support.scenes import camera, settings
+from tests.support.scenes import ANY_FILE, camera, settings
 
 pytestmark = pytest.mark.blender
 
 
 @pytest.fixture
 def blender() -> Iterator[BlenderProcess]:
-    with BlenderProcess("cpu", models.Runtime()) as running:
+    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
         yield running
 
 

@@ -19,7 +19,7 @@ from multishade.render.blender import BlenderProcess, RenderedView, footprint, r
 from multishade.render.stopwatch import Stopwatch
 from tests.render.test_truth import LIGHT, RADIUS, analytic_sphere, rim
 from tests.support.mesh_members import ball
-from tests.support.scenes import OBLIQUE, SIZE, camera, mesh_source, settings
+from tests.support.scenes import ANY_FILE, OBLIQUE, SIZE, camera, mesh_source, settings
 
 Array = NDArray[np.float64]
 AMPLITUDE = 0.7  # largest slope of the bumps
@@ -28,7 +28,7 @@ FINE = 16  # samples a side by which the true mean is computed
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[BlenderProcess]:
-    with BlenderProcess("cpu", models.Runtime()) as running:
+    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
         yield running
 
 

@@ -24,6 +24,7 @@ from multishade.render.blender import BlenderProcess, RenderedView
 from multishade.shards.tar import read_shard
 from tests.render.test_truth import OBLIQUE, analytic_sphere, camera, render, rim
 from tests.support import mesh_members as members
+from tests.support.scenes import ANY_FILE
 
 pytestmark = pytest.mark.blender
 
@@ -35,7 +36,7 @@ LAMP = (Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=
 
 @pytest.fixture(scope="module")
 def child() -> Iterator[BlenderProcess]:
-    with BlenderProcess("cpu", models.Runtime()) as running:
+    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
         yield running
 
 

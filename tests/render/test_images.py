@@ -18,7 +18,7 @@ from multishade.render.blender import BlenderProcess, render_views
 from multishade.render.blender.passes import read_passes
 from multishade.render.blender.views import RenderedView
 from multishade.render.stopwatch import Stopwatch
-from tests.support.scenes import camera, settings
+from tests.support.scenes import ANY_FILE, camera, settings
 
 SUN = Light("image_parallel", "parallel", direction=(0.6, 0.3, 0.74), strength=3.0)
 STUDIO = Light(
@@ -34,7 +34,7 @@ FABRIC = {"source": "builtin", "family": "fabric", "parameters": materials.sampl
 
 @pytest.fixture(scope="module")
 def blender() -> Iterator[BlenderProcess]:
-    with BlenderProcess("cpu", models.Runtime()) as running:
+    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
         yield running
 
 

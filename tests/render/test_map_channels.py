@@ -14,7 +14,7 @@ from multishade.config import models
 from multishade.protocol.scene import Group, Light, Sequence, View
 from multishade.render.blender import BlenderProcess, render_views
 from multishade.render.stopwatch import Stopwatch
-from tests.support.scenes import camera, mesh_source, settings
+from tests.support.scenes import ANY_FILE, camera, mesh_source, settings
 
 pytestmark = pytest.mark.blender
 LIGHT = Light("image_parallel", "parallel", direction=(0.3, 0.4, 0.866), strength=3.0, size=1.0)
@@ -22,7 +22,7 @@ LIGHT = Light("image_parallel", "parallel", direction=(0.3, 0.4, 0.866), strengt
 
 @pytest.fixture(scope="module")
 def blender() -> Iterator[BlenderProcess]:
-    with BlenderProcess("cpu", models.Runtime()) as running:
+    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
         yield running
 
 

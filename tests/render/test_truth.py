@@ -20,7 +20,7 @@ from multishade.photometry.shading import lambert
 from multishade.protocol.scene import Camera, Group, Light, ObjectSource, Sequence, View
 from multishade.render.blender import BlenderProcess, RenderedView, render_views
 from multishade.render.stopwatch import Stopwatch
-from tests.support.scenes import DISTANCE, OBLIQUE, SIZE, camera, mesh_source, settings
+from tests.support.scenes import ANY_FILE, DISTANCE, OBLIQUE, SIZE, camera, mesh_source, settings
 
 pytestmark = pytest.mark.blender
 Array = NDArray[np.float64]
@@ -31,7 +31,7 @@ LIGHT = (0.3, 0.4, math.sqrt(1 - 0.25))
 
 @pytest.fixture(scope="module")
 def blender() -> Iterator[BlenderProcess]:
-    with BlenderProcess("cpu", models.Runtime()) as running:
+    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
         yield running
 
 

@@ -8,7 +8,9 @@ import trimesh
 from numpy.typing import NDArray
 
 from multishade.protocol.scene import Camera, ObjectSource, RenderSettings
+from multishade.render.blender.confined import AssetFiles
 
+ANY_FILE = AssetFiles(paths=["/"])
 SIZE = 192
 DISTANCE = 1.6
 # A camera that looks from an oblique direction with some roll: no axis of it is an axis of the world.

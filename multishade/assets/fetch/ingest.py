@@ -140,7 +140,9 @@ def check_cached(
     """
     entries: list[Entry | None] = [ledger.find(each.path, rules) for each in assets]
     todo = [index for index, entry in enumerate(entries) if entry is None]
-    outcomes = run_sandboxed(checker, [assets[index].item for index in todo], job.limits)
+    items = [assets[index].item for index in todo]
+    folders = dict.fromkeys(assets[index].folder for index in todo)
+    outcomes = run_sandboxed(checker, items, job.limits, folders)
     for done, outcome in enumerate(outcomes, 1):
         index = todo[outcome.index]
         each = assets[index]

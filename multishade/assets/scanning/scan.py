@@ -120,7 +120,8 @@ def scan(folder: Path, manifest: Path, options: ScanOptions, progress: Progress 
     todo = [index for index in range(len(candidates)) if index not in reasons]
     if todo:
         items = [candidates[index].item for index in todo]
-        for done, outcome in enumerate(run_sandboxed(candidates[todo[0]].checker, items, options.limits), 1):
+        outcomes = run_sandboxed(candidates[todo[0]].checker, items, options.limits, [folder])
+        for done, outcome in enumerate(outcomes, 1):
             index = todo[outcome.index]
             if outcome.reason is None:
                 facts[index] = outcome.value

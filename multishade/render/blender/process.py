@@ -9,6 +9,7 @@ import contextlib
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,9 @@ from typing import IO, NoReturn, Self, TypeVar
 import psutil
 
 from multishade.config.models import Runtime
+from multishade.confine.apply import say_what_is_missing
+from multishade.confine.box import Box
+from multishade.confine.launch import confined
 from multishade.errors import (
     AssetError,
     BlenderCrashed,
@@ -33,6 +37,7 @@ from multishade.errors import (
 from multishade.protocol import messages
 from multishade.protocol.codec import ProtocolError
 from multishade.render.blender import cores
+from multishade.render.blender.confined import AssetFiles, blender_box
 from multishade.storage.scratch import make_scratch, remove_scratch
 
 KEPT_LINES = 200  # of Blender's output
@@ -55,21 +60,27 @@ class BlenderProcess:
         folder: A temporary folder, in memory if there is room, for the files that both sides exchange and for Blender's
             own; removed by `close`.
         info: Version and device reported by Blender.
+        assets: The files that it may read.
     """
 
-    def __init__(self, device: str, runtime: Runtime, threads: int = 1) -> None:
+    def __init__(
+        self, device: str, runtime: Runtime, threads: int = 1, assets: AssetFiles | None = None
+    ) -> None:
         """Start Blender for `threads` threads and select the device.
+
+        It reads `assets` (None: no files but its own), writes to `folder`, and opens no connection (`confine`).
 
         Raises BlenderCrashed, BlenderTimeout, RenderDeviceMissing; ShardError if there is no room for `folder`.
         """
         self._runtime = runtime
+        self.assets = assets or AssetFiles()
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._silent_failure: str | None = None
         self.folder = make_scratch()
         try:
             with cores.held_to(threads):
-                self._process = _start(runtime, self.folder)
+                self._process = _start(runtime, blender_box(self.folder, device, runtime, self.assets))
             self._readers = [
                 threading.Thread(target=self._read, args=(stream,), daemon=True)
                 for stream in (self._process.stdout, self._process.stderr)
@@ -128,6 +139,7 @@ class BlenderProcess:
         name = messages.name_of(request)
         deadline = time.monotonic() + (seconds or self._runtime.request_seconds)
         self._silent_failure = None
+        self._limit_processor(seconds or self._runtime.request_seconds)
         stdin = self._process.stdin
         assert stdin is not None
         try:
@@ -183,6 +195,15 @@ class BlenderProcess:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         raise BlenderCrashed(f"Blender ended with {how} at '{name}'", self.output) from None
 
+    def _limit_processor(self, seconds: float) -> None:
+        """Let Blender use no more than all cores for so many seconds from now on, also if this process stops."""
+        limit = int(self.cpu_seconds() + seconds * (os.cpu_count() or 1)) + 60
+        with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):  # Linux only
+            import resource
+
+            _, hard = resource.prlimit(self.pid, resource.RLIMIT_CPU)
+            resource.prlimit(self.pid, resource.RLIMIT_CPU, (limit, hard))
+
     def _check_memory(self) -> None:
         limit = self._runtime.memory_gib * 2**30
         try:
@@ -227,13 +248,17 @@ class BlenderProcess:
         remove_scratch(self.folder)
 
 
-def _start(runtime: Runtime, folder: Path) -> subprocess.Popen[str]:
+def _start(runtime: Runtime, box: Box) -> subprocess.Popen[str]:
+    say_what_is_missing()
     if runtime.blender is None:
         command = [sys.executable, "-m", "blender_scripts.server"]
     else:
         script = REPOSITORY / "blender_scripts" / "server.py"
+        found = shutil.which(runtime.blender)
+        if found is None:
+            raise BlenderCrashed(f"{runtime.blender}: Blender cannot be started: there is no such program")
         command = [
-            runtime.blender,
+            os.path.abspath(found),
             "--background",
             "--factory-startup",
             "--disable-autoexec",
@@ -243,13 +268,14 @@ def _start(runtime: Runtime, folder: Path) -> subprocess.Popen[str]:
     # A fixed hash seed, since importers written in Python iterate over sets.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     # Blender's own temporary files go with the folder, also if it is killed.
-    temporary = folder / "tmp"
-    temporary.mkdir()
-    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+    temporary = os.path.join(box.scratch, "tmp")
+    os.mkdir(temporary)
+    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)
+    environment["BLENDER_USER_RESOURCES"] = box.scratch  # no add-ons and settings of this user
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     try:
         return subprocess.Popen(
-            command,
+            confined(command, box),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
