@@ -6,6 +6,9 @@ names the place: an encoding that is guessed would put wrong letters into names 
 """
 
 import codecs
+import errno
+import os
+import stat
 from pathlib import Path
 
 from multishade.errors import MultiShadeError
@@ -35,12 +38,41 @@ def read_text(path: str | Path, error: type[MultiShadeError]) -> str:
         MultiShadeError: `error`, if the file cannot be read or is not text; it names the file, and line and column.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_regular(path)
     except (FileNotFoundError, NotADirectoryError) as failure:
         raise error(f"{path}: cannot be read (no such file)") from failure
     except OSError as failure:
         raise error(f"{path}: cannot be read ({failure.strerror})") from failure
     return decode_text(data, str(path), error)
+
+
+def read_regular(path: str | Path, largest: int | None = None) -> bytes:
+    """Read a whole file that is a file: a device never ends, and a pipe waits for who may never write.
+
+    Args:
+        path: The file, links followed.
+        largest: Bytes; None: no limit.
+
+    Returns:
+        Its content.
+
+    Raises:
+        OSError: If it cannot be read, is no regular file, or is larger; `strerror` says so.
+    """
+    with open(path, "rb", opener=_open_now) as file:
+        status = os.fstat(file.fileno())
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is a device, a pipe or a socket, and no file", str(path))
+        if largest is not None and status.st_size > largest:
+            raise OSError(errno.EFBIG, f"it is larger than {largest >> 20} MiB", str(path))
+        return file.read()
+
+
+def _open_now(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_lines(path: str | Path, error: type[MultiShadeError]) -> list[str]:
@@ -80,3 +112,17 @@ def decode_text(data: bytes, source: str, error: type[MultiShadeError]) -> str:
 def _place(before: str) -> str:
     """The place after a text: line:column, both from 1."""
     return f"{before.count(chr(10)) + 1}:{len(before) - (before.rfind(chr(10)) + 1) + 1}"
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes in place of what acts on a terminal, ends a line or cannot be encoded.
+
+    Names of files and texts in them come from strangers: "\\x1b[2J" would clear the screen of who reads a message.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()

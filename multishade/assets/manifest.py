@@ -5,6 +5,7 @@ One row is one line; `multishade.assets.schema` defines its fields. A reader rep
 """
 
 import json
+import reprlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from pydantic import ValidationError
 from multishade.assets.files import write_json_lines
 from multishade.assets.schema import EnvironmentRow, Maps, MaterialRow, ObjectRow, Row, RowType, row_as_json
 from multishade.errors import ManifestError
-from multishade.text import decode_text
+from multishade.text import decode_text, read_regular
 
 MAX_ERRORS = 20  # enough to see a pattern, few enough to read
+LONGEST_SHOWN = 200  # characters of a value in a message
 
 
 def read_objects(path: str | Path) -> tuple[ObjectRow, ...]:
@@ -85,7 +87,7 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
 def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError as error:
         raise ManifestError(
             f"{path}: there is no such manifest; make one with `multishade assets`"
@@ -105,7 +107,9 @@ def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:
         except ValidationError as error:
             problems += [f"{path.name}:{number}: {message}" for message in _messages(error, model)]
         except ValueError as error:
-            problems.append(f"{path.name}:{number}: {error}")
+            problems.append(f"{path.name}:{number}: {_short(str(error))}")
+        except RecursionError:
+            problems.append(f"{path.name}:{number}: is nested too deeply for a row")
         else:
             rows[number] = row.with_folder(path.parent.absolute())
     problems += [f"{path.name}:{message}" for message in _conflicts(rows)]
@@ -119,11 +123,12 @@ def _read(path: str | Path, model: type[RowType]) -> tuple[RowType, ...]:
 
 def _object_of(line: str) -> dict[str, Any]:
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in items]
-        duplicate = next((name for name in names if names.count(name) > 1), None)
-        if duplicate is not None:
-            raise ValueError(f"field {duplicate!r} occurs twice in the row")
-        return dict(items)
+        row: dict[str, Any] = {}
+        for name, value in items:
+            if name in row:
+                raise ValueError(f"field {_shown(name)} occurs twice in the row")
+            row[name] = value
+        return row
 
     def constant(name: str) -> float:
         raise ValueError(f"{name} is not a number in JSON")
@@ -142,9 +147,10 @@ def _messages(error: ValidationError, model: type[Row]) -> list[str]:
     messages = []
     for detail in error.errors(include_url=False):
         field = ".".join(str(part) for part in detail["loc"] if not str(part).startswith("function-"))
-        value, kind = detail["input"], detail["type"]
+        field = _short(field, LONGEST_SHOWN)
+        value, kind = _shown(detail["input"]), detail["type"]
         if kind == "value_error":
-            text = str(detail["ctx"]["error"])
+            text = _short(str(detail["ctx"]["error"]))
             messages.append(f"field {field!r}: {text}" if field else text)
         elif kind == "missing":
             messages.append(f"field {field!r} is missing")
@@ -152,11 +158,24 @@ def _messages(error: ValidationError, model: type[Row]) -> list[str]:
             allowed = Maps.model_fields if field.startswith("maps.") else model.model_fields
             messages.append(f"field {field!r} is unknown; allowed are {', '.join(allowed)}")
         elif kind == "literal_error":
-            messages.append(f"field {field!r}: {value!r} is not {detail['ctx']['expected']}")
+            messages.append(f"field {field!r}: {value} is not {detail['ctx']['expected']}")
         else:
             reason = detail["msg"].removeprefix("Input ").replace("should be", "has to be")
-            messages.append(f"field {field!r}: {value!r} {reason}")
+            messages.append(f"field {field!r}: {value} {reason}")
     return messages
+
+
+def _shown(value: Any) -> str:
+    """A value in a message: its beginning if it is long."""
+    if isinstance(value, int) and value.bit_length() > LONGEST_SHOWN:
+        return f"a number of {value.bit_length()} bits"
+    return _short(
+        reprlib.repr(value) if isinstance(value, list | dict | tuple) else repr(value), LONGEST_SHOWN
+    )
+
+
+def _short(text: str, length: int = 2 * LONGEST_SHOWN) -> str:
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def _conflicts(rows: dict[int, RowType]) -> Sequence[str]:

@@ -17,6 +17,7 @@ from multishade.errors import ManifestError
 ScalarMap = Literal["roughness", "metallic", "height", "ao", "opacity"]
 MAPS = ("base_color", "roughness", "metallic", "normal", "height", "ao", "opacity")
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ALLOWED_ID = "letters, digits, '_' and '-'"
 
 
@@ -31,15 +32,27 @@ def _check(allowed: str, pattern: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _words(value: str) -> str:
+    if not value.strip() or _CONTROL.search(value):
+        raise ValueError(f"{value!r} is not a word or more in one line")
+    return value
+
+
 def _relative_file(value: str) -> str:
-    if not value or value.startswith("/") or "\\" in value or value.split("/")[0].endswith(":"):
+    if (
+        not value
+        or _CONTROL.search(value)
+        or value.startswith("/")
+        or "\\" in value
+        or value.split("/")[0].endswith(":")
+    ):
         raise ValueError(f"{value!r} is not a path relative to the row's folder, with forward slashes")
     return value
 
 
 Identifier = Annotated[str, _check(_ALLOWED_ID, r"[A-Za-z0-9_-]+")]
 Sha256 = Annotated[str, _check("64 hex digits (lower case)", r"[0-9a-f]{64}")]
-Text = Annotated[str, _check("a word or more", r".*\S.*")]
+Text = Annotated[str, AfterValidator(_words)]
 RelativeFile = Annotated[str, AfterValidator(_relative_file)]
 Corner = tuple[float, float, float]
 

@@ -118,7 +118,7 @@ def run_scan(args: argparse.Namespace) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        result = scan(args.folder, args.output, options, show)
+        result = scan(args.folder, args.output, options, show, keep=True)
     if args.render and result.rows:
         result = _prove(result, args, sheet)
     rejected = write_scan(result, args.output)

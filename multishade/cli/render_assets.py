@@ -66,7 +66,7 @@ def scan_own_assets(args: argparse.Namespace, output: Path) -> list[str]:
         manifest = output / "assets" / f"{kind}.jsonl"
         manifest.parent.mkdir(parents=True, exist_ok=True)
         options = ScanOptions(kind=kind, up=args.up if kind == "objects" else None)  # type: ignore[arg-type]
-        result = scan(folder, manifest, options)
+        result = scan(folder, manifest, options, keep=True)
         rejected = write_scan(result, manifest)
         for each in result.rejections:
             print(f"rejected: {each.location}: {each.reason}")

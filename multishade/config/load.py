@@ -14,7 +14,11 @@ from multishade.config.problems import File, describe, line_of
 from multishade.config.recipes import find_recipe, resolve_reference
 from multishade.config.yaml_tree import parse_yaml
 from multishade.errors import ConfigError
-from multishade.text import decode_text
+from multishade.text import decode_text, read_regular
+
+LARGEST = 4 << 20  # bytes of a configuration
+MOST_PROBLEMS = 20  # in one message
+MOST_EXTENDED = 20  # files, each of which extends the next
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -139,7 +143,10 @@ def _load(
         return _Loaded(model.model_validate(tree), tree, files, origins)
     except ValidationError as error:
         problems = [describe(problem, files, origins, model) for problem in error.errors()]
-        raise ConfigError("\n".join(problems)) from None
+        more = len(problems) - MOST_PROBLEMS
+        raise ConfigError(
+            "\n".join(problems[:MOST_PROBLEMS]) + (f"\n... and {more} more" if more > 0 else "")
+        ) from None
 
 
 def _leaves(
@@ -176,8 +183,12 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[list[File], dict[st
     chain = (*above, path.resolve())
     if len(set(chain)) < len(chain):
         raise ConfigError(f"{path}: extends itself through {', '.join(file.name for file in chain[:-1])}")
+    if len(chain) > MOST_EXTENDED:
+        raise ConfigError(
+            f"{path}: is the {len(chain)}th file that extends another; {MOST_EXTENDED} are enough"
+        )
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST)
     except OSError as error:
         extended = f"; {above[-1]} extends it" if above else ""
         raise ConfigError(

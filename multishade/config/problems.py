@@ -55,6 +55,8 @@ def describe(
 
 def _shown(value: Any) -> str:
     """A value in a message: its beginning if it is long."""
+    if isinstance(value, int) and value.bit_length() > LONGEST_SHOWN:
+        return f"a number of {value.bit_length()} bits"  # Python refuses to write out very long ones
     text = reprlib.repr(value) if isinstance(value, list | dict) else repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 

@@ -5,6 +5,7 @@ YAML's own rules let the last of two equal keys win in silence, and let a page o
 errors here.
 """
 
+import re
 from typing import Any
 
 import yaml
@@ -12,6 +13,10 @@ import yaml
 from multishade.errors import MultiShadeError
 
 LARGEST = 100_000  # values, each counted as often as aliases repeat it
+LONGEST_NUMBER = 400  # characters; Python takes hours over some that are longer
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_SPELLED = (*_NUMBERS, "tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")  # in several ways
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def parse_yaml(text: str, source: str, error: type[MultiShadeError]) -> tuple[yaml.Node | None, Any]:
@@ -51,6 +56,8 @@ def _require_sane(
     line = node.start_mark.line + 1
     if id(node) in above:
         raise error(f"{source}:{line}: contains itself through an alias")
+    if isinstance(node, yaml.ScalarNode):
+        _require_scalar(node, f"{source}:{line}", error)
     children: list[yaml.Node] = []
     if isinstance(node, yaml.SequenceNode):
         children = node.value
@@ -58,7 +65,7 @@ def _require_sane(
         first: dict[tuple[str, str], int] = {}  # tag and text of a key -> its line
         for key, value in node.value:
             children += [key, value]
-            name, again = (key.tag, str(key.value)), key.start_mark.line + 1
+            name, again = _name_of(key), key.start_mark.line + 1
             if isinstance(key, yaml.ScalarNode) and name in first:
                 raise error(
                     f"{source}:{again}: '{key.value}' is set twice, before in line {first[name]}; keep one of them"
@@ -73,3 +80,19 @@ def _require_sane(
     above.remove(id(node))
     sizes[id(node)] = size
     return size
+
+
+def _require_scalar(node: yaml.ScalarNode, place: str, error: type[MultiShadeError]) -> None:
+    """Raise for a number that takes long to read, and for text that no file, terminal or path can hold."""
+    if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
+        raise error(f"{place}: a number of {len(node.value):,} characters; {LONGEST_NUMBER} are enough")
+    found = _NO_TEXT.search(node.value)
+    if found is not None:
+        raise error(f"{place}: the character U+{ord(found.group()):04X}, which is no text")
+
+
+def _name_of(key: yaml.Node) -> tuple[str, str]:
+    """Tag and value of a key, so that `1` and `0x1`, which are one key, are equal."""
+    if isinstance(key, yaml.ScalarNode) and key.tag in _SPELLED and len(key.value) <= LONGEST_NUMBER:
+        return key.tag, repr(yaml.safe_load(key.value)) if key.value.strip() else ""
+    return key.tag, str(key.value)

@@ -133,15 +133,18 @@ def test_the_textures_of_a_mesh_are_not_taken_for_a_material(tmp_path: Path) -> 
     assert scan(tmp_path, tmp_path / "m.jsonl", ScanOptions(limits=QUICK)).kind == "objects"
 
 
-def test_links_are_followed_once(tmp_path: Path) -> None:
-    trimesh.creation.box().export(tmp_path / "a.stl")
-    (tmp_path / "in").mkdir()
+def test_links_are_followed_once_and_not_out_of_the_folder(tmp_path: Path) -> None:
+    for name in ("in/real/a.stl", "far/b.stl"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        trimesh.creation.box().export(tmp_path / name)
     (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
-    (tmp_path / "far").mkdir()
-    os.rename(tmp_path / "a.stl", tmp_path / "far" / "a.stl")
-    (tmp_path / "in" / "link").symlink_to(tmp_path / "far")
-    rows = scan(tmp_path / "in", tmp_path / "m.jsonl", ScanOptions(limits=QUICK)).rows
-    assert [row.location for row in rows] == ["in/link/a.stl"]
+    (tmp_path / "in" / "inside").symlink_to(tmp_path / "in" / "real")
+    (tmp_path / "in" / "outside").symlink_to(tmp_path / "far")
+    (tmp_path / "in" / "b.stl").symlink_to(tmp_path / "far" / "b.stl")
+    found = scan(tmp_path / "in", tmp_path / "m.jsonl", ScanOptions(limits=QUICK))
+    assert [row.location for row in found.rows] == ["in/inside/a.stl"]
+    assert sorted(each.location for each in found.rejections) == ["in/b.stl", "in/outside"]
+    assert all("outside of the scanned folder" in each.reason for each in found.rejections)
 
 
 def test_an_unwritable_path_is_reported_before_the_work(tmp_path: Path) -> None:

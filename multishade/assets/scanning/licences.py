@@ -14,6 +14,7 @@ from multishade.text import decode_text, read_text
 
 UNKNOWN = "unknown"
 MAX_TEXT_BYTES = 200_000  # of a README that are searched
+MAX_TABLE_BYTES = 64 << 20  # of a SOURCES.tsv
 PARENTS_OF_SOURCES = 4  # folders above a file in which SOURCES.tsv is looked for
 
 _TEXT_NAMES = re.compile(r"(licen[cs]e|copying|readme|credits|attribution|source)[^/]*", re.IGNORECASE)
@@ -161,7 +162,7 @@ def _beginning(path: Path, changed: int) -> str:
         return text
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     values = [data.get(key) for key in ("license", "licence", "copyright")] if isinstance(data, dict) else []
     return "\n".join(value for value in values if isinstance(value, str))
@@ -184,6 +185,8 @@ def _from_sources(file: Path) -> str | None:
 
 @lru_cache(maxsize=16)
 def _sources(table: Path, changed: int) -> dict[str, str]:
+    if table.stat().st_size > MAX_TABLE_BYTES:
+        raise AssetError(f"{table}: is larger than {MAX_TABLE_BYTES >> 20} MiB")
     with io.StringIO(read_text(table, AssetError)) as file:
         rows: Iterable[dict[str, str]] = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         return {

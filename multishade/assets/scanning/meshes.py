@@ -115,15 +115,6 @@ def check_mesh(path: str, root: str | None = None) -> MeshFacts:
     return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds))
 
 
-def check_scanned_mesh(item: tuple[str, str]) -> MeshFacts:
-    """Read and check one mesh file of a scanned folder.
-
-    Args:
-        item: (path, root) of `check_mesh`, in one argument for `sandbox.run_sandboxed`.
-    """
-    return check_mesh(*item)
-
-
 def _check_gltf(file: Path, root: Path) -> MeshFacts:
     gltf = read_gltf(file)
     files = referenced_files(gltf)
