@@ -79,7 +79,9 @@ def confine(box: Box) -> None:
     Raises:
         OSError: If the kernel offers a confinement and refuses to apply it.
     """
-    os.environ["TMPDIR"] = box.scratch
+    if not os.environ.get("TMPDIR", "").startswith(box.scratch):
+        os.environ["TMPDIR"] = box.scratch
+    os.environ["OPENCV_TEMP_PATH"] = os.environ["TMPDIR"]  # OpenCV decodes HDR through a file in /tmp otherwise
     tempfile.tempdir = None
     _limit(box)
     if support().landlock:
