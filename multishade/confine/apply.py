@@ -81,7 +81,9 @@ def confine(box: Box) -> None:
     """
     if not os.environ.get("TMPDIR", "").startswith(box.scratch):
         os.environ["TMPDIR"] = box.scratch
-    os.environ["OPENCV_TEMP_PATH"] = os.environ["TMPDIR"]  # OpenCV decodes HDR through a file in /tmp otherwise
+    os.environ["OPENCV_TEMP_PATH"] = os.environ[
+        "TMPDIR"
+    ]  # OpenCV decodes HDR through a file in /tmp otherwise
     tempfile.tempdir = None
     _limit(box)
     if support().landlock:
