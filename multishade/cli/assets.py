@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from multishade.cli.assets_fetch import add_fetch
 from multishade.cli.options import add_output
+from multishade.cli.triage import add_triage, limits_given, triage_rules
 from multishade.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ def _add_scan(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         choices=["x", "y", "z"],
         help="axis of the meshes that points up (default: that of their format)",
     )
+    triage = parser.add_argument_group(
+        "triage",
+        "reject meshes that are no single solid object: flat scans, scenes of many parts, a wide ground",
+    )
+    triage.add_argument("--triage", action="store_true", help="as `fetch objaverse` does; a limit implies it")
+    add_triage(triage)
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="files read at once (default 2)")
     parser.add_argument(
         "--timeout", type=float, default=60.0, metavar="S", help="seconds for one file (default 60)"
@@ -102,6 +109,7 @@ def run_scan(args: argparse.Namespace) -> int:
 
     from multishade.assets.sandbox import Limits
     from multishade.assets.scanning.scan import ScanOptions, scan, write_scan
+    from multishade.assets.scanning.summary import summarise
     from multishade.storage.writable import require_writable_file
 
     if args.sheet is not None and not args.render:
@@ -111,7 +119,14 @@ def run_scan(args: argparse.Namespace) -> int:
     if args.render:
         require_writable_file(sheet, remedy="choose another path with --sheet")
     limits = Limits(seconds=args.timeout, memory_bytes=int(args.memory_gb * 2**30), workers=args.workers)
-    options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split, limits=limits, up=args.up)
+    options = ScanOptions(
+        kind=args.kind,
+        licence=args.licence,
+        split=args.split,
+        limits=limits,
+        up=args.up,
+        rules=triage_rules(args) if args.triage or limits_given(args) else None,
+    )
     with tqdm(desc="reading", unit="asset", disable=None) as bar:
 
         def show(done: int, total: int) -> None:
@@ -133,6 +148,8 @@ def run_scan(args: argparse.Namespace) -> int:
         print(f"{summary}; no manifest written, see {rejected}")
         return 1
     print(f"{args.output}: {summary}" + (f"; the reasons are in {rejected}" if rejected else ""))
+    for line in summarise(result.rows, [each.reason for each in result.rejections]):
+        print(f"  {line}")
     if args.render:
         print(f"{sheet}: pictures of the {result.kind}")
     return 0

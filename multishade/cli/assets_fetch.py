@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multishade.cli.options import add_output
+from multishade.cli.triage import add_triage, triage_rules
 
 if TYPE_CHECKING:
     from multishade.assets.fetch.ingest import FetchJob, FetchResult
@@ -40,9 +41,7 @@ def _add_objaverse(sources: "argparse._SubParsersAction[argparse.ArgumentParser]
     _add_limit(parser, "objects")
     _add_licence(parser, "by,cc0")
     _add_split(parser)
-    parser.add_argument("--max-mb", type=float, help="maximum size of a file in megabytes")
-    parser.add_argument("--min-faces", type=int, help="minimum number of triangles")
-    parser.add_argument("--max-faces", type=int, help="maximum number of triangles")
+    add_triage(parser)
     parser.add_argument(
         "--endpoint",
         default="",
@@ -107,13 +106,9 @@ def _add_http(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def run_objaverse(args: argparse.Namespace) -> int:
     def fetch(job: "FetchJob") -> "FetchResult":
-        from dataclasses import replace
-
         from multishade.assets.fetch.objaverse import ObjaverseOptions, fetch_objaverse
         from multishade.assets.fetch.uid_list import local_copy, read_uids
-        from multishade.assets.scanning.triage import TriageRules
 
-        given = {"max_megabytes": args.max_mb, "min_faces": args.min_faces, "max_faces": args.max_faces}
         lists = [read_uids(args.uids)] if args.uids else []
         if args.filter_list:
             lists.append(read_uids(local_copy(args.filter_list, job.cache, job.policy)))
@@ -127,9 +122,7 @@ def run_objaverse(args: argparse.Namespace) -> int:
             limit=args.limit,
             licences=_codes(args.licence),
             split=args.split,
-            rules=replace(
-                TriageRules(), **{name: value for name, value in given.items() if value is not None}
-            ),
+            rules=triage_rules(args),
             endpoint=args.endpoint,
         )
         return fetch_objaverse(options, job)
@@ -188,6 +181,7 @@ def _run(args: argparse.Namespace, fetch: Callable[..., "FetchResult"], credit: 
 
     from multishade.assets.fetch.client import FetchPolicy
     from multishade.assets.fetch.ingest import FetchJob, write_result
+    from multishade.assets.scanning.summary import summarise
     from multishade.storage.writable import require_writable_file
 
     require_writable_file(args.output)
@@ -208,6 +202,8 @@ def _run(args: argparse.Namespace, fetch: Callable[..., "FetchResult"], credit: 
     for each in result.rejected:
         print(f"rejected: {each.name}: {each.reason}")
     print(f"{len(result.rows)} usable, {len(result.rejected)} rejected")
+    for line in summarise(result.rows, [each.reason for each in result.rejected]):
+        print(f"  {line}")
     for path in written:
         print(f"wrote {path}")
     if credit and result.rows:

@@ -11,6 +11,7 @@ from multishade.assets.scanning.listing import Listing
 from multishade.assets.scanning.map_images import MAP_SUFFIXES
 from multishade.assets.scanning.materials import MapSet, find_map_sets, map_set_files
 from multishade.assets.scanning.meshes import MESH_SUFFIXES, OTHER_MESH_SUFFIXES
+from multishade.assets.scanning.triage import TriageRules
 from multishade.errors import AssetError
 
 Kind = Literal["objects", "materials", "environments"]
@@ -26,7 +27,11 @@ class Candidate:
 
 
 def find_candidates(
-    folder: Path, listing: Listing, kind: Kind | Literal["auto"], licence: str | None
+    folder: Path,
+    listing: Listing,
+    kind: Kind | Literal["auto"],
+    licence: str | None,
+    rules: TriageRules | None = None,
 ) -> tuple[Kind, list[Candidate]]:
     """Find the assets of a folder.
 
@@ -35,6 +40,7 @@ def find_candidates(
         listing: Of its files.
         kind: Kind of assets, or "auto" if the folder contains one kind only.
         licence: Licence of files for which none is stated.
+        rules: What a single solid object is; None: all meshes are taken.
 
     Returns:
         The kind, and its candidates: what can be read first, then what cannot.
@@ -44,7 +50,7 @@ def find_candidates(
     """
 
     def task(subject: Path | MapSet) -> Task:
-        return Task(subject, folder, licence)
+        return Task(subject, folder, licence, rules)
 
     meshes = [file for file in listing.files if file.suffix.lower() in MESH_SUFFIXES]
     sets = find_map_sets(listing.files)

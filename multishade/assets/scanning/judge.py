@@ -13,6 +13,7 @@ from multishade.assets.scanning.environments import EnvironmentFacts, check_envi
 from multishade.assets.scanning.licences import PARENTS_OF_SOURCES, licence_of
 from multishade.assets.scanning.materials import MapSet, MapSetFacts, check_map_set
 from multishade.assets.scanning.meshes import MeshFacts, check_mesh
+from multishade.assets.scanning.triage import TriageRules, require_object
 from multishade.errors import AssetError, MultiShadeError
 
 Facts = MeshFacts | MapSetFacts | EnvironmentFacts
@@ -26,11 +27,13 @@ class Task:
         subject: A mesh or environment file, or a map set.
         root: The scanned folder.
         otherwise: The licence if no source states one, or None.
+        rules: What a mesh has to be, or None.
     """
 
     subject: Path | MapSet
     root: Path
     otherwise: str | None = None
+    rules: TriageRules | None = None
 
     @property
     def folder(self) -> Path:
@@ -96,6 +99,8 @@ def judge(task: Task) -> Verdict:
         facts[2] = check_environment(str(task.subject))
     else:
         facts[0] = check_mesh(str(task.subject), str(task.root))
+        if task.rules is not None:
+            require_object(str(task.subject), facts[0], task.rules)
     mesh, maps, environment = facts
     names = task.members(mesh.files if isinstance(mesh, MeshFacts) else ())
     try:

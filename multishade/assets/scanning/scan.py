@@ -29,6 +29,7 @@ from multishade.assets.scanning.rows import (
     row_of_mesh,
     split_of,
 )
+from multishade.assets.scanning.triage import TriageRules
 from multishade.assets.schema import Row
 from multishade.text import printable
 
@@ -63,6 +64,7 @@ class ScanOptions:
         split: Split of all files, or "auto": nine tenths for training, by content.
         limits: Limits of reading one file.
         up: Axis of all meshes that points up; None: as their format defines it.
+        rules: What a single solid object is; meshes that are none are rejected. None: all meshes are taken.
     """
 
     kind: Kind | Literal["auto"] = "auto"
@@ -70,6 +72,7 @@ class ScanOptions:
     split: Split | Literal["auto"] = "train"
     limits: Limits = Limits()
     up: Literal["x", "y", "z"] | None = None
+    rules: TriageRules | None = None
 
 
 def scan(
@@ -100,10 +103,11 @@ def scan(
     """
     folder = Path(os.path.abspath(folder))
     listing = list_files(folder)
-    kind, candidates = find_candidates(folder, listing, options.kind, options.licence)
+    kind, candidates = find_candidates(folder, listing, options.kind, options.licence, options.rules)
     base = Path(os.path.abspath(manifest)).parent
     reasons = {index: each.problem for index, each in enumerate(candidates) if each.problem}
-    settings = (folder, kind, options.licence, options.limits.seconds, options.limits.memory_bytes)
+    limits = (options.limits.seconds, options.limits.memory_bytes)
+    settings = (folder, kind, options.licence, *limits, *([options.rules] if options.rules else []))
     with contextlib.ExitStack() as stack:
         kept = stack.enter_context(Kept(kept_file(manifest), listing, settings)) if keep else None
         verdicts = _read_all(folder, candidates, reasons, options.limits, kept, progress)

@@ -69,6 +69,12 @@ def triage_object(item: tuple[str, TriageRules]) -> MeshFacts:
     """
     path, rules = item
     facts = check_mesh(path)
+    require_object(path, facts, rules)
+    return facts
+
+
+def require_object(path: str, facts: MeshFacts, rules: TriageRules) -> None:
+    """Raise AssetError, with the reason, if a mesh file with these facts is no single solid object."""
     reason = size_problem(Path(path).stat().st_size / 1e6, facts.faces, rules)
     if reason is None and facts.bounds is not None:
         reason = _shape_problem(np.array(facts.bounds), rules)
@@ -76,7 +82,6 @@ def triage_object(item: tuple[str, TriageRules]) -> MeshFacts:
         reason = parts_problem(declared_geometry(read_gltf(Path(path))).parts, rules)
     if reason is not None:
         raise AssetError(reason)
-    return facts
 
 
 def parts_problem(parts: NDArray[np.float64], rules: TriageRules) -> str | None:
