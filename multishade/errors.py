@@ -66,6 +66,10 @@ class StorageError(ShardError):
     """The storage refuses whatever is written: it is full, read-only, or gone. Other shards would end the same way."""
 
 
+class HostUnreachable(ShardError):
+    """A server has not answered at all: there is no network, or its name is wrong."""
+
+
 class FileMissing(ShardError):
     """A file of a data set does not exist."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from multishade.errors import MultiShadeError
+from multishade.errors import HostUnreachable, MultiShadeError
 from multishade.imaging.exposure import is_nearly_black
 from multishade.inspect.checks import CHECKS, check_sample
 from multishade.inspect.meta_types import MetaTypes, merge_types
@@ -95,6 +95,9 @@ def inspect_shard(shard: FilePlace, seen: Callable[[str], object] = lambda key: 
 
     Returns:
         The report. A damaged tar gives findings, not exceptions.
+
+    Raises:
+        HostUnreachable: If the tar's server does not answer.
     """
     file = open_file(shard)
     report = ShardReport(file.url)
@@ -104,6 +107,8 @@ def inspect_shard(shard: FilePlace, seen: Callable[[str], object] = lambda key: 
         for key, files in read_shard(file):
             _inspect_sample(report, key, files)
             seen(key)
+    except HostUnreachable:
+        raise  # says nothing about the tar
     except (MultiShadeError, OSError) as error:
         report.add_finding("readable", "", str(error).removeprefix(f"{file}: "))
     _compare_with_marker(report, file)

@@ -54,6 +54,7 @@ def inspect_shards(
 
     Raises:
         DataError: If a place contains no shard.
+        HostUnreachable: If the server of a shard does not answer.
     """
     files = find_shards([places] if isinstance(places, str | Path) else places)
     reports: list[ShardReport] = []

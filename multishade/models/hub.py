@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from multishade.errors import ModelError
+from multishade.storage.hosts import unreachable
 
 Loaded = TypeVar("Loaded")
 
@@ -46,6 +47,7 @@ def fetch_file(source: str | Path, name: str) -> Path | None:
         path = Path(source) / name
         return path if path.is_file() else None
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.constants import ENDPOINT
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HfHubHTTPError,
@@ -53,10 +55,14 @@ def fetch_file(source: str | Path, name: str) -> Path | None:
         LocalEntryNotFoundError,
     )
 
+    offline = unreachable(ENDPOINT)
     try:
-        return Path(hf_hub_download(str(source), name))
+        return Path(hf_hub_download(str(source), name, local_files_only=offline is not None))
     except LocalEntryNotFoundError as error:
-        raise ModelError(f"{source}: not a folder here, and the Hub cannot be reached: {error}") from error
+        reason = offline or str(error)
+        raise ModelError(
+            f"{source}: not a folder here, and {ENDPOINT} cannot be reached: {reason}"
+        ) from error
     except EntryNotFoundError:
         return None
     except (HfHubHTTPError, HFValidationError, OSError) as error:

@@ -13,8 +13,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from multishade.errors import FileMissing, ShardError
+from multishade.errors import FileMissing, HostUnreachable, ShardError
 from multishade.storage.base import Store, Writer
+from multishade.storage.hosts import has_answered, note_answer
 from multishade.storage.retry import (
     RETRYABLE_STATUSES,
     RetriesExhausted,
@@ -131,7 +132,8 @@ class _HttpStream(io.RawIOBase):
         try:
             return call_with_retries(attempt, self._policy)
         except RetriesExhausted as error:
-            raise ShardError(
+            kind = ShardError if error.last.reached else HostUnreachable
+            raise kind(
                 f"{self._url}: {error.last}; gave up after {error.failed_attempts} attempts"
             ) from error
 
@@ -163,6 +165,7 @@ class _HttpStream(io.RawIOBase):
             response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             error.close()
+            note_answer(self._url)
             message = f"the server answers {error.code} {error.reason}"
             if error.code in RETRYABLE_STATUSES:
                 after = error.headers.get("Retry-After", "")
@@ -171,7 +174,8 @@ class _HttpStream(io.RawIOBase):
             raise kind(f"{self._url}: {message}") from error
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
-            raise Retryable(reason, network=True) from error
+            raise Retryable(reason, network=True, reached=has_answered(self._url)) from error
+        note_answer(self._url)
         self._accept(response)
 
     def _accept(self, response: Any) -> None:

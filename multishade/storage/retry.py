@@ -14,6 +14,7 @@ import tenacity
 
 # HTTP statuses that a later attempt may turn into an answer: time-outs, rate limits, overloaded servers.
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+UNREACHED_ATTEMPTS = 2  # at a server that has never answered: this machine is offline, or its name is wrong
 
 Result = TypeVar("Result")
 
@@ -39,17 +40,24 @@ class Retryable(Exception):
     Attributes:
         after: Seconds that the server asks to wait (Retry-After), or None.
         network: Whether the host did not answer at all.
+        reached: Whether it has answered before; if not, `UNREACHED_ATTEMPTS` are enough.
         progressed: Whether the attempt came closer to the end (part of a file arrived): the count of failed attempts
             in a row then starts anew.
     """
 
     def __init__(
-        self, reason: str, after: float | None = None, network: bool = False, progressed: bool = False
+        self,
+        reason: str,
+        after: float | None = None,
+        network: bool = False,
+        progressed: bool = False,
+        reached: bool = True,
     ) -> None:
         super().__init__(reason)
         self.after = after
         self.network = network
         self.progressed = progressed
+        self.reached = reached
 
 
 class RetriesExhausted(Exception):
@@ -82,7 +90,8 @@ def call_with_retries(
         What `function` returned.
 
     Raises:
-        RetriesExhausted: After `policy.attempts` failed attempts in a row, or if `stop` was set during a wait.
+        RetriesExhausted: After `policy.attempts` failed attempts in a row (`UNREACHED_ATTEMPTS` at a server that never
+            answered), or if `stop` was set during a wait.
     """
     counter = _Counter(policy, stop)
     retrying = tenacity.Retrying(
@@ -112,7 +121,8 @@ class _Counter:
 
     @property
     def exhausted(self) -> bool:
-        return self._failed_attempts >= self._policy.attempts
+        most = self._policy.attempts if self._last.reached else min(UNREACHED_ATTEMPTS, self._policy.attempts)
+        return self._failed_attempts >= most
 
     @property
     def wait(self) -> float:

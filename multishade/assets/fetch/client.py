@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import requests
 
 from multishade.errors import AssetError
+from multishade.storage.hosts import has_answered, note_answer
 from multishade.storage.retry import (
     RETRYABLE_STATUSES,
     RetriesExhausted,
@@ -57,7 +58,7 @@ class FetchPolicy(RetryPolicy):
     """
 
     workers: int = 8
-    connect_seconds: float = 15.0
+    connect_seconds: float = 8.0
     read_seconds: float = 60.0
     failures_in_a_row: int = 20
 
@@ -97,6 +98,7 @@ def request(
         response = session.get(url, headers=headers, params=parameters, stream=True, timeout=timeout)
     except requests.RequestException as error:
         raise retryable(url, error) from error
+    note_answer(url)
     status = response.status_code
     if status in (200, 206) or (status == 416 and headers and "Range" in headers):
         return response
@@ -115,14 +117,15 @@ def retryable(url: str, error: requests.RequestException) -> Retryable:
         FetchError: If another attempt would end the same way, as for an invalid URL.
     """
     host = requests.utils.urlparse(url).netloc
+    reached = has_answered(url)
     if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ReadTimeout):
-        return Retryable(f"{host} did not answer in time", network=True)
+        return Retryable(f"{host} did not answer in time", network=True, reached=reached)
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return Retryable("cut short: the connection broke")
     if isinstance(error, requests.exceptions.SSLError):
-        return Retryable(f"no secure connection to {host} ({error})", network=True)
+        return Retryable(f"no secure connection to {host} ({error})", network=True, reached=reached)
     if isinstance(error, requests.exceptions.ConnectionError):
-        return Retryable(f"no network, or {host} cannot be reached", network=True)
+        return Retryable(f"no network, or {host} cannot be reached", network=True, reached=reached)
     raise FetchError(f"{url}: {error}") from error
 
 

@@ -5,11 +5,13 @@ Of each material only the columns that are used are read, images as the bytes th
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from multishade.assets.fetch.client import FetchError, FetchPolicy, FetchStopped
 from multishade.errors import AssetError
 from multishade.extras import MissingPackageError, require
+from multishade.storage.hosts import unreachable
 from multishade.storage.retry import RetriesExhausted, Retryable, call_with_retries
 
 COLUMNS = {  # of the data set -> map of a material row
@@ -42,10 +44,17 @@ def stream_materials(
         (columns of a material by name, state after it). `category` is the category's name.
 
     Raises:
-        FetchError: If the data set does not exist or has another layout.
-        FetchStopped: If it cannot be reached.
+        FetchError: If the data set does not exist or has another layout, or cannot be reached at all.
+        FetchStopped: If it cannot be reached any more.
         MissingPackageError: If the package `datasets` is not installed.
     """
+    if not Path(repository).is_dir():
+        from huggingface_hub.constants import ENDPOINT
+
+        reason = unreachable(ENDPOINT)
+        if reason is not None:
+            kind = FetchError if state is None else FetchStopped  # what is there already can be used
+            raise kind(f"{repository}: {ENDPOINT} cannot be reached ({reason}); run again with a network")
     stream = _Stream(repository, part, state)
     while True:
         try:
