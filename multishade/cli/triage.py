@@ -29,6 +29,6 @@ def limits_given(args: argparse.Namespace) -> bool:
     return bool(_given(args))
 
 
-def _given(args: argparse.Namespace) -> dict[str, float]:
+def _given(args: argparse.Namespace) -> dict[str, Any]:
     values = {"max_megabytes": args.max_mb, "min_faces": args.min_faces, "max_faces": args.max_faces}
     return {name: value for name, value in values.items() if value is not None}

@@ -21,7 +21,7 @@ def summarise(rows: Sequence[Row], reasons: Iterable[str] = ()) -> list[str]:
         Lines such as "licence  CC0-1.0 12, unknown 3": the most frequent first, empty ones left out. Files are counted
         by format, objects by family, materials by kind.
     """
-    counts = {
+    counts: dict[str, Counter[str]] = {
         "format": Counter(
             PurePosixPath(row.location).suffix.lower().lstrip(".") for row in rows if row.in_files
         ),
