@@ -98,9 +98,10 @@ def judge(task: Task) -> Verdict:
     elif isinstance(task.subject, Path) and task.subject.suffix.lower() in (".hdr", ".exr"):
         facts[2] = check_environment(str(task.subject))
     else:
-        facts[0] = check_mesh(str(task.subject), str(task.root))
+        found = check_mesh(str(task.subject), str(task.root))
         if task.rules is not None:
-            require_object(str(task.subject), facts[0], task.rules)
+            require_object(str(task.subject), found, task.rules)
+        facts[0] = found
     mesh, maps, environment = facts
     names = task.members(mesh.files if isinstance(mesh, MeshFacts) else ())
     try:
