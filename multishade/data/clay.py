@@ -43,3 +43,16 @@ def sample_clay(normal: Tensor, mask: Tensor, settings: Clay, rng: np.random.Gen
     luminance = _LUMINANCE @ image[:, mask.flatten()]
     image *= exposure_to_median(luminance.numpy(), float(np.exp(low + median * (high - low))))
     return image.unflatten(1, normal.shape[1:])
+
+
+def cover(image: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:
+    """Weight an image by coverage, as rendered images are, so that its outline goes over into a background.
+
+    image: (3, H, W) float32, 0 off the mask (H, W). alpha: (H, W) coverage, 0 to 1. Pixels that the object touches
+    and that are not on the mask have the mean of their neighbours on it.
+    """
+    inside = mask.float()
+    stacked = torch.cat([image, inside[None]])[None]
+    around = torch.nn.functional.avg_pool2d(stacked, 3, stride=1, padding=1)[0]
+    outside = around[:3] / around[3:].clamp_min(1e-6)
+    return torch.where(mask, image, outside) * alpha

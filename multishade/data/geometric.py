@@ -66,16 +66,19 @@ class Window:
 def sample_window(mask: NDArray[np.bool_], settings: Geometric, rng: np.random.Generator) -> Window:
     """Sample what of an image is seen. mask: (H, W). Each setting has a random number of its own, used or not."""
     height, width = mask.shape
-    scale, shift_x, shift_y, turn, mirror = rng.random(5)
+    scale, shift_x, shift_y, turn, mirror, far = rng.random(6)
+    scales, shift = settings.scale, settings.shift
+    if far < settings.far:
+        scales, shift = settings.far_scale, settings.far_shift
     side = float(max(height, width))
     centre = np.array([width / 2, height / 2])
     if settings.frame == "object" and mask.any():
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         centre = np.array([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]) / 2
         side = settings.margin * max(columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
-    low, high = np.log(settings.scale)
+    low, high = np.log(scales)
     side /= float(np.exp(low + scale * (high - low)))
-    centre = centre + settings.shift * side * (2 * np.array([shift_x, shift_y]) - 1)
+    centre = centre + shift * side * (2 * np.array([shift_x, shift_y]) - 1)
     least, most = settings.rotation_degrees
     return Window(
         centre=(float(centre[0]), float(centre[1])),

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from multishade.data.clay import sample_clay
+from multishade.data.clay import cover, sample_clay
 from multishade.data.fields import DEFAULT_FIELDS, FieldSpec, check_fields
 from multishade.data.geometric import (
     Window,
@@ -106,7 +106,8 @@ class Preparer:
         )
         if clay is not None and clay.random() < self._settings.clay.share:
             true = torch.stack(view.normal).float()
-            image = list(sample_clay(true, view.mask, self._settings.clay, clay).half())
+            paint = sample_clay(true, view.mask, self._settings.clay, clay)
+            image = list((paint if alpha is None else cover(paint, view.mask, alpha)).half())
         planes: dict[str, Iterable[Tensor]] = {"image": image, "normal": view.normal}
         if view.shading is not None:
             planes["shading"] = view.shading

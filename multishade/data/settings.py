@@ -29,6 +29,12 @@ class Geometric(Section):
         (0.0, 0.0), description="in the image's plane, counter-clockwise as it is seen"
     )
     mirror: Probability = Field(0.0, description="left and right exchanged")
+    far: Probability = Field(
+        0.0,
+        description="share of samples seen from farther away: far_scale and far_shift in place of scale, shift",
+    )
+    far_scale: PositiveRange = Field((0.35, 0.8), description="of those, as scale")
+    far_shift: float = Field(0.25, ge=0, le=0.5, description="of those, as shift")
 
 
 class Background(Section):

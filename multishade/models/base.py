@@ -83,6 +83,7 @@ class Prediction:
         mask: (B, 1, H, W) bool, the object: as given, or where the model detects one.
         shading: (B, K, H, W), about 0 to 1, one frame per light of the model.
         depth: (B, 1, H, W) along the view axis; 0 off the object.
+        coverage: (B, 1, H, W), 0 to 1, how much of a pixel the object is thought to cover, whatever mask was given.
     """
 
     normal: Tensor | None = None
@@ -90,6 +91,7 @@ class Prediction:
     mask: Tensor | None = None
     shading: Tensor | None = None
     depth: Tensor | None = None
+    coverage: Tensor | None = None
 
 
 @runtime_checkable

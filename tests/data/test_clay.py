@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from multishade.data.clay import sample_clay
+from multishade.data.clay import cover, sample_clay
 from multishade.data.loader import Loader
 from multishade.data.settings import Clay, Data, Geometric
 from multishade.geometry.lights import ring
@@ -90,3 +90,15 @@ def test_the_share_is_kept_and_what_is_not_clay_stays_as_it_was(tmp_path: Path) 
     plain, mixed = images(0.0), images(0.5)
     same = (plain == mixed).flatten(1).all(dim=1)
     assert 10 <= int(same.sum()) <= 30
+
+
+def test_clay_before_a_background_is_weighted_by_coverage_as_renders_are() -> None:
+    mask = torch.zeros(8, 8, dtype=torch.bool)
+    mask[2:6, 2:6] = True
+    alpha = mask.float()
+    alpha[2:6, 6] = 0.25  # touched, and not on the mask
+    image = torch.rand(3, 1, 1) * mask
+    covered = cover(image, mask, alpha)
+    torch.testing.assert_close(covered[:, 2:6, 2:6], image[:, 2:6, 2:6])
+    torch.testing.assert_close(covered[:, 3, 6], 0.25 * image[:, 3, 5])
+    assert not covered[:, 0].any()

@@ -206,3 +206,27 @@ def test_batches_compute_the_same_shading_as_the_reference() -> None:
     np.testing.assert_allclose(
         lambert_of(tensor, torch.from_numpy(ring(9)).float()), lambert(normal, ring(9)), atol=1e-6
     )
+
+
+class TestFarSamples:
+    MASK = np.zeros((60, 60), bool)
+    MASK[20:40, 20:40] = True
+    NEAR = Geometric(frame="object", scale=(0.9, 1.1), shift=0.05, rotation_degrees=(-20, 20), mirror=0.5)
+
+    def windows(self, settings: Geometric) -> list[Window]:
+        return [sample_window(self.MASK, settings, np.random.default_rng(seed)) for seed in range(300)]
+
+    def test_their_share_sees_the_object_smaller_and_farther_from_the_middle(self) -> None:
+        far = self.NEAR.model_copy(update={"far": 0.3, "far_scale": (0.3, 0.6), "far_shift": 0.3})
+        changed = [
+            window
+            for window, near in zip(self.windows(far), self.windows(self.NEAR), strict=True)
+            if window != near
+        ]
+        assert 0.2 < len(changed) / 300 < 0.4
+        assert all(20 * 1.15 / 0.6 <= window.side <= 20 * 1.15 / 0.3 for window in changed)
+        assert max(abs(window.centre[0] - 30) / window.side for window in changed) > 0.25
+
+    def test_without_far_samples_their_settings_change_nothing(self) -> None:
+        other = self.NEAR.model_copy(update={"far_scale": (0.1, 0.2), "far_shift": 0.5})
+        assert self.windows(other) == self.windows(self.NEAR)

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from multishade.errors import TrainingError
 from multishade.photometry import differentiable
 from multishade.training.losses import rose as losses_of_rose
+from multishade.training.losses.angular import expected_angle_loss
 from multishade.training.losses.rose import Objective
 from tests.support.rose_samples import (
     FRAMES_NETWORK,
@@ -108,3 +110,33 @@ class TestObjectives:
     def test_shading_under_other_lights(self) -> None:
         with pytest.raises(TrainingError, match="other lights than the model's ring at 30 degrees"):
             losses_of_rose.target_of(tiny_model(elevation_degrees=30.0), sphere_batch(0))
+
+
+class TestExpectedAngle:
+    def test_the_loss_is_least_at_the_mean_angle(self) -> None:
+        angles = torch.tensor([0.1, 0.2, 0.6, 0.9])
+        normal = torch.stack([angles.sin(), torch.zeros(4), angles.cos()])[None]
+        truth = torch.tensor([0.0, 0.0, 1.0])[None, :, None].expand(1, 3, 4)
+        guesses = torch.linspace(0.2, 0.8, 61)
+        losses = [
+            float(expected_angle_loss(guess.log().expand(1, 4), normal, truth, torch.ones(1, 4)))
+            for guess in guesses
+        ]
+        assert float(guesses[int(np.argmin(losses))]) == pytest.approx(float(angles.mean()), abs=0.011)
+
+    def test_no_gradient_flows_to_the_normal_and_missing_normals_count_as_90_degrees(self) -> None:
+        normal = torch.zeros(1, 3, 5, requires_grad=True)
+        error = torch.zeros(1, 5, requires_grad=True)
+        loss = expected_angle_loss(error, normal, torch.ones(1, 3, 5), torch.ones(1, 5))
+        loss.sum().backward()
+        assert normal.grad is None and error.grad is not None
+        assert float(loss.detach()) == pytest.approx(np.pi / 2)
+
+    def test_heads_are_trained(self) -> None:
+        model = tiny_model(NETWORKS["channels"], process="one_step", heads=("coverage", "error"))
+        rng = torch.Generator().manual_seed(0)
+        losses = losses_of_rose.one_step(model, model.unet, sphere_batch(0), Objective(), rng)
+        assert {"coverage", "error", "angle", "pixel"} == set(losses.parts)
+        losses.total.mean().backward()
+        gradient = model.unet.conv_out.weight.grad
+        assert gradient is not None and (gradient.flatten(1).abs().sum(dim=1) > 0).all()

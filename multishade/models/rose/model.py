@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`RoSE`: photos (B, C, H, W) in 0..1 -> K shading images, or a normal map, by one network and its frozen helpers."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +23,21 @@ from multishade.models.rose.solve import DEFAULT_SOLVER, solve
 from multishade.models.rose.unet import RoseUNet
 
 Network = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the network makes of photos, float32.
+
+    Attributes:
+        frames: Shading (B, K, H, W), about 0 to 1, or normals (B, 3, H, W), about unit length.
+        coverage: (B, 1, H, W) logits of the object's coverage; None without that head.
+        error: (B, 1, H, W) logarithm of the expected angular error, radians; None without that head.
+    """
+
+    frames: Tensor
+    coverage: Tensor | None = None
+    error: Tensor | None = None
 
 
 class RoSE:
@@ -188,14 +203,50 @@ class RoSE:
         kind = next(self.unet.parameters()).dtype
         photo = condition.latents.to(kind)
         if not isinstance(self.unet, RoseUNet):
-            # One step from zeros: there is no noisy latent to see, and no other noise level.
-            answer = call(photo, 0, return_dict=False)[0]
-            return answer.unflatten(1, (self.settings.frames, -1))
+            return self._channels(photo, call)[0]
         frames = noisy.shape[1]
         seen = torch.cat(
             [scale_input(noisy, sigma).to(kind), photo.unsqueeze(1).expand(-1, frames, -1, -1, -1)], dim=2
         )
         return call(seen, time_of(sigma), condition.context.to(kind), condition.added, return_dict=False)[0]
+
+    def _channels(self, photo: Tensor, call: Network) -> tuple[Tensor, Tensor]:
+        """v (B, F, C, h, w) and the heads (B, N, H, W) of a network with the frames as channels.
+
+        One step from zeros: there is no noisy latent to see, and no other noise level.
+        """
+        answer = call(photo, 0, return_dict=False)[0]
+        heads = len(self.settings.heads)
+        split = answer.shape[1] - heads * self.codec.channels(1)
+        values = self.codec.decode(answer[:, split:], heads) if heads else answer[:, split:]
+        return answer[:, :split].unflatten(1, (self.settings.frames, -1)), values
+
+    def one_step(self, images: Tensor, network: Network | None = None) -> Outputs:
+        """Run the network once, from zeros in place of noise; differentiable.
+
+        Args:
+            images: (B, 1 or 3, H, W), display-encoded, 0 to 1, on the model's device.
+            network: `unet`, as training has wrapped it.
+
+        Raises:
+            ModelError: If the images have an unsupported shape.
+        """
+        batch, _, height, width = images.shape
+        condition = self.encode_photos(images)
+        heads: list[Tensor] = []
+
+        def velocity(noisy: Tensor, sigma: Tensor, given: Condition) -> Tensor:
+            if isinstance(self.unet, RoseUNet):
+                return self.velocity(noisy, sigma, given, network)
+            kind = next(self.unet.parameters()).dtype
+            found, extra = self._channels(given.latents.to(kind), self.unet if network is None else network)
+            if self.settings.heads:
+                heads.extend(extra.float().split(1, dim=1))
+            return found
+
+        shape = self.latent_shape(batch, height, width)
+        frames = self.decode(one_step(velocity, condition, shape, self.schedule)).float()
+        return Outputs(frames, **dict(zip(self.settings.heads, heads, strict=True)))
 
     def predict(
         self,
@@ -221,23 +272,49 @@ class RoSE:
             SolveError: If the solver is unknown.
         """
         (image,) = require(inputs, "image")
-        return self.solved(self.generate(image, seed, sampling), inputs.mask, solver)
+        if self.settings.process == "one_step":
+            with torch.no_grad():
+                outputs = self.one_step(image.to(self.device))
+        else:
+            outputs = Outputs(self.generate(image, seed, sampling))
+        return self.solved(outputs, inputs.mask, solver)
 
     def solved(
-        self, generated: Tensor, mask: Tensor | None = None, solver: str = DEFAULT_SOLVER
+        self, outputs: Outputs | Tensor, mask: Tensor | None = None, solver: str = DEFAULT_SOLVER
     ) -> Prediction:
-        """Turn the output of `generate` into a prediction. mask: (B, 1, H, W), the object. Raises SolveError."""
-        frames = generated.cpu().numpy()
-        masks = [None] * len(frames) if mask is None else list(mask[:, 0].cpu().numpy() > 0.5)
+        """Turn what the network made into a prediction.
+
+        Args:
+            outputs: Of `one_step`, or the tensor of `generate`.
+            mask: (B, 1, H, W), the object; None: where the model detects one.
+            solver: Of `multishade.photometry.solvers.methods`, for models that make shading.
+
+        Raises:
+            SolveError: If the solver is unknown.
+        """
+        if isinstance(outputs, Tensor):
+            outputs = Outputs(outputs)
+        generated = outputs.frames.cpu()
+        coverage = None if outputs.coverage is None else outputs.coverage.cpu().sigmoid()
+        error = None if outputs.error is None else outputs.error.cpu().exp()
         results = [
-            solve(self.settings, each, inside, solver) for each, inside in zip(frames, masks, strict=True)
+            solve(
+                self.settings,
+                generated[place].numpy(),
+                None if mask is None else mask[place, 0].cpu().numpy() > 0.5,
+                solver,
+                None if coverage is None else coverage[place, 0].numpy(),
+                None if error is None else error[place, 0].numpy(),
+            )
+            for place in range(len(generated))
         ]
         normals = np.stack([np.moveaxis(result.normal, 2, 0) for result in results])
         return Prediction(
             normal=torch.from_numpy(normals),
             confidence=torch.from_numpy(np.stack([result.confidence for result in results])[:, None]),
             mask=torch.from_numpy(np.stack([result.mask for result in results])[:, None]),
-            shading=generated.cpu() if self.settings.target == "shading" else None,
+            shading=generated if self.settings.target == "shading" else None,
+            coverage=coverage,
         )
 
     def generate(self, images: Tensor, seed: int = 0, sampling: Sampling | None = None) -> Tensor:
@@ -257,23 +334,25 @@ class RoSE:
         how = sampling or self.settings.sampling
         batch, _, height, width = images.shape
         images = images.to(self.device)
-        shape = self.latent_shape(batch, height, width)
         with torch.no_grad():
             if self.settings.process == "one_step":
-                condition = self.encode_photos(images)
-                latents = one_step(self.velocity, condition, shape, self.schedule)
-            else:
-                # Sampled on the CPU, so that a seed gives the same noise on every device: the photo's noise first.
-                generator = torch.Generator().manual_seed(seed)
-                photo_noise = torch.randn(self.photo_shape(1, height, width), generator=generator)
-                noise = torch.randn(1, *shape[1:], generator=generator).to(self.device)
-                condition = self.encode_photos(images, photo_noise)
-                latents = sample(self.velocity, condition, noise.expand(shape), self.schedule, how)
+                return self.one_step(images).frames
+            # Sampled on the CPU, so that a seed gives the same noise on every device: the photo's noise first.
+            shape = self.latent_shape(batch, height, width)
+            generator = torch.Generator().manual_seed(seed)
+            photo_noise = torch.randn(self.photo_shape(1, height, width), generator=generator)
+            noise = torch.randn(1, *shape[1:], generator=generator).to(self.device)
+            condition = self.encode_photos(images, photo_noise)
+            latents = sample(self.velocity, condition, noise.expand(shape), self.schedule, how)
             return self.decode(latents).float()
 
 
 def _is_pixels(model: RoSE) -> bool:
     return model.codec.channels(1) != model.codec.channels(3)
+
+
+def _named(heads: Sequence[str]) -> str:
+    return f", heads {', '.join(heads)}" if heads else ""
 
 
 def _require_fitting(model: RoSE) -> None:
@@ -283,8 +362,14 @@ def _require_fitting(model: RoSE) -> None:
     between_frames = isinstance(model.unet, RoseUNet)
     expected = (
         photo + (frame if between_frames else 0),
-        frame if between_frames else model.settings.frames * frame,
+        frame
+        if between_frames
+        else model.settings.frames * frame + len(model.settings.heads) * model.codec.channels(1),
     )
+    if model.settings.heads and (between_frames or not _is_pixels(model)):
+        raise ModelError(
+            "heads are for networks with the frames as channels, without a VAE: take another preset"
+        )
     if not between_frames and model.settings.process != "one_step":
         raise ModelError("a network with frames as channels is for process one_step only")
     found = (config.in_channels, config.out_channels)
@@ -292,7 +377,8 @@ def _require_fitting(model: RoSE) -> None:
         settings = model.settings
         raise ModelError(
             f"the network has {found[0]} channels in and {found[1]} out; K = {settings.lights} lights, target "
-            f"{settings.target}, photo {settings.photo} and the codec need {expected[0]} and {expected[1]}"
+            f"{settings.target}, photo {settings.photo}{_named(settings.heads)} and the codec need {expected[0]} and "
+            f"{expected[1]}"
         )
     if model.clip is not None and model.clip.channels != config.cross_attention_dim:
         raise ModelError(

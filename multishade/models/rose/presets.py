@@ -123,7 +123,7 @@ def _with_encoder(
         )
     network = BackboneNetwork(
         in_channels=1 if settings.photo == "grey" else 3,
-        out_channels=settings.frames * (1 if settings.target == "shading" else 3),
+        out_channels=settings.frames * (1 if settings.target == "shading" else 3) + len(settings.heads),
         variant=preset.encoder,
         decoder_channels=preset.decoder,
         groups=preset.groups,
@@ -176,7 +176,7 @@ def _channels_network(preset: Preset, settings: RoseSettings, photo: int, frame:
     return UNet2DModel(
         sample_size=settings.size // preset.unshuffle,
         in_channels=photo,
-        out_channels=settings.frames * frame,
+        out_channels=settings.frames * frame + len(settings.heads) * preset.unshuffle**2,
         down_block_types=tuple(
             "AttnDownBlock2D" if attends else "DownBlock2D" for attends in preset.attention
         ),

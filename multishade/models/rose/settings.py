@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a RoSE model is trained to do and how it is run: `rose.json` beside its weights, `model` in a configuration."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from multishade.config.section import Section
 from multishade.errors import ModelError
@@ -13,6 +13,7 @@ from multishade.geometry import lights
 from multishade.models.base import ModelSettings, describe
 
 FILE_NAME = "rose.json"
+Head = Literal["coverage", "error"]
 
 
 class Sampling(Section):
@@ -58,6 +59,25 @@ class RoseSettings(ModelSettings):
     size: int = Field(576, ge=8, le=4096, description="pixels a side of the images that it is trained at")
     base: str | None = Field(None, description="where VAE, CLIP and scheduler are, if not with the UNet")
     sampling: Sampling = Sampling()
+    heads: tuple[Head, ...] = Field(
+        (),
+        description="what a one-step network with the frames as channels predicts beside them: coverage (the object's, "
+        "so that a photo needs no mask) and error (the expected angular error of the normal, its confidence)",
+    )
+
+    @field_validator("heads")
+    @classmethod
+    def _each_once(cls, value: tuple[Head, ...]) -> tuple[Head, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("heads: each may be given once")
+        return tuple(name for name in get_args(Head) if name in value)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads. Without heads there is no such key, as in files that are older than it."""
+        content = super().as_json()
+        if not self.heads:
+            del content["heads"]
+        return content
 
     @property
     def directions(self) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from multishade.photometry.solvers import methods
 Float32 = NDArray[np.float32]
 DEFAULT_SOLVER = "relu"
 OBJECT_LENGTH = 0.5
+COVERED = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,34 @@ def solve(
     generated: Float32,
     mask: NDArray[np.bool_] | None = None,
     solver: str = DEFAULT_SOLVER,
+    coverage: Float32 | None = None,
+    error: Float32 | None = None,
 ) -> Solved:
-    """Shading (K, H, W), or normals (3, H, W) of any length, as `RoSE.generate` gives them for one photo.
+    """Solve what `RoSE.generate` gives for one photo.
 
-    mask: (H, W), the object; default: where the model detects one. Raises SolveError for an unknown solver. The
-    confidence of a normal that was predicted directly is the length that it had, up to 1.
+    Args:
+        generated: Shading (K, H, W), or normals (3, H, W) of any length.
+        mask: (H, W), the object; default: where the model detects one.
+        solver: Of `multishade.photometry.solvers.methods`.
+        coverage: (H, W), 0 to 1, as the model predicts it: the object, if there is no mask, is where it is above one
+            half. None: derived from the brightest frame.
+        error: (H, W) expected angular error, radians, as the model predicts it. The confidence is 1 less its share of
+            a right angle. None: the confidence is the solver's, or the length of a normal predicted directly, up to 1.
+
+    Raises:
+        SolveError: If the solver is unknown.
     """
+    if mask is None and coverage is not None:
+        mask = coverage > COVERED
+    solved = _solve(settings, generated, mask, solver)
+    if error is None:
+        return solved
+    given = (solved.normal != 0).any(axis=2)
+    confidence = np.where(given, np.clip(1 - error / (np.pi / 2), 0, 1), 0).astype(np.float32)
+    return Solved(solved.normal, confidence, solved.mask)
+
+
+def _solve(settings: RoseSettings, generated: Float32, mask: NDArray[np.bool_] | None, solver: str) -> Solved:
     if settings.target == "shading":
         shading = np.maximum(generated, 0)
         inside = shading.max(axis=0) > _faintest(settings) / 2 if mask is None else mask

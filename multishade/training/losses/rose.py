@@ -8,17 +8,16 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
+from torch.nn import functional
 
 from multishade.config.section import Probability, Section
 from multishade.data.batches import Batch
 from multishade.errors import TrainingError
-from multishade.models.rose.conditioning import Condition
 from multishade.models.rose.model import Network, RoSE
-from multishade.models.rose.sampling import one_step as one_call
 from multishade.models.rose.schedule import velocity_of
 from multishade.photometry import differentiable
 from multishade.training.config import NotNegative, Positive
-from multishade.training.losses.angular import mean_angle, weighted_squared_error
+from multishade.training.losses.angular import expected_angle_loss, mean_angle, weighted_squared_error
 from multishade.training.task import Losses
 
 LIT = 0.05  # shading above which a light counts as lit; least squares over those is exact for true shading
@@ -33,6 +32,12 @@ class Objective(Section):
     pixel_weight: NotNegative = Field(1.0, description="one step: of the squared error of shading or normal")
     angular_weight: NotNegative = Field(0.5, description="one step: of the angle to the true normal, radians")
     background_weight: NotNegative = Field(0.1, description="one step: of a pixel off the object")
+    coverage_weight: Positive = Field(
+        0.5, description="with that head: of the cross entropy of the predicted coverage"
+    )
+    error_weight: Positive = Field(
+        0.1, description="with that head: of a / e + ln e, a the angle, e the predicted one"
+    )
     angular_pixels: int = Field(
         4096, ge=1, description="one step: random pixels of an image at which the angle is computed"
     )
@@ -79,42 +84,39 @@ def diffusion(
 
 def one_step(model: RoSE, network: Network, batch: Batch, options: Objective, rng: torch.Generator) -> Losses:
     """Compute the squared error of the shading (or of the normal) and the angle of the solved normal, in radians."""
-    image, target = batch.image, target_of(model, batch)
-    condition = model.encode_photos(image)
-    shape = model.latent_shape(len(image), *image.shape[2:])
-
-    def velocity(noisy: Tensor, sigma: Tensor, given: Condition) -> Tensor:
-        return model.velocity(noisy, sigma, given, network)
-
-    generated = model.decode(one_call(velocity, condition, shape, model.schedule)).float()
+    target = target_of(model, batch)
+    outputs = model.one_step(batch.image, network)
     mask = batch.mask
     weight = mask + options.background_weight * (1 - mask)
-    pixel = weighted_squared_error(generated, target, weight)
+    pixel = weighted_squared_error(outputs.frames, target, weight)
     total, parts = options.pixel_weight * pixel, {"pixel": pixel}
-    if options.angular_weight > 0:
-        angle = _angle(model, generated, batch.normal, mask, options.angular_pixels, rng)
+    if options.angular_weight > 0 or outputs.error is not None:
+        # Solving every pixel of every image would cost as much as the network.
+        places = torch.randint(mask[0].numel(), (options.angular_pixels,), generator=rng).to(mask.device)
+        normal, inside = _normals(model, outputs.frames, places), mask.flatten(2)[:, 0, places]
+        truth = batch.normal.flatten(2)[..., places]
+        angle = mean_angle(normal, truth, inside)
         total, parts = total + options.angular_weight * angle, {**parts, "angle": angle}
+        if outputs.error is not None:
+            error = expected_angle_loss(outputs.error.flatten(2)[:, 0, places], normal, truth, inside)
+            total, parts = total + options.error_weight * error, {**parts, "error": error}
+    if outputs.coverage is not None:
+        coverage = functional.binary_cross_entropy_with_logits(outputs.coverage, mask, reduction="none")
+        coverage = coverage.flatten(1).mean(dim=1)
+        total, parts = total + options.coverage_weight * coverage, {**parts, "coverage": coverage}
     return Losses(total, parts)
 
 
-def _angle(
-    model: RoSE, generated: Tensor, truth: Tensor, mask: Tensor, pixels: int, rng: torch.Generator
-) -> Tensor:
-    """(B,) mean angle over `pixels` random pixels of each image that are on the object; 0 if none is.
-
-    Solving every pixel of every image would cost as much as the network.
-    """
-    sampled = torch.randint(generated[0, 0].numel(), (pixels,), generator=rng).to(generated.device)
-    values = generated.flatten(2)[..., sampled]
+def _normals(model: RoSE, generated: Tensor, places: Tensor) -> Tensor:
+    """(B, 3, N) normals at the pixels `places` (N,), of any length."""
+    values = generated.flatten(2)[..., places]
     if model.settings.target == "shading":
         directions = torch.from_numpy(model.settings.directions).to(generated.device)
         # Shadow that is not quite 0 must not count as lit: fitting it alone makes 4 degrees of error.
         lit = torch.where(values > LIT, values, 0.0)
         normal, _ = differentiable.solve_ols_masked(lit.unsqueeze(2), directions)
-        normal = normal[:, 0].movedim(-1, 1)
-    else:
-        normal = values
-    return mean_angle(normal, truth.flatten(2)[..., sampled], mask.flatten(2)[:, 0, sampled])
+        return normal[:, 0].movedim(-1, 1)
+    return values
 
 
 def target_of(model: RoSE, batch: Batch) -> Tensor:

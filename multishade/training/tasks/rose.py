@@ -30,7 +30,7 @@ from multishade.training.task import Losses, Networks, OptimizerSpec, Parameters
 from multishade.training.validation import PANEL, ValidationRow, angular_metrics, thinned
 
 # Settings in which a pretrained model of ours and the configuration must agree.
-COMMON = ("lights", "elevation_degrees", "process", "target", "photo", "light_angles")
+COMMON = ("lights", "elevation_degrees", "process", "target", "photo", "light_angles", "heads")
 
 
 class EncoderSettings(Section):
