@@ -68,6 +68,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--seed", type=int, default=0, help="of a sampled model's noise (default: 0)")
     parser.add_argument("--batch", type=int, default=1, help="photos at once (default: 1)")
     parser.add_argument("--device", help="cpu, cuda, mps (default: cpu)")
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "onnx", "torch"),
+        default="auto",
+        help="what runs the network (default: onnxruntime if the model has model.onnx and neither --device, --half nor "
+        "--base is given; else torch)",
+    )
     parser.add_argument("--half", action="store_true", help="run the network in half precision (GPU)")
     add_video(parser)
     add_integrate(parser)
@@ -82,10 +89,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from multishade.errors import ImageFileError, ModelError, SolveError
-    from multishade.extras import require
-
-    require("torch", extra="train")
-
     from multishade.inference.jobs import list_jobs
     from multishade.photometry.solvers import methods
     from multishade.storage.writable import require_writable_folder
@@ -111,9 +114,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several: bool) -> int:
     """several: each photo's files go into a folder, what is done is skipped, and a bad photo does not stop the rest."""
-    import torch
-
-    from multishade import threads
     from multishade.cli.progress import CountBar
     from multishade.errors import ImageFileError, MultiShadeError
     from multishade.inference import contact_sheet
@@ -124,7 +124,6 @@ def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several
     from multishade.inference.results import results_of_prediction
     from multishade.inference.write import write_results
     from multishade.models.card import model_card
-    from multishade.models.registry import load_model
 
     output, integrator = files_of(args), None if args.integrate == "none" else args.integrate
     card = model_card(args.model)
@@ -137,7 +136,6 @@ def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several
     keys = {job: job_key(job, settings) for job in jobs}
     done = {job for job in jobs if several and not args.overwrite and is_done(root / job.place, keys[job])}
     left = [job for job in jobs if job not in done]
-    threads.limit_torch()
     failures: list[str] = []
     pending: deque[Job] = deque()  # photos that were read and have no result yet, in their order
     cells: dict[Job, Picture] = {}
@@ -158,8 +156,6 @@ def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several
                 except ImageFileError as error:
                     failed(job, error)
                     continue
-                for note in photo.notes:
-                    bar.write_error(f"note: {job.photo}: {note}")
                 pending.append(job)
                 yield photo
 
@@ -167,18 +163,15 @@ def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several
             bar.write(f"{len(done)} of {len(jobs)} photos are done; --overwrite makes them again")
             bar.reach(len(done))
         if left:
-            model = load_model(
-                args.model,
-                device=args.device,
-                dtype=torch.float16 if args.half else None,
-                **({} if args.base is None else {"base": args.base}),
-            )
+            model = _load(args)
             options = _model_options(model, args)
             predictions = infer_all(
                 photos(), model, args.batch, seed=args.seed, crop=not args.no_crop, **options
             )
             for prediction in predictions:
                 job = pending.popleft()
+                for note in prediction.photo.notes:
+                    bar.write_error(f"note: {job.photo}: {note}")
                 folder = args.output if args.output and not several else root / job.place
                 facts = {"file": str(job.photo), "key": keys[job]}
                 try:
@@ -205,6 +198,34 @@ def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several
     if failures:
         print(f"{len(failures)} of {len(jobs)} photos have no result", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _load(args: argparse.Namespace) -> "Model":
+    """The model that the options name; prints what runs it."""
+    from multishade import threads
+    from multishade.extras import require
+    from multishade.models.registry import load_model
+
+    dtype = None
+    if args.half:
+        require("torch", extra="train")
+        import torch
+
+        dtype = torch.float16
+    model = load_model(
+        args.model,
+        device=args.device,
+        dtype=dtype,
+        runtime=args.runtime,
+        **({} if args.base is None else {"base": args.base}),
+    )
+    version = getattr(model, "version", None)  # of onnxruntime
+    if version is None:
+        threads.limit_torch()
+    runs = "torch" if version is None else f"onnxruntime {version}"
+    side = model.settings.size
+    print(f"model: {args.model or 'the bundled one'}, {side} x {side} pixels, run by {runs}")
+    return model
 
 
 def _model_options(model: "Model", args: argparse.Namespace) -> dict[str, Any]:

@@ -36,15 +36,15 @@ class Framed:
     window: Window
 
 
-def frame(photo: Photo, size: int, crop: bool = True) -> Framed:
+def frame(photo: Photo, size: int, crop: bool = True, window: Window | None = None) -> Framed:
     """The square that the network sees, `size` pixels a side.
 
     With a mask, the background is made black, and the window goes round the object (unless `crop` is False). Without
-    one it holds the whole photo, in the middle, its border repeated outwards. Resized by area if that shrinks, by
-    cubic interpolation if it enlarges.
+    one it is `window`, or holds the whole photo, in the middle, its border repeated outwards. Resized by area if that
+    shrinks, by cubic interpolation if it enlarges.
     """
-    window = window_of(photo, crop)
     refuse_thin(photo, size, crop)
+    window = window or window_of(photo, crop)
     height, width, side = window.height, window.width, window.side
     pixels = photo.pixels if photo.mask is None else np.where(photo.mask[..., None], photo.pixels, 0)
     border = "edge" if photo.mask is None else "constant"

@@ -12,7 +12,7 @@ from multishade.errors import ImageFileError
 from multishade.extras import is_installed
 from multishade.imaging import heic, raw
 from multishade.imaging.color import linear_to_srgb
-from multishade.imaging.read import Photograph, read_mask, read_photograph
+from multishade.imaging.read import read_mask, read_photograph
 from multishade.inference.view import UNKNOWN_VIEW, View, view_of_photo
 from multishade.shards.keys import natural_order
 
@@ -30,6 +30,10 @@ SMALLEST_SIDE = 8
 LARGEST_MEGAPIXELS = 40.0
 # A background counts as plain if all but this share of the photo's edge is this close to its median colour.
 PLAIN_SHARE, PLAIN_WITHIN = 0.05, 0.06
+NO_MASK = (
+    "no mask, and its background is not plain: the model takes the background for a part of the object. Give "
+    "the object's mask with --mask (white on the object), or cut it out (alpha)"
+)
 WHITE_PERCENTILE = 99.0  # of a linear image: what is shown as white
 
 
@@ -105,7 +109,7 @@ def read_photo(
     pixels = linear_photo(photograph.colour).pixels if linear else photograph.colour
     height, width = pixels.shape[:2]
     view = view_of_photo(width, height, photograph.exif, fov_x)
-    return Photo(pixels, object_mask, path.stem, _notes(photograph, object_mask), view)
+    return Photo(pixels, object_mask, path.stem, view=view)
 
 
 def read_photo_mask(
@@ -186,18 +190,8 @@ def _in_order(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: natural_order(str(path)))
 
 
-def _notes(photograph: Photograph, mask: Bool | None) -> tuple[str, ...]:
-    notes = []
-    if mask is None and not _plain_border(photograph.colour):
-        notes.append(
-            "no mask, and its background is not plain: the model takes the background for a part of the object. Give "
-            "the object's mask with --mask (white on the object), or cut it out (alpha)"
-        )
-    return tuple(notes)
-
-
-def _plain_border(pixels: Float32) -> bool:
-    """Whether the pixels along the edges are nearly all of one colour."""
+def plain_border(pixels: Float32) -> bool:
+    """Whether the pixels (H, W, 3) along the edges are nearly all of one colour."""
     width = max(1, min(pixels.shape[:2]) // 50)
     edges = (pixels[:width], pixels[-width:], pixels[:, :width], pixels[:, -width:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges])

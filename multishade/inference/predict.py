@@ -12,10 +12,19 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
 from multishade.extras import require
+from multishade.inference.coverage import clean_mask, window_of_object
 from multishade.inference.framing import Framed, frame, unframe
-from multishade.inference.photo import Bool, Float32, Photo, read_photo, read_photo_mask
+from multishade.inference.photo import (
+    NO_MASK,
+    Bool,
+    Float32,
+    Photo,
+    plain_border,
+    read_photo,
+    read_photo_mask,
+)
 from multishade.inference.prediction import PhotoPrediction
-from multishade.models.base import Inputs, Model
+from multishade.models.base import Inputs, Model, Prediction
 from multishade.models.registry import load_model
 
 
@@ -64,46 +73,101 @@ def infer_all(
 
     Results do not depend on the batch. The other arguments are those of `infer`.
     """
-    loaded = load_model(model) if model is None or isinstance(model, str | Path) else model
+    loaded = load_model(model, runtime="auto") if model is None or isinstance(model, str | Path) else model
     waiting = iter(photos)
     while group := list(islice(waiting, batch)):
         framed = [(photo, frame(photo, loaded.settings.size, crop)) for photo in group]
         # A model gets the masks of all images of a batch, or of none.
-        for _, members in groupby(framed, lambda pair: pair[1].mask is not None):
-            yield from _predicted(loaded, list(members), seed, options)
+        for masked, members in groupby(framed, lambda pair: pair[1].mask is not None):
+            found = list(members)
+            if not masked:
+                found = _noted(loaded, found)
+                if crop:
+                    found = _closer(loaded, found, seed, options)
+            yield from _predicted(loaded, found, seed, options)
+
+
+def _closer(
+    model: Model, members: list[tuple[Photo, Framed]], seed: int, options: dict[str, Any]
+) -> list[tuple[Photo, Framed]]:
+    """Whole photos -> the squares round the objects that the model finds in them; as given if it predicts no coverage.
+
+    Where it finds nothing the whole photo stays.
+    """
+    answer = _run(model, members, seed, options)
+    if answer.coverage is None:
+        return members
+    closer = []
+    for index, (photo, seen) in enumerate(members):
+        coverage = _array(answer.coverage[index, 0])
+        window = window_of_object(coverage, seen.window, seen.inside)
+        closer.append((photo, seen if window is None else frame(photo, len(seen.pixels), window=window)))
+    return closer
+
+
+def _noted(model: Model, members: list[tuple[Photo, Framed]]) -> list[tuple[Photo, Framed]]:
+    """Photos without a mask, each with a note if this model is likely to take the background for the object."""
+    if "coverage" in getattr(model.settings, "heads", ()):
+        return members
+    return [
+        (photo if plain_border(photo.pixels) else replace(photo, notes=(*photo.notes, NO_MASK)), seen)
+        for photo, seen in members
+    ]
+
+
+def _run(model: Model, members: list[tuple[Photo, Framed]], seed: int, options: dict[str, Any]) -> Prediction:
+    images: Any = np.stack([np.moveaxis(seen.pixels, 2, 0) for _, seen in members])
+    masks = [seen.mask[None].astype(np.float32) for _, seen in members if seen.mask is not None]
+    mask: Any = np.stack(masks) if masks else None
+    if not getattr(model, "arrays", False):
+        require("torch", extra="train")
+        import torch
+
+        images, mask = torch.from_numpy(images), None if mask is None else torch.from_numpy(mask)
+    return model.predict(Inputs(image=images, mask=mask), seed=seed, **options)
+
+
+def _array(values: Any) -> NDArray[Any]:
+    """A tensor or an array -> an array."""
+    return np.asarray(values.cpu() if hasattr(values, "cpu") else values)
 
 
 def _predicted(
     model: Model, members: list[tuple[Photo, Framed]], seed: int, options: dict[str, Any]
 ) -> Iterator[PhotoPrediction]:
-    require("torch", extra="train")
-    import torch
-
-    images = np.stack([np.moveaxis(seen.pixels, 2, 0) for _, seen in members])
-    masks = [seen.mask[None].astype(np.float32) for _, seen in members if seen.mask is not None]
-    inputs = Inputs(image=torch.from_numpy(images), mask=torch.from_numpy(np.stack(masks)) if masks else None)
-    answer = model.predict(inputs, seed=seed, **options)
+    answer = _run(model, members, seed, options)
     assert answer.normal is not None and answer.confidence is not None and answer.mask is not None
     for index, (photo, seen) in enumerate(members):
-        normal = np.moveaxis(answer.normal[index].cpu().numpy(), 0, 2)
-        confidence = answer.confidence[index, 0].cpu().numpy()
-        detected = answer.mask[index, 0].cpu().numpy()
-        frames = None if answer.shading is None else answer.shading[index].cpu().numpy()
+        normal = np.moveaxis(_array(answer.normal[index]), 0, 2)
+        confidence = _array(answer.confidence[index, 0])
+        if answer.coverage is None:
+            detected = _array(answer.mask[index, 0]).astype(np.float32)
+        else:
+            detected = _array(answer.coverage[index, 0])
+        frames = None if answer.shading is None else _array(answer.shading[index])
         yield PhotoPrediction(
-            photo, *_at_photo(normal, confidence, detected, seen, photo), frames, seen.window
+            photo,
+            *_at_photo(normal, confidence, detected, answer.coverage is not None, seen, photo),
+            frames,
+            seen.window,
         )
 
 
 def _at_photo(
-    normal: Float32, confidence: Float32, detected: Bool, seen: Framed, photo: Photo
+    normal: Float32, confidence: Float32, detected: Float32, clean: bool, seen: Framed, photo: Photo
 ) -> tuple[Float32, Float32, Bool]:
-    """Normals, confidence and mask of the network's square -> the same at the photo's size."""
+    """Normals, confidence and mask of the network's square -> the same at the photo's size.
+
+    detected: (S, S) how much of a pixel is object, 0 to 1, for photos without a mask; clean: whether what is found is
+    to be cleaned.
+    """
     from scipy import ndimage
 
     window = seen.window
     mask = photo.mask
     if mask is None:
-        mask = unframe((detected & seen.inside).astype(np.float32), window) > 0.5
+        mask = unframe(detected * seen.inside, window) > 0.5
+        mask = clean_mask(mask) if clean else mask
     given = (normal != 0).any(axis=2)
     if not given.any():
         return np.zeros((*mask.shape, 3), np.float32), np.zeros(mask.shape, np.float32), mask

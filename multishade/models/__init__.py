@@ -5,11 +5,9 @@ from multishade.models import load_model
 
 model = load_model()  # the bundled one
 prediction = model.predict(Inputs(image=photos))  # multishade.models.base
+
+Importing this imports no torch.
 """
-
-from multishade.extras import require
-
-require("torch", "diffusers", "huggingface_hub", "safetensors", "transformers", extra="train")
 
 from multishade.models.registry import load_model
 

@@ -2,17 +2,21 @@
 """What every trained model is: settings, networks, `predict` from `Inputs` to `Prediction`, a folder on disk.
 
 A model lives in a folder of its own, `models/NAME/`, and is listed in `models/registry.py`. On disk its settings are
-`NAME.json`, beside its weights; the file's name tells which model a folder holds.
+`NAME.json`, beside its weights; the file's name tells which model a folder holds. Importing this imports no torch.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
-import torch
 from pydantic import Field, ValidationError
-from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 from multishade.config.section import Section
 from multishade.errors import ModelError

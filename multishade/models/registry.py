@@ -3,9 +3,10 @@
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from multishade.errors import ModelError
+from multishade.extras import is_installed, require
 from multishade.models.bundled import bundled_model
 from multishade.models.hub import fetch_file
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # name -> module:class. A folder that holds NAME.json is of model NAME.
 MODELS = {"rose": "multishade.models.rose.model:RoSE"}
+ONNX_MODELS = {"rose": "multishade.models.rose.runtime:OnnxRoSE"}
+Runtime = Literal["torch", "onnx", "auto"]
 # Published checkpoints have no settings file of ours; this file identifies them.
 PUBLISHED = {"rose": "unet/config.json"}
 
@@ -65,6 +68,8 @@ def load_model(
     source: str | Path | None = None,
     device: "str | torch.device | None" = None,
     dtype: "torch.dtype | None" = None,
+    *,
+    runtime: Runtime = "torch",
     **options: Any,
 ) -> "Model":
     """Load a trained model of any kind.
@@ -73,6 +78,9 @@ def load_model(
         source: A folder that training wrote, or a name on the Hugging Face Hub; None is the bundled model.
         device: "cpu", "cuda", "cuda:1", "mps"; default the CPU.
         dtype: Of the networks while they run, such as torch.float16; default float32.
+        runtime: What runs the network: "torch", or "onnx", onnxruntime on the CPU, of a folder with model.onnx, whose
+            `predict` takes and returns arrays; "auto": "onnx" if the folder has the file, onnxruntime is installed and
+            no other argument is given, else "torch".
         **options: Of the model's own `from_pretrained`, such as `base` for RoSE.
 
     Returns:
@@ -80,11 +88,30 @@ def load_model(
 
     Raises:
         ModelError: If there is no such model, it is damaged, or torch cannot use the device.
+        MissingPackageError: If the packages of the runtime are not installed.
     """
+    place = bundled_model() if source is None else source
+    if runtime == "auto":
+        plain = device is None and dtype is None and not options
+        runtime = "onnx" if plain and has_onnx(place) and is_installed("onnxruntime") else "torch"
+    if runtime == "onnx":
+        if device is not None or dtype is not None or options:
+            raise ModelError("onnxruntime runs the network on the CPU as it is stored: take runtime torch")
+        return _onnx_class(model_name(place)).from_pretrained(place)
+    require("torch", "diffusers", "huggingface_hub", "safetensors", "transformers", extra="train")
     if device is not None:
         _require_device(str(device))
-    place = bundled_model() if source is None else source
     return model_class(model_name(place)).from_pretrained(place, device=device, dtype=dtype, **options)
+
+
+def has_onnx(source: str | Path) -> bool:
+    """Whether a folder has an exported network, so that the runtime "onnx" can run it."""
+    return (Path(source) / "model.onnx").is_file()
+
+
+def _onnx_class(name: str) -> Any:
+    module, _, attribute = ONNX_MODELS[name].partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def _require_device(device: str) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ from multishade.models.rose.pretrained import Parts
 from multishade.models.rose.sampling import one_step, sample
 from multishade.models.rose.schedule import scale_input, time_of
 from multishade.models.rose.settings import Sampling
-from multishade.models.rose.solve import DEFAULT_SOLVER, solve
+from multishade.models.rose.solve import DEFAULT_SOLVER, solve_batch
 from multishade.models.rose.unet import RoseUNet
 
 Network = Callable[..., Any]
@@ -231,22 +230,21 @@ class RoSE:
         Raises:
             ModelError: If the images have an unsupported shape.
         """
-        batch, _, height, width = images.shape
         condition = self.encode_photos(images)
-        heads: list[Tensor] = []
+        extra: list[Tensor] = []
 
         def velocity(noisy: Tensor, sigma: Tensor, given: Condition) -> Tensor:
             if isinstance(self.unet, RoseUNet):
                 return self.velocity(noisy, sigma, given, network)
             kind = next(self.unet.parameters()).dtype
-            found, extra = self._channels(given.latents.to(kind), self.unet if network is None else network)
-            if self.settings.heads:
-                heads.extend(extra.float().split(1, dim=1))
+            found, heads = self._channels(given.latents.to(kind), self.unet if network is None else network)
+            extra.append(heads)
             return found
 
-        shape = self.latent_shape(batch, height, width)
+        shape = self.latent_shape(images.shape[0], *images.shape[2:])
         frames = self.decode(one_step(velocity, condition, shape, self.schedule)).float()
-        return Outputs(frames, **dict(zip(self.settings.heads, heads, strict=True)))
+        heads = {name: extra[0][:, [place]].float() for place, name in enumerate(self.settings.heads)}
+        return Outputs(frames, **heads)
 
     def predict(
         self,
@@ -297,22 +295,18 @@ class RoSE:
         generated = outputs.frames.cpu()
         coverage = None if outputs.coverage is None else outputs.coverage.cpu().sigmoid()
         error = None if outputs.error is None else outputs.error.cpu().exp()
-        results = [
-            solve(
-                self.settings,
-                generated[place].numpy(),
-                None if mask is None else mask[place, 0].cpu().numpy() > 0.5,
-                solver,
-                None if coverage is None else coverage[place, 0].numpy(),
-                None if error is None else error[place, 0].numpy(),
-            )
-            for place in range(len(generated))
-        ]
-        normals = np.stack([np.moveaxis(result.normal, 2, 0) for result in results])
+        normal, confidence, masks = solve_batch(
+            self.settings,
+            generated.numpy(),
+            None if mask is None else mask[:, 0].cpu().numpy() > 0.5,
+            solver,
+            None if coverage is None else coverage.numpy(),
+            None if error is None else error.numpy(),
+        )
         return Prediction(
-            normal=torch.from_numpy(normals),
-            confidence=torch.from_numpy(np.stack([result.confidence for result in results])[:, None]),
-            mask=torch.from_numpy(np.stack([result.mask for result in results])[:, None]),
+            normal=torch.from_numpy(normal),
+            confidence=torch.from_numpy(confidence),
+            mask=torch.from_numpy(masks),
             shading=generated if self.settings.target == "shading" else None,
             coverage=coverage,
         )

@@ -83,3 +83,39 @@ def _faintest(settings: RoseSettings) -> float:
     """
     elevation = np.radians(settings.elevation_degrees)
     return float(min(np.sin(elevation), np.cos(elevation) * np.cos(np.pi / settings.lights)))
+
+
+def solve_batch(
+    settings: RoseSettings,
+    frames: Float32,
+    masks: NDArray[np.bool_] | None = None,
+    solver: str = DEFAULT_SOLVER,
+    coverage: Float32 | None = None,
+    error: Float32 | None = None,
+) -> tuple[Float32, Float32, NDArray[np.bool_]]:
+    """Solve each photo of a batch, as `solve`.
+
+    Args:
+        frames: (B, K or 3, H, W).
+        masks: (B, H, W).
+        coverage, error: (B, 1, H, W).
+
+    Returns:
+        Normals (B, 3, H, W), confidence (B, 1, H, W) and masks (B, 1, H, W).
+    """
+    results = [
+        solve(
+            settings,
+            frames[place],
+            None if masks is None else masks[place],
+            solver,
+            None if coverage is None else coverage[place, 0],
+            None if error is None else error[place, 0],
+        )
+        for place in range(len(frames))
+    ]
+    return (
+        np.stack([np.moveaxis(result.normal, 2, 0) for result in results]),
+        np.stack([result.confidence[None] for result in results]),
+        np.stack([result.mask[None] for result in results]),
+    )

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A one-step RoSE -> its network as an ONNX file, which `runtime` runs without torch.
+
+Input `photo` (B, 3, H, W), display-encoded, 0 to 1, H and W multiples of the model's; outputs `frames` (B, K, H, W), 0
+to 1, or normals (B, 3, H, W), and, of a model with these heads, `coverage` (B, 1, H, W), 0 to 1, and `error`
+(B, 1, H, W), radians. All float32 outside; the weights are stored in half precision, as the bundled safetensors are.
+"""
+
+import copy
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from multishade.errors import ModelError
+from multishade.extras import require
+from multishade.models.rose.model import RoSE
+
+OPSET = 18
+FILE_NAME = "model.onnx"
+INPUT = "photo"
+LEAST_HALVED = 1024  # values of a weight that is worth a node of its own
+
+
+class _Graph(nn.Module):
+    """What `RoSE.one_step` computes, with the heads' last functions, as one module."""
+
+    def __init__(self, model: RoSE) -> None:
+        super().__init__()
+        self.network = model.unet
+        self._model = model
+
+    def forward(self, photo: Tensor) -> tuple[Tensor, ...]:
+        outputs = self._model.one_step(photo)
+        found = [outputs.frames]
+        if outputs.coverage is not None:
+            found.append(outputs.coverage.sigmoid())
+        if outputs.error is not None:
+            found.append(outputs.error.exp())
+        return tuple(found)
+
+
+def export_onnx(model: RoSE, path: Path, opset: int = OPSET) -> Path:
+    """Write the network of a one-step model.
+
+    Args:
+        model: With the frames as channels, without a VAE.
+        path: The file.
+        opset: Version of ONNX's operators.
+
+    Returns:
+        The file.
+
+    Raises:
+        ModelError: If the model takes more than one step, or needs a VAE or CLIP.
+        MissingPackageError: If onnx is not installed.
+    """
+    require("onnx", extra="export")
+    import onnx
+
+    if model.settings.process != "one_step" or model.clip is not None or any(model.codec.parameters()):
+        raise ModelError("only one-step models without VAE and CLIP can be written as ONNX")
+    rounded = RoSE(copy.deepcopy(model.parts)).to("cpu", torch.float16).to(dtype=torch.float32)
+    size = max(2 * model.multiple, model.settings.size)
+    names = ["frames", *model.settings.heads]
+    free = {0: "batch", 2: "height", 3: "width"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        # Sizes that the trace takes for constants are those of the photo, which are named as free.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Graph(rounded).eval(),
+            (torch.rand(2, 3, size, size),),
+            str(path),
+            input_names=[INPUT],
+            output_names=names,
+            opset_version=opset,
+            dynamic_axes={name: free for name in [INPUT, *names]},
+            dynamo=False,
+        )
+    stored = onnx.load(str(path))
+    _halve(stored.graph)
+    stored.metadata_props.add(key="model", value=RoSE.name)
+    onnx.checker.check_model(stored)
+    onnx.save(stored, str(path))
+    return path
+
+
+def _halve(graph: "onnx.GraphProto") -> None:  # type: ignore[name-defined]  # noqa: F821
+    """Store large weights as half floats, each followed by a cast, which the runtime folds when it loads the file."""
+    import onnx
+
+    casts = []
+    for weight in graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < LEAST_HALVED:
+            continue
+        name = weight.name
+        half = onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half")
+        weight.CopyFrom(half)
+        casts.append(onnx.helper.make_node("Cast", [half.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`OnnxRoSE`: a one-step RoSE whose network onnxruntime runs, without torch and diffusers; arrays in and out."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multishade.errors import ModelError
+from multishade.extras import require
+from multishade.models.base import Inputs, Prediction
+from multishade.models.hub import read_json
+from multishade.models.rose.settings import FILE_NAME, RoseSettings
+from multishade.models.rose.solve import DEFAULT_SOLVER, solve_batch
+from multishade.threads import current
+
+Float32 = NDArray[np.float32]
+NETWORK = "model.onnx"
+
+
+class OnnxRoSE:
+    """A model that is ready to run on the CPU. `predict` takes and returns arrays in place of tensors.
+
+    Attributes:
+        settings: What it was trained to do.
+        version: Of onnxruntime.
+    """
+
+    name: ClassVar[str] = "rose"
+    arrays: ClassVar[bool] = True
+
+    def __init__(self, settings: RoseSettings, network: Path, threads: int | None = None) -> None:
+        require("onnxruntime", extra="infer")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or current()
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(network), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors have no common base
+            raise ModelError(f"{network}: onnxruntime cannot load it ({error})") from error
+        self.settings = settings
+        self.version: str = onnxruntime.__version__
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, threads: int | None = None) -> "OnnxRoSE":
+        """Load rose.json and model.onnx of a folder.
+
+        Args:
+            folder: What `multishade.models.rose.export` and training wrote.
+            threads: Of the network; None: as the command limits them (`multishade.threads`).
+
+        Raises:
+            ModelError: If a file is missing or damaged.
+            MissingPackageError: If onnxruntime is not installed.
+        """
+        network = Path(folder) / NETWORK
+        content = read_json(folder, FILE_NAME)
+        if content is None or not network.is_file():
+            raise ModelError(f"{folder}: no {FILE_NAME} and {NETWORK} in it; export the model first")
+        return cls(RoseSettings.from_json(content, f"{folder}/{FILE_NAME}"), network, threads)
+
+    def outputs(self, images: Float32) -> dict[str, Float32]:
+        """Run the network.
+
+        Args:
+            images: (B, 1 or 3, H, W), display-encoded, 0 to 1; H and W as the network takes them.
+
+        Returns:
+            frames (B, K, H, W) or (B, 3, H, W), and coverage and error (B, 1, H, W) of a model with these heads.
+        """
+        batch, _, height, width = images.shape
+        photo = np.ascontiguousarray(np.broadcast_to(images, (batch, 3, height, width)), np.float32)
+        return dict(zip(self._outputs, self._session.run(None, {"photo": photo}), strict=True))
+
+    def predict(self, inputs: Inputs, *, seed: int = 0, solver: str = DEFAULT_SOLVER) -> Prediction:
+        """Predict shading and solve it for normals, as `RoSE.predict`, with arrays in place of tensors.
+
+        Args:
+            inputs: `image` (B, 1 or 3, H, W) and optionally `mask` (B, 1, H, W), float32 arrays.
+            seed: Not used; there is no noise.
+            solver: Of `multishade.photometry.solvers.methods`.
+
+        Raises:
+            ModelError: If the image is missing.
+            SolveError: If the solver is unknown.
+        """
+        image: Any = inputs.image
+        if image is None:
+            raise ModelError("this model needs the input 'image', which is missing")
+        found = self.outputs(image)
+        frames, coverage = found["frames"], found.get("coverage")
+        mask: Any = inputs.mask
+        masks = None if mask is None else mask[:, 0] > 0.5
+        normal, confidence, masks = solve_batch(
+            self.settings, frames, masks, solver, coverage, found.get("error")
+        )
+        parts: dict[str, Any] = {
+            "normal": normal,
+            "confidence": confidence,
+            "mask": masks,
+            "shading": frames if self.settings.target == "shading" else None,
+            "coverage": coverage,
+        }
+        return Prediction(**parts)
