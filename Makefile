@@ -19,7 +19,7 @@ $(VENV)/.render: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.all: $(VENV)/.render
-	$(INSTALL) --editable '.[train,fetch,photos,pretrained,test]'
+	$(INSTALL) --editable '.[train,infer,export,fetch,photos,pretrained,test]'
 	touch $@
 
 setup: $(VENV)/.all

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from multishade.errors import ModelError
+from multishade.extras import require
 from multishade.storage.hosts import unreachable
 
 Loaded = TypeVar("Loaded")
@@ -46,6 +47,7 @@ def fetch_file(source: str | Path, name: str) -> Path | None:
     if Path(source).is_dir():
         path = Path(source) / name
         return path if path.is_file() else None
+    require("huggingface_hub", extra="train")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.constants import ENDPOINT
     from huggingface_hub.errors import (
@@ -71,6 +73,7 @@ def fetch_file(source: str | Path, name: str) -> Path | None:
 
 def load_part(source: str | Path, part: str, load: Callable[[str], Loaded]) -> Loaded:
     """Run a library's own loader. Raises ModelError, naming source and part, if it fails."""
+    require("safetensors", extra="train")
     from safetensors import SafetensorError
 
     try:
@@ -91,6 +94,7 @@ def push(folder: Path, repository: str, private: bool, title: str = "model") -> 
     Raises:
         ModelError: If the Hub cannot be reached or refuses.
     """
+    require("huggingface_hub", extra="train")
     from huggingface_hub import HfApi
 
     try:

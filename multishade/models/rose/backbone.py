@@ -5,6 +5,10 @@ It is called as diffusers' `UNet2DModel` is and stored in diffusers' format, so 
 UNets; config.json records the origin of the encoder's weights. No diffusion: it takes no noisy latents.
 """
 
+from multishade.extras import require
+
+require("torch", "diffusers", extra="train")
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast

@@ -6,6 +6,10 @@ with so many channels; `encode_image` for the photo and `encode_frames` for the 
 `decode`, back.
 """
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 import inspect
 import json
 from pathlib import Path

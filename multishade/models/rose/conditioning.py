@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A photo -> the network's conditions: its latents, its CLIP embedding, and numbers for each frame."""
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,6 +70,7 @@ class ClipEncoder(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         # The pipeline that the weights were trained with blurs before it shrinks, and so does this one.
+        require("diffusers", extra="train")
         from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import (
             _resize_with_antialiasing,
         )
@@ -75,6 +80,7 @@ class ClipEncoder(nn.Module):
         return self.encoder(normalised.to(self.encoder.dtype)).image_embeds.unsqueeze(1).to(images.dtype)
 
     def save_pretrained(self, folder: Path) -> None:
+        require("transformers", extra="train")
         from transformers import CLIPImageProcessor
 
         self.encoder.save_pretrained(folder / "image_encoder")

@@ -6,6 +6,10 @@ models/official/efficientnet/lite/efficientnet_lite_builder.py): inverted residu
 squeeze-and-excitation; widths and depths are scaled, except for the stem and the repeats of the first and last stage.
 """
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

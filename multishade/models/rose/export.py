@@ -6,6 +6,10 @@ to 1, or normals (B, 3, H, W), and, of a model with these heads, `coverage` (B, 
 (B, 1, H, W), radians. All float32 outside; the weights are stored in half precision, as the bundled safetensors are.
 """
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 import copy
 import warnings
 from pathlib import Path
@@ -15,7 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from multishade.errors import ModelError
-from multishade.extras import require
 from multishade.models.rose.model import RoSE
 
 OPSET = 18

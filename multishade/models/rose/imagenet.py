@@ -4,6 +4,10 @@
 The packages hold one state dict each, converted from TensorFlow's published checkpoints, under Apache-2.0.
 """
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 import hashlib
 import importlib.util
 import io
@@ -17,7 +21,6 @@ import torch
 from torch import Tensor
 
 from multishade.errors import ModelError
-from multishade.extras import require
 from multishade.models.rose.efficientnet import Encoder
 
 LICENCE = "Apache-2.0"

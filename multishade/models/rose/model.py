@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`RoSE`: photos (B, C, H, W) in 0..1 -> K shading images, or a normal map, by one network and its frozen helpers."""
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from multishade.errors import ModelError
+from multishade.extras import require
 from multishade.models.rose import imagenet
 from multishade.models.rose.backbone import BackboneNetwork, Statistics
 from multishade.models.rose.codec import PixelUnshuffle
@@ -170,6 +171,7 @@ def _frames_network(preset: Preset, settings: RoseSettings, photo: int, frame: i
 
 
 def _channels_network(preset: Preset, settings: RoseSettings, photo: int, frame: int) -> Any:
+    require("diffusers", extra="train")
     from diffusers import UNet2DModel
 
     _require_one_step(settings)

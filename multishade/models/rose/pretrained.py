@@ -8,6 +8,10 @@
 The published RoSE has its UNet in one repository and the rest in another, `base`.
 """
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +71,7 @@ def frozen_source(source: str | Path, base: str | Path | None = None) -> str | P
 
 def load_unet(source: str | Path) -> Any:
     """Load the network in float32. Raises ModelError unless the file's weights are exactly the network's."""
+    require("diffusers", extra="train")
     from diffusers import UNet2DModel
 
     config = hub.read_json(source, "unet/config.json")
@@ -95,6 +100,7 @@ def load_codec(source: str | Path) -> Codec:
     name = config.get("_class_name")
     if name == PixelUnshuffle.CLASS_NAME:
         return PixelUnshuffle(int(config["factor"]))
+    require("diffusers", extra="train")
     from diffusers import AutoencoderKL, AutoencoderKLTemporalDecoder
 
     kinds = {kind.__name__: kind for kind in (AutoencoderKL, AutoencoderKLTemporalDecoder)}
@@ -111,6 +117,7 @@ def load_clip(source: str | Path) -> ClipEncoder | None:
     """Load CLIP's image encoder with the mean and deviation that normalise its photos, or None."""
     if hub.read_json(source, "image_encoder/config.json") is None:
         return None
+    require("transformers", extra="train")
     from transformers import CLIPVisionModelWithProjection
 
     processor = hub.read_json(source, "feature_extractor/preprocessor_config.json")
@@ -143,6 +150,7 @@ def load_schedule(source: str | Path) -> NoiseSchedule:
 
 def save_parts(folder: Path, parts: Parts) -> None:
     """Write what `load_parts` reads. Of a model with a `base` only the settings and the UNet."""
+    require("diffusers", extra="train")
     from diffusers import EulerDiscreteScheduler
 
     folder.mkdir(parents=True, exist_ok=True)

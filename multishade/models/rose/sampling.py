@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Photo -> latents of the sequence: Euler steps from noise with guidance by frame, or one call of the network."""
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 from collections.abc import Callable
 
 import torch

@@ -6,6 +6,10 @@ x / sqrt(s^2 + 1) and t = ln(s) / 4 and predicts v; x0 = c_skip x + c_out v with
 c_out = -s / sqrt(s^2 + 1) (Karras et al. 2022, eq. 7, for data of unit variance; Blattmann et al. 2023).
 """
 
+from multishade.extras import require
+
+require("torch", extra="train")
+
 import math
 from dataclasses import dataclass
 

@@ -7,6 +7,10 @@ azimuth in 512 each, together 1280. diffusers' own forward takes the first kind 
 parameters and their names are diffusers' own for both kinds, and published weights load as they are.
 """
 
+from multishade.extras import require
+
+require("torch", "diffusers", extra="train")
+
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
