@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from multishade.errors import ModelError
-from multishade.models.base import Inputs, Prediction, require
+from multishade.models import base
+from multishade.models.base import Inputs, Prediction
 from multishade.models.rose import pretrained
 from multishade.models.rose.backbone import BackboneNetwork
 from multishade.models.rose.conditioning import Condition, frame_numbers
@@ -273,7 +274,7 @@ class RoSE:
             ModelError: If the image is missing or of an unsupported shape.
             SolveError: If the solver is unknown.
         """
-        (image,) = require(inputs, "image")
+        (image,) = base.require(inputs, "image")
         if self.settings.process == "one_step":
             with torch.no_grad():
                 outputs = self.one_step(image.to(self.device))
