@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Meshes in world coordinates -> the same about the origin, in a bounding sphere of radius 0.5; how they fill a frame.
 
-Only corners of faces with an area count: axis lines, stray vertices and spikes without area show nothing.
+Only corners of faces with an area count: axis lines, stray vertices and spikes without area show nothing. Of a face
+that is solid in part only, points about those parts count.
 """
 
 import math
+from collections.abc import Mapping
 
 import bpy
 import numpy as np
@@ -19,8 +21,23 @@ NEAREST = 1e-2  # scene units before a perspective camera; nearer, an outline ha
 NO_AREA = 1e-7  # of a face, over the square of the diagonal of its own box
 
 
-def normalise(objects: list[bpy.types.Object], rotation: tuple, name: str, size: float = 1.0) -> bool:
+def normalise(
+    objects: list[bpy.types.Object],
+    rotation: tuple,
+    name: str,
+    size: float = 1.0,
+    partly: Mapping[str, np.ndarray] | None = None,
+    points: Mapping[str, np.ndarray] | None = None,
+) -> bool:
     """Rotate, centre and scale the meshes so that their bounding sphere about the box's centre has radius 0.5 * size.
+
+    Args:
+        objects: Each with a mesh in world coordinates.
+        rotation: (3, 3), applied before.
+        name: Of the asset, for messages.
+        size: Radius relative to that of other objects.
+        partly: Faces (F,) of a mesh, by its name, of which not all corners are solid.
+        points: Points (K, 3) about the solid parts of those.
 
     Returns:
         Whether anything lies outside of the box of the faces with an area.
@@ -36,10 +53,15 @@ def normalise(objects: list[bpy.types.Object], rotation: tuple, name: str, size:
         raise ObjectUnusable(f"{name}: has vertices that are not finite numbers")
     vertices = np.concatenate([positions(mesh) for mesh in meshes]) @ turn.T
     shown = np.concatenate(shown_vertices(meshes))
-    everything = np.ptp(vertices, axis=0)
-    vertices = vertices[shown]
-    if not len(vertices):
+    everything, with_area = np.ptp(vertices, axis=0), vertices[shown]
+    if not len(with_area):
         raise ObjectUnusable(f"{name}: has no face with an area")
+    if partly:
+        solid = np.concatenate([_shown(mesh, partly.get(mesh.name)) for mesh in meshes])
+        about = np.concatenate(list((points or {}).values())) @ turn.T
+        vertices = np.concatenate([vertices[solid], about])
+    else:
+        vertices = with_area
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     centre = (low + high) / 2
     radius = float(np.sqrt(((vertices - centre) ** 2).sum(axis=1).max()))
@@ -50,7 +72,7 @@ def normalise(objects: list[bpy.types.Object], rotation: tuple, name: str, size:
     for item in objects:
         item.data.transform(matrix)
         item.data.update()
-    return bool((everything > (high - low) * (1 + 1e-6)).any())
+    return bool((everything > np.ptp(with_area, axis=0) * (1 + 1e-6)).any())
 
 
 def fill_frame(meshes: list[bpy.types.Mesh], camera: Camera, name: str) -> Framing:
@@ -93,7 +115,8 @@ def shown_vertices(meshes: list[bpy.types.Mesh]) -> list[np.ndarray]:
     return [_shown(mesh) for mesh in meshes]
 
 
-def _shown(mesh: bpy.types.Mesh) -> np.ndarray:
+def _shown(mesh: bpy.types.Mesh, without: np.ndarray | None = None) -> np.ndarray:
+    """Which vertices are a corner of a face with an area, but for the faces `without` (F,)."""
     shown = np.zeros(len(mesh.vertices), bool)
     if not mesh.polygons:
         return shown
@@ -105,6 +128,8 @@ def _shown(mesh: bpy.types.Mesh) -> np.ndarray:
     corners = positions(mesh)[corner_vertices(mesh)]
     sides = np.maximum.reduceat(corners, starts) - np.minimum.reduceat(corners, starts)
     solid = areas > NO_AREA * (sides**2).sum(axis=1)
+    if without is not None:
+        solid &= ~without
     shown[corner_vertices(mesh)[np.repeat(solid, totals)]] = True
     return shown
 

@@ -1,46 +1,147 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A mesh and where its materials are solid -> the mesh without the faces that are holes from edge to edge.
+"""A mesh and where its materials are solid -> the mesh without the faces that are holes from edge to edge, and how far
+the solid parts of its other faces reach.
 
-Such faces (a soft shadow painted on a plane, a pane of glass) show nothing, yet they would count when the object is
-framed.
+A face that is a hole (a soft shadow painted on a plane, a pane of glass) shows nothing, and the empty edge of a card
+with a leaf on it neither, yet they would count when the object is framed.
 """
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
 import bmesh
 import bpy
 import numpy as np
 
 from blender_scripts import corner_normals, framing
-from blender_scripts.alpha import THRESHOLD, alpha_source
+from blender_scripts.alpha import alpha_source
+from blender_scripts.solid import Solid, solid_of
 
-LARGEST_IMAGE = 4096 * 4096  # pixels; the faces of a larger one all count as solid
+PIECES = 64  # a part of a face that is looked at has at most this share of the diagonal of the object
+MOST_PIECES = 2_000_000  # of one mesh, looked at; then they are larger
+AT_ONCE = 200_000  # pieces that are looked at in one step
 
 
-def remove(mesh: bpy.types.Mesh, empty: set[str]) -> int:
-    """Remove the faces that are holes; the others keep their corner normals. Returns how many there were.
+@dataclass(frozen=True)
+class Solids:
+    """Of the meshes without holes: which faces are solid in part only, and points about all solid parts of those.
+
+    Attributes:
+        removed: Number of faces that were holes.
+        partly: Name of a mesh -> (F,) bool; no entry if none is.
+        points: Name of a mesh -> (K, 3).
+    """
+
+    removed: int
+    partly: dict[str, np.ndarray]
+    points: dict[str, np.ndarray]
+
+
+def remove(meshes: list[bpy.types.Mesh], empty: set[str]) -> Solids:
+    """Remove the faces that are holes; the others keep their corner normals.
 
     Args:
-        mesh: with settled materials (`alpha.settle`).
+        meshes: with settled materials (`alpha.settle`).
         empty: names of the materials all of which is a hole.
     """
+    box = framing.box(meshes)
+    longest = 0.0 if box is None else float(np.linalg.norm(box[1] - box[0])) / PIECES
+    found = Solids(0, {}, {})
+    removed = 0
+    for mesh in meshes:
+        holes, partly, points = _judge(mesh, empty, longest)
+        if holes.any():
+            _delete(mesh, holes)
+            removed += int(holes.sum())
+        if partly.any():
+            found.partly[mesh.name], found.points[mesh.name] = partly[~holes], points
+    return Solids(removed, found.partly, found.points)
+
+
+def _judge(
+    mesh: bpy.types.Mesh, empty: set[str], longest: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which faces are holes (F,), which are solid in part (F,), and points (K, 3) about the solid parts of those."""
     slots = np.zeros(len(mesh.polygons), np.int32)
     mesh.polygons.foreach_get("material_index", slots)
-    holes = np.zeros(len(slots), bool)
+    holes, partly = (np.zeros(len(slots), bool) for _ in range(2))
+    points = [np.empty((0, 3))]
     for index, material in enumerate(mesh.materials):
         mine = slots == index if index < len(mesh.materials) - 1 else slots >= index
         if material is None or not mine.any():
             continue
         if material.name in empty:
             holes |= mine
-        elif (source := alpha_source(material)) is not None:
-            solid = _solid_faces(mesh, np.flatnonzero(mine), source)
-            if solid is not None:
-                holes[np.flatnonzero(mine)[~solid]] = True
-    if holes.any():
-        _delete(mesh, holes)
-    return int(holes.sum())
+            continue
+        source = alpha_source(material)
+        solid = None if source is None else solid_of(mesh, source)
+        if solid is not None:
+            faces = np.flatnonzero(mine)
+            shown = solid.anywhere(_boxes(mesh, solid.corners)[faces])
+            holes[faces[~shown]] = True
+            in_part, about = _solid_pieces(mesh, faces[shown], solid, longest)
+            partly[in_part] = True
+            points.append(about)
+    return holes, partly, np.concatenate(points)
+
+
+def _boxes(mesh: bpy.types.Mesh, corners: np.ndarray) -> np.ndarray:
+    """The least and the largest of numbers (L, K) over the corners of each face, (F, 2, K)."""
+    starts = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_start", starts)
+    return np.stack([np.minimum.reduceat(corners, starts), np.maximum.reduceat(corners, starts)], axis=1)
+
+
+def _solid_pieces(
+    mesh: bpy.types.Mesh, faces: np.ndarray, solid: Solid, longest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of these faces are solid in part only, and the corners (K, 3) of the pieces of those that are solid.
+
+    A face that is no larger than `longest` counts as a whole.
+    """
+    mesh.calc_loop_triangles()
+    loops, owner = (
+        np.empty(len(mesh.loop_triangles) * 3, np.int32),
+        np.empty(len(mesh.loop_triangles), np.int32),
+    )
+    mesh.loop_triangles.foreach_get("loops", loops)
+    mesh.loop_triangles.foreach_get("polygon_index", owner)
+    among = np.isin(owner, faces)
+    corner, owner = loops.reshape(-1, 3)[among], owner[among]
+    positions = framing.positions(mesh)[framing.corner_vertices(mesh)][corner]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.ptp(positions, axis=1).max(axis=1) / longest
+    count = np.clip(np.ceil(np.nan_to_num(ratio)), 1, PIECES)
+    count = np.maximum(1, count * min(1.0, (MOST_PIECES / (count**2).sum()) ** 0.5)).astype(int)
+    hollow, reached = np.zeros(len(mesh.polygons), bool), np.zeros(len(mesh.polygons), bool)
+    points, of = [np.empty((0, 3))], [np.empty(0, np.int32)]
+    for many in np.unique(count[count > 1]):
+        weights = _pieces(int(many))
+        chosen = np.flatnonzero(count == many)
+        for some in np.array_split(chosen, -(-len(chosen) * len(weights) // AT_ONCE)):
+            at = np.einsum("pcw,twk->tpck", weights, solid.corners[corner[some]])
+            shown = solid.anywhere(at.reshape(-1, *at.shape[2:])).reshape(at.shape[:2])
+            hollow[owner[some[~shown.all(axis=1)]]] = True
+            reached[owner[some[shown.any(axis=1)]]] = True
+            triangle, piece = np.nonzero(shown)
+            about = np.einsum("npw,nwk->npk", weights[piece], positions[some[triangle]])
+            points.append(about.reshape(-1, 3))
+            of.append(np.repeat(owner[some[triangle]], 3))
+    # A polygon with a triangle that is too small to be cut counts as a whole, and so does one without solid pieces.
+    small = np.zeros(len(mesh.polygons), bool)
+    small[owner[count == 1]] = True
+    partly = hollow & reached & ~small
+    kept = partly[np.concatenate(of)]
+    return np.flatnonzero(partly), np.concatenate(points)[kept]
+
+
+def _pieces(count: int) -> np.ndarray:
+    """A triangle cut into count * count like ones: the weights (P, 3, 3) of its corners at theirs."""
+    i, j = (axis.ravel() for axis in np.meshgrid(np.arange(count), np.arange(count), indexing="ij"))
+    up, down = i + j < count, i + j < count - 1
+    first = np.stack([[i, j], [i + 1, j], [i, j + 1]])[..., up]
+    second = np.stack([[i + 1, j], [i + 1, j + 1], [i, j + 1]])[..., down]
+    steps = np.concatenate([first, second], axis=2).transpose(2, 0, 1) / count
+    return np.concatenate([steps, 1 - steps.sum(axis=2, keepdims=True)], axis=2)
 
 
 def _delete(mesh: bpy.types.Mesh, holes: np.ndarray) -> None:
@@ -57,156 +158,3 @@ def _delete(mesh: bpy.types.Mesh, holes: np.ndarray) -> None:
     mesh.update()
     if smooth and len(mesh.loops):
         corner_normals.store(mesh, kept)
-
-
-def _solid_faces(mesh: bpy.types.Mesh, faces: np.ndarray, source: bpy.types.NodeSocket) -> np.ndarray | None:
-    """Whether each face is solid anywhere; None if alpha is neither that of one image by UVs nor of the vertices."""
-    starts, totals = (np.empty(len(mesh.polygons), np.int32) for _ in range(2))
-    mesh.polygons.foreach_get("loop_start", starts)
-    mesh.polygons.foreach_get("loop_total", totals)
-    found = _texels(source)
-    if found is None:
-        values = _corner_values(mesh, source)
-        return None if values is None else np.maximum.reduceat(values, starts)[faces] >= THRESHOLD
-    alpha, layer_name = found
-    layer = mesh.uv_layers.get(layer_name) if layer_name else None
-    layer = layer or next((each for each in mesh.uv_layers if each.active_render), None)
-    if layer is None:
-        return None
-    flat = np.empty(len(mesh.loops) * 2, np.float32)
-    layer.uv.foreach_get("vector", flat)
-    uv = flat.reshape(-1, 2).astype(np.float64)
-    if not np.isfinite(uv).all():
-        return None
-    low = np.minimum.reduceat(uv, starts)[faces]
-    high = np.maximum.reduceat(uv, starts)[faces]
-    return _any_in_boxes(alpha >= THRESHOLD, low, high)
-
-
-def _any_in_boxes(solid: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Whether a repeated image (H, W) of bool, row 0 at v = 0, is true in boxes of UV (N, 2), a texel wider."""
-    height, width = solid.shape
-    size = np.array([width, height])
-    first = np.floor(low * size - 1.0).astype(np.int64)
-    count = np.minimum(np.floor(high * size + 1.0).astype(np.int64) - first + 1, size)
-    first %= size
-    sums = np.zeros((2 * height + 1, 2 * width + 1), np.int64)
-    sums[1:, 1:] = np.tile(solid, (2, 2)).cumsum(axis=0).cumsum(axis=1)
-    x, y = first[:, 0], first[:, 1]
-    right, top = x + count[:, 0], y + count[:, 1]
-    return sums[top, right] - sums[y, right] - sums[top, x] + sums[y, x] > 0
-
-
-def _texels(socket: bpy.types.NodeSocket) -> tuple[np.ndarray, str] | None:
-    """The values (H, W) that an output takes over one image, and the name of its UV layer ("": the mesh's own)."""
-    layers: set[str] = set()
-
-    def leaf(source: bpy.types.NodeSocket) -> np.ndarray | None:
-        if source.node.type != "TEX_IMAGE":
-            return None
-        layer = _uv_layer(source.node)
-        if layer is None:
-            return None
-        layers.add(layer)
-        return _image_alpha(source.node) if source.name == "Alpha" else _image_grey(source.node)
-
-    values = _evaluate(socket, leaf)
-    return (values, layers.pop()) if isinstance(values, np.ndarray) and len(layers) == 1 else None
-
-
-def _corner_values(mesh: bpy.types.Mesh, socket: bpy.types.NodeSocket) -> np.ndarray | None:
-    """The values (L,) that an output takes at the corners of a mesh by its colour attributes alone."""
-
-    def leaf(source: bpy.types.NodeSocket) -> np.ndarray | None:
-        if source.node.type != "VERTEX_COLOR" or source.name != "Alpha":
-            return None
-        attributes, name = mesh.color_attributes, source.node.layer_name
-        if not (name in attributes if name else 0 <= attributes.render_color_index < len(attributes)):
-            return None
-        attribute = attributes[name or attributes.render_color_index]
-        colours = np.empty(len(attribute.data) * 4, np.float32)
-        attribute.data.foreach_get("color", colours)
-        alpha = colours.reshape(-1, 4)[:, 3]
-        return alpha[framing.corner_vertices(mesh)] if attribute.domain == "POINT" else alpha
-
-    values = _evaluate(socket, leaf)
-    return values if isinstance(values, np.ndarray) else None
-
-
-Values = float | np.ndarray
-
-
-def _evaluate(socket: bpy.types.NodeSocket, leaf: Callable[[Any], np.ndarray | None]) -> Values | None:
-    """The value of an output of constants, mathematics and what `leaf` reads; None if there is anything else."""
-    node = socket.node
-    if node.type == "VALUE":
-        return float(socket.default_value)
-    return _evaluate_math(node, leaf) if node.type == "MATH" else leaf(socket)
-
-
-def _evaluate_math(node: bpy.types.Node, leaf: Callable[[Any], np.ndarray | None]) -> Values | None:
-    operations: dict[str, Callable[[Any, Any], Any]] = {
-        "MULTIPLY": np.multiply,
-        "ADD": np.add,
-        "SUBTRACT": np.subtract,
-        "LESS_THAN": lambda a, b: np.asarray(a < b, np.float32),
-        "GREATER_THAN": lambda a, b: np.asarray(a > b, np.float32),
-        "ROUND": lambda a, b: np.floor(np.asarray(a) + 0.5),
-    }
-    if node.operation not in operations:
-        return None
-    values: list[Any] = []
-    for entry in list(node.inputs)[:2]:
-        value = _evaluate(entry.links[0].from_socket, leaf) if entry.is_linked else float(entry.default_value)
-        if value is None:
-            return None
-        values.append(value)
-    shapes = {value.shape for value in values if isinstance(value, np.ndarray)}
-    if len(shapes) > 1:
-        return None
-    result = operations[node.operation](*values)
-    if node.use_clamp:
-        result = np.clip(result, 0.0, 1.0)
-    return result if shapes else float(result)
-
-
-def _image_alpha(node: bpy.types.Node) -> np.ndarray | None:
-    pixels = _pixels(node)
-    if pixels is None:
-        return None
-    return np.ones(pixels.shape[:2], np.float32) if node.image.alpha_mode == "NONE" else pixels[..., 3]
-
-
-def _image_grey(node: bpy.types.Node) -> np.ndarray | None:
-    pixels = _pixels(node)
-    if pixels is None:
-        return None
-    colour = pixels[..., :3]
-    if node.image.colorspace_settings.name == "sRGB" and not node.image.is_float:
-        colour = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
-    return colour @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-
-
-def _pixels(node: bpy.types.Node) -> np.ndarray | None:
-    """Texels (H, W, 4) from the bottom row up; None for an image that is not repeated, or too large."""
-    image = node.image
-    if image is None or node.extension != "REPEAT" or node.projection != "FLAT" or image.source == "TILED":
-        return None
-    width, height = image.size
-    if not 0 < width * height <= LARGEST_IMAGE:
-        return None
-    flat = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(flat)
-    texels = flat.reshape(height, width, image.channels)
-    return texels if image.channels == 4 else None
-
-
-def _uv_layer(node: bpy.types.Node) -> str | None:
-    """The UV layer by which an image is laid on; None if it is laid on otherwise."""
-    vector = node.inputs["Vector"]
-    if not vector.is_linked:
-        return ""
-    source = vector.links[0].from_socket
-    if source.node.type == "UVMAP":
-        return source.node.uv_map
-    return "" if source.node.type == "TEX_COORD" and source.name == "UV" else None

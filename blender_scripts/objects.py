@@ -34,13 +34,14 @@ def load(source: ObjectSource) -> LoadedObject:
     """Bring the object into the (empty) scene; a `.blend` replaces the scene. Raises ObjectUnusable."""
     name = Path(source.path).name or source.kind
     findings: set[str] = set()
+    solids = holes.Solids(0, {}, {})
     if source.kind == "arrays":
         objects = [_from_arrays(Path(source.path))]
     elif source.kind == "monkey":
         objects = [_monkey()]
     else:
-        objects = _shown_objects(source, name, findings)
-    if framing.normalise(objects, source.rotation, name, source.scale):
+        objects, solids = _shown_objects(source, name, findings)
+    if framing.normalise(objects, source.rotation, name, source.scale, solids.partly, solids.points):
         findings.add("stray-geometry")
     if source.max_faces is not None:
         _simplify(objects, source.max_faces)
@@ -87,8 +88,10 @@ def _monkey() -> bpy.types.Object:
     return _link(mesh)
 
 
-def _shown_objects(source: ObjectSource, name: str, findings: set[str]) -> list[bpy.types.Object]:
-    """What a final render of a file at rest shows, audited, as one object a mesh."""
+def _shown_objects(
+    source: ObjectSource, name: str, findings: set[str]
+) -> tuple[list[bpy.types.Object], holes.Solids]:
+    """What a final render of a file at rest shows, audited, as one object a mesh, and what of it is solid."""
     path = Path(source.path)
     root = Path(source.root) if source.root else path.parent.parent
     import_file(path, root)
@@ -117,11 +120,12 @@ def _shown_objects(source: ObjectSource, name: str, findings: set[str]) -> list[
     if any([emission.move_to_base(material) for material in materials]):
         findings.add("colour-from-emission")
     empty = {material.name for material in materials if alpha.settle(material)}
-    if any([holes.remove(mesh, empty) for mesh in meshes]):
+    solids = holes.remove(meshes, empty)
+    if solids.removed:
         findings.add("transparent-parts")
     if meshes and not any(mesh.polygons for mesh in meshes):
         raise ObjectUnusable(f"{name}: all of it is transparent: its alpha is below one half everywhere")
-    return [_link(mesh) for mesh in meshes if mesh.polygons]
+    return [_link(mesh) for mesh in meshes if mesh.polygons], solids
 
 
 def _materials(meshes: list[bpy.types.Mesh]) -> list[bpy.types.Material]:

@@ -109,6 +109,14 @@ def decode_text(data: bytes, source: str, error: type[MultiShadeError]) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def marked_encoding(path: str | Path) -> str:
+    """Return the encoding that a file's byte order mark states, one that passes over the mark; "" without a mark."""
+    with Path(path).open("rb") as stream:
+        head = stream.read(4)
+    name = next((name for mark, name in _MARKS if head.startswith(mark)), "")
+    return {"utf-8": "utf-8-sig"}.get(name, name.removesuffix("-le").removesuffix("-be"))
+
+
 def _place(before: str) -> str:
     """The place after a text: line:column, both from 1."""
     return f"{before.count(chr(10)) + 1}:{len(before) - (before.rfind(chr(10)) + 1) + 1}"

@@ -121,7 +121,9 @@ class BenchmarkObject:
         indices: Sequence[int] | None = None,
         on_image: Callable[[], object] = lambda: None,
     ) -> tuple[Float32, NDArray[np.bool_] | None]:
-        """`images`, and where they measure something: (K, H, W) False where a value is clipped; None if none is.
+        """`images`, and where they measure something: False where a value is clipped; None if none is.
+
+        In grey it is (K, H, W), False where any channel is clipped; in RGB (K, H, W, 3).
 
         on_image: called after each photograph.
         """
@@ -140,8 +142,8 @@ class BenchmarkObject:
             at_limit = None if self.clipped is None else self.clipped(index)
             if at_limit is not None and at_limit[part].any():
                 if measured is None:
-                    measured = np.ones((len(chosen), height, width), bool)
-                measured[number] = ~at_limit[part]
+                    measured = np.ones(stack.shape, bool)
+                measured[number] = ~(at_limit[part] if grey == RGB else at_limit[part].any(axis=2))
             on_image()
         return stack, measured
 

@@ -34,7 +34,8 @@ class Photograph:
         colour: (H, W, 3) float32; integers over their largest value, floats as stored.
         coding: "linear" (EXR, HDR, float TIFF), "srgb" if a colour profile states the coding, else "unstated".
         coverage: (H, W) float32 alpha, 0 to 1; None without.
-        clipped: (H, W) bool, where a channel is at its limit and so measures nothing; None for files without a limit.
+        clipped: (H, W, 3) bool, which channels are at their limit and so measure nothing; None for files without one.
+            All three are if one is and the file's colours were converted, which mixes them.
         profile: Name of the file's colour profile; None without one.
         exif: What the camera wrote down.
     """
@@ -85,20 +86,25 @@ def read_photograph(path: str | Path, check_size: CheckSize | None = None) -> Ph
         if not profile.is_srgb:
             converted = profile.to_srgb(stored.unit if len(profile.curves) == 1 else colour)
             colour = np.repeat(converted, 3, axis=2) if converted.shape[2] == 1 else converted
+    at_limit = clipped(stored)
+    if at_limit is not None:
+        mixed = stored.primaries is not None or (profile is not None and not profile.is_srgb)
+        one = at_limit.any(axis=2, keepdims=True) if mixed or at_limit.shape[2] != 3 else at_limit
+        at_limit = np.broadcast_to(one, colour.shape)
     name = None if profile is None else profile.name
-    return Photograph(colour, coding, stored.coverage, clipped(stored), name, stored.exif)
+    return Photograph(colour, coding, stored.coverage, at_limit, name, stored.exif)
 
 
 def clipped(image: StoredImage) -> Bool | None:
-    """Where a channel of an image is at the limit of its file or sensor.
+    """Which channels of an image are at the limit of its file or sensor.
 
     Integers: their type's largest value (lossy codecs: near it), or the image's largest if it is that of a sensor of
     10, 12 or 14 bits and several pixels share it. Floats: exactly 1, if it is the largest and several pixels share it.
 
     Returns:
-        (H, W) bool; None for floats without such a limit.
+        (H, W, C) bool, C as stored; None for floats without such a limit.
     """
-    largest = image.pixels.max(axis=2)
+    pixels, largest = image.pixels, image.pixels.max(axis=2)
     top = largest.max()
     if np.issubdtype(image.pixels.dtype, np.integer):
         limit = np.iinfo(image.pixels.dtype).max
@@ -106,8 +112,8 @@ def clipped(image: StoredImage) -> Bool | None:
             limit = LOSSY_LIMIT
         elif int(top) in SENSOR_LIMITS and image.bits == 16 and int((largest == top).sum()) >= LEAST_PLATEAU:
             limit = int(top)
-        return largest >= limit
-    return largest >= 1 if top == 1 and int((largest == 1).sum()) >= LEAST_PLATEAU else None
+        return np.asarray(pixels >= limit)
+    return pixels >= 1 if top == 1 and int((largest == 1).sum()) >= LEAST_PLATEAU else None
 
 
 def read_image(

@@ -81,7 +81,7 @@ def measure(
         confidence: (H, W).
         given: (H, W) bool, where there is a normal.
         directions: (K, 3) unit vectors toward the lights; None for a photo.
-        measured: (K, h, w) False where a value is clipped; None: none is.
+        measured: (K, h, w) or (K, h, w, 3), False where a value is clipped; None: none is.
         mask: (h, w) the object in `measured`.
 
     Returns:

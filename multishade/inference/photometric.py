@@ -93,7 +93,7 @@ def solve_object(
         method: Of `multishade.photometry.solvers.methods`.
         grey: "luminance" or "mean", how colour becomes the number that is solved for normals.
         integrator: Of `multishade.photometry.integration.methods`; None for no surface.
-        measured: (K, h, w) False where a value is clipped and left out; None: all are measurements.
+        measured: (K, h, w) or (K, h, w, 3), False where a value is clipped and left out; None: all are measurements.
         on_step: Called with the name of each step before it begins.
 
     Raises:

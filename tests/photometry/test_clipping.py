@@ -9,6 +9,7 @@ from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.lights import ring
 from multishade.photometry.shading import lambert
 from multishade.photometry.solvers.methods import METHODS, solve
+from multishade.photometry.solvers.observations import used_channels
 
 
 def clipped_ball() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -63,3 +64,31 @@ def test_a_wrong_shape_is_named() -> None:
     _, mask, images, lights = clipped_ball()
     with pytest.raises(SolveError, match=r"measured: expected \(16, 40, 40\) bool"):
         solve(images, lights, mask, measured=np.ones((40, 40), bool))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_channel_that_is_clipped_takes_no_light_from_the_others(method: str) -> None:
+    normal, mask, images, lights = clipped_ball()
+    unclipped = 1.4 * lambert(normal, lights, mask).astype(np.float32)
+    colour = unclipped[..., None] * np.array([1.5, 0.6, 0.4], np.float32)
+    stored = np.minimum(colour, 1)
+    measured = stored < 1
+    assert (~measured[..., 0])[:, mask].mean() > 0.3 and measured[..., 1:].all()
+    found = solve(stored, lights, mask, method=method, measured=measured)
+    green = solve(unclipped, lights, mask, method=method)
+    assert np.array_equal(found.determined, green.determined)
+    error = angular_error_degrees(found.normal, green.normal)[mask & found.determined]
+    assert error.max() < 0.1  # as from images of green and blue alone, which are never clipped
+    if method != "ols":
+        ratio = np.median(found.albedo[mask & found.determined], axis=0)
+        assert ratio / ratio[1] == pytest.approx([2.5, 1, 2 / 3], rel=0.02)
+
+
+def test_the_channels_that_leave_the_most_lights_are_used() -> None:
+    measured = np.ones((12, 5, 3), bool)
+    measured[:1, 1, 1] = False  # one light is not worth a channel
+    measured[:6, 2, 0] = False
+    measured[:6, 3] = False
+    measured[:8, 4, :2] = False
+    chosen = used_channels(measured)
+    assert chosen.tolist() == [[True] * 3, [True] * 3, [False, True, True], [True] * 3, [False, False, True]]

@@ -9,35 +9,25 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from multishade.cli import main
-from multishade.config import models
 from multishade.errors import AssetError
 from multishade.geometry.angles import angular_error_degrees
-from multishade.protocol.scene import Light, ObjectSource
-from multishade.render.blender import BlenderProcess, RenderedView
+from multishade.render.blender import RenderedView
 from multishade.shards.tar import read_shard
-from tests.render.test_truth import OBLIQUE, analytic_sphere, camera, render, rim
+from tests.render.test_truth import OBLIQUE, analytic_sphere, rim
 from tests.support import mesh_members as members
-from tests.support.scenes import ANY_FILE
+from tests.support.shown import SEEN_BY, Show, colour, is_ball, is_checkered
 
 pytestmark = pytest.mark.blender
 
 KTX2 = b"\xabKTX 20\xbb\r\n\x1a\n"
 CASES = Path(__file__).resolve().parents[1] / "cases"
-SEEN_BY = camera("orthographic", OBLIQUE)
-LAMP = (Light("image_parallel", "parallel", direction=(0.0, 0.0, 1.0), strength=3.0),)
-
-
-@pytest.fixture(scope="module")
-def child() -> Iterator[BlenderProcess]:
-    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -47,42 +37,6 @@ def blends(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "tests.support.blend_members", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     return folder
-
-
-Show = Callable[..., RenderedView]
-
-
-@pytest.fixture
-def show(child: BlenderProcess) -> Show:
-    def rendered(path: Path, lights: tuple[Light, ...] = (), **changes: object) -> RenderedView:
-        source = ObjectSource("file", str(path), **changes)  # type: ignore[arg-type]
-        return render(child, source, SEEN_BY, lights or LAMP, mode="lambert", samples=1)
-
-    return rendered
-
-
-def is_ball(rendered: RenderedView, largest_degrees: float = 30.0) -> None:
-    """A whole ball fills the frame's sphere, and every normal is the sphere's."""
-    hit, normal, _ = analytic_sphere(SEEN_BY)
-    both = hit & rendered.mask
-    assert both.sum() > 0.95 * hit.sum() and not (rendered.mask & ~hit & ~rim(hit)).any()
-    assert angular_error_degrees(rendered.normal[both], normal[both]).max() < largest_degrees
-    assert angular_error_degrees(rendered.normal[both], normal[both]).mean() < 3
-    assert (rendered.alpha > 0.5)[both & ~rim(rendered.mask)].all()
-
-
-def colour(rendered: RenderedView) -> np.ndarray:
-    """The mean colour of the middle of the image, brightest channel 1."""
-    pixels = rendered.images["image_parallel"][rendered.mask & ~rim(rendered.mask)]
-    mean = pixels.mean(axis=0)
-    return np.asarray(mean / mean.max())
-
-
-def is_checkered(rendered: RenderedView) -> None:
-    """Red and blue both show."""
-    pixels = rendered.images["image_parallel"][rendered.mask & ~rim(rendered.mask)]
-    red, blue = pixels[:, 0] > 3 * pixels[:, 2], pixels[:, 2] > 3 * pixels[:, 0]
-    assert red.mean() > 0.2 and blue.mean() > 0.2
 
 
 def case(name: str) -> Path:

@@ -45,21 +45,21 @@ def mtl_findings(statements: Iterable[list[str]]) -> tuple[str, ...]:
         if glow > BLACK and base <= BLACK and not textured:
             tags.add("colour-from-emission")
 
-    for key, *values in statements:
-        numbers = _numbers(values)
+    for word, *values in statements:
+        key, numbers = word.lower(), _numbers(values)
         if key == "newmtl":
             close()
             glow, base, textured, opaque_stated = 0.0, 1.0, False, False
-        elif key == "Ke" and numbers:
+        elif key == "ke" and numbers:
             glow = max(numbers)
-        elif key == "Kd" and numbers:
+        elif key == "kd" and numbers:
             base = max(numbers)
-        elif key == "map_Kd":
+        elif key == "map_kd":
             textured = True
         elif key == "d" and numbers:
             opaque_stated = True
             tags |= {"transparent-parts"} if numbers[-1] < THRESHOLD else set()
-        elif key == "Tr" and numbers and not opaque_stated and 1.0 - numbers[-1] < THRESHOLD:
+        elif key == "tr" and numbers and not opaque_stated and 1.0 - numbers[-1] < THRESHOLD:
             tags.add("transparent-parts")
     close()
     return tuple(sorted(tags))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from multishade.assets.scanning.findings import mtl_findings
 from multishade.errors import AssetError
+from multishade.text import marked_encoding
 
 
 def require_below(file: Path, name: str, root: Path) -> None:
@@ -64,26 +65,42 @@ def files_of_obj(file: Path, root: Path) -> tuple[tuple[str, ...], tuple[str, ..
     names: set[str] = set()
     tags: tuple[str, ...] = ()
     for words in _statements(file, ("mtllib",)):
-        library = _beside(file.parent, words[1:])
-        if library is None:
-            tags += ("no-material",)
-            continue
-        require_below(file.parent / library, library, root)
-        names.add(library)
-        tags += mtl_findings(
-            _statements(file.parent / library, ("newmtl", "ke", "kd", "map_kd", "d ", "tr "))
-        )
-        texture_folder = (file.parent / library).parent
-        for texture in _statements(file.parent / library, ("map_", "bump", "disp", "norm", "refl", "decal")):
-            name = _beside(texture_folder, texture[1:])
-            if name is None:
-                raise AssetError(f"needs the texture {texture[-1]!r} (named in {library}), which is missing")
-            names.add((Path(library).parent / name).as_posix())
+        libraries, missing = _libraries(file.parent, words[1:])
+        tags += ("no-material",) if missing else ()
+        for library in libraries:
+            require_below(file.parent / library, library, root)
+            names.add(library)
+            tags += mtl_findings(
+                _statements(file.parent / library, ("newmtl", "ke", "kd", "map_kd", "d ", "d\t", "tr "))
+            )
+            names.update(_textures(file.parent, library))
     return tuple(sorted(names)), tuple(sorted(set(tags)))
 
 
+def _libraries(folder: Path, words: list[str]) -> tuple[list[str], bool]:
+    """The libraries that a line names, one whose name may have spaces or several, and whether any is missing."""
+    whole = _beside(folder, [" ".join(words)])
+    if whole is not None:
+        return [whole], False
+    found = [_beside(folder, [word]) for word in words]
+    return [name for name in found if name is not None], None in found
+
+
+def _textures(folder: Path, library: str) -> set[str]:
+    """The textures of a library, relative to the folder of the OBJ. Raises AssetError if one is missing."""
+    names = set()
+    statements = _statements(folder / library, ("map_", "bump", "disp", "norm", "refl", "decal"))
+    for words in statements:
+        name = _beside((folder / library).parent, words[1:])
+        if name is None:
+            raise AssetError(f"needs the texture {words[-1]!r} (named in {library}), which is missing")
+        names.add((Path(library).parent / name).as_posix())
+    return names
+
+
 def _statements(file: Path, keywords: tuple[str, ...]) -> Iterator[list[str]]:
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+    """The words of the lines that begin with one of `keywords`, in text of any encoding that states itself."""
+    with file.open(encoding=marked_encoding(file) or "utf-8", errors="replace") as lines:
         for line in lines:
             if line.lstrip().lower().startswith(keywords):
                 try:

@@ -149,7 +149,10 @@ def looks_like_mask(path: Path) -> bool:
 
 def _listed(listing: Path) -> list[Path]:
     names = [line.strip() for line in read_lines(listing, EvaluationError) if line.strip()]
-    paths = [listing.parent / name.replace("\\", "/") for name in names]
+    paths = []
+    for name in names:
+        path = listing.parent / name.replace("\\", "/")  # or the folder is one of another machine
+        paths.append(path if path.is_file() else listing.parent / PureWindowsPath(name).name)
     missing = [path.name for path in paths if not path.is_file()]
     if missing:
         raise EvaluationError(f"{listing}: {missing[0]} is not there ({len(missing)} missing)")

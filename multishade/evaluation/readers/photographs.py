@@ -25,7 +25,7 @@ class PhotographFiles:
         return self._read(index).linear(self._srgb)
 
     def clipped(self, index: int) -> NDArray[np.bool_] | None:
-        """(H, W) where the photograph is at its limit; None if its format has none."""
+        """(H, W, 3), which channels of the photograph are at their limit; None if its format has none."""
         return self._read(index).clipped
 
     @property

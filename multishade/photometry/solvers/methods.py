@@ -45,7 +45,8 @@ def solve(
         method: A key of METHODS: "ols", "ols_masked", "thresholded", "relu" or "robust".
         light_intensities: (K,) or, for RGB, (K, 3); images are divided by them.
         grey: "luminance" or "mean": how RGB becomes the number that is fitted. The albedo keeps its colour.
-        measured: (K, H, W), False where a value is no measurement (clipped) and is left out; None: all are.
+        measured: (K, H, W) or (K, H, W, 3), False where a value is no measurement (clipped) and is left out; None: all
+            are.
         **options: Options of the method, see its docstring. All methods have `workers`, the number of threads.
 
     Returns:

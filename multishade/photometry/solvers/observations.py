@@ -5,6 +5,7 @@ A grey value is the same linear mix of the channels for every method, divided by
 keep the working set in the processor's cache, whatever the size of the images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,8 @@ class Observations:
     mask: Bool  # (N,)
     shape: tuple[int, int]
     measured: Bool | None = None  # (K, N) False where a value is no measurement; None: all are
+    channels_measured: Bool | None = None  # (K, N, 3) likewise for each channel; None: as `measured`
+    used: Float32 | None = None  # (N, 3) factors of the channels that make a pixel's grey; None: all are 1
 
     @property
     def colour(self) -> bool:
@@ -63,15 +66,28 @@ class Observations:
             return block.astype(np.float32, copy=False)
         if block.ndim == 2:
             return np.multiply(block, self.gain[:, None], dtype=np.float32)
-        grey = np.multiply(block[..., 0], self.gain[:, 0, None], dtype=np.float32)
+        grey = self._share(block, 0, start, stop)
         for channel in (1, 2):
-            grey += np.multiply(block[..., channel], self.gain[:, channel, None], dtype=np.float32)
+            grey += self._share(block, channel, start, stop)
         return grey
+
+    def _share(self, block: NDArray[Any], channel: int, start: int, stop: int) -> Float32:
+        """What a channel of a colour block adds to its grey, (K, stop - start)."""
+        assert self.gain is not None
+        share = np.multiply(block[..., channel], self.gain[:, channel, None], dtype=np.float32)
+        return share if self.used is None else share * self.used[start:stop, channel]
 
     def channels(self, start: int, stop: int) -> Float32:
         """Return pixels start to stop of a colour stack, (K, stop - start, 3) float32, divided by their lights."""
         assert self.channel_gain is not None
         return np.multiply(self.stack[:, start:stop], self.channel_gain[:, None, :], dtype=np.float32)
+
+    def channel_weights(self, start: int, stop: int) -> Float32 | None:
+        """Return 1 where a channel of pixels start to stop is a measurement, else 0, (K, stop - start, 3); None: as
+        `measured_block`."""
+        if self.channels_measured is None:
+            return None
+        return self.channels_measured[:, start:stop].astype(np.float32)
 
     def refuse_non_finite(self, start: int, stop: int) -> None:
         """Raise SolveError naming the first value in these pixels, inside the mask, that is NaN or infinite."""
@@ -103,7 +119,8 @@ def observe(
         mask: (H, W), zero off the object; None: the object is everywhere.
         light_intensities: (K,) or, for RGB images, (K, 3); images are divided by them.
         grey: How RGB becomes one number, a key of GREY_WEIGHTS.
-        measured: (K, H, W), False where a value is no measurement (clipped) and is left out; None: all are.
+        measured: (K, H, W), False where a value is no measurement (clipped) and is left out; None: all are. With RGB
+            images also (K, H, W, 3): each pixel then uses the channels that `used_channels` chooses.
 
     Returns:
         The observations.
@@ -137,6 +154,7 @@ def observe(
         channel_gain = None
         gain = 1 / (full_scale * strengths)
         stack = images.reshape(count, height * width)
+    by_light, by_channel, used = _flat_measured(measured, images.shape, GREY_WEIGHTS[grey])
     is_grey = images.ndim == 3 and light_intensities is None and full_scale == 1
     return Observations(
         stack=stack,
@@ -145,7 +163,9 @@ def observe(
         channel_gain=None if channel_gain is None else channel_gain.astype(np.float32),
         mask=_flat_mask(mask, (height, width)),
         shape=(height, width),
-        measured=_flat_measured(measured, (count, height, width)),
+        measured=by_light,
+        channels_measured=by_channel,
+        used=used,
     )
 
 
@@ -168,16 +188,54 @@ def _strengths(light_intensities: ArrayLike | None, count: int, colour: bool) ->
     return strengths
 
 
-def _flat_measured(measured: ArrayLike | None, shape: tuple[int, int, int]) -> Bool | None:
-    """(K, N), or None if every value is a measurement."""
+def _flat_measured(
+    measured: ArrayLike | None, shape: tuple[int, ...], weights: Sequence[float]
+) -> tuple[Bool | None, Bool | None, Float32 | None]:
+    """(K, N), and of RGB (K, N, 3) and the factors (N, 3) of the channels that count; None for what is 1 everywhere."""
     if measured is None:
-        return None
+        return None, None, None
     values = np.asarray(measured)
-    if values.shape != shape or values.dtype != bool:
+    if values.shape not in (shape[:3], shape) or values.dtype != bool:
         raise SolveError(
-            f"measured: expected {shape} bool like the images, got {values.shape} {values.dtype}"
+            f"measured: expected {shape[:3]} bool like the images, got {values.shape} {values.dtype}"
         )
-    return None if values.all() else values.reshape(shape[0], -1)
+    if values.all():
+        return None, None, None
+    if values.ndim == 3:
+        return values.reshape(shape[0], -1), None, None
+    channels = values.reshape(shape[0], -1, 3)
+    chosen = used_channels(channels)
+    by_light = (channels | ~chosen).all(axis=2)
+    if chosen.all():
+        return by_light, channels, None
+    shares = chosen * np.asarray(weights)
+    return (
+        by_light,
+        channels,
+        (chosen * (sum(weights) / shares.sum(axis=1, keepdims=True))).astype(np.float32),
+    )
+
+
+def used_channels(measured: Bool) -> Bool:
+    """Choose, for each pixel, the channels that its grey is made of.
+
+    A channel that is clipped under some lights takes those lights from the others too, unless it is left out for that
+    pixel altogether: within one pixel grey has to mean the same under every light. Chosen is the set of channels with
+    the largest product of the number of channels and the square of the number of lights under which all of them
+    measure; lights count more, since normals come from them, and channels only average noise.
+
+    Args:
+        measured: (K, N, 3) bool.
+
+    Returns:
+        (N, 3) bool, at least one true.
+    """
+    sets = np.array([[(number >> bit) & 1 for bit in range(3)] for number in range(7, 0, -1)], bool)
+    sets = sets[
+        np.argsort(-sets.sum(axis=1), kind="stable")
+    ]  # more channels first: they win where scores are equal
+    scores = np.stack([measured[..., each].all(axis=2).sum(axis=0) ** 2 * each.sum() for each in sets])
+    return np.asarray(sets[scores.argmax(axis=0)])
 
 
 def _flat_mask(mask: ArrayLike | None, shape: tuple[int, int]) -> Bool:

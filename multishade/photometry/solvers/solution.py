@@ -99,9 +99,11 @@ def fit_blocks(
             if observations.colour:
                 assert fit.weights is not None
                 channels = observations.channels(start, stop)
+                counted = observations.channel_weights(start, stop)
                 if gather and not whole:
                     channels = channels[:, inside]
-                albedo[place] = _colour_albedo(channels, unit, observations.directions, fit.weights)
+                    counted = None if counted is None else counted[:, inside]
+                albedo[place] = _colour_albedo(channels, unit, observations.directions, fit.weights, counted)
             else:
                 albedo[place] = length
 
@@ -154,10 +156,20 @@ def _colour_albedo(
     unit: NDArray[np.floating],
     directions: NDArray[np.floating],
     weights: NDArray[np.floating],
+    counted: Float32 | None = None,
 ) -> Float32:
-    """The albedo (B, 3) that fits each channel best, given the normal: sum w s I / sum w s^2, s the shading."""
+    """The albedo (B, 3) that fits each channel best, given the normal: sum w s I / sum w s^2, s the shading.
+
+    counted: (K, B, 3) 0 where a channel is no measurement. A channel that measures nowhere gives what its values say.
+    """
     shading = directions.astype(np.float32) @ unit.astype(np.float32)
     weighted = weights * shading
     scale = np.einsum("kb,kb->b", weighted, shading)
+    if counted is not None:
+        scales = np.einsum("kb,kbc,kb->bc", weighted, counted, shading)
+        fitted = np.einsum("kb,kbc,kbc->bc", weighted, counted, channels)
+        plain = np.einsum("kb,kbc->bc", weighted, channels)
+        plain = np.divide(plain, scale[:, None], out=np.zeros_like(plain), where=scale[:, None] > 0)
+        return np.divide(fitted, scales, out=plain, where=scales > 0)
     colour = np.einsum("kb,kbc->bc", weighted, channels)
     return np.divide(colour, scale[:, None], out=np.zeros_like(colour), where=scale[:, None] > 0)
