@@ -209,7 +209,7 @@ class MaterialRow(Row):
         normal_convention_from: How the convention was determined: the file's "name", the gradient of the "height" map,
             the normal map's own "curl", or "given" by a person.
         scale: Metres along one edge of the texture.
-        channels: For each map that is one channel of a packed image: "R", "G" or "B".
+        channels: For each map that is one channel of a packed image: "R", "G", "B" or "A".
         inverted: Maps whose files hold one minus the value, as smoothness is one minus roughness.
         height_span: Range of the height map if its values are in a unit of their own and not from 0 to 1.
     """
@@ -220,7 +220,7 @@ class MaterialRow(Row):
     normal_convention: Literal["opengl", "directx"] | None = None
     normal_convention_from: Literal["name", "height", "curl", "given"] | None = None
     scale: Annotated[float, Field(gt=0)] | None = None
-    channels: dict[ScalarMap, Literal["R", "G", "B"]] | None = None
+    channels: dict[ScalarMap, Literal["R", "G", "B", "A"]] | None = None
     inverted: tuple[ScalarMap, ...] = ()
     height_span: Annotated[float, Field(gt=0)] | None = None
 

@@ -2,8 +2,9 @@
 """Files of lights -> a table of numbers, with the names of photographs where the file has them.
 
 Text (.txt, .lp, .csv and any other): a light a line, numbers between spaces, tabs, commas or semicolons, brackets left
-out; before them may stand the name of the photograph. The first line may be the number of lights (.lp of RTI) or a
-header that names the columns. Three lines of K numbers are taken as 3 x K. Also .npy, .npz and .mat of MATLAB.
+out, with a decimal point, or a comma if other marks part them; before them may stand the name of the photograph. The
+first line may be the number of lights (.lp of RTI) or a header that names the columns. Three lines of K numbers are
+taken as 3 x K. Also .npy, .npz and .mat of MATLAB.
 """
 
 import re
@@ -30,6 +31,7 @@ _XYZ_COLUMNS = tuple(
     for form in ("{}", "l{}", "d{}", "l_{}", "light_{}", "light{}", "dir_{}")
 )
 _STRENGTH_COLUMNS = (("r", "g", "b"), ("red", "green", "blue"), ("intensity",), ("strength",), ("power",))
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 _ANGLE_COLUMNS = ("azimuth", "elevation", "theta", "phi", "zenith")
 
 
@@ -216,6 +218,13 @@ def _with_header(path: Path, lines: list[tuple[int, list[str]]]) -> LightTable:
 def _fields(line: str) -> list[str]:
     """The values of a line; a name in quotes, or one before a comma, may hold spaces."""
     plain = re.sub(r"[\[\]{}()]", " ", line) if not re.search(r"[A-Za-z]{2}", line) else line
+    apart = [
+        part.strip() for part in re.split(r"[;\t]" if re.search(r"[;\t]", plain) else r"\s+", plain.strip())
+    ]
+    if sum(_DECIMAL_COMMA.fullmatch(part) is not None for part in apart) >= 3:
+        return [
+            part.replace(",", ".") if _DECIMAL_COMMA.fullmatch(part) else part.strip("\"'") for part in apart
+        ]
     if re.search(r"[,;\t]", plain.strip()):
         parts = [part.strip().strip("\"'") for part in re.split(r"[,;\t]", plain.strip().strip(",;"))]
         # Numbers may stand between commas and spaces at once.

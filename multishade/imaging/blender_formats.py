@@ -6,11 +6,13 @@ Blender gets a copy of what it refuses (EXR with layers), turns over (HDR from t
 (TIFF in LZMA, EXR with a channel of another name): what `imaging.read` made of the file.
 """
 
+import dataclasses
 import io
 from pathlib import Path
 
 import numpy as np
 
+from multishade.errors import ImageFileError
 from multishade.imaging import codecs
 from multishade.imaging.decode import TIFF_MAGICS, StoredImage
 from multishade.imaging.radiance import HDR_MAGICS, is_upright
@@ -57,6 +59,18 @@ def write_copy(path: Path, target: Path) -> Path:
         ImageFileError: If the file cannot be read or the copy not be written.
     """
     return write_pixels(read_image(path), target)
+
+
+def write_alpha(path: Path, target: Path) -> Path:
+    """Write the alpha of an image file as a grey picture, as `write_copy` does.
+
+    Raises:
+        ImageFileError: As `write_copy`, and if the image has no alpha.
+    """
+    image = read_image(path)
+    if image.alpha is None:
+        raise ImageFileError(f"{path}: has no alpha, in which a map is packed")
+    return write_pixels(dataclasses.replace(image, pixels=image.alpha[..., None], alpha=None), target)
 
 
 def write_pixels(image: StoredImage, target: Path) -> Path:

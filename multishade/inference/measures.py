@@ -19,6 +19,8 @@ LEAST_FACING = 0.2
 # A note is written above these: share facing away, condition of the lights, curl, and its quotient after the axes are
 # changed.
 MANY_FACING_AWAY, POOR_CONDITION, LARGE_CURL, MUCH_SMALLER = 0.01, 20.0, 0.05, 0.6
+# Curl above and mean confidence below which photographs seem to be paired with other lights than their own.
+NO_SURFACE, NO_FIT = 0.3, 0.3
 FEW_SQUARES = 50
 _AXES = {
     "-y": "x,-y,z: y points down in the file of lights, or x to the left",
@@ -165,5 +167,10 @@ def _notes(measures: Measures, curls: dict[str, float] | None) -> tuple[str, ...
             notes.append(
                 f"The normals fit no surface (curl {curls['']:.2f}), but would with other axes (curl {curls[best]:.2f} "
                 f"for {_AXES[best]}). Here x points right, y up and z toward the camera."
+            )
+        elif curls[""] > NO_SURFACE and measures.mean_confidence < NO_FIT:
+            notes.append(
+                f"The photographs do not fit their lights (mean confidence {measures.mean_confidence:.2f}), nor the "
+                f"normals a surface (curl {curls['']:.2f}): check which photograph belongs to which light."
             )
     return tuple(notes)

@@ -11,7 +11,7 @@ from typing import Any
 
 from multishade.assets.schema import EnvironmentRow
 from multishade.errors import AssetError, ImageFileError
-from multishade.imaging.blender_formats import blender_reads, write_copy, write_pixels
+from multishade.imaging.blender_formats import blender_reads, write_alpha, write_copy, write_pixels
 from multishade.imaging.read import read_image
 from multishade.imaging.repair import repair_radiance
 from multishade.protocol.scene import Light, View
@@ -19,7 +19,7 @@ from multishade.render.plan import PlannedGroup
 
 
 def readable_material(group: PlannedGroup, folder: Path) -> dict[str, Any]:
-    """Return the group's material spec with copies of maps that Blender would misread.
+    """Return the group's material spec with copies of maps that Blender would misread, or that are packed in alpha.
 
     Args:
         group: The group.
@@ -31,8 +31,14 @@ def readable_material(group: PlannedGroup, folder: Path) -> dict[str, Any]:
     spec, row = group.material_spec, group.material
     if "maps" not in spec or row is None:
         return spec
-    maps = {name: str(_readable(Path(path), f"{row.sha256}", folder)) for name, path in spec["maps"].items()}
-    return {**spec, "maps": maps}
+    channels = dict(spec["channels"])
+    maps = {}
+    for name, path in spec["maps"].items():
+        in_alpha = channels.get(name) == "A"
+        maps[name] = str((_alpha if in_alpha else _readable)(Path(path), f"{row.sha256}", folder))
+        if in_alpha:
+            del channels[name]  # the copy is grey
+    return {**spec, "maps": maps, "channels": channels}
 
 
 def readable_views(group: PlannedGroup, folder: Path) -> tuple[View, ...]:
@@ -99,6 +105,14 @@ def _readable(path: Path, sha256: str, folder: Path) -> Path:
     target = folder / f"{sha256}-{path.name.replace('.', '-')}"
     try:
         return _existing(target) or write_copy(path, target)
+    except ImageFileError as error:
+        raise AssetError(str(error)) from error
+
+
+def _alpha(path: Path, sha256: str, folder: Path) -> Path:
+    target = folder / f"{sha256}-{path.name.replace('.', '-')}-alpha"
+    try:
+        return _existing(target) or write_alpha(path, target)
     except ImageFileError as error:
         raise AssetError(str(error)) from error
 

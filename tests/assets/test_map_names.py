@@ -2,18 +2,22 @@
 """Map sets as strangers name them: smoothness, packed maps, levels of detail, copies, UDIM tiles, unknown maps."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from multishade.assets.manifest import read_materials
+from multishade.assets.scanning import materials
 from multishade.assets.scanning.map_names import parse_name
 from multishade.assets.scanning.materials import MapSet, check_map_set, find_map_sets
 from multishade.assets.scanning.scan import ScanOptions, scan, write_scan
 from multishade.assets.schema import MaterialRow
 from multishade.config import load_config
-from multishade.errors import AssetError
+from multishade.errors import AssetError, MultiShadeError
+from multishade.imaging.read import read_image
+from multishade.render.copies import readable_material
 from multishade.render.plan import make_plan
 from tests.support import case_maps
 
@@ -150,6 +154,52 @@ def test_a_packed_map_of_one_channel_is_refused(tmp_path: Path) -> None:
     case_maps.write_grey(tmp_path / "x_orm.png", 9)
     with pytest.raises(AssetError, match=r"x_orm\.png has one channel; its name says"):
         check_map_set(only(tmp_path, "x_color.png", "x_orm.png"))
+
+
+UNITY = {
+    "MaskMap": {"metallic": "R", "ao": "G", "roughness": "A"},
+    "Mask_Map": {"metallic": "R", "ao": "G", "roughness": "A"},
+    "MetallicSmoothness": {"metallic": "R", "roughness": "A"},
+    "MetallicGloss": {"metallic": "R", "roughness": "A"},
+}
+
+
+@pytest.mark.parametrize("word", UNITY)
+@pytest.mark.parametrize("suffix", ["png", "tga", "tif"])
+def test_smoothness_in_the_alpha_of_unitys_maps_is_read(tmp_path: Path, word: str, suffix: str) -> None:
+    case_maps.write_colour(tmp_path / "x_BaseColor.png")
+    texels = np.full((16, 16, 4), (230, 100, 0, 204), np.uint8)
+    Image.fromarray(texels).save(tmp_path / f"x_{word}.{suffix}")
+    row = scanned(tmp_path)
+    assert row.channels == UNITY[word] and row.inverted == ("roughness",) and row.kind == "metallic"
+    (map_set,) = find_map_sets(tmp_path.iterdir())
+    assert materials._read(map_set, "roughness") == pytest.approx(np.full((16, 16, 1), 0.2))
+
+    group = SimpleNamespace(
+        material=row,
+        material_spec={
+            "maps": {name: str(row.path / file) for name, file in row.maps.present().items()},  # type: ignore[union-attr]
+            "channels": row.channels,
+        },
+    )
+    (tmp_path / "copies").mkdir()
+    spec = readable_material(group, tmp_path / "copies")  # type: ignore[arg-type]
+    assert "roughness" not in spec["channels"] and spec["channels"]["metallic"] == "R"
+    copy = read_image(spec["maps"]["roughness"])
+    assert copy.pixels.shape == (16, 16, 1) and (copy.pixels == 204).all()
+
+
+def test_a_roughness_map_of_its_own_is_preferred_to_unitys_alpha(tmp_path: Path) -> None:
+    found = only(tmp_path, "x_BaseColor.png", "x_MaskMap.png", "x_Roughness.png")
+    assert found.maps["roughness"] == "x_Roughness.png" and found.inverted == ()
+    assert found.channels == {"metallic": "R", "ao": "G"}
+
+
+def test_unitys_map_without_alpha_is_refused(tmp_path: Path) -> None:
+    case_maps.write_colour(tmp_path / "x_BaseColor.png")
+    case_maps.write_colour(tmp_path / "x_MaskMap.png")
+    with pytest.raises(MultiShadeError, match=r"x_MaskMap\.png: has no alpha"):
+        check_map_set(only(tmp_path, "x_BaseColor.png", "x_MaskMap.png"))
 
 
 def height_scale(row: MaterialRow) -> float:

@@ -201,7 +201,7 @@ def test_sets_share_a_folder_and_the_best_format_is_taken(tmp_path: Path) -> Non
             ["x_diff.png", "x_rm.png", "x_nor_gl.png"],
             r"has its roughness packed in x_rm.png, in a channel that",
         ),
-        (["x_BaseColor.png", "x_MaskMap.png"], r"has its roughness packed in x_MaskMap.png, .* or in alpha"),
+        (["x_BaseColor.png", "x_RM.png"], r"has its roughness packed in x_RM.png, .* does not state"),
         (["skin_color.png"], "is a base colour alone"),
     ],
 )

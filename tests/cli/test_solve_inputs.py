@@ -82,6 +82,28 @@ def test_numbers_without_zeros_are_in_natural_order(
     assert "natural order" in capsys.readouterr().out
 
 
+def test_capitals_do_not_change_the_order(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "a", [f"{'IMG' if k % 2 else 'img'}{k + 1}.png" for k in range(COUNT)])
+    assert solve(folder) == 0 and error(folder) < 0.05
+
+
+def test_a_list_of_photographs_may_have_the_folders_of_another_machine(tmp_path: Path) -> None:
+    names = [f"z{(7 * k) % COUNT}.png" for k in range(COUNT)]
+    folder = photographs(tmp_path / "a", names)
+    assert len(set(names)) == COUNT
+    (folder / "filenames.txt").write_bytes("".join(f".\\photos\\{name}\r\n" for name in names).encode())
+    assert solve(folder) == 0 and error(folder) < 0.05
+
+
+def test_photographs_that_do_not_fit_their_lights_are_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photographs(tmp_path / "a")
+    write_lights(folder, TARGET.directions[np.random.default_rng(1).permutation(COUNT)])
+    assert solve(folder) == 0
+    assert "check which photograph belongs to which light" in capsys.readouterr().out
+
+
 def test_one_order_needs_no_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert solve(photographs(tmp_path / "a")) == 0
     assert "natural order" not in capsys.readouterr().out
@@ -235,7 +257,7 @@ def test_clipped_values_are_left_out_and_counted(
     clipped = 0
     for name, image in zip(NAMES, LINEAR, strict=True):
         stored = np.minimum(image / np.quantile(LINEAR[:, TARGET.mask].max(axis=2), 0.75), 1)
-        clipped += int((stored[TARGET.mask] >= 1).any(axis=1).sum())
+        clipped += int((stored[TARGET.mask] >= 1).sum())
         (folder / name).unlink()
         if kind == "float":
             codecs.write_exr(
@@ -252,7 +274,7 @@ def test_clipped_values_are_left_out_and_counted(
     assert solve(folder) == 0
     assert error(folder) < (1.5 if kind in ("8 bit", "jpg") else 0.1)
     share = record(folder)["measures"]["clipped"]  # type: ignore[index]
-    assert share == pytest.approx(clipped / TARGET.mask.sum() / COUNT, abs=0.05) and share > 0.1
+    assert share == pytest.approx(clipped / TARGET.mask.sum() / COUNT / 3, abs=0.02) and share > 0.05
     assert "% of the values clipped" in capsys.readouterr().out
 
 
@@ -287,6 +309,19 @@ def as_counted(folder: Path, names: list[str]) -> None:
     np.savetxt(folder / "lights.txt", TARGET.directions, fmt="%.6f", header=str(COUNT), comments="")
 
 
+def as_german_table(folder: Path, names: list[str]) -> None:
+    rows = [
+        ";".join([name, *(f"{value:.6f}".replace(".", ",") for value in light)])
+        for name, light in zip(names, TARGET.directions, strict=True)
+    ]
+    (folder / "lights.csv").write_bytes("\r\n".join(["Name;X;Y;Z", *rows[::-1]]).encode())
+
+
+def as_decimal_commas(folder: Path, names: list[str]) -> None:
+    rows = [" ".join(f"{value:.6f}".replace(".", ",") for value in light) for light in TARGET.directions]
+    (folder / "light_directions.txt").write_text("\n".join(rows))
+
+
 def as_columns(folder: Path, names: list[str]) -> None:
     np.savetxt(folder / "light_directions.txt", TARGET.directions.T, fmt="%.6f", delimiter=", ")
 
@@ -300,7 +335,11 @@ def as_mat(folder: Path, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "write", [as_lp, as_windows_lp, as_table, as_numbered, as_counted, as_columns, as_npy, as_mat]
+    "write",
+    [
+        *(as_lp, as_windows_lp, as_table, as_numbered, as_counted, as_columns, as_npy, as_mat),
+        *(as_german_table, as_decimal_commas),
+    ],
 )
 def test_files_of_lights(tmp_path: Path, write: Callable[[Path, list[str]], None]) -> None:
     folder = photographs(tmp_path / "a", lights=False)

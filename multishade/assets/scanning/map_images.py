@@ -12,6 +12,26 @@ from multishade.imaging.read import read_image
 MAP_SUFFIXES = (".png", ".exr", ".tif", ".tiff", ".webp", ".tga", ".bmp", ".jpg", ".jpeg")
 
 
+def read_alpha(path: Path) -> NDArray[np.float32]:
+    """Read the alpha of a texture in which a map is packed, as Unity packs smoothness.
+
+    Args:
+        path: As for `read_map`.
+
+    Returns:
+        (H, W, 1) float32, 0 to 1.
+
+    Raises:
+        ImageFileError: If the file cannot be read completely or has no alpha; it names the file.
+    """
+    coverage = read_image(path, upright=False, name=path.name).coverage
+    if coverage is None:
+        raise ImageFileError(
+            f"{path.name}: has no alpha, in which its name says that smoothness is packed; save it with alpha"
+        )
+    return coverage[..., None]
+
+
 def read_map(path: Path) -> NDArray[np.float32]:
     """Read a texture at its own bit depth.
 

@@ -22,14 +22,15 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
     "opacity": ("opacity", "alpha"),
 }
 OPENGL, DIRECTX = ("gl", "opengl", "ogl"), ("dx", "directx", "d3d")
-# Channels of a packed map whose name is not spelled by their letters: glTF's, and those of which roughness is not read.
+# Channels of a packed map whose name is not spelled by their letters: glTF's; Unity's, which have smoothness in alpha;
+# and those of which roughness is not read, since their order is not stated.
 PACKED_WORDS: dict[str, dict[str, str] | None] = {
     "occlusionroughnessmetallic": {"ao": "R", "roughness": "G", "metallic": "B"},
     "roughnessmetallic": {"roughness": "G", "metallic": "B"},
     "metallicroughness": {"roughness": "G", "metallic": "B"},
-    "metallicsmoothness": None,
-    "metallicgloss": None,
-    "maskmap": None,
+    "metallicsmoothness": {"metallic": "R", "roughness": "A"},
+    "metallicgloss": {"metallic": "R", "roughness": "A"},
+    "maskmap": {"metallic": "R", "ao": "G", "roughness": "A"},
     "rm": None,
     "mr": None,
 }
@@ -66,7 +67,8 @@ class MapName:
         map: One of `SUFFIXES`, or "packed" for several in the channels of one image, or "" if the words name no map.
         word: The words that name the map, joined, lower case.
         convention: Handedness of a normal map, if the name states it.
-        channels: Of a packed map: map -> "R", "G" or "B"; None if roughness is in none of them.
+        channels: Of a packed map: map -> "R", "G", "B", or "A" of roughness that is given as smoothness; None if
+            roughness is in none of them.
         variant: 0 for the file itself or its finest level of detail; larger for alternatives.
         tile: UDIM tile, or empty.
     """

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.assets.scanning.map_images import MAP_SUFFIXES, read_map
+from multishade.assets.scanning.map_images import MAP_SUFFIXES, read_alpha, read_map
 from multishade.assets.scanning.map_names import SUFFIXES, TILES_OR_SIZES, MapName, parse_name
 from multishade.errors import AssetError
 from multishade.imaging.handedness import Convention, Test, convention_of
@@ -36,7 +36,7 @@ class MapSet:
         maps: File names by map.
         convention: Handedness of the normal map by its name, None if the name does not state it.
         problem: Why the set cannot be used, None if it can.
-        channels: For each map that is one channel of a packed image: "R", "G" or "B".
+        channels: For each map that is one channel of a packed image: "R", "G", "B" or "A".
         inverted: Maps whose files hold one minus the value: roughness that is given as smoothness.
         unread: Image files of the set that are not used, with the reason.
     """
@@ -154,6 +154,7 @@ def _finish(folder: Path, draft: _Draft) -> MapSet:
         for kind, channel in (draft.names[packed].channels or {}).items():
             if kind not in maps:
                 maps[kind], channels[kind] = packed, channel
+                inverted += (kind,) if channel == "A" else ()
     unread = dict(draft.unread)
     for kind, choices in draft.maps.items():
         for variant, _, _, file in choices:
@@ -171,8 +172,8 @@ def _finish(folder: Path, draft: _Draft) -> MapSet:
         problem = f"has no base colour map (found: {present}); its name has to end in 'basecolor', 'albedo' or 'color'"
     elif "roughness" not in maps and packed is not None:
         problem = (
-            f"has its roughness packed in {packed}, in a channel that its name does not state or in alpha; add a map "
-            "of roughness alone"
+            f"has its roughness packed in {packed}, in a channel that its name does not state; add a map of roughness "
+            "alone"
         )
     elif len(maps) == 1:
         problem = "is a base colour alone, without a roughness or normal map: it looks like a plain texture"
@@ -229,6 +230,8 @@ def check_map_set(map_set: MapSet) -> MapSetFacts:
 def _read(map_set: MapSet, kind: str) -> NDArray[np.float32]:
     """One map of a set, (H, W, C); of a packed image its channel."""
     name = map_set.maps[kind]
+    if map_set.channels.get(kind) == "A":
+        return 1 - read_alpha(map_set.folder / name)
     image = read_map(map_set.folder / name)
     if kind in map_set.channels:
         if image.shape[2] < 3:

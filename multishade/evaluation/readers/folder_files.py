@@ -58,9 +58,10 @@ class FolderFiles:
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:
-    """Paths without hidden ones, in natural order."""
+    """Paths without hidden ones, in natural order, capitals like small letters."""
     return sorted(
-        (path for path in paths if not path.name.startswith(".")), key=lambda path: natural_order(path.name)
+        (path for path in paths if not path.name.startswith(".")),
+        key=lambda path: (natural_order(path.name.casefold()), path.name),
     )
 
 
