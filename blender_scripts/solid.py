@@ -19,13 +19,11 @@ LARGEST_IMAGE = 4096 * 4096  # pixels; the faces of a larger one all count as so
 
 
 class Solid(Protocol):
-    """Where a material is solid, by K numbers at each corner of the mesh.
+    """Where a material is solid, by K numbers at each corner of the mesh."""
 
-    Attributes:
-        corners: (L, K) float64.
-    """
-
-    corners: np.ndarray
+    @property
+    def corners(self) -> np.ndarray:
+        """(L, K) float64."""
 
     def anywhere(self, parts: np.ndarray) -> np.ndarray:
         """Whether each of N parts of faces, with the numbers (N, C, K) at its corners, is solid anywhere: (N,)."""
@@ -219,7 +217,7 @@ def _pixels(node: bpy.types.Node) -> np.ndarray | None:
 
 def _placed(node: bpy.types.Node) -> _Placed | None:
     """How an image is laid on; None if not by UVs, or through more than one constant mapping in the plane."""
-    plain = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    plain: tuple[tuple[float, ...], ...] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
     vector = node.inputs["Vector"]
     if not vector.is_linked:
         return _Placed("", plain, node.extension)
