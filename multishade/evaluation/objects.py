@@ -44,7 +44,7 @@ class BenchmarkObject:
     for an orthographic view. `inputs` name what a single-image method takes: by default the photographs.
     `notes` say what a reader should know about this object's data, in plain sentences. `view` tells apart
     several samples of one object; statistics take the object, by its `name`, as the unit. `clipped(k)` gives
-    (H, W) where photograph k is at the limit of its file and so measures nothing, or None.
+    (H, W, 3), which channels of photograph k are at the limit of its file and so measure nothing, or None.
     """
 
     name: str

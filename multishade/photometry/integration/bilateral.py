@@ -14,10 +14,10 @@ import numpy as np
 import scipy.special
 
 from multishade.photometry.integration.graph import EdgeSystem, Int, PixelGraph, View, steps
-from multishade.photometry.solvers.observations import Float64
+from multishade.photometry.solvers.observations import Float32, Float64
 
-# The weights change by percents per iteration, so two to three digits, warm-started, are as good as an exact solution.
-_LOOSE, _EXACT = 3e-3, 1e-6
+# The weights change by percents per iteration, so two digits, warm-started, are as good as an exact solution.
+_LOOSE, _EXACT = 6e-3, 1e-6
 
 
 def bilateral(
@@ -53,7 +53,7 @@ def bilateral(
     # For an edge p -> q: the edge on the other side of p (it ends at p), and on the other side of q; -1 for none.
     behind, ahead = _opposite_edges(graph)
 
-    def shares(jump: Float64) -> tuple[Float64, Float64]:
+    def shares(jump: Float64) -> tuple[Float32, Float32]:
         """The fractions of the weight of p and of q that the edge p -> q gets."""
         squared = np.square(jump)
         return (
@@ -62,8 +62,8 @@ def bilateral(
         )
 
     unknown: Float64 = np.zeros(graph.size)
-    forward_share = np.where(behind < 0, 1.0, 0.5)
-    backward_share = np.where(ahead < 0, 1.0, 0.5)
+    forward_share: Float32 = np.where(behind < 0, np.float32(1), np.float32(0.5))
+    backward_share: Float32 = np.where(ahead < 0, np.float32(1), np.float32(0.5))
     if start is not None:
         unknown, piece = start
         one = piece[first] == piece[second]
@@ -91,9 +91,11 @@ def bilateral(
 
 def _share(
     jump: Float64, opposite_jump: Float64, opposite: np.ndarray, scale: Float64, sharpness: float
-) -> Float64:
+) -> Float32:
     """The fraction of a pixel's weight in one direction that this edge gets: all of it if there is no other edge."""
-    return np.where(opposite < 0, 1.0, scipy.special.expit(sharpness * scale * (opposite_jump - jump)))
+    # In single precision, which a fraction does not need more of.
+    exponent = (sharpness * scale * (opposite_jump - jump)).astype(np.float32)
+    return np.where(opposite < 0, np.float32(1), scipy.special.expit(exponent))
 
 
 def _opposite_edges(graph: PixelGraph) -> tuple[np.ndarray, np.ndarray]:
