@@ -82,6 +82,9 @@ def export_onnx(model: RoSE, path: Path, opset: int = OPSET) -> Path:
             opset_version=opset,
             dynamic_axes={name: free for name in [INPUT, *names]},
             dynamo=False,
+            # BatchNorm stays a node of its own, as it is in the module (evaluation): folded into the convolution, its
+            # weights would be rounded to half precision once more. onnxruntime folds it when it loads the file.
+            training=torch.onnx.TrainingMode.PRESERVE,
         )
     stored = onnx.load(str(path))
     _halve(stored.graph)
