@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: docs gallery setup render test lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers bundled-data bundled-model study-paradigm study-quality clean
+.PHONY: docs gallery setup render test lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -101,28 +101,74 @@ eval-solvers: $(VENV)/.render
 	done
 
 # Compare pretrained encoders with other networks at equal processor time: 35 minutes of a core a run, 18 runs.
-bench-backbone: bundled-data $(VENV)/.all
+bench-backbone: study-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.backbone
 
-# Make the bundled model again: data (about an hour on two cores), training (half an hour on one), export.
-BUNDLED := configs/bundled.yaml $(if $(WORKERS),--workers $(WORKERS))
-bundled-data: $(VENV)/.render
+# Shards of 128 x 128 for studies of networks (about an hour on two cores), and the test shards of the bundled model.
+STUDIED := configs/bundled.yaml $(if $(WORKERS),--workers $(WORKERS))
+data/bundled-assets/objects.jsonl: $(VENV)/.render
 	$(RUN)/multishade assets builtin -o data/bundled-assets --objects-per-family 128 --materials-per-family 48
-	$(RUN)/multishade render $(BUNDLED) --shards 0-34 -o data/bundled
+
+study-data: data/bundled-assets/objects.jsonl
+	$(RUN)/multishade render $(STUDIED) --shards 0-34 -o data/bundled
 	for split in val test; do \
-	  $(RUN)/multishade render $(BUNDLED) --set split=$$split --set shards.groups=24 --set shards.count=1 --shards 0 \
+	  $(RUN)/multishade render $(STUDIED) --set split=$$split --set shards.groups=24 --set shards.count=1 --shards 0 \
 	    -o data/bundled-$$split || exit 1; \
 	done
 
-bundled-model: bundled-data $(VENV)/.all
-	for half in bundled-coarse bundled; do \
-	  OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/$$half.yaml \
-	    $$(test -d out/$$half/checkpoints && echo --resume) || exit 1; \
+# Make the bundled model again: data (hours on two cores), training (an hour and a half on one), export.
+# MULTISHADE_ASSETS=FOLDER adds real meshes, materials and environments; without it the built-in part alone is used, and
+# made.json records that.
+LITE := data/bundled-192-assets
+DATA_192 := configs/bundled-192.yaml $(if $(WORKERS),--workers $(WORKERS))
+ifdef MULTISHADE_ASSETS
+MIXED := --set 'sources.materials=[$(CURDIR)/$(LITE)/materials.jsonl,$(CURDIR)/$(LITE)/real-materials.jsonl]' \
+  --set 'sources.environments=[$(CURDIR)/$(LITE)/environments.jsonl,$(CURDIR)/$(LITE)/real-environments.jsonl,$(CURDIR)/$(LITE)/real-environments_cc0.jsonl]'
+REAL := $(MIXED) --set name=photos-real --set seed=193 --set 'sources.objects=[$(CURDIR)/$(LITE)/real-objects.jsonl]' \
+  --set materials.own=0.5 --set materials.metallic=0.08 --set materials.non_metallic=0.42 --set shards.count=18
+else
+MIXED :=
+BUILTIN_ONLY := --set 'data.train=[data/bundled-192]' --set 'data.val=[data/bundled-192-val]' \
+  --set data.photometric.background.image=0 --set 'data.photometric.background.images=[]'
+endif
+VALIDATION := --set split=val --set shards.count=1 --shards 0 --set camera.width=384 --set camera.height=384 \
+  --set views.count=1 --set render.samples.parallel=8 --set render.samples.point=8 --set render.samples.environment=16
+
+bundled-data: $(VENV)/.all data/bundled-assets/objects.jsonl
+	$(RUN)/multishade assets builtin -o $(LITE) --objects-per-family 192 --materials-per-family 64
+ifdef MULTISHADE_ASSETS
+	$(RUN)/python -m benchmarks.bundled_assets $(MULTISHADE_ASSETS) -o $(LITE)
+	$(RUN)/python -m multishade.training.backgrounds -o data/bundled-192-backgrounds \
+	  --environments $(LITE)/real-environments.jsonl $(LITE)/real-environments_cc0.jsonl --materials $(LITE)/real-materials.jsonl
+	$(RUN)/multishade render $(DATA_192) $(REAL) --shards 0-17 -o data/bundled-192-real
+	$(RUN)/multishade render $(DATA_192) $(REAL) --set name=photos-real-val --set seed=293 --set shards.groups=10 $(VALIDATION) \
+	  -o data/bundled-192-real-val
+else
+	@echo "MULTISHADE_ASSETS is not set: built-in objects, materials and environments alone; no pictures for backgrounds"
+endif
+	$(RUN)/multishade render $(DATA_192) $(MIXED) --shards 0-59 -o data/bundled-192
+	$(RUN)/multishade render $(DATA_192) $(MIXED) --set name=photos-val --set seed=292 --set shards.groups=24 $(VALIDATION) \
+	  -o data/bundled-192-val
+	$(RUN)/multishade render $(STUDIED) --set split=test --set shards.groups=24 --set shards.count=1 --shards 0 -o data/bundled-test
+	$(RUN)/multishade render $(STUDIED) --set split=test --set shards.groups=24 --set shards.count=1 --shards 0 \
+	  --set geometry.samples=1 --set exposure.min_visible=0 -o data/bundled-test-points
+
+bundled-model: bundled-data
+	for part in bundled-192-coarse bundled-192; do \
+	  OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/$$part.yaml $(BUILTIN_ONLY) \
+	    $$(test -d out/$$part/checkpoints && echo --resume) || exit 1; \
 	done
-	$(RUN)/python -m multishade.training.export out/bundled --curves docs/images/bundled-curves.png
+	$(RUN)/python -m multishade.training.export out/bundled-192 --curves docs/images/bundled-curves.png
+	$(MAKE) bundled-report
+
+# Measure the bundled model: errors, confidence, coverage (docs/training.md).
+bundled-report: $(VENV)/.all
+	$(RUN)/python -m benchmarks.model_errors data/bundled-test -o docs/images/bundled-confidence.png
+	$(RUN)/python -m benchmarks.model_errors data/bundled-test-points
+	$(RUN)/python -m benchmarks.coverage data/bundled-test -o docs/images/bundled-coverage.png
 
 # Make the tables of docs/study-paradigm.md, about 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds real objects.
-study-paradigm: bundled-data $(VENV)/.all
+study-paradigm: study-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_paradigm $(if $(WORKERS),--workers $(WORKERS))
 
 # Make the tables of docs/study-quality.md: renders and trains for hours, and continues where it was stopped.

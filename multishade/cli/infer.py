@@ -77,7 +77,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--half", action="store_true", help="run the network in half precision (GPU)")
     add_video(parser)
-    add_integrate(parser)
+    # Predicted normals are soft: what bilateral integration adds is not worth the seconds that it takes.
+    add_integrate(parser, default="poisson")
     parser.add_argument("--max-megapixels", type=float, default=40.0, metavar="N", help="default: 40")
     parser.add_argument(
         "--overwrite", action="store_true", help="of several photos, make those again that are done"

@@ -86,13 +86,13 @@ def add_grey(parser: argparse.ArgumentParser, text: str, rgb: bool = False) -> N
     )
 
 
-def add_integrate(parser: argparse.ArgumentParser, text: str = "") -> None:
+def add_integrate(parser: argparse.ArgumentParser, text: str = "", default: str = "bilateral") -> None:
     """Add --integrate, how normals become a surface. `text` is what the surface is for."""
     parser.add_argument(
         "--integrate",
         choices=("bilateral", "poisson", "none"),
-        default="bilateral",
-        help=f"surface that keeps steps, smooth surface, or no surface{text} (default: bilateral)",
+        default=default,
+        help=f"surface that keeps steps, smooth surface, or no surface{text} (default: {default})",
     )
 
 

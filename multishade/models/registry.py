@@ -105,7 +105,14 @@ def load_model(
 
 
 def has_onnx(source: str | Path) -> bool:
-    """Whether a folder has an exported network, so that the runtime "onnx" can run it."""
+    """Tell whether a folder has an exported network.
+
+    Args:
+        source: A folder.
+
+    Returns:
+        Whether the runtime "onnx" can run it.
+    """
     return (Path(source) / "model.onnx").is_file()
 
 

@@ -16,6 +16,8 @@ import torch
 from multishade.errors import ModelError
 from multishade.models import load_model
 from multishade.models.bundled import FOLDER
+from multishade.models.rose import RoSE
+from multishade.models.rose.export import FILE_NAME, export_onnx
 from multishade.shards.locate import find_shards
 from multishade.shards.marker import committed
 from multishade.shards.record import read_dataset
@@ -25,23 +27,27 @@ from multishade.training.tasks import parse_config
 
 LARGEST_BYTES = 32_000_000
 RECORD = "made.json"
-LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "bpy", "numpy")
+LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "onnx", "bpy", "numpy")
 
 
 def export(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path:
     """Write the finished model of `run`, or that of its latest checkpoint, to `folder`, with `made.json`.
 
-    made.json: see `record_of`. curves: a PNG to plot them into. Raises ModelError if the run has no model, or if its
-    weights exceed 32 MB.
+    A one-step model without a VAE is written as model.onnx, too. made.json: see `record_of`. curves: a PNG to plot them
+    into. Raises ModelError if the run has no model, or if weights or network exceed 32 MB.
     """
-    load_model(_model_of(run)).save_pretrained(folder, dtype=torch.float16)
+    model = load_model(_model_of(run))
+    model.save_pretrained(folder, dtype=torch.float16)
     for network in folder.glob("*/config.json"):
         _remove_origin(network)
-    size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-    if size > LARGEST_BYTES:
-        raise ModelError(
-            f"{folder}: {size / 1e6:.1f} MB of weights; a bundled model may have {LARGEST_BYTES / 1e6:g} MB"
-        )
+    if isinstance(model, RoSE) and model.settings.process == "one_step" and model.settings.base is None:
+        export_onnx(model, folder / FILE_NAME)
+    for kind in ("*.safetensors", "*.onnx"):
+        size = sum(path.stat().st_size for path in folder.rglob(kind))
+        if size > LARGEST_BYTES:
+            raise ModelError(
+                f"{folder}: {size / 1e6:.1f} MB of weights; a bundled model may have {LARGEST_BYTES / 1e6:g} MB"
+            )
     record = {
         "libraries": {name: version(name) for name in LIBRARIES},
         "runs": [*map(record_of, runs_of(run))],
