@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: docs gallery setup render test lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
+.PHONY: docs gallery setup render test test-faults lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -29,6 +29,10 @@ render: $(VENV)/.render
 
 test: $(VENV)/.all
 	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile tests
+
+# Kill, hang, fill up and cut off everything that takes part in a run (about an hour); docs/reliability.md has the figures.
+test-faults: $(VENV)/.all
+	WRITE_FIGURES=1 $(RUN)/python -m pytest -n 0 -m "slow or not slow" tests/faults
 
 lint: $(VENV)/.all
 	$(RUN)/ruff check .

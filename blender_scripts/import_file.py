@@ -99,5 +99,7 @@ def _open_blend(path: Path) -> None:
 
 
 def _last_line(error: Exception) -> str:
+    """The line that says why: Blender's operators end with the place in their own source, "Location: ..."."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("Location:")]
     return lines[-1] if lines else "no reason given"

@@ -31,11 +31,11 @@ class OutputError(MultiShadeError):
 
 
 class BlenderError(MultiShadeError):
-    """The Blender process failed; `output` contains the last lines that it printed."""
+    """The Blender process failed; `output` contains the last lines that it printed, `signal` what ended it, if any."""
 
-    def __init__(self, message: str, output: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, output: tuple[str, ...] = (), signal: str = "") -> None:
         super().__init__(message)
-        self.output = output
+        self.output, self.signal = output, signal
 
 
 class BlenderCrashed(BlenderError):

@@ -26,6 +26,8 @@ COMMANDS = (
     "configs",
     "config",
     "inspect",
+    "failures",
+    "doctor",
     "show",
     "export",
     "replay",

@@ -2,6 +2,7 @@
 """`multishade render CONFIG`: render shards of a data set into a folder, print what was left out."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,7 @@ def _render(args: argparse.Namespace) -> int:
     from multishade.config import load_config
     from multishade.errors import ConfigError
     from multishade.render.backends import Resources
+    from multishade.render.doctor import instant_checks
     from multishade.render.plan import make_plan
     from multishade.render.progress import ProgressBar
     from multishade.render.run import render
@@ -85,6 +87,10 @@ def _render(args: argparse.Namespace) -> int:
     if args.preview:
         output = Path(output) / "preview"
     config = load_config(args.config, overrides)
+    if not remote:
+        for check in instant_checks(Path(output), resources.local_workers() if args.address is None else 0):
+            if not check.ok:
+                print(f"note: {check.line()}", file=sys.stderr)
     shards = parse_shards(args.shards or ("0" if not own else f"0-{config.shards.count - 1}"), config)
     plan = make_plan(config)
     with threads.limited(args.cpus_per_worker), ProgressBar(plan) as progress:
@@ -97,7 +103,7 @@ def _render(args: argparse.Namespace) -> int:
             retry_failed=args.retry_failed,
             progress=progress,
         )
-    _print_summary(result)
+    print_summary(result)
     if args.preview:
         finish_preview(Path(output))
     return 0 if result.complete else 1
@@ -114,7 +120,8 @@ def _describe(resources: "Resources") -> str:
     return f"at most {workers} of {each} (of {threads.counted(threads.cores(), 'core')})"
 
 
-def _print_summary(result: "RenderResult") -> None:
+def print_summary(result: "RenderResult") -> None:
+    """Print what was rendered and what was not, and what to do next."""
     print(
         f"{len(result.rendered)} shards rendered ({result.samples} samples), {len(result.skipped)} already there"
     )

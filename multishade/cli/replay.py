@@ -13,7 +13,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "replay",
         help="render one sample again and compare it with its shard",
         description="Render one sample again, alone, and compare every file of it with the shard's. "
-        "Exit code 0: the same bytes; 1: they differ.",
+        "Exit code 0: the same bytes; 1: they differ. "
+        "With --key and the key of a group, such as s000000-g0001, the group is rendered to see why it fails.",
     )
     add_places(parser, "key of the sample, e.g. s000000-g0001-v0")
     parser.add_argument(
@@ -29,7 +30,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from multishade.errors import ShardError
-    from multishade.render.replay import compare, save_scene
+    from multishade.render.replay import compare, is_group_key, render_group_again, save_scene
     from multishade.storage.writable import require_writable_file
 
     if args.blend is not None:
@@ -38,6 +39,14 @@ def run(args: argparse.Namespace) -> int:
     if not keys:
         raise ShardError(f"{places[-1]}: name the sample to render again, such as s000000-g0001-v0")
     folder, key = dataset_of(places), keys[0]
+    if is_group_key(key):
+        if args.blend is not None:
+            raise ShardError(
+                f"{key}: is the key of a group; --blend saves the scene of a sample, such as {key}-v0"
+            )
+        samples = render_group_again(folder, key, args.threads.count)
+        print(f"{key}: rendered without failure, {samples} samples")
+        return 0
     if args.blend is not None:
         save_scene(folder, key, args.blend, args.light)
         print(f"saved {args.blend}")

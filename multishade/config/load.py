@@ -43,6 +43,22 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> Config:
     return load_settings(source, Config, overrides)
 
 
+def override_config(config: Config, overrides: Sequence[str]) -> Config:
+    """Return a configuration with some settings changed.
+
+    Args:
+        config: A validated configuration.
+        overrides: Strings `section.key=value`, as for `load_config`.
+
+    Returns:
+        The changed configuration.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
+    return _validated(config.model_dump(mode="json"), [], Config, overrides).settings
+
+
 def load_settings(
     source: str | Path, model: type[Settings], overrides: Sequence[str] = (), kind: str = ""
 ) -> Settings:
@@ -133,6 +149,13 @@ def _load(
     source: str | Path, model: type[Settings], overrides: Sequence[str], kind: str
 ) -> "_Loaded[Settings]":
     files, tree = _read(find_recipe(source, kind))
+    return _validated(tree, files, model, overrides)
+
+
+def _validated(
+    tree: dict[str, Any], files: list[File], model: type[Settings], overrides: Sequence[str]
+) -> "_Loaded[Settings]":
+    """Apply the overrides to a tree that was read from these files, and validate it."""
     origins: dict[tuple[str, ...], str] = {}
     for override in overrides:
         field = _apply(tree, override)

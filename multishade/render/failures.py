@@ -8,6 +8,7 @@ failures are kept in a file of their own (`multishade-000123.failures.json`), wh
 import dataclasses
 import enum
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from multishade.errors import (
@@ -56,7 +57,12 @@ _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (  # subclasses before
 class GroupFailure:
     """A group that could not be rendered: its key, the ids of its object and material, and why.
 
-    output: the last lines that Blender printed.
+    Attributes:
+        attempts: How often it was tried.
+        output: The last lines that Blender printed.
+        phase: What was done when it failed: "verify" (the files' hashes), "start" (of Blender), "scene", or the name of
+            the request to Blender, such as "load" or "image".
+        signal: That ended Blender, such as "SIGSEGV"; empty if none did.
     """
 
     group: str
@@ -66,6 +72,8 @@ class GroupFailure:
     error: str
     attempts: int
     output: tuple[str, ...] = ()
+    phase: str = ""
+    signal: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +148,7 @@ def read_shard_failure(shard: FilePlace) -> ShardFailure | None:
         content = json.loads(file.read_bytes())
         if content.pop("schema") != SCHEMA:
             raise ValueError("another schema")
-        groups = tuple(_group_failure(row) for row in content.pop("groups"))
+        groups = tuple(group_failure(row) for row in content.pop("groups"))
         return ShardFailure(**{**content, "kind": FailureKind(content["kind"]), "groups": groups})
     except FileMissing:
         return None
@@ -153,5 +161,11 @@ def remove_shard_failure(shard: FilePlace) -> None:
     failures_file(shard).remove()
 
 
-def _group_failure(row: dict[str, Any]) -> GroupFailure:
-    return GroupFailure(**{**row, "kind": FailureKind(row["kind"]), "output": tuple(row["output"])})
+def group_failure(row: Mapping[str, Any]) -> GroupFailure:
+    """Read a failure as a marker or a record holds it; names that newer versions have added are passed over.
+
+    Raises KeyError, TypeError or ValueError if it is none.
+    """
+    names = {field.name for field in dataclasses.fields(GroupFailure)}
+    known = {name: value for name, value in row.items() if name in names}
+    return GroupFailure(**{**known, "kind": FailureKind(row["kind"]), "output": tuple(row.get("output", ()))})

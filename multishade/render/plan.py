@@ -23,12 +23,14 @@ from multishade.errors import ConfigError, ShardError
 from multishade.procedural import materials
 from multishade.protocol import scene
 from multishade.render import sampling
+from multishade.render.quarantine import Quarantined, read_quarantine
 from multishade.shards.keys import SampleKey, format_group_key
+from multishade.shards.layout import QUARANTINE_NAME
 from multishade.shards.record import DatasetRecord, read_dataset
 from multishade.storage.store import FolderPlace
 
 # The first element of a spawn key is what is sampled; the others are the place it is sampled for.
-ORDER, GROUP, VIEW = 0, 1, 2
+ORDER, GROUP, VIEW, RESERVE = 0, 1, 2, 3
 MATERIAL_KINDS = ("own", "metallic", "non-metallic")
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -93,11 +95,13 @@ class Plan:
         config: The recipe.
         assets: The rows of its manifests.
         manifests: For "objects/0", ... the sha256 of the rows of that manifest.
+        quarantine: Objects in whose place some shards show others.
     """
 
     config: Config
     assets: Assets
     manifests: dict[str, str]
+    quarantine: tuple[Quarantined, ...] = ()
 
     def record(self) -> DatasetRecord:
         """Return the content of dataset.json, whose fingerprint is the plan's."""
@@ -118,7 +122,7 @@ class Plan:
         key = format_group_key(shard, number)
         rng = _generator(config.seed, GROUP, shard, number)
         ordinal, variant = divmod(shard * config.shards.groups + number, config.materials.variants)
-        chosen = self._object(ordinal)
+        chosen = self._object(ordinal, shard)
         material = self._material(chosen, variant, rng)
         spec = _material_spec(material, config, rng)
         rotation = sampling.sample_object_rotation(config.objects.rotation, rng)
@@ -159,11 +163,20 @@ class Plan:
             per_pixel += self.config.light_basis.count * samples.basis
         return (per_pixel + 1) * self.config.camera.width * self.config.camera.height
 
-    def _object(self, ordinal: int) -> ObjectRow:
-        """Choose an object: in shuffled rounds, so that each is used once before any is used again."""
+    def _object(self, ordinal: int, shard: int) -> ObjectRow:
+        """Choose an object: in shuffled rounds, so that each is used once before any is used again.
+
+        In the place of one that the shard passes over stands another, drawn for this place alone.
+        """
         objects = self.assets.objects
         turn, place = divmod(ordinal, len(objects))
-        return objects[_order(self.config.seed, turn, len(objects))[place]]
+        chosen = objects[_order(self.config.seed, turn, len(objects))[place]]
+        passed = {entry.object for entry in self.quarantine if entry.applies_to(shard)}
+        if chosen.id in passed:
+            rng = _generator(self.config.seed, RESERVE, ordinal)
+            while chosen.id in passed:
+                chosen = objects[rng.integers(len(objects))]
+        return chosen
 
     def _material(self, chosen: ObjectRow, variant: int, rng: np.random.Generator) -> MaterialRow | None:
         has_none = chosen.source != "file" and bool(self.assets.materials)
@@ -224,13 +237,28 @@ def read_plan(folder: FolderPlace) -> Plan:
     Raises:
         ShardError: If the folder is no data set, or its manifests have changed since it was rendered.
         ManifestError: If a manifest cannot be read.
+        ConfigError: If all its objects are in quarantine.
     """
     record = read_dataset(folder)
     plan = make_plan(record.recipe())
     changed = record.differences(plan.record())
     if changed:
         raise ShardError(f"{folder}: its manifests have changed since it was rendered: {'; '.join(changed)}")
-    return plan
+    return with_quarantine(plan, folder)
+
+
+def with_quarantine(plan: Plan, folder: FolderPlace) -> Plan:
+    """Return the plan with the quarantine of its data set (`multishade.render.quarantine`).
+
+    Raises ShardError if the quarantine cannot be read, ConfigError if it leaves no object.
+    """
+    quarantine = read_quarantine(folder)
+    passed = {entry.object for entry in quarantine}
+    if all(row.id in passed for row in plan.assets.objects):
+        raise ConfigError(
+            f"{folder}: every object is in its {QUARANTINE_NAME}; repair some, and remove their entries"
+        )
+    return dataclasses.replace(plan, quarantine=quarantine)
 
 
 def kind_weights(settings: models.Materials, variant: int, has_none: bool) -> NDArray[np.float64]:

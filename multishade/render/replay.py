@@ -46,6 +46,39 @@ def compare(folder: FolderPlace, key: str, threads: int) -> list[str]:
     return [f"{key}.{name}: differs" for name in names if stored.get(name) != rendered.get(name)]
 
 
+def render_group_again(folder: FolderPlace, key: str, threads: int) -> int:
+    """Render a group of a data set in one attempt, whether or not its shard holds it: to see why it fails.
+
+    Args:
+        folder: The data set.
+        key: The group's key, such as s000000-g0001.
+        threads: Threads of Blender.
+
+    Returns:
+        The number of its samples.
+
+    Raises:
+        ShardError: If the data set has no such group, or its manifests have changed.
+        AssetError, BlenderError: If the group cannot be rendered; a BlenderError has what Blender printed.
+    """
+    plan, place = read_plan(folder), SampleKey.parse(f"{key}-v0")
+    if place.shard >= plan.config.shards.count or place.group >= plan.config.shards.groups:
+        raise ShardError(
+            f"{key}: the data set has shards 0 to {plan.config.shards.count - 1}, each with groups 0 to "
+            f"{plan.config.shards.groups - 1}"
+        )
+    with GroupRenderer(plan.config, threads, Stopwatch()) as renderer:
+        return len(renderer.render(plan.group(place.shard, place.group)))
+
+
+def is_group_key(text: str) -> bool:
+    """Whether a text is the key of a group, such as s000000-g0001."""
+    try:
+        return str(SampleKey.parse(f"{text}-v0")) == f"{text}-v0"
+    except ShardError:
+        return False
+
+
 def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> None:
     """Save the scene of one sample as a .blend with packed textures.
 

@@ -9,7 +9,7 @@ from multishade.errors import ConfigError, ShardError, StorageError
 from multishade.render.backends import Resources, RunStopped, load_backend
 from multishade.render.blender.process import BlenderProcess
 from multishade.render.failures import GroupFailure, ShardFailure, write_shard_failure
-from multishade.render.plan import Plan
+from multishade.render.plan import Plan, with_quarantine
 from multishade.render.progress import Event, Progress, ShardCommitted, ShardGivenUp, Started
 from multishade.render.staging import remove_leftovers
 from multishade.render.worker import ShardReport
@@ -101,7 +101,8 @@ def render(
         What was rendered, skipped and given up.
 
     Raises:
-        ConfigError: If there is no such backend or shard, or GPUs are to be used by a configuration for the CPU.
+        ConfigError: If there is no such backend or shard, or GPUs are to be used by a configuration for the CPU, or all
+            objects are in quarantine.
         ShardError: If the folder belongs to another data set, or a Ray cluster does not answer or is lost.
         StorageError: If the folder cannot be written, at the first write that is refused.
         RenderDeviceMissing: If this machine renders, and does not have the device of `render.device`.
@@ -114,6 +115,7 @@ def render(
     sweep_scratch()
     store = open_store(output)
     open_dataset(store, plan.record())
+    plan = with_quarantine(plan, store)
     markers = {shard: committed(shard_file(store, shard)) for shard in wanted}
     skipped = {
         shard: len(marker.failures)

@@ -155,6 +155,7 @@ class GroupRenderer:
         self._served = 0
         self._in_a_row = 0
         self.failures: list[GroupFailure] = []
+        self._step = ""  # what is done besides Blender's requests
         self.made_by: dict[str, str] = {"multishade": __version__, "processor": processor()}
         self._cpu_of_ended = 0.0
 
@@ -185,16 +186,17 @@ class GroupRenderer:
                 samples = self.render(group)
             except AssetError as error:
                 # The file is at fault: another attempt would end the same way.
-                return self._fail(group, error, attempt)
+                return self._fail(group, error, attempt, self._phase)
             except RenderDeviceMissing as error:
                 # No group of this machine would end otherwise.
                 raise ShardFailed(
                     f"shard {group.shard}: {error}", kind_of(error), tuple(self.failures)
                 ) from error
             except BlenderError as error:
+                phase = self._phase
                 self.close()
                 if attempt == attempts:
-                    return self._fail(group, error, attempt)
+                    return self._fail(group, error, attempt, phase)
             else:
                 self.succeeded()
                 return samples
@@ -206,11 +208,15 @@ class GroupRenderer:
 
     def render(self, group: PlannedGroup) -> list[Sample]:
         """Render all samples of a group in one attempt. Raises AssetError, BlenderError."""
+        self._step = "verify"
         with self.watch.timed("object"):
             verify(group)
+        self._step = "start"
         blender = self.blender(group)
+        self._step = "scene"
         with self.watch.timed("object"):
             request = scene_group(group, blender.folder, self._config)
+        self._step = ""
         self._served += 1
         samples = []
         wanted = visibility(self._config)
@@ -220,6 +226,11 @@ class GroupRenderer:
             with self.watch.timed("assemble"):
                 samples.append(build_sample(rendered, group, self._config, blender.info))
         return samples
+
+    @property
+    def _phase(self) -> str:
+        """What is being done with a group."""
+        return self._step or (self._blender.last_request if self._blender is not None else "")
 
     def _expose(self, pixels: NDArray[np.float32]) -> float:
         return middle_exposure(pixels, self._config.exposure)
@@ -260,7 +271,7 @@ class GroupRenderer:
         if blender is not None:
             blender.kill()
 
-    def _fail(self, group: PlannedGroup, error: MultiShadeError, attempts: int) -> list[Sample]:
+    def _fail(self, group: PlannedGroup, error: MultiShadeError, attempts: int, phase: str) -> list[Sample]:
         self.failures.append(
             GroupFailure(
                 group=group.key,
@@ -270,6 +281,8 @@ class GroupRenderer:
                 error=str(error),
                 attempts=attempts,
                 output=error.output if isinstance(error, BlenderError) else (),
+                phase=phase,
+                signal=error.signal if isinstance(error, BlenderError) else "",
             )
         )
         self._in_a_row += 1

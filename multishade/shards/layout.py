@@ -6,8 +6,11 @@ import re
 from multishade.storage.store import FolderPlace, StoredFile, open_store
 
 RECORD_NAME = "dataset.json"
+QUARANTINE_NAME = "quarantine.json"
 TAR_SUFFIX = ".tar"
 TAR_PATTERN = f"*{TAR_SUFFIX}"
+FAILURES_SUFFIX = ".failures.json"
+FAILURES_PATTERN = f"*{FAILURES_SUFFIX}"
 
 
 def tar_name(shard: int) -> str:
@@ -33,7 +36,12 @@ def marker_name(tar: str) -> str:
 
 def failures_name(tar: str) -> str:
     """multishade-000123.tar -> multishade-000123.failures.json"""
-    return _renamed(tar, ".failures.json")
+    return _renamed(tar, FAILURES_SUFFIX)
+
+
+def tar_of_failures(name: str) -> str:
+    """multishade-000123.failures.json -> multishade-000123.tar"""
+    return name.removesuffix(FAILURES_SUFFIX) + TAR_SUFFIX
 
 
 def staging_name(tar: str) -> str:

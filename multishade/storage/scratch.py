@@ -60,7 +60,7 @@ def sweep_scratch() -> list[Path]:
         The removed folders.
     """
     removed = []
-    for folder in _scratch_folders():
+    for folder in scratch_folders():
         owner = owner_in(folder.name)
         if owner is not None and owner.dead:
             remove_scratch(folder)
@@ -70,7 +70,7 @@ def sweep_scratch() -> list[Path]:
 
 def remove_own_scratch() -> None:
     """Remove the temporary folders of this process: before it ends at once."""
-    for folder in _scratch_folders():
+    for folder in scratch_folders():
         if owner_in(folder.name) == this_process():
             remove_scratch(folder)
 
@@ -78,10 +78,11 @@ def remove_own_scratch() -> None:
 def ownerless_scratch() -> list[Path]:
     """List temporary folders that older versions left, which name no owner (`multishade-*`, `blender_*`)."""
     older = [folder for folder in _folders("blender_") if len(folder.name) == len("blender_") + 6]
-    return [folder for folder in _scratch_folders() if owner_in(folder.name) is None] + older
+    return [folder for folder in scratch_folders() if owner_in(folder.name) is None] + older
 
 
-def _scratch_folders() -> Iterator[Path]:
+def scratch_folders() -> Iterator[Path]:
+    """Find the temporary folders of this user, of any owner."""
     yield from _folders(PREFIX)
 
 

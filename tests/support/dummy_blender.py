@@ -7,7 +7,7 @@ bytes depend on the requests alone, as Blender's do. What goes wrong is said by 
 of this key, the child does FAULT:
 
     crash (SIGSEGV), exit (no answer, status 7), hang, stop (SIGSTOP), leak (memory), truncate (its EXR file),
-    asset (refuses the file), error (a traceback)
+    asset (refuses the file), error (a traceback), slow (answers half a second late)
 
 With a FILE it does so once: if the file exists, the fault has happened.
 """
@@ -23,18 +23,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.config.models import Runtime
+from multishade.errors import AssetError, RenderFailed
 from multishade.imaging.codecs import encode_exr
 from multishade.protocol import messages
 from multishade.protocol.scene import View
+from multishade.storage.scratch import make_scratch, remove_scratch
 
-FAULTS = ("crash", "exit", "hang", "stop", "leak", "truncate", "asset", "error")
 RADIUS = 0.42  # of the sphere, of the image's shorter side
 
 
 def dummy_blender(folder: Path) -> Path:
     """Write the program; it runs this file in the interpreter of the tests."""
     program = folder / "dummy-blender"
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m {__name__} \"$@\"\n")
+    # The folder in the command line tells the test's own processes from others.
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m {__name__} '{folder}' \"$@\"\n")
     program.chmod(0o755)
     return program
 
@@ -101,6 +104,8 @@ class _Child:
                 while True:
                     held.append(bytearray(os.urandom(1 << 20)) * 8)
                     time.sleep(0.01)
+            case "slow":
+                time.sleep(0.5)
             case "asset":
                 return messages.Failed("asset", f"{self._group}: the file is torn")
             case "error":
@@ -132,6 +137,38 @@ class _Child:
             planes[f"Combined.{name}"] = np.where(inside, grey * shot.exposure, 0)
         window = np.s_[top:bottom, left:right]
         return {name: np.ascontiguousarray(plane[window], np.float32) for name, plane in planes.items()}
+
+
+class DummyProcess:
+    """The same in this process, in the place of `BlenderProcess`: for tests of all that lies around Blender."""
+
+    output = ()
+
+    def __init__(self, device: str, runtime: Runtime, threads: int = 1, assets: Any = None) -> None:
+        self.assets = assets
+        self.folder = make_scratch()
+        self._child = _Child(os.environ.get("DUMMY_BLENDER", ""))
+        self.info = self.request(messages.Handshake(device))
+
+    last_request = ""
+
+    def request(self, request: Any, seconds: float | None = None) -> Any:
+        if isinstance(request, messages.Load):
+            LOADED.append(request.group.key)
+        self.last_request = messages.name_of(request)
+        answer = self._child.answer(request)
+        if isinstance(answer, messages.Failed):
+            raise AssetError(answer.error) if answer.kind == "asset" else RenderFailed(answer.error)
+        return answer
+
+    def cpu_seconds(self) -> float:
+        return 0.0
+
+    def close(self) -> None:
+        remove_scratch(self.folder)
+
+
+LOADED: list[str] = []  # the groups that a DummyProcess was asked for
 
 
 def _sphere(view: View) -> tuple[NDArray[np.float32], ...]:

@@ -61,6 +61,7 @@ class BlenderProcess:
             own; removed by `close`.
         info: Version and device reported by Blender.
         assets: The files that it may read.
+        last_request: Name of the request that was sent last.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class BlenderProcess:
             BlenderCrashed: If the process ended; BlenderMemoryExceeded if it exceeded its memory limit.
             RenderDeviceMissing: If Cycles does not find the device.
         """
-        name = messages.name_of(request)
+        name = self.last_request = messages.name_of(request)
         deadline = time.monotonic() + (seconds or self._runtime.request_seconds)
         self._silent_failure = None
         self._limit_processor(seconds or self._runtime.request_seconds)
@@ -192,8 +193,9 @@ class BlenderProcess:
         """Report that the process ended while the request `name` was waiting."""
         self._process.wait(timeout=30)
         code = self._process.returncode
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        raise BlenderCrashed(f"Blender ended with {how} at '{name}'", self.output) from None
+        by = signal.Signals(-code).name if code < 0 else ""
+        how = f"signal {by}" if by else f"exit status {code}"
+        raise BlenderCrashed(f"Blender ended with {how} at '{name}'", self.output, by) from None
 
     def _limit_processor(self, seconds: float) -> None:
         """Let Blender use no more than all cores for so many seconds from now on, also if this process stops."""
