@@ -5,9 +5,7 @@
 of the GPU.
 """
 
-import ctypes
 import dataclasses
-import platform
 import resource
 import shutil
 import subprocess
@@ -20,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from multishade.config.models import Runtime
+from multishade.confine.apply import support
 from multishade.errors import MultiShadeError
 from multishade.render.backends import MEMORY_PER_WORKER_GIB
 from multishade.render.blender.process import BlenderProcess
@@ -29,7 +28,6 @@ GIB = 2**30
 LEAST_OUTPUT_BYTES = GIB
 LEAST_TEMPORARY_BYTES = GIB
 LEAST_FILES = 4096  # Ray opens some hundred for each worker
-_LANDLOCK_CREATE_RULESET = 444  # number of the system call on every architecture
 PACKAGES = (
     "bpy",
     "numpy",
@@ -216,17 +214,9 @@ def _libraries() -> Check:
 
 
 def _landlock() -> Check:
-    """Ask the kernel, which answers with the version of its interface."""
-    try:
-        abi = ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1)
-    except (OSError, AttributeError):
-        abi = -1  # no such system call outside of Linux
-    if abi < 1:
-        found = f"none (kernel {platform.release()})"
-        return Check(
-            "Landlock", found, "Linux from 5.13 has it; else files from strangers are held by limits alone"
-        )
-    return Check("Landlock", f"version {abi}")
+    found = support()
+    name = f"version {found.landlock}" if found.landlock else "none"
+    return Check("Landlock", name, found.missing or "")
 
 
 def _ray() -> Check:

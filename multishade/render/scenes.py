@@ -13,6 +13,8 @@ from multishade.procedural import objects
 from multishade.protocol.scene import Group, Matrix3, ObjectSource
 from multishade.render.copies import readable_material, readable_views
 from multishade.render.plan import PlannedGroup
+from multishade.storage.local import refusals_named
+from multishade.storage.scratch import REMEDY as SCRATCH_REMEDY
 
 
 def scene_group(group: PlannedGroup, folder: Path, config: Config) -> Group:
@@ -28,6 +30,7 @@ def scene_group(group: PlannedGroup, folder: Path, config: Config) -> Group:
 
     Raises:
         AssetError: If a built-in mesh cannot be built, or an image cannot be read.
+        StorageError: If there is no room in `folder`.
     """
     source = _object_source(group, folder, config)
     return Group(group.key, source, readable_material(group, folder), readable_views(group, folder))
@@ -50,7 +53,8 @@ def _object_source(group: PlannedGroup, folder: Path, config: Config) -> ObjectS
         "faces": mesh.faces,
         "crease_degrees": mesh.crease_degrees,
     }
-    np.savez(path, **arrays, **({} if mesh.uv is None else {"uv": mesh.uv}))
+    with refusals_named(path, remedy=SCRATCH_REMEDY):
+        np.savez(path, **arrays, **({} if mesh.uv is None else {"uv": mesh.uv}))
     return ObjectSource("arrays", str(path), rotation, max_faces, scale=scale)
 
 

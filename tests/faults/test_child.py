@@ -16,16 +16,18 @@ from multishade.render.failures import FailureKind
 from multishade.render.plan import Plan
 from multishade.render.run import render
 from multishade.storage.scratch import sweep_scratch
+from tests.support.dummy_process import failing_once
 from tests.support.fault_runs import FIGURES, hashes, left_behind, plan_of, without_processes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-QUICK = ("runtime.request_seconds=3", "runtime.memory_gib=0.3")
+QUICK = ("runtime.request_seconds=20", "runtime.memory_gib=0.3")
 KINDS = {
     "crash": FailureKind.CRASH,
     "exit": FailureKind.CRASH,
     "hang": FailureKind.TIMEOUT,
     "stop": FailureKind.TIMEOUT,
     "leak": FailureKind.MEMORY,
+    "truncate": FailureKind.RENDER,
     "error": FailureKind.RENDER,
     "asset": FailureKind.ASSET,
 }
@@ -56,22 +58,21 @@ def reference(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 @pytest.mark.parametrize("fault", some_of("crash", "exit", "hang", "stop", "leak", "truncate", "error"))
 def test_a_child_that_fails_once_costs_one_attempt(
-    fault: str,
-    plan: Plan,
-    folder: Path,
-    reference: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    fault: str, plan: Plan, folder: Path, reference: dict[str, str], tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("DUMMY_BLENDER", f"{fault}@s000000-g0001:{tmp_path / 'once'}")
-    result = render(plan, tmp_path / "out")
-    assert (tmp_path / "once").exists() and result.complete, result
+    with failing_once(f"{fault}@s000000-g0001") as starts:
+        result = render(plan, tmp_path / "out")
+    assert len(starts) == 3 and result.complete, (
+        result
+    )  # one for each shard, and one in the place of the failed one
     assert hashes(tmp_path / "out") == reference
     assert left_behind(tmp_path / "out", folder) == []
     FIGURES.faults[f"child: {fault}"] += 1
 
 
-@pytest.mark.parametrize("fault", some_of("asset", "crash", "exit", "hang", "stop", "leak", "error"))
+@pytest.mark.parametrize(
+    "fault", some_of("asset", "crash", "exit", "hang", "stop", "leak", "truncate", "error")
+)
 def test_a_child_that_always_fails_at_a_group_is_recorded_by_kind(
     fault: str, plan: Plan, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,7 +178,7 @@ def test_a_stopped_driver_goes_on(folder: Path, reference: dict[str, str], tmp_p
     with start(folder, tmp_path, "local", *QUICK) as process:
         wait_for(tmp_path, 1, process)
         process.send_signal(signal.SIGSTOP)
-        time.sleep(6)  # longer than runtime.request_seconds
+        time.sleep(24)  # longer than runtime.request_seconds
         process.send_signal(signal.SIGCONT)
         printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed

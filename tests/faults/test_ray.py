@@ -97,7 +97,7 @@ def kill_worker(pid: int) -> None:
 
 
 def kill_blender(pid: int) -> None:
-    (blender, *_) = named(pid, "tests.support.dummy_blender")
+    (blender, *_) = named(pid, "dummy-blender")
     blender.kill()
 
 

@@ -14,7 +14,7 @@ from multishade.render.run import render
 from multishade.shards.layout import shard_file
 from multishade.shards.marker import read_marker
 from multishade.storage.store import open_store
-from tests.support.dummy_blender import LOADED
+from tests.support.dummy_process import LOADED
 from tests.support.fault_runs import hashes, left_behind, plan_of, without_processes
 
 STAGED = ".multishade-000000.groups"

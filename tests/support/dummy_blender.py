@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A child that speaks Blender's side of the protocol without Blender: a sphere whose pixels follow from each request.
 
-`dummy_blender(folder)` writes the program that `runtime.blender` names. It starts in a fraction of a second, and its
-bytes depend on the requests alone, as Blender's do. What goes wrong is said by the variable DUMMY_BLENDER,
-`FAULT@WHERE[:FILE]`: at the request of this number (counted in each process) or of this name (`load`), or at the group
-of this key, the child does FAULT:
+`dummy_process.dummy_blender` writes the program that `runtime.blender` names. It starts in a fraction of a second, and
+its bytes depend on the requests alone, as Blender's do. What goes wrong is said by the variable DUMMY_BLENDER,
+`FAULT@WHERE`: at the request of this number (counted in each process) or of this name (`load`), or at the group of this
+key, the child does FAULT:
 
-    crash (SIGSEGV), exit (no answer, status 7), hang, stop (SIGSTOP), leak (memory), truncate (its EXR file),
+    crash (SIGSEGV), exit (no answer, status 7), hang, stop (SIGSTOP), leak (memory), truncate (its EXR files),
     asset (refuses the file), error (a traceback), slow (answers half a second late)
 
-With a FILE it does so once: if the file exists, the fault has happened.
+`dummy_process.failing_once` lets only the first process do so.
 """
 
 import os
@@ -23,35 +23,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.config.models import Runtime
-from multishade.errors import AssetError, RenderFailed
 from multishade.imaging.codecs import encode_exr
 from multishade.protocol import messages
 from multishade.protocol.scene import View
-from multishade.storage.scratch import make_scratch, remove_scratch
 
 RADIUS = 0.42  # of the sphere, of the image's shorter side
 
 
-def dummy_blender(folder: Path) -> Path:
-    """Write the program; it runs this file in the interpreter of the tests."""
-    program = folder / "dummy-blender"
-    # The folder in the command line tells the test's own processes from others.
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m {__name__} '{folder}' \"$@\"\n")
-    program.chmod(0o755)
-    return program
+class Child:
+    """Answers requests, or goes wrong."""
 
-
-def settings_of(folder: Path) -> str:
-    """The override that makes a run use it."""
-    return f"runtime.blender={dummy_blender(folder)}"
-
-
-class _Child:
     def __init__(self, fault: str) -> None:
-        self._fault, _, rest = fault.partition("@")
-        self._where, _, once = rest.partition(":")
-        self._once = Path(once) if once else None
+        self._fault, _, self._where = fault.partition("@")
         self._requests = 0
         self._views: dict[str, View] = {}
         self._group = ""
@@ -80,13 +63,7 @@ class _Child:
         return messages.Rendered(0.0)
 
     def _due(self, name: str) -> bool:
-        if self._where not in (str(self._requests), name, self._group):
-            return False
-        if self._once is not None:
-            if self._once.exists():
-                return False
-            self._once.touch()
-        return True
+        return self._where in (str(self._requests), name, self._group)
 
     def _go_wrong(self) -> messages.Answer | None:
         match self._fault:
@@ -139,38 +116,6 @@ class _Child:
         return {name: np.ascontiguousarray(plane[window], np.float32) for name, plane in planes.items()}
 
 
-class DummyProcess:
-    """The same in this process, in the place of `BlenderProcess`: for tests of all that lies around Blender."""
-
-    output = ()
-
-    def __init__(self, device: str, runtime: Runtime, threads: int = 1, assets: Any = None) -> None:
-        self.assets = assets
-        self.folder = make_scratch()
-        self._child = _Child(os.environ.get("DUMMY_BLENDER", ""))
-        self.info = self.request(messages.Handshake(device))
-
-    last_request = ""
-
-    def request(self, request: Any, seconds: float | None = None) -> Any:
-        if isinstance(request, messages.Load):
-            LOADED.append(request.group.key)
-        self.last_request = messages.name_of(request)
-        answer = self._child.answer(request)
-        if isinstance(answer, messages.Failed):
-            raise AssetError(answer.error) if answer.kind == "asset" else RenderFailed(answer.error)
-        return answer
-
-    def cpu_seconds(self) -> float:
-        return 0.0
-
-    def close(self) -> None:
-        remove_scratch(self.folder)
-
-
-LOADED: list[str] = []  # the groups that a DummyProcess was asked for
-
-
 def _sphere(view: View) -> tuple[NDArray[np.float32], ...]:
     """x, y, z of the unit normal in the camera's frame, and where the sphere is."""
     width, height = view.camera.width, view.camera.height
@@ -182,7 +127,7 @@ def _sphere(view: View) -> tuple[NDArray[np.float32], ...]:
 
 
 def main() -> None:
-    child = _Child(os.environ.get("DUMMY_BLENDER", ""))
+    child = Child(os.environ.get("DUMMY_BLENDER", ""))
     for line in sys.stdin:
         answer = child.answer(messages.decode_request(line))
         sys.stdout.write(f"\n{messages.MARK}{messages.encode(answer)}\n")

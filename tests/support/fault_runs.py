@@ -19,7 +19,7 @@ from multishade.config import load_config
 from multishade.render.plan import Plan, make_plan
 from multishade.storage.owner import owner_in, this_process
 from multishade.storage.scratch import scratch_folders
-from tests.support.dummy_blender import DummyProcess, dummy_blender
+from tests.support.dummy_process import DummyProcess, dummy_blender
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 OBJECTS = 6

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.errors import ImageFileError, RenderFailed
 from multishade.imaging.codecs import read_exr_layers, stack_channels
 from multishade.imaging.decode import colour_channels
 from multishade.protocol.scene import Camera
@@ -21,9 +22,16 @@ def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
 
     Returns:
         Pass -> float32 array: "Combined" and AOVs (H, W, 4), "Depth" (H, W), "Normal" (H, W, 3).
+
+    Raises:
+        RenderFailed: If the file is missing or damaged, since Blender said that it was written.
     """
     passes: dict[str, NDArray[np.float32]] = {}
-    for layer, channels in read_exr_layers(path).items():
+    try:
+        layers = read_exr_layers(path)
+    except ImageFileError as error:
+        raise RenderFailed(f"Blender's image cannot be read: {error}") from error
+    for layer, channels in layers.items():
         names, alpha = colour_channels(channels, str(path))
         stacked = stack_channels(channels, names if alpha is None else (*names, alpha), str(path))
         passes[layer.split(".", 1)[1]] = stacked if stacked.shape[2] > 1 else stacked[..., 0]
