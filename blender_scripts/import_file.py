@@ -17,12 +17,15 @@ from blender_scripts.errors import ObjectUnusable
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
 
 
-def import_file(path: Path, root: Path) -> None:
+def import_file(path: Path, root: Path) -> tuple[str, ...]:
     """Bring a file into Blender.
 
     Args:
         path: Of a glTF, GLB, OBJ, PLY, STL, FBX, USD or BLEND file.
         root: Folder outside of which no file is read.
+
+    Returns:
+        Tags of what is lost.
 
     Raises:
         ObjectUnusable: if the file is missing, is of another format, or cannot be imported whole.
@@ -38,7 +41,7 @@ def import_file(path: Path, root: Path) -> None:
         elif suffix == ".ply":
             ply_texture.require_faces(path)
             bpy.ops.wm.ply_import(filepath=str(path), import_colors="SRGB")
-            ply_texture.assign(path)
+            return ("colour-lost",) if ply_texture.assign(path) else ()
         elif suffix == ".stl":
             bpy.ops.wm.stl_import(filepath=str(path))
         elif suffix == ".fbx":
@@ -58,6 +61,7 @@ def import_file(path: Path, root: Path) -> None:
     except Exception as error:  # importers written in Python raise anything at all on a malformed file
         reason = f"{type(error).__name__}: {_last_line(error)}"
         raise ObjectUnusable(f"{path}: Blender cannot import it: {reason}") from error
+    return ()
 
 
 def carry_over(meshes: list[bpy.types.Mesh]) -> list[bpy.types.Mesh]:

@@ -94,7 +94,7 @@ def _shown_objects(
     """What a final render of a file at rest shows, audited, as one object a mesh, and what of it is solid."""
     path = Path(source.path)
     root = Path(source.root) if source.root else path.parent.parent
-    import_file(path, root)
+    findings.update(import_file(path, root))
     audit.require_libraries_below(root, name)
     audit.require_indices(name)
     opened = path.suffix.lower() == ".blend"

@@ -1,29 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A PLY's header -> triangle strips refused, and on the mesh the texture that a comment names, as MeshLab writes it."""
+"""A PLY's header -> triangle strips refused, and on the mesh what Blender's importer leaves: colours and UVs of other
+names, and the texture that a comment names, as MeshLab writes it."""
 
 from pathlib import Path
 
 import bpy
+import numpy as np
 
+from blender_scripts import framing
 from blender_scripts.errors import ObjectUnusable
 
 LONGEST_HEADER = 65536  # bytes
+COLOUR_NAMES = (("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
+UV_NAMES = (("texture_u", "texture_v"), ("u", "v"), ("s", "t"))
+LARGEST = {"uchar": 255.0, "uint8": 255.0, "ushort": 65535.0, "uint16": 65535.0}
 
 
-def assign(path: Path) -> None:
-    """Give the meshes in the scene the texture of `comment TextureFile NAME`, if the file has one and they have UVs.
+def assign(path: Path) -> bool:
+    """Give the meshes in the scene the colours that Blender's importer leaves: under other names, or in a texture.
 
-    Raises ObjectUnusable if the texture is missing.
+    The texture is that of `comment TextureFile NAME`, laid on by the UVs of the vertices.
+
+    Returns:
+        Whether the file has colours that are lost: those of faces, or a texture without UVs of the vertices.
+
+    Raises:
+        ObjectUnusable: If the texture is missing.
     """
     name = texture_name(path)
-    if name is None:
-        return
-    file = path.parent / name
-    if not file.is_file():
+    file = None if name is None else path.parent / name
+    if file is not None and not file.is_file():
         raise ObjectUnusable(f"{path}: needs the texture {name!r}, which is missing")
-    meshes = [item.data for item in bpy.context.scene.objects if item.type == "MESH" and item.data.uv_layers]
-    if not meshes:
-        return
+    kinds, of_faces = _colours(path)
+    meshes = [item.data for item in bpy.context.scene.objects if item.type == "MESH"]
+    for mesh in meshes:
+        _name_colours(mesh, kinds)
+        _name_uv(mesh)
+    textured = [mesh for mesh in meshes if mesh.uv_layers]
+    if file is not None and textured:
+        _lay_on(file, textured)
+        return False
+    return file is not None or (of_faces and not any(mesh.color_attributes for mesh in meshes))
+
+
+def _lay_on(file: Path, meshes: list[bpy.types.Mesh]) -> None:
     material = bpy.data.materials.new("ply")
     material.use_nodes = True
     tree = material.node_tree
@@ -34,6 +54,46 @@ def assign(path: Path) -> None:
     tree.links.new(texture.outputs["Color"], principled.inputs["Base Color"])
     for mesh in meshes:
         mesh.materials.append(material)
+
+
+def _colours(path: Path) -> tuple[dict[str, str], bool]:
+    """The type of each property of the vertices, and whether the faces have colours."""
+    element, kinds, of_faces = "", {}, False
+    for words in map(str.split, _header(path)):
+        if words[:1] == ["element"] and len(words) == 3:
+            element = words[1]
+        elif words[:1] == ["property"] and len(words) == 3:
+            if element == "vertex":
+                kinds[words[2]] = words[1]
+            of_faces |= element == "face" and words[2] in ("red", "diffuse_red", "r")
+    return kinds, of_faces
+
+
+def _name_colours(mesh: bpy.types.Mesh, kinds: dict[str, str]) -> None:
+    """Make colours of the vertices that are called otherwise colours of the mesh, sRGB as the file has them."""
+    names = next((each for each in COLOUR_NAMES if all(name in mesh.attributes for name in each)), None)
+    if names is None or mesh.color_attributes:
+        return
+    rgba = np.ones((len(mesh.vertices), 4), np.float32)
+    for channel, name in enumerate(names):
+        values = np.empty(len(mesh.vertices), np.float32)
+        mesh.attributes[name].data.foreach_get("value", values)
+        rgba[:, channel] = values / LARGEST.get(kinds.get(name, ""), 1.0)
+    colours = mesh.color_attributes.new("Col", "BYTE_COLOR", "POINT")
+    colours.data.foreach_set("color_srgb", np.clip(rgba, 0, 1).ravel())
+
+
+def _name_uv(mesh: bpy.types.Mesh) -> None:
+    """Make UVs of the vertices that are called otherwise the UVs of the mesh."""
+    names = next((each for each in UV_NAMES if all(name in mesh.attributes for name in each)), None)
+    if names is None or mesh.uv_layers:
+        return
+    uv = np.empty((len(mesh.vertices), 2), np.float32)
+    for axis, name in enumerate(names):
+        values = np.empty(len(mesh.vertices), np.float32)
+        mesh.attributes[name].data.foreach_get("value", values)
+        uv[:, axis] = values
+    mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", uv[framing.corner_vertices(mesh)].ravel())
 
 
 def require_faces(path: Path) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Materials that strangers bring: what of a mesh file's colours and holes Blender's importers would lose in silence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +219,58 @@ def test_the_solid_part_itself_lies_in_the_frame(show: Show, tmp_path: Path) -> 
     height, width = seen.mask.shape
     assert rows.min() > 0 and columns.min() > 0 and rows.max() < height - 1 and columns.max() < width - 1
     assert seen.mask.sum() > 0.1 * height * width
+
+
+# PLY
+
+
+def ply(
+    path: Path, vertex: list[str], values: Any, face: Sequence[str] = (), tail: str = "", head: str = ""
+) -> Path:
+    """A ball in text, its vertices and faces with further properties."""
+    ball = members.ball(48)
+    table = np.concatenate(
+        [ball.vertices, np.broadcast_to(values, (len(ball.vertices), len(vertex)))], axis=1
+    )
+    lines = ["ply", "format ascii 1.0", *([head] if head else []), f"element vertex {len(table)}"]
+    lines += [f"property {each}" for each in ["float x", "float y", "float z", *vertex]]
+    lines += [f"element face {len(ball.faces)}", "property list uchar int vertex_indices"]
+    lines += [*(f"property {each}" for each in face), "end_header"]
+    lines += [" ".join(f"{value:g}" for value in row) for row in table]
+    lines += ["3 " + " ".join(map(str, row)) + tail for row in ball.faces]
+    (path / "a.ply").write_text("\n".join(lines) + "\n")
+    return path / "a.ply"
+
+
+@pytest.mark.parametrize("kind", ["uchar", "ushort", "float"])
+@pytest.mark.parametrize("pattern", ["{}", "diffuse_{}", "{:.1}"])
+def test_colours_of_vertices_are_shown_whatever_they_are_called(
+    show: Show, tmp_path: Path, kind: str, pattern: str
+) -> None:
+    names = [f"{kind} {pattern.format(name)}" for name in ("red", "green", "blue")]
+    largest = {"uchar": 255, "ushort": 65535, "float": 1}[kind]
+    values = np.array([0.8, 0.2, 0.2]) * largest
+    path = ply(tmp_path, names, values if kind == "float" else np.rint(values))
+    assert check_mesh(str(path)).tags == ()
+    seen = show(path)
+    is_red(seen)
+    assert seen.findings == ()
+
+
+def test_colours_that_are_lost_are_tagged(show: Show, tmp_path: Path) -> None:
+    (tmp_path / "c.png").write_bytes(members.checker())
+    red = [f"uchar {name}" for name in ("red", "green", "blue")]
+    wedges = ["list uchar float texcoord"]
+    texture = "comment TextureFile c.png"
+    for given in ((red, " 200 10 10"), (wedges, " 6 0 0 1 0 1 1", texture)):
+        path = ply(tmp_path, [], np.zeros(0), *given)
+        assert check_mesh(str(path)).tags == ("colour-lost",)
+        assert show(path).findings == ("colour-lost",)
+
+
+def test_uvs_of_vertices_are_found_under_other_names(show: Show, tmp_path: Path) -> None:
+    (tmp_path / "c.png").write_bytes(members.checker())
+    names = ["float texture_u", "float texture_v"]
+    path = ply(tmp_path, names, members.ball(48).uv, head="comment TextureFile c.png")
+    assert check_mesh(str(path)).tags == ()
+    is_checkered(show(path))

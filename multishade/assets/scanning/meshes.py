@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from multishade.assets.scanning.findings import gltf_findings, require_solid_part
 from multishade.assets.scanning.gltf import Gltf, as_glb, read_gltf, referenced_files
 from multishade.assets.scanning.gltf_geometry import declared_geometry
-from multishade.assets.scanning.references import files_of_obj, files_of_usd, require_below, texture_of_ply
+from multishade.assets.scanning.references import (
+    files_of_obj,
+    files_of_usd,
+    loses_colour_of_ply,
+    require_below,
+    texture_of_ply,
+)
 from multishade.assets.scanning.shown import has_opposed_normals, shown_corners
 from multishade.assets.scanning.textures import require_file_decodable, require_gltf_images
 from multishade.errors import AssetError
@@ -104,8 +110,10 @@ def check_mesh(path: str, root: str | None = None) -> MeshFacts:
     tags: tuple[str, ...] = ()
     if suffix == ".obj":
         files, tags = files_of_obj(file, allowed)
-    elif suffix == ".ply" and (texture := texture_of_ply(file)) is not None:
-        files = (texture,)
+    elif suffix == ".ply":
+        texture = texture_of_ply(file)
+        files = () if texture is None else (texture,)
+        tags = ("colour-lost",) if loses_colour_of_ply(file) else ()
     for name in files:
         require_below(file.parent / name, name, allowed)
         if not name.lower().endswith(".mtl"):

@@ -41,6 +41,25 @@ def texture_of_ply(file: Path) -> str | None:
     return None
 
 
+def loses_colour_of_ply(file: Path) -> bool:
+    """Whether a PLY has colours that are not shown: those of faces, or a texture without UVs of the vertices."""
+    with file.open("rb") as stream:
+        header = stream.read(65536).split(b"end_header")[0].decode("utf-8", errors="replace").splitlines()
+    element, properties, textured = "", set(), False
+    for words in map(str.split, header):
+        textured |= words[:1] == ["comment"] and len(words) > 2 and words[1].lower() == "texturefile"
+        if words[:1] == ["element"] and len(words) == 3:
+            element = words[1]
+        elif words[:1] == ["property"] and len(words) == 3:
+            properties.add((element, words[2]))
+    if textured:
+        return not any(("vertex", name) in properties for name in ("s", "u", "texture_u"))
+    red = ("red", "diffuse_red", "r")
+    return any(("face", name) in properties for name in red) and not any(
+        ("vertex", name) in properties for name in red
+    )
+
+
 def files_of_usd(file: Path, root: Path) -> tuple[str, ...]:
     """The names of the layers and textures that a text USD refers to; those of other files Blender alone can tell."""
     if file.suffix.lower() not in (".usda", ".usd") or not file.read_bytes()[:5] == b"#usda":
