@@ -20,9 +20,9 @@ import psutil
 
 from multishade.config import load_config
 from multishade.render.blender import cores
+from multishade.render.group_renderer import GroupRenderer
 from multishade.render.plan import make_plan
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer
 
 
 @dataclasses.dataclass(frozen=True)

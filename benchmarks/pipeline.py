@@ -15,9 +15,9 @@ import numpy as np
 
 from multishade.config import load_config
 from multishade.render.assemble import field_format
+from multishade.render.group_renderer import GroupRenderer
 from multishade.render.plan import Plan, make_plan
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer
 from multishade.shards.layout import shard_file
 from multishade.shards.sample import encode_sample
 from multishade.shards.tar import write_tar

@@ -30,9 +30,9 @@ from multishade.protocol.codec import to_json
 from multishade.render.assemble import field_format
 from multishade.render.blender.cores import held_to
 from multishade.render.blender.passes import read_passes
+from multishade.render.group_renderer import GroupRenderer
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer
 from multishade.shards.layout import shard_file
 from multishade.shards.sample import encode_sample
 from multishade.shards.tar import write_tar

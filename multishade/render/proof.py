@@ -17,10 +17,10 @@ from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow, Row
 from multishade.config import Config
 from multishade.errors import AssetError, BlenderError, ObjectUnseen, RenderDeviceMissing
 from multishade.render.blender.confined import AssetFiles
+from multishade.render.group_renderer import GroupRenderer
 from multishade.render.interrupt import interruptible
 from multishade.render.plan import Assets, Plan
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer
 from multishade.shards.keys import SampleKey
 from multishade.shards.sample import Sample
 

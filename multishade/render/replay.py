@@ -9,11 +9,11 @@ from multishade.errors import OutputError, ShardError
 from multishade.protocol.messages import Load, Save
 from multishade.render.assemble import field_format
 from multishade.render.blender.session import seed_of_image
+from multishade.render.group_renderer import GroupRenderer
 from multishade.render.plan import Plan, PlannedGroup, read_plan
 from multishade.render.relight import rendered_light
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer
 from multishade.shards.dataset import Dataset
 from multishade.shards.keys import SampleKey
 from multishade.shards.layout import shard_file

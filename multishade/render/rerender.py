@@ -12,12 +12,12 @@ from multishade.errors import ShardError
 from multishade.imaging.quality import ImageQuality, psnr
 from multishade.protocol import scene
 from multishade.render.blender import render_views
+from multishade.render.group_renderer import GroupRenderer
 from multishade.render.plan import Plan, read_plan
 from multishade.render.relight import rendered_light
 from multishade.render.replay import planned_view
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer
 from multishade.shards.dataset import Dataset
 from multishade.shards.fields import decode_grey, decode_image
 from multishade.shards.layout import shard_file

@@ -22,10 +22,10 @@ from multishade.inspect.structure import check_sizes
 from multishade.photometry.shading import relight
 from multishade.render.blender import render_views
 from multishade.render.blender.combined import render_combined, weighted
+from multishade.render.group_renderer import GroupRenderer
 from multishade.render.plan import make_plan
 from multishade.render.scenes import scene_group
 from multishade.render.stopwatch import Stopwatch
-from multishade.render.worker import GroupRenderer
 from multishade.shards.light_basis import LightBasis
 from multishade.shards.sample import FieldFormat, Sample, decode_sample, encode_sample
 from multishade.shards.tar import read_shard

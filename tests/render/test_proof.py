@@ -20,9 +20,9 @@ from multishade.assets.schema import Row
 from multishade.cli import main
 from multishade.errors import BlenderCrashed, BlenderError
 from multishade.imaging.codecs import read_png, write_exr_image, write_png
+from multishade.render.group_renderer import GroupRenderer
 from multishade.render.plan import PlannedGroup
 from multishade.render.proof import FINE_PIXELS, PIXELS, Proof, prove
-from multishade.render.worker import GroupRenderer
 from multishade.shards.sample import Sample
 from tests.render.test_foreign_meshes import CASES, HIDDEN, HOLES, OPPOSED, SOLID, STRAY, blends  # noqa: F401
 from tests.support import mesh_members as members

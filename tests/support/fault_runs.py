@@ -65,7 +65,7 @@ def plan_of(folder: Path, *more: str, groups: int = 3, shards: int = 2) -> Plan:
 def without_processes() -> Iterator[None]:
     """Render inside this process: for what lies around Blender, hundreds of times."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("multishade.render.worker.BlenderProcess", DummyProcess)
+        patch.setattr("multishade.render.group_renderer.BlenderProcess", DummyProcess)
         yield
 
 
