@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: docs gallery setup render test test-faults lint wheel test-wheel bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
+.PHONY: docs gallery setup render test test-faults lint wheel test-wheel test-browser bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -62,6 +62,14 @@ wheel: $(VENV)/.render
 # Install the wheel into a fresh environment and run its commands in an empty folder (about two minutes).
 test-wheel: $(VENV)/.all wheel
 	$(RUN)/python -m pytest -m slow tests/test_wheel.py
+
+# Test the pages in Chromium and surface.glb by Khronos' validator: installs Debian's chromium, playwright and npm's
+# gltf-validator (about three minutes).
+test-browser: $(VENV)/.all
+	command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium
+	$(INSTALL) --editable '.[browser]'
+	npm install --silent --no-audit --no-fund --prefix build/node gltf-validator@2.0.0-dev.3.10
+	$(RUN)/python -m pytest -m slow tests/browser
 
 bench: $(VENV)/.all
 	$(RUN)/python -m benchmarks.pipeline

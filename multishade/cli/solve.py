@@ -4,6 +4,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from multishade.cli.options import (
     add_files,
@@ -16,6 +17,9 @@ from multishade.cli.options import (
     files_of,
 )
 from multishade.cli.places import default_output
+
+if TYPE_CHECKING:
+    from multishade.evaluation.objects import BenchmarkObject
 
 EPILOG = """FOLDER holds images of one thing seen by one camera, each under its own distant light, and beside them
 light_directions.txt (x right, y up, z to the camera; one line an image, in natural order of the images: 2 before 10;
@@ -44,6 +48,29 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--lights", type=Path, metavar="FILE", help="light directions, in place of the folder's"
     )
+    parser.add_argument(
+        "--ball",
+        choices=("chrome", "matte"),
+        help="light directions by a ball in the photographs: the highlight of a chrome one, the shading of a matt one, "
+        "which tells intensities, too",
+    )
+    parser.add_argument(
+        "--ball-mask", type=Path, metavar="FILE", help="the ball is white in it (default: it is searched)"
+    )
+    parser.add_argument(
+        "--light-positions",
+        type=Path,
+        metavar="FILE",
+        help="lights near the object, x y z a line in place of directions, from the camera, or without one from the "
+        "middle of the picture in the object's plane; with --distance or --pixel-size in the same unit",
+    )
+    parser.add_argument("--distance", type=float, metavar="D", help="of the object from the camera, mean")
+    parser.add_argument(
+        "--pixel-size", type=float, metavar="S", help="of a pixel on the object, without a camera"
+    )
+    parser.add_argument(
+        "--ambient", type=Path, metavar="FILE", help="photograph without the lights, subtracted from all"
+    )
     parser.add_argument("--mask", type=Path, metavar="FILE", help="in place of the folder's mask.png")
     parser.add_argument(
         "--srgb", action="store_true", help="the images are sRGB-coded (photos): make them linear first"
@@ -61,13 +88,14 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from multishade.errors import SolveError
-    from multishade.evaluation.readers import benchmark
+    from multishade.evaluation.readers.ball import with_ball_lights
     from multishade.geometry.boxes import bounding_window
     from multishade.geometry.lights import require_in_front
-    from multishade.inference.photometric import solve_object
+    from multishade.inference.photometric import NearPlace, solve_near_object, solve_object
     from multishade.inference.results import results_of_solved
     from multishade.inference.view import view_of_object
     from multishade.inference.write import write_results
+    from multishade.photometry.near_light import PointLights
     from multishade.photometry.solvers import methods as solvers
     from multishade.storage.writable import require_writable_folder
 
@@ -75,22 +103,20 @@ def run(args: argparse.Namespace) -> int:
         raise SolveError(f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}")
     if args.key is not None:
         args.folder = args.folder.with_name(f"{args.folder.name}#{args.key}")
-    target = benchmark.read_folder(args.folder, args.lights, args.mask, args.srgb)
-    if target.directions is None:
-        raise SolveError(
-            f"{args.folder}: no light_directions.txt; name the file of light directions with --lights"
-        )
+    target = _read(args)
     output = files_of(args)
     height, width = target.mask.shape
     view = view_of_object(width, height, None if target.orthographic else target.camera, args.fov_x)
     target = replace(target, camera=view.camera, orthographic=view.camera is None)
-    directions = target.directions
-    assert directions is not None
+    if args.ball is not None:
+        target = with_ball_lights(target, args.ball, args.ball_mask)
     out = args.output or default_output("solve", target.name)
     require_writable_folder(out)
     window = bounding_window(target.mask, margin=1)
+    near = args.light_positions is not None
     try:
-        require_in_front(directions, "light directions")
+        if target.directions is not None:
+            require_in_front(target.directions, "light directions")
         steps = len(target.image_names) + 1 + (args.integrate != "none")
         with tqdm(total=steps, desc="photographs", unit=" steps", disable=None) as bar:
             images, measured = target.measurements(window=window, on_image=bar.update)
@@ -99,18 +125,22 @@ def run(args: argparse.Namespace) -> int:
                 bar.set_description(step)
                 bar.update()
 
-            solved = solve_object(
-                images,
-                directions,
-                target.mask,
-                window,
-                target.camera_of(window),
-                method=args.method,
-                grey=args.grey,
-                integrator=None if args.integrate == "none" else args.integrate,
-                measured=measured,
-                on_step=on_step,
-            )
+            common: dict[str, Any] = {
+                "camera": target.camera_of(window),
+                "grey": args.grey,
+                "integrator": None if args.integrate == "none" else args.integrate,
+                "measured": measured,
+                "on_step": on_step,
+            }
+            if near:
+                assert target.near_lights is not None
+                place = NearPlace(args.distance, args.pixel_size)
+                lights = PointLights(target.near_lights.positions)
+                solved, directions = solve_near_object(images, lights, place, target.mask, window, **common)
+            else:
+                assert target.directions is not None
+                directions = target.directions
+                solved = solve_object(images, directions, target.mask, window, method=args.method, **common)
     except SolveError as error:
         raise SolveError(f"{args.folder}: {error}") from error
     notes = (*target.notes, *solved.notes)
@@ -119,19 +149,23 @@ def run(args: argparse.Namespace) -> int:
     assert solved.measures is not None
     print(
         f"{target.name}: {len(target.image_names)} images, {int(target.mask.sum())} pixels, "
-        f"{100 * float(solved.determined[target.mask].mean()):.1f} % determined by {args.method}; "
+        f"{100 * float(solved.determined[target.mask].mean()):.1f} % determined by "
+        f"{'near lights' if near else args.method}; "
         f"{solved.measures.summary()}"
     )
     record = {
         "name": target.name,
         "folder": str(args.folder),
-        "method": args.method,
+        "method": "near" if near else args.method,
         "grey": args.grey,
         "srgb": args.srgb,
         "integrator": args.integrate,
         "images": list(target.image_names),
         "directions": np.round(directions, 6).tolist(),
         "pixels": int(target.mask.sum()),
+        "ball": args.ball,
+        "ambient": None if args.ambient is None else str(args.ambient),
+        "positions": target.near_lights.positions.tolist() if near and target.near_lights else None,
         "notes": list(target.notes),
     }
     if target.normal is not None:
@@ -140,7 +174,34 @@ def run(args: argparse.Namespace) -> int:
         record["mean_error_degrees"] = round(float(np.nanmean(degrees)), 4)
     frontal = int(np.argmax(directions[:, 2]))
     photograph = (target.image_names[frontal], target.image(frontal))
-    results = results_of_solved(solved, photograph, view, target.normal, record)
+    sequence = None if near else (images, directions)
+    results = results_of_solved(solved, photograph, view, target.normal, record, sequence)
     for path in write_results(out, results, output):
         print(path)
     return 0
+
+
+def _read(args: argparse.Namespace) -> "BenchmarkObject":
+    """The photographs with the lights that are known. Raises SolveError if there are none."""
+    from multishade.errors import SolveError
+    from multishade.evaluation.readers import benchmark
+
+    if args.ball is not None and args.light_positions is not None:
+        raise SolveError(
+            "--ball and --light-positions: a ball gives directions of far lights; give one of them"
+        )
+    target = benchmark.read_folder(
+        args.folder,
+        args.lights,
+        args.mask,
+        args.srgb,
+        args.ambient,
+        args.light_positions,
+        () if args.ball_mask is None else (args.ball_mask,),
+    )
+    if target.directions is None and target.near_lights is None and args.ball is None:
+        raise SolveError(
+            f"{args.folder}: no light_directions.txt; name the file of light directions with --lights, or let a ball "
+            "in the photographs tell them with --ball"
+        )
+    return target

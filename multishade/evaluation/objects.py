@@ -24,13 +24,13 @@ class NearLights:
     """LEDs close to the object, in our camera frame. Lengths in the benchmark's unit (LUCES: millimetres).
 
     positions, axes (unit, the way the LED points): (K, 3); power: (K, 3) RGB; falloff: (K,) exponent of the
-    cosine to the axis.
+    cosine to the axis. axes, falloff: None for lights that shine equally in all directions.
     """
 
     positions: Float64
-    axes: Float64
+    axes: Float64 | None
     power: Float64
-    falloff: Float64
+    falloff: Float64 | None
 
 
 @dataclass(frozen=True)

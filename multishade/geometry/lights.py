@@ -15,6 +15,9 @@ Float64 = NDArray[np.float64]
 
 # Text files have four to six decimals; a vector farther from unit length is not a direction.
 UNIT_TOLERANCE = 1e-2
+# Lights whose directions, rounded to four decimals, lie in one plane have a condition above this.
+WORST_CONDITION = 1e4
+NEAR_AXIS = 0.05  # sine to the view axis; a light nearer than this is on no side
 
 
 def ring(count: int, elevation_degrees: float = 45.0) -> Float64:
@@ -151,6 +154,48 @@ def require_in_front(directions: Float64, source: str) -> None:
             "light what the camera sees. Here a direction points from the object to the light with x right, y up and z "
             "toward the camera: if z points into the scene in your file, change the sign of z (and of y, if y points "
             "down in it); if the directions point from the light to the object, change all three"
+        )
+
+
+def condition(directions: Float64) -> float:
+    """Compute the largest over the smallest singular value of (K, 3) directions; infinite for lights in one plane."""
+    values = np.linalg.svd(directions, compute_uv=False)
+    return float(values[0] / values[-1]) if len(values) == 3 and values[-1] > 1e-9 else float("inf")
+
+
+def largest_gap_degrees(directions: Float64) -> float:
+    """Compute the largest angle around the view axis without a light.
+
+    Args:
+        directions: (K, 3) unit vectors; those nearly along the view axis count for every side.
+
+    Returns:
+        0 to 360 degrees; above 180, all lights are on one side. 0 if all lights are near the view axis.
+    """
+    aside = directions[np.hypot(directions[:, 0], directions[:, 1]) > NEAR_AXIS]
+    if not len(aside):
+        return 0.0
+    azimuth = np.sort(np.degrees(np.arctan2(aside[:, 1], aside[:, 0])))
+    return float(np.diff(azimuth, append=azimuth[0] + 360).max())
+
+
+def require_spread(directions: Float64, source: str) -> None:
+    """Check that lights determine normals.
+
+    Args:
+        directions: (K, 3) unit vectors toward the lights.
+        source: How the message names them.
+
+    Raises:
+        SolveError: If there are fewer than three, or all lie in one plane.
+    """
+    if len(directions) < 3:
+        raise SolveError(f"{source}: {len(directions)} lights; a normal needs at least 3")
+    number = condition(directions)
+    if number > WORST_CONDITION:
+        raise SolveError(
+            f"{source}: all {len(directions)} lights lie in one plane (condition {number:.3g}; above "
+            f"{WORST_CONDITION:g} nothing can be solved): add a light outside of it"
         )
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError
+from multishade.imaging import heic, raw
 from multishade.imaging.color import srgb_to_linear
 from multishade.imaging.decode import CheckSize, StoredImage, decode_image
-from multishade.imaging.exif import NO_EXIF, Exif
+from multishade.imaging.exif import NO_EXIF, Exif, read_exif
 
 Bool = NDArray[np.bool_]
 Float32 = NDArray[np.float32]
@@ -93,6 +94,21 @@ def read_photograph(path: str | Path, check_size: CheckSize | None = None) -> Ph
         at_limit = np.broadcast_to(one, colour.shape)
     name = None if profile is None else profile.name
     return Photograph(colour, coding, stored.coverage, at_limit, name, stored.exif)
+
+
+def read_file_exif(path: str | Path) -> Exif:
+    """Read what the camera wrote down, without decoding pixels; an empty `Exif` if there is none or no image."""
+    from PIL import Image, UnidentifiedImageError
+
+    path = Path(path)
+    if path.suffix.lower() in (*raw.SUFFIXES, *heic.SUFFIXES, ".exr", ".hdr"):
+        # Formats whose header Pillow does not open; EXR and HDR have no EXIF.
+        return NO_EXIF if path.suffix.lower() in (".exr", ".hdr") else read_image(path).exif
+    try:
+        with Image.open(path) as image:
+            return read_exif(image.getexif())
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+        return NO_EXIF  # `read_image` says what is wrong with it
 
 
 def clipped(image: StoredImage) -> Bool | None:

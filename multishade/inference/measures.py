@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from multishade.geometry.lights import condition, largest_gap_degrees
+
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -22,6 +24,7 @@ MANY_FACING_AWAY, POOR_CONDITION, LARGE_CURL, MUCH_SMALLER = 0.01, 20.0, 0.05, 0
 # Curl above and mean confidence below which photographs seem to be paired with other lights than their own.
 NO_SURFACE, NO_FIT = 0.3, 0.3
 FEW_SQUARES = 50
+ONE_SIDE = 185.0  # degrees without a light; evenly spread ones leave at most 180
 _AXES = {
     "-y": "x,-y,z: y points down in the file of lights, or x to the left",
     "swapped": "y,x,z: x and y are exchanged in the file of lights",
@@ -40,6 +43,7 @@ class Measures:
             for too few pixels.
         clipped: Share of the values on the object that are at their format's limit, and left out; None for a photo.
         lights_condition: Largest over smallest singular value of the directions; None for a photo.
+        lights_gap: Largest angle around the view axis without a light, degrees; None for a photo.
     """
 
     facing_away: float
@@ -47,6 +51,7 @@ class Measures:
     curl: float | None
     clipped: float | None = None
     lights_condition: float | None = None
+    lights_gap: float | None = None
 
     def summary(self) -> str:
         """One line of all of them."""
@@ -102,14 +107,9 @@ def measure(
         curl=curl,
         clipped=share,
         lights_condition=None if directions is None else condition(directions),
+        lights_gap=None if directions is None else largest_gap_degrees(directions),
     )
     return measures, _notes(measures, curls)
-
-
-def condition(directions: Float64) -> float:
-    """Largest over smallest singular value of (K, 3) directions; infinite for lights in one plane."""
-    values = np.linalg.svd(directions, compute_uv=False)
-    return float(values[0] / values[-1]) if len(values) == 3 and values[-1] > 1e-9 else float("inf")
 
 
 def curl_by_axes(normal: Float32, given: Bool) -> dict[str, float] | None:
@@ -160,6 +160,12 @@ def _notes(measures: Measures, curls: dict[str, float] | None) -> tuple[str, ...
         notes.append(
             f"The lights lie nearly in one plane or close together (condition {measures.lights_condition:.0f}): small "
             "errors of the photographs become large errors of the normals."
+        )
+    if measures.lights_gap is not None and measures.lights_gap > ONE_SIDE:
+        assert measures.lights_condition is not None
+        notes.append(
+            f"All lights are on one side: none over {measures.lights_gap:.0f} degrees around the view axis (condition "
+            f"{measures.lights_condition:.1f}). What faces away from them is in shadow and rests on few values."
         )
     if curls is not None and curls[""] > LARGE_CURL and measures.lights_condition is not None:
         best = min(_AXES, key=lambda name: curls[name])

@@ -24,15 +24,12 @@ LONGEST_TEXTURE = 2048
 QUALITY = 92
 
 
-def encode_glb(
-    mesh: Mesh, texture: Picture, origin: tuple[float, float], name: str, extras: dict[str, Any]
-) -> bytes:
+def encode_glb(mesh: Mesh, texture: Picture, name: str, extras: dict[str, Any]) -> bytes:
     """Encode a textured mesh as GLB.
 
     Args:
         mesh: The mesh; at least one triangle.
-        texture: (h, w, 3) sRGB, of the part of the photo from `origin` on.
-        origin: (u, v) of the texture's top-left corner in the photo.
+        texture: (H, W, 3) sRGB, of the size of the photo.
         name: Of the mesh.
         extras: Facts for the asset, such as frame and units.
 
@@ -40,7 +37,7 @@ def encode_glb(
         The file.
     """
     height, width = texture.shape[:2]
-    coordinates = (mesh.pixels - origin) / (width, height)
+    coordinates = mesh.pixels / (width, height)
     parts = [
         (mesh.points.astype("<f4"), _FLOAT, "VEC3", _ARRAY_BUFFER),
         (mesh.normals.astype("<f4"), _FLOAT, "VEC3", _ARRAY_BUFFER),

@@ -51,6 +51,8 @@ class Results:
         record: Facts for record.json.
         model: Name, licence and training data, or None.
         notes: Plain sentences.
+        sequence: The images under known lights, (K, h, w, 3) linear, of a part of the photo, and their (K, 3)
+            directions; None of a photo.
     """
 
     command: str
@@ -71,6 +73,7 @@ class Results:
     record: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    sequence: tuple[Float32, NDArray[np.float64]] | None = None
 
     @property
     def given(self) -> Bool:
@@ -133,6 +136,7 @@ def results_of_solved(
     view: View,
     truth: Float32 | None = None,
     record: Mapping[str, Any] | None = None,
+    sequence: tuple[Float32, NDArray[np.float64]] | None = None,
 ) -> Results:
     """Collect what images under known lights determine.
 
@@ -142,6 +146,7 @@ def results_of_solved(
         view: The camera.
         truth: (H, W, 3) true normals, 0 where there is none; None if they are unknown.
         record: What is known about the input and its solution, for record.json.
+        sequence: As in `Results`.
     """
     facts: dict[str, Any] = dict(record or {})
     facts["determined"] = round(float(solved.determined[solved.mask].mean()), 6)
@@ -170,6 +175,7 @@ def results_of_solved(
         measures=solved.measures,
         record=facts,
         notes=(*(record or {}).get("notes", ()), *solved.notes),
+        sequence=sequence,
     )
 
 

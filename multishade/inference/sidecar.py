@@ -47,11 +47,6 @@ def conventions(
         camera["projection"] = (
             "pixels, origin at the outer corner of the top-left pixel: u = cx + fx x / depth, v = cy - fy y / depth"
         )
-    units = None
-    if surface is not None:
-        units = "mean depth of each connected part is 1; normals alone do not tell the true distance"
-        if surface.projection == "orthographic":
-            units = "longer side of the object's box is 1; mean height of each connected part is 0"
     described = _descriptions(results, frame, heights)
     return {
         "schema": SCHEMA,
@@ -63,7 +58,7 @@ def conventions(
         },
         "camera_frame": _OPENGL,
         "camera": camera,
-        "units": units,
+        "unit_of_length": None if surface is None else surface.unit,
         "tangent_space": _tangent(tangent_degrees),
         "model": None if results.model is None else dict(results.model),
         "files": {name: described[name] for name in files if name in described},
@@ -124,7 +119,8 @@ def _descriptions(
             "what": "depth = -z of the camera frame, distance along its axis; 32-bit float, channel Z; 0: no surface"
         },
         "surface.glb": {
-            "what": f"surface with {painted} as texture and the normals of the map at its vertices",
+            "what": f"surface with {painted} as texture and the normals of the map at its vertices; its texture "
+            "coordinates are those of the photo, so all maps here fit it",
             "frame": "glTF's: +x right, +y up, +z toward the viewer",
         },
         "surface.ply": {

@@ -23,6 +23,8 @@ LONGEST_SIDE = 384  # of the grid that is integrated; millions of pixels would t
 MIN_FACING = 0.1  # cosine to the view axis of normals that are integrated
 PREDICTED_CUT = 89.0  # degrees; steeper triangles of a predicted surface bridge a jump
 LONGEST_MESH = 1024  # vertices along the longer side of a mesh
+BOX_UNIT = "longer side of the object's box; mean height of each connected part is 0"
+DEPTH_UNIT = "mean depth of each connected part; normals alone do not tell the true distance"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Surface:
         top: Row of the photo where the grid begins.
         scale: Grid points per pixel of the photo.
         cut_degrees: Triangles steeper than this are left out of the mesh; None: none are.
+        unit: The unit of length in words.
     """
 
     depth: Float64
@@ -68,6 +71,7 @@ class Surface:
     top: float
     scale: float
     cut_degrees: float | None = None
+    unit: str = BOX_UNIT
 
     def points(self) -> Float64:
         """Compute the points, (h, w, 3), camera frame; depth 0 off the object."""
@@ -160,10 +164,11 @@ def integrate_normals(
     longer = side * scale
     depth = methods.integrate(facing, inside, camera=camera, method=method, pixel_size=1 / longer).depth
     projection: Projection = "orthographic" if camera is None else "perspective"
+    unit = BOX_UNIT if camera is None else DEPTH_UNIT
     if camera is None:
         camera = _orthographic(depth.shape, longer)
     top, left = float(window[0].start), float(window[1].start)
-    return Surface(depth, facing, camera, projection, left, top, scale, PREDICTED_CUT)
+    return Surface(depth, facing, camera, projection, left, top, scale, PREDICTED_CUT, unit)
 
 
 def surface_of(solved: SolvedObject) -> Surface | None:
@@ -174,7 +179,8 @@ def surface_of(solved: SolvedObject) -> Surface | None:
     normal = solved.normal[solved.window]
     top, left = float(solved.window[0].start), float(solved.window[1].start)
     if solved.camera is not None:
-        return Surface(depth, normal, solved.camera, "perspective", left, top, 1.0)
+        unit = solved.unit or DEPTH_UNIT
+        return Surface(depth, normal, solved.camera, "perspective", left, top, 1.0, unit=unit)
     longer = float(max(depth.shape))
     return Surface(depth / longer, normal, _orthographic(depth.shape, longer), "orthographic", left, top, 1.0)
 

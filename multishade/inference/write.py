@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.errors import SolveError
+from multishade.errors import ImageFileError, SolveError
 from multishade.geometry.boxes import bounding_window
 from multishade.geometry.conventions import FRAMES, from_camera_frame
 from multishade.imaging import codecs, display
+from multishade.imaging.color import linear_to_srgb
 from multishade.imaging.normal_maps import encode_normals
 from multishade.imaging.video import write_video
 from multishade.inference import mesh_files, tangent
 from multishade.inference.results import Results
 from multishade.inference.sidecar import HEIGHT_STEPS, conventions
 from multishade.inference.surface import Mesh
+from multishade.photometry import rti
+from multishade.report import relight
 from multishade.version import __version__
 
 CONVENTIONS, RECORD = "conventions.json", "record.json"
@@ -87,6 +90,7 @@ def write_results(out: Path, results: Results, output: Output | None = None) -> 
         if not written and wanted is not None:
             raise SolveError(f"{results.name}: {name} cannot be written: {_why_not(name, results)}")
         paths += written
+        work.names += [path.name for path in written]
     names = [path.name for path in paths]
     heights = work.heights if "height.png" in names else None
     content = conventions(results, [*names, RECORD], output.frame, heights, tilt)
@@ -108,6 +112,7 @@ class _Work:
 
     def __init__(self, out: Path, results: Results, output: Output) -> None:
         self.out, self.results, self.output = out, results, output
+        self.names: list[str] = []  # of the files that are written
 
     @cached_property
     def depth(self) -> NDArray[np.float64]:
@@ -190,14 +195,13 @@ def _write_glb(work: _Work) -> list[Path]:
     results = work.results
     if results.surface is None or not len(work.mesh.triangles):
         return []
-    rows, columns = bounding_window(results.mask, margin=2)
     extras = {
         "frame": FRAMES["opengl"][1],
         "camera": "orthographic" if results.view.camera is None else "perspective",
         "texture": results.texture_is,
     }
-    origin = (float(columns.start), float(rows.start))
-    data = mesh_files.encode_glb(work.mesh, results.texture[rows, columns], origin, results.name, extras)
+    # The whole photo, so that every map of the folder fits the texture coordinates.
+    data = mesh_files.encode_glb(work.mesh, results.texture, results.name, extras)
     return _write(work.out / "surface.glb", data)
 
 
@@ -228,6 +232,53 @@ def _write_shading(work: _Work) -> list[Path]:
     return [path]
 
 
+def _write_page(work: _Work) -> list[Path]:
+    results = work.results
+    if not results.given.any():
+        return []
+    height, width = results.mask.shape
+    rows, columns = bounding_window(results.given, margin=max(4, max(height, width) // 16))
+    surface, relief = results.surface, None
+    if surface is not None:
+        left, top = surface.left - columns.start, surface.top - rows.start
+        perspective = surface.projection == "perspective"
+        relief = relight.Relief(surface.depth, surface.camera, perspective, left, top, surface.scale)
+    painted = results.texture_is != "photo"
+    data = relight.pack_object(
+        results.normal[rows, columns],
+        results.given[rows, columns],
+        results.picture[rows, columns],
+        results.texture[rows, columns] if painted else None,
+        relief,
+    )
+    facts = [f"{width} x {height} pixels", "orthographic" if results.view.camera is None else "perspective"]
+    if results.model is not None:
+        facts += [f"model {results.model['name']}", f"licence {results.model['licence']}"]
+    page = relight.render_page(
+        results.name, ", ".join(facts), data, results.texture_is.capitalize(), work.names, results.notes
+    )
+    return _write(work.out / "page.html", page.encode("utf-8"))
+
+
+def _write_ptm(work: _Work) -> list[Path]:
+    coded = _coded_sequence(work.results)
+    return [] if coded is None else _write(work.out / "relight.ptm", rti.encode_ptm(*coded))
+
+
+def _write_rti(work: _Work) -> list[Path]:
+    coded = _coded_sequence(work.results)
+    return [] if coded is None else _write(work.out / "relight.rti", rti.encode_hsh(*coded))
+
+
+def _coded_sequence(results: Results) -> tuple[NDArray[np.float32], NDArray[np.float64]] | None:
+    """The images as they are shown, sRGB-coded with one exposure, and the lights' directions."""
+    if results.sequence is None:
+        return None
+    images, directions = results.sequence
+    white = float(np.percentile(images.max(axis=(0, 3)), RTI_WHITE))
+    return linear_to_srgb(images / max(white, 1e-12)), directions
+
+
 def _write_overview(work: _Work) -> list[Path]:
     display.save(work.out / "overview.png", work.results.overview())
     return [work.out / "overview.png"]
@@ -247,15 +298,23 @@ FORMATS: Mapping[str, Callable[[_Work], list[Path]]] = {
     "ply": _write_ply,
     "shading": _write_shading,
     "overview": _write_overview,
+    "page": _write_page,
+    "ptm": _write_ptm,
+    "rti": _write_rti,
 }
-ON_REQUEST: frozenset[str] = frozenset()
+ON_REQUEST = frozenset({"ptm", "rti"})
+RTI_WHITE = 99.0  # percentile of the brightest values of the pixels that is shown as white
 
 
 def _why_not(name: str, results: Results) -> str:
+    if name in ("ptm", "rti"):
+        return "it needs images under known lights"
     if name == "albedo":
         return "a model of normals tells no albedo"
     if name == "shading":
         return "the model makes no shading, or --video none is given"
+    if name == "page":
+        return "there is no normal"
     if results.surface is None:
         return "there is no surface (--integrate none, or no normal)"
     return "no camera is known; give --fov-x" if name == "depth" else "the surface has no triangle"
@@ -267,10 +326,13 @@ def _save(work: _Work, name: str, pixels: NDArray[Any]) -> list[Path]:
 
 
 def _write(path: Path, data: bytes) -> list[Path]:
-    path.write_bytes(data)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ImageFileError(f"{path}: cannot be written ({error.strerror})") from error
     return [path]
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> Path:
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return path
+    (written,) = _write(path, (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
+    return written

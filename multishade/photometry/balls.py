@@ -22,12 +22,14 @@ AXIS = (0.0, 0.0, 1.0)
 USED_RADIUS = {"chrome": 0.98, "matte": 0.92}
 LEAST_RADIUS = 6.0  # pixels; the normals of a smaller ball differ by ten degrees from pixel to pixel
 HIGHLIGHT = 0.5  # of the way from the ball's median to its brightest pixel
+SURROUNDINGS = 0.05  # of the highlight: how much what is reflected beside it may vary
 LEAST_CONTRAST = 0.1  # of the highlight over the ball's median, relative to the highlight
 # Matt ball: rounds, the cosine to the light below which a pixel counts as in shadow, and the scale of outliers.
 ROUNDS, GRAZING, OUTLIER = 20, 0.1, 3.0
 LEAST_LIT = 20  # pixels
 # Search for a circle: rays, and the share of them that must find an edge on it.
 RAYS, LEAST_SUPPORT = 360, 0.6
+LEAST_EDGE = 0.03  # of the brightest, sRGB-like coded
 LEAST_OVERLAP = 0.95  # of a mask and its circle
 
 
@@ -189,11 +191,14 @@ def _reflected(grey: NDArray[np.floating], normal: Float64, used: Bool, number: 
     # The light is the brightest spot as a whole: a window or a glint may have one bright pixel.
     mass = ndimage.sum_labels(np.where(used, grey - middle, 0), label, np.arange(1, count + 1))
     spot = label == 1 + int(np.argmax(mass))
-    # Directions are averaged, not pixels: reflection stretches toward the rim.
-    n = normal[spot]
+    # A small lamp is mostly the blurred border of its spot, so all of its light counts, above what is around it.
+    near, around = (ndimage.binary_dilation(spot, iterations=count) & used for count in (2, 5))
+    ring = around & ~near
+    floor = float(np.median(grey[ring])) if ring.any() else middle
+    weight = np.maximum(grey[near] - floor - SURROUNDINGS * (top - floor), 0)
+    # Directions are averaged, not pixels. All pixels of a mirror ball show equal solid angles of its surroundings.
+    n = normal[near]
     reflected = 2 * n[:, 2:] * n - np.array(AXIS)
-    # Each pixel shows the more of the light's solid angle the closer it is to the rim.
-    weight = (grey[spot] - threshold) / np.maximum(n[:, 2], 0.05)
     return _unit((reflected * weight[:, None]).sum(axis=0))
 
 
@@ -225,32 +230,33 @@ def _shaded(image: NDArray[np.floating], normal: Float64, used: Bool, number: in
 
 
 def _refined(image: Float32, circle: Circle) -> tuple[Circle, float]:
-    """The circle through the strongest edges near another, and the share of its rim that has one."""
-    import cv2
-
-    angle = 2 * np.pi * np.arange(RAYS) / RAYS
-    support = 0.0
+    """The circle through the strongest edges near another, and the share of its rim whose strongest edge it is."""
     for reach in (0.25, 0.12, 0.06):
-        steps = np.arange(max(2.0, circle.radius * (1 - reach)), circle.radius * (1 + reach) + 2, 0.5)
-        u = circle.u + np.cos(angle)[:, None] * steps
-        v = circle.v + np.sin(angle)[:, None] * steps
-        profile = cv2.remap(
-            image, (u - 0.5).astype(np.float32), (v - 0.5).astype(np.float32), cv2.INTER_LINEAR
-        )
-        fall = profile[:, :-4] - profile[:, 4:]  # from bright to dark outward, over two pixels
-        if fall.shape[1] == 0:
-            return circle, 0.0
-        best = np.abs(fall).argmax(axis=1)
-        strength = np.abs(fall)[np.arange(RAYS), best]
-        radius = steps[best + 2]
-        strong = strength > 0.04
-        points = np.stack([circle.u + np.cos(angle) * radius, circle.v + np.sin(angle) * radius], axis=1)
+        points, strong = _edges(image, circle, reach)
         if strong.sum() < 12:
             return circle, 0.0
         circle = _circle_through(points[strong], circle)
-        off = np.abs(np.hypot(points[:, 0] - circle.u, points[:, 1] - circle.v) - circle.radius)
-        support = float((strong & (off < max(1.0, 0.02 * circle.radius))).mean())
-    return circle, support
+    # Judged among all edges nearby: in noise, the strongest one lies anywhere.
+    points, strong = _edges(image, circle, 0.25)
+    off = np.abs(np.hypot(points[:, 0] - circle.u, points[:, 1] - circle.v) - circle.radius)
+    return circle, float((strong & (off < max(1.0, 0.02 * circle.radius))).mean())
+
+
+def _edges(image: Float32, circle: Circle, reach: float) -> tuple[Float64, Bool]:
+    """(RAYS, 2) places of the strongest edge along each ray within `reach` of the radius, and where it is strong."""
+    import cv2
+
+    angle = 2 * np.pi * np.arange(RAYS) / RAYS
+    span = max(reach * circle.radius, 1.5)
+    steps = np.arange(max(1.0, circle.radius - span), circle.radius + span + 1, 0.25)
+    u = circle.u + np.cos(angle)[:, None] * steps
+    v = circle.v + np.sin(angle)[:, None] * steps
+    profile = cv2.remap(image, (u - 0.5).astype(np.float32), (v - 0.5).astype(np.float32), cv2.INTER_LINEAR)
+    change = np.abs(profile[:, :-4] - profile[:, 4:])  # over a pixel
+    best = change.argmax(axis=1)
+    radius = steps[best + 2]
+    points = np.stack([circle.u + np.cos(angle) * radius, circle.v + np.sin(angle) * radius], axis=1)
+    return points, change[np.arange(RAYS), best] > LEAST_EDGE
 
 
 def _circle_through(points: Float64, start: Circle) -> Circle:

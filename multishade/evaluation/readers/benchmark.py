@@ -81,23 +81,38 @@ def read_folder(
     light_file: Path | None = None,
     mask_file: Path | None = None,
     srgb: bool = False,
+    ambient: Path | None = None,
+    position_file: Path | None = None,
+    aside: tuple[Path, ...] = (),
 ) -> BenchmarkObject:
     """The one object in a folder, or the sample SHARD#KEY of a shard.
 
     A folder's layout is recognised by files that only one benchmark has; else it is a plain folder.
 
     A DiLiGenT object's folder (`ballPNG` with its three text files) is read with the rules of that set: the damaged
-    images of bear are left out. light_file, mask_file and srgb make it a plain folder.
+    images of bear are left out. Any other argument makes it a plain folder.
+
+    light_file, mask_file, srgb, ambient, position_file, aside: as for `folder.read_object`.
     """
+    given = (light_file, mask_file, ambient, position_file)
+    plain = srgb or any(each is not None for each in given)
     if shards.is_sample(path) and not path.is_dir():
-        if light_file is not None or mask_file is not None or srgb:
+        if plain:
             raise EvaluationError(f"{path}: a sample of a shard has its lights and its mask, and is linear")
         return shards.read_sample(path)
     if not path.is_dir():
         raise EvaluationError(f"{path}: no such folder")
-    if light_file is None and mask_file is None and not srgb:
+    if not plain:
         if (path / luces.SETUP).is_file():
             return next(luces.read(path))
         if path.resolve().name.endswith("PNG") and (path / diligent.INTENSITIES).is_file():
             return next(diligent.read(path.resolve()))
-    return folder.read_object(path, light_file, mask_file, srgb=srgb)
+    return folder.read_object(
+        path,
+        light_file,
+        mask_file,
+        srgb=srgb,
+        ambient=ambient,
+        position_file=position_file,
+        aside=aside,
+    )

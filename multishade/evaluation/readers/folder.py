@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import EvaluationError
-from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
+from multishade.evaluation.objects import BenchmarkObject, Float32, Float64, NearLights
 from multishade.evaluation.readers import diligent
 from multishade.evaluation.readers.folder_files import (
     DEPTH_STEMS,
@@ -29,8 +29,9 @@ from multishade.evaluation.readers.folder_files import (
 )
 from multishade.evaluation.readers.photographs import PhotographFiles
 from multishade.geometry import conventions
+from multishade.geometry.camera import central_intrinsics
 from multishade.imaging.normal_maps import read_normal_map
-from multishade.imaging.read import read_mask, read_photograph, read_stored
+from multishade.imaging.read import read_file_exif, read_mask, read_photograph, read_stored
 from multishade.text import read_text
 
 NAME = "folder"
@@ -57,15 +58,24 @@ def read_object(
     truth: Path | None = None,
     truth_convention: str = conventions.CAMERA_AXES,
     srgb: bool = False,
+    ambient: Path | None = None,
+    position_file: Path | None = None,
+    aside: tuple[Path, ...] = (),
 ) -> BenchmarkObject:
     """One folder. light_file, mask_file: in place of those in the folder. srgb: the images are sRGB-coded, decode them.
+    ambient: a photograph without the lights, subtracted from all. position_file: where near lights are, as
+    `BenchmarkObject.near_lights` has them, in place of directions. aside: files that are no photographs.
 
     Nothing is guessed about coding or axes: images count as linear unless `srgb`, true normals are in
     `truth_convention`.
     """
     if not folder.is_dir():
         raise EvaluationError(f"{folder}: no such folder")
-    files = pair_with_lights(folder, find_images(folder, mask_file), light_file)
+    others = (*aside, *(() if ambient is None else (ambient,)))
+    near = position_file is not None
+    files = pair_with_lights(
+        folder, find_images(folder, mask_file, others), position_file or light_file, near
+    )
     paths = files.photographs
     notes = list(files.notes)
     directions, intensities = _lights(folder, files, notes)
@@ -78,8 +88,23 @@ def read_object(
         shape = (mask.shape[0], mask.shape[1])
         normal = conventions.to_camera_frame(read_normal_map(normal_file, shape), truth_convention)
 
-    photographs = PhotographFiles(paths, srgb)
+    if ambient is not None and not ambient.is_file():
+        raise EvaluationError(f"{ambient}: no such file")
+    photographs = PhotographFiles(paths, srgb, ambient)
     notes += photographs.notes
+    notes += [
+        f"{path.name} is not subtracted; give it with --ambient if it shows the room without the lights."
+        for path, _ in files.left_out
+        if path.stem.lower() == "ambient" and ambient is None
+    ]
+    camera = _camera(folder)
+    if camera is None and paths:
+        camera = _camera_by_exif(paths[0], mask.shape, notes)
+    near_lights = None
+    if near and directions is not None:
+        strengths = np.ones((len(directions), 3)) if intensities is None else intensities
+        near_lights = NearLights(directions, None, strengths, None)
+        directions = None
     return BenchmarkObject(
         name=folder.resolve().name,
         benchmark=NAME,
@@ -91,7 +116,8 @@ def read_object(
         light_intensities=intensities,
         normal=normal,
         depth=_depth(folder),
-        camera=_camera(folder),
+        camera=camera,
+        near_lights=near_lights,
         tags={"family": folder.resolve().name},
         notes=tuple(notes),
     )
@@ -151,6 +177,14 @@ def _depth(folder: Path) -> Float32 | None:
         return None
     stored = read_stored(path)
     return np.nan_to_num(np.squeeze(stored).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _camera_by_exif(path: Path, shape: tuple[int, ...], notes: list[str]) -> Float64 | None:
+    found = read_file_exif(path).focal_pixels(shape[1], shape[0])
+    if found is None:
+        return None
+    notes.append(f"The camera is known by {found[1]}.")
+    return central_intrinsics(shape[1], shape[0], found[0])
 
 
 def _camera(folder: Path) -> Float64 | None:

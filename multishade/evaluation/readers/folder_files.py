@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
 from multishade.errors import EvaluationError
-from multishade.geometry.light_files import LightTable
+from multishade.geometry.light_files import LightTable, read_light_table
 from multishade.geometry.lights import read_named_directions
 from multishade.inference.photo import readable_suffixes, unread_suffixes
 from multishade.shards.keys import natural_order
@@ -25,7 +25,7 @@ TRUTH_STEMS = ("Normal_gt", "normal_gt", "gt_normal", "normals", "normal_map", "
 DEPTH_STEMS = ("depth_gt", "depth")
 MASK_STEM = "mask"
 # Files that `multishade solve` and `infer` write, and others that lie beside photographs.
-_OTHER_STEMS = {"albedo", "ambient", "shading", "confidence", "overview"}
+_OTHER_STEMS = {"albedo", "ambient", "shading", "confidence", "overview", "height", "normal_gl", "normal_dx"}
 _REASONS = (
     {stem.lower(): "a normal map" for stem in TRUTH_STEMS}
     | {stem: "a depth map" for stem in DEPTH_STEMS}
@@ -65,13 +65,14 @@ def visible(paths: Iterable[Path]) -> list[Path]:
     )
 
 
-def find_images(folder: Path, mask_file: Path | None = None) -> FolderFiles:
-    """Tell photographs and mask apart; mask_file: in place of the folder's own.
+def find_images(folder: Path, mask_file: Path | None = None, others: Sequence[Path] = ()) -> FolderFiles:
+    """Tell photographs and mask apart; mask_file: in place of the folder's own; others: files that are neither.
 
     Raises:
         EvaluationError: If `filenames.txt` names a file that is missing or one twice, or if there are two masks.
     """
-    files = [path for path in visible(folder.iterdir()) if path.is_file()]
+    aside = {path.resolve() for path in others}
+    files = [path for path in visible(folder.iterdir()) if path.is_file() and path.resolve() not in aside]
     readable, unreadable = readable_suffixes(), unread_suffixes()
     images = [path for path in files if path.suffix.lower() in readable]
     unread = [(path, unreadable[path.suffix.lower()]) for path in files if path.suffix.lower() in unreadable]
@@ -89,13 +90,16 @@ def find_images(folder: Path, mask_file: Path | None = None) -> FolderFiles:
     return FolderFiles(tuple(photographs), mask, (*left_out, *unread), False)
 
 
-def pair_with_lights(folder: Path, files: FolderFiles, light_file: Path | None = None) -> FolderFiles:
+def pair_with_lights(
+    folder: Path, files: FolderFiles, light_file: Path | None = None, near: bool = False
+) -> FolderFiles:
     """Pair photographs and lights: by the names in the file of lights, else by order.
 
     Args:
         folder: The folder.
         files: What `find_images` found in it.
         light_file: In place of the folder's own.
+        near: Whether the file holds positions instead of directions.
 
     Returns:
         The same files with the lights, and the photographs in their order.
@@ -108,7 +112,7 @@ def pair_with_lights(folder: Path, files: FolderFiles, light_file: Path | None =
     path = light_file or find_lights(folder)
     if path is None:
         return _without_unused_masks(folder, files, explicit=False)
-    table = read_named_directions(path)
+    table = read_light_table(path) if near else read_named_directions(path)
     if table.names is not None:
         matched = _by_name(table.names, files, path)
         rest = [photo for photo in files.photographs if photo not in matched]

@@ -127,12 +127,14 @@ def read_setup(path: Path) -> Setup:
 
 def falloff(leds: NearLights, index: int, points: Float64, centre: Float64) -> NDArray[np.float32]:
     """Irradiance of LED `index` at `points` (H, W, 3) relative to `centre`: cos(angle to the axis)^mu / distance^2."""
+    assert leds.axes is not None and leds.falloff is not None
+    axis, exponent = leds.axes[index], leds.falloff[index]
 
     def strength(at: Float64) -> Float64:
         ray = at - leds.positions[index]
         distance = np.linalg.norm(ray, axis=-1)
-        cosine = np.clip((ray @ leds.axes[index]) / distance, 1e-6, 1)
-        return cosine ** leds.falloff[index] / distance**2
+        cosine = np.clip((ray @ axis) / distance, 1e-6, 1)
+        return cosine**exponent / distance**2
 
     return (strength(points) / strength(centre)).astype(np.float32)
 
