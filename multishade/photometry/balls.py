@@ -152,7 +152,8 @@ def lights_of_ball(
         images: (K, H, W) or (K, H, W, C) linear.
         circle: The ball.
         kind: One of KINDS.
-        measured: (K, H, W) False where a value is clipped; it is left out of a matt ball. None: all are measurements.
+        measured: (K, H, W) or (K, H, W, C), False where a value is clipped; such pixels are left out of a matt ball.
+            None: all are measurements.
         view: Unit vector from the ball to the camera, camera frame.
 
     Returns:
@@ -171,6 +172,8 @@ def lights_of_ball(
         directions = [_reflected(image.mean(axis=2), normal, used, k) for k, image in enumerate(colour)]
     else:
         shown = np.ones(images.shape[:3], bool) if measured is None else measured
+        if shown.ndim == 4:
+            shown = shown.all(axis=3)
         fits = [_shaded(colour[k], normal, used & shown[k], k) for k in range(len(colour))]
         directions = [direction for direction, _ in fits]
         strengths = np.array([strength for _, strength in fits])

@@ -90,7 +90,8 @@ def solve_near(
         grey: Key of GREY_WEIGHTS.
         integrator: Of `multishade.photometry.integration.methods`, for the surface at the end; in between it is
             "poisson".
-        measured: (K, H, W) False where a value is clipped; None: all are measurements.
+        measured: (K, H, W) or (K, H, W, 3), False where a value is clipped; None: all are measurements. A pixel counts
+            if all its channels do.
         on_round: Called with the change in degrees after each round.
 
     Returns:
@@ -112,6 +113,8 @@ def solve_near(
     values = np.asarray(images, np.float64)
     single = values if values.ndim == 3 else values @ np.asarray(GREY_WEIGHTS[grey])
     shown = np.ones(single.shape, bool) if measured is None else measured
+    if shown.ndim == 4:
+        shown = shown.all(axis=3)
 
     def points_of(depth: Float64) -> Float64:
         if camera is not None:

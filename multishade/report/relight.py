@@ -148,7 +148,8 @@ def _pack_normals(normal: NDArray[np.floating], given: Bool, side: int) -> dict[
 
     height, width = given.shape
     scale = min(1.0, side / max(height, width))
-    vectors, mask = np.where(given[..., None], normal, 0).astype(np.float32), given
+    vectors: NDArray[Any] = np.where(given[..., None], normal, 0).astype(np.float32)
+    mask = given
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         mask = cv2.resize(given.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5

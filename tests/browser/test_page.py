@@ -112,7 +112,7 @@ def test_normals_are_shown_in_their_usual_colours(page: Any, ball: Ball) -> None
 def test_gloss_brightens_the_highlight_only(page: Any) -> None:
     light = [0.3, 0.3, 0.9055]
     change = pixels(page, light=light, glossy=True).astype(int) - pixels(page, light=light).astype(int)
-    assert change.min() >= 0 and change[..., 0].max() > 40
+    assert change.min() >= 0 and change[..., 0].max() > 20  # clay is nearly white there
     assert (change[..., 0] > 2).mean() < 0.5
 
 

@@ -62,16 +62,20 @@ export function makeLightPad(canvas, set) {
     canvas.setAttribute("aria-valuetext", `azimuth ${azimuth} degrees, elevation ${elevation} degrees`);
     canvas.setAttribute("aria-valuenow", String(azimuth));
   };
-  dragged(canvas, (x, y) => set(lightAt(x, y)));
+  const move = (light) => {
+    current = light; // at once: several keys may come before the next frame
+    set(light);
+  };
+  dragged(canvas, (x, y) => move(lightAt(x, y)));
   canvas.addEventListener("keydown", (event) => {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    if (event.key === "Home") set([0, 0, 1]);
+    if (event.key === "Home") move([0, 0, 1]);
     else if (moves[event.key]) {
       // Steps of an angle on the sphere, so that the light moves evenly near the rim, too.
       const [x, y] = [Math.asin(current[0]), Math.asin(current[1])];
       const [dx, dy] = moves[event.key];
       const limit = (angle) => Math.sin(Math.min(Math.PI / 2, Math.max(-Math.PI / 2, angle)));
-      set(lightAt(limit(x + dx * STEP), limit(y + dy * STEP)));
+      move(lightAt(limit(x + dx * STEP), limit(y + dy * STEP)));
     } else return;
     event.preventDefault();
   });
