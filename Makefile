@@ -8,18 +8,19 @@ OUT ?= data/$(basename $(notdir $(CONFIG)))
 WORKERS ?=
 VENV := .venv
 RUN := $(VENV)/bin
-INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
+INSTALL := $(RUN)/python .ci/install.py
 
 .PHONY: docs gallery setup render test test-faults lint wheel test-wheel test-browser bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable .
+	@$(INSTALL) render
 	touch $@
 
 $(VENV)/.all: $(VENV)/.render
-	$(INSTALL) --editable '.[train,infer,export,fetch,photos,pretrained,test]'
+	@$(INSTALL) all
 	touch $@
 
 setup: $(VENV)/.all
@@ -58,6 +59,14 @@ wheel: $(VENV)/.render
 	$(RUN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	rm -rf build
 	$(RUN)/python .ci/check_wheel.py dist/*.whl
+
+# Run every block of README and docs that is marked, the slow ones too (about 15 minutes).
+test-docs: $(VENV)/.all
+	$(RUN)/python -m pytest -m 'slow or not slow' tests/test_snippets.py
+
+# Measure how long a newcomer waits on a busy machine, and write it into README.md (about 10 minutes).
+first-hour: $(VENV)/.all
+	$(RUN)/python -m benchmarks.first_hour
 
 # Install the wheel into a fresh environment and run its commands in an empty folder (about two minutes).
 test-wheel: $(VENV)/.all wheel

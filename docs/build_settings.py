@@ -31,8 +31,11 @@ A configuration is a YAML file. Each section below is a section of the file, and
 `count` of the section `point` of the section `lights`. A file that begins with `extends: other.yaml` holds only what
 differs from that file. `--set lights.point.count=2` overrides a setting for one run.
 
-    multishade configs                               # list the shipped recipes
-    multishade config demo --set views.count=4       # print all settings in effect, and where each comes from
+<!-- run -->
+```
+multishade configs                               # list the shipped recipes
+multishade config demo --set views.count=4       # print all settings in effect, and where each comes from
+```
 
 Two numbers are a range `[low, high]`, from which a value is sampled unless the meaning states otherwise. Lengths are in
 scene units: the object's bounding sphere has radius 0.5. Editors with a YAML language server complete and check a file

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measured first hour stands between its marks in README, and nothing else of the page changes."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import first_hour
+from benchmarks.first_hour import BEGIN, END, Step, text_of, write_into
+from tests.support.imports import REPOSITORY
+
+STEPS = [Step("the clone", "git clone", 2.0, 2.0), Step("(a) their contact sheet", "inspect", 4.0, 190.0)]
+
+
+def test_readme_has_the_marks_once() -> None:
+    page = (REPOSITORY / "README.md").read_text()
+    assert page.count(BEGIN) == page.count(END) == 1 and page.index(BEGIN) < page.index(END)
+
+
+def test_the_figures_replace_those_of_the_run_before(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    for _ in range(2):
+        write_into(readme, text_of(STEPS, 300.0, "on 2 cores"))
+    page = readme.read_text()
+    assert page.startswith(f"before\n\n{BEGIN}\n") and page.endswith(f"{END}\n\nafter\n")
+    assert "| (a) their contact sheet | 4 s | 3.2 min |" in page and "old" not in page
+    assert "The set-up, measured apart, took 5 minutes." in page
+
+
+def test_a_page_without_marks_is_named(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("nothing")
+    with pytest.raises(SystemExit, match="expected one pair of the marks"):
+        write_into(tmp_path / "README.md", "text")
+
+
+def test_the_processes_that_keep_cores_busy_end() -> None:
+    started: list[object] = []
+    popen = first_hour.subprocess.Popen
+
+    def start(command: list[str]) -> object:
+        started.append(popen(command))
+        return started[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(first_hour.subprocess, "Popen", start)
+        with first_hour.busy(2):
+            assert len(started) == 2 and all(each.poll() is None for each in started)  # type: ignore[attr-defined]
+    assert all(each.poll() is not None for each in started)  # type: ignore[attr-defined]
