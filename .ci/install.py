@@ -19,7 +19,13 @@ from urllib.parse import urlsplit
 # Measured with the versions of constraints.txt: packages, megabytes of wheels, megabytes on disk.
 SETS = {
     "render": (".", "rendering", 68, 770, 1600),
-    "all": (".[train,infer,export,fetch,photos,pretrained,test]", "training, remote assets and tests", 100, 720, 1800),
+    "all": (
+        ".[train,infer,export,fetch,photos,pretrained,test]",
+        "training, remote assets and tests",
+        100,
+        720,
+        1800,
+    ),
 }
 PYPI, TORCH_CPU = "https://pypi.org/simple", "https://download.pytorch.org/whl/cpu"
 SHOWN_MB = 10.0  # smaller downloads are counted, not named
