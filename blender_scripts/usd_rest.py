@@ -13,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_scripts import audit
+from blender_scripts import alpha, audit
 from blender_scripts.errors import ObjectUnusable
 
 MOST_LEVELS, MOST_FACES = 4, 1_000_000  # of a subdivision surface
@@ -28,6 +28,57 @@ def import_usd(path: Path, root: Path) -> None:
     for item in bpy.data.objects:
         if item.type == "MESH":
             _refine(item)
+            _show_display_opacity(item.data)
+    for name, threshold in _opacity_thresholds(path).items():
+        _cut_at(bpy.data.materials.get(name), threshold)
+
+
+def _show_display_opacity(mesh: bpy.types.Mesh) -> None:
+    """Make a mesh without a material a hole if its display opacity is below one half all over: Blender ignores it."""
+    opacity = mesh.attributes.get("displayOpacity")
+    if opacity is None or opacity.data_type != "FLOAT" or any(mesh.materials) or not len(opacity.data):
+        return
+    values = np.empty(len(opacity.data), np.float32)
+    opacity.data.foreach_get("value", values)
+    if values.max() < alpha.THRESHOLD:
+        material = bpy.data.materials.new("display")
+        material.use_nodes = True
+        material.node_tree.nodes["Principled BSDF"].inputs["Alpha"].default_value = float(values.max())
+        mesh.materials.append(material)
+
+
+def _opacity_thresholds(path: Path) -> dict[str, float]:
+    """The materials whose opacity is cut at a threshold of their own, by name: UsdPreviewSurface's opacityThreshold."""
+    from pxr import Usd, UsdShade
+
+    found = {}
+    stage = Usd.Stage.Open(str(path))  # a range of prims does not keep it
+    for prim in stage.Traverse():
+        material = UsdShade.Material(prim)
+        if not material:
+            continue
+        surface = material.ComputeSurfaceSource()[0]
+        threshold = surface.GetInput("opacityThreshold").Get() if surface else None
+        if threshold:
+            found[prim.GetName()] = float(threshold)
+    return found
+
+
+def _cut_at(material: bpy.types.Material | None, threshold: float) -> None:
+    """Make alpha 1 from the threshold on and 0 below it."""
+    tree = None if material is None else material.node_tree
+    if tree is None:
+        return
+    for node in [each for each in tree.nodes if each.type == "BSDF_PRINCIPLED"]:
+        opacity = node.inputs["Alpha"]
+        if not opacity.is_linked:
+            opacity.default_value = float(opacity.default_value >= threshold)
+            continue
+        step = tree.nodes.new("ShaderNodeMath")
+        step.operation = "GREATER_THAN"
+        step.inputs[1].default_value = threshold - 1e-6  # Blender has no node for "at least"
+        tree.links.new(opacity.links[0].from_socket, step.inputs[0])
+        tree.links.new(step.outputs[0], opacity)
 
 
 def _refine(item: bpy.types.Object) -> None:

@@ -274,3 +274,46 @@ def test_uvs_of_vertices_are_found_under_other_names(show: Show, tmp_path: Path)
     path = ply(tmp_path, names, members.ball(48).uv, head="comment TextureFile c.png")
     assert check_mesh(str(path)).tags == ()
     is_checkered(show(path))
+
+
+# USD
+
+
+def usd_floor(path: Path, extra: str = "", texture: bytes | None = None, **inputs: str) -> Path:
+    """A ball over a floor with these inputs of its material, none without any."""
+    floor = members.usd_mesh("P", members.plane(), "M" if inputs else None, extra=extra)
+    prims = [members.usd_mesh("S", members.ball()), floor]
+    if inputs:
+        material = members.usd_material("M", **inputs)
+        if texture is not None:
+            (path / "d.png").write_bytes(texture)
+            shader = (
+                'def Shader "T" {\n uniform token info:id = "UsdUVTexture"\n asset inputs:file = @./d.png@\n'
+                " float outputs:a\n}"
+            )
+            material = material.removesuffix("}") + shader + "\n}"
+        prims.append(material)
+    members.write_usd(path / "a.usda", *prims)
+    return path / "a.usda"
+
+
+@pytest.mark.parametrize("opacity", [0.2, 0.7])
+def test_display_opacity_is_alpha_where_there_is_no_material(
+    show: Show, tmp_path: Path, opacity: float
+) -> None:
+    seen = show(usd_floor(tmp_path, f"float[] primvars:displayOpacity = [{opacity}]"))
+    assert seen.findings == (("transparent-parts",) if opacity < 0.5 else ())
+
+
+@pytest.mark.parametrize(("opacity", "threshold", "hole"), [(0.6, 0.8, True), (0.4, 0.3, False)])
+@pytest.mark.parametrize("textured", [False, True])
+def test_an_opacity_threshold_is_the_border_of_a_hole(
+    show: Show, tmp_path: Path, opacity: float, threshold: float, hole: bool, textured: bool
+) -> None:
+    texels = np.full((8, 8, 4), round(255 * opacity), np.uint8)
+    value = ".connect = </W/M/T.outputs:a>" if textured else f" = {opacity}"
+    inputs = {"float_opacity": value, "float_opacityThreshold": f" = {threshold}"}
+    seen = show(usd_floor(tmp_path, texture=members.png(texels) if textured else None, **inputs))
+    assert seen.findings == (("transparent-parts",) if hole else ())
+    if hole:
+        is_ball(seen)
