@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs gallery setup render test test-faults lint wheel test-wheel test-browser bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
+.PHONY: docs gallery setup render test test-faults lint wheel test-wheel test-browser test-docs first-hour bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 # Measured with the versions of constraints.txt: packages, megabytes of wheels, megabytes on disk.
 SETS = {
-    "render": (".", "rendering", 68, 770, 1600),
+    "render": (".", "rendering", 70, 760, 2200),
     "all": (
         ".[train,infer,export,fetch,photos,pretrained,test]",
         "training, remote assets and tests",
-        100,
-        720,
-        1800,
+        70,
+        330,
+        1300,
     ),
 }
 PYPI, TORCH_CPU = "https://pypi.org/simple", "https://download.pytorch.org/whl/cpu"

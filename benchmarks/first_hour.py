@@ -29,6 +29,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- first hour: `make first-hour` -->", "<!-- end of first hour -->"
 KEY = "s000000-g0000-v0"
 BIN = ".venv/bin"
+# Ends with this process, however that ends.
+BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: sum(range(10**6))"
 WALK = (
     ("two shards of the demo", "make render SHARDS=0-1"),
     ("(a) their contact sheet", f"{BIN}/multishade-inspect data/demo/*.tar --sheet sheet.png"),
@@ -52,7 +54,7 @@ class Step:
 @contextlib.contextmanager
 def busy(count: int) -> Iterator[None]:
     """Keep cores busy with processes that compute and do nothing else."""
-    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    running = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What several test files share: where the real data lies, and a seeded generator."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,17 @@ def shared_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder of real assets and benchmarks beside the repository (../shared)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_process() -> Iterator[None]:
+    """`multishade render` in this process, without the start of Ray: for tests that are about what is rendered."""
+    from multishade.render import run
+    from multishade.render.backends import local
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "load_backend", lambda name: local.render_shards)
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from multishade.cli import main
 from multishade.imaging import codecs
 from multishade.shards.dataset import Dataset
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 LIGHTS = "lights={point: {count: 0}, environment: {count: 0}}"
 FRONT = ("--set", "views={count: 1, canonical: [front], jitter_degrees: 0}", "--set", LIGHTS)
 SMALL = (

@@ -27,6 +27,8 @@ from multishade.training.tasks.rose import RoseConfig
 from tests.support.rose_samples import LitSpheres, sphere_batch, tiny_model
 from tests.support.synthetic import make_sample, write_synthetic_shard
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / "configs" / "demo.yaml"
 RECORD = FOLDER / export.RECORD

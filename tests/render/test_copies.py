@@ -20,6 +20,8 @@ from multishade.shards.sample import decode_sample
 from multishade.shards.tar import read_shard
 from tests.support import case_maps
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 SUN = (20, 100)  # the row and column of a map of 64 x 128
 

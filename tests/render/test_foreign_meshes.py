@@ -24,7 +24,7 @@ from tests.render.test_truth import OBLIQUE, analytic_sphere, rim
 from tests.support import mesh_members as members
 from tests.support.shown import SEEN_BY, Show, colour, is_ball, is_checkered
 
-pytestmark = pytest.mark.blender
+pytestmark = [pytest.mark.blender, pytest.mark.usefixtures("one_process")]
 
 KTX2 = b"\xabKTX 20\xbb\r\n\x1a\n"
 CASES = Path(__file__).resolve().parents[1] / "cases"

@@ -31,6 +31,8 @@ from multishade.shards.sample import FieldFormat, Sample, decode_sample, encode_
 from multishade.shards.tar import read_shard
 from tests.support.synthetic import make_sample, with_basis, write_synthetic_shard
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 COUNT, SIZE = 5, 48
 SMALL = (

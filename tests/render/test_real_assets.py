@@ -11,7 +11,7 @@ from multishade.cli.inspect import main as inspect
 from multishade.shards.sample import decode_sample
 from multishade.shards.tar import read_shard
 
-pytestmark = pytest.mark.blender
+pytestmark = [pytest.mark.blender, pytest.mark.usefixtures("one_process")]
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 SMALL = [

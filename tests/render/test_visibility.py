@@ -18,6 +18,8 @@ from multishade.render.relight import rendered_light, resampled_light, visibilit
 from multishade.shards.sample import decode_sample
 from multishade.shards.tar import read_shard
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 ASKED = "exposure.min_visible=0.5"
 

@@ -33,6 +33,8 @@ from multishade.stats.measure import measure
 from multishade.stats.quality import check_converged, choose_images
 from tests.support.synthetic import make_sample
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIZE, GROUPS = 24, 40
 SETTINGS = (
