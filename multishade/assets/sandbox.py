@@ -32,6 +32,7 @@ from multishade.confine.apply import confine, say_what_is_missing
 from multishade.confine.box import Box, with_python
 from multishade.errors import MultiShadeError
 from multishade.protocol.codec import ProtocolError, from_json
+from multishade.storage.scratch import scratch_prefix
 
 ITEMS_PER_CHILD = 500  # then it is replaced, and with it the memory that its parsers have leaked
 STARTUP_SECONDS = 60.0  # importing NumPy and trimesh from a cold disk, before an item's own deadline counts
@@ -142,7 +143,7 @@ class _Child:
         read: tuple[str, ...],
         writable: str | Path | None = None,
     ) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="multishade-")
+        self._scratch = tempfile.mkdtemp(prefix=scratch_prefix())
         self._returns = get_type_hints(function).get("return", Any)
         box = Box(
             scratch=self._scratch if writable is None else os.path.abspath(writable),

@@ -33,7 +33,12 @@ def make_scratch(error: type[MultiShadeError] = ShardError) -> Path:
     """
     parent = scratch_parent()
     with refusals_named(parent, error, REMEDY):
-        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{this_process()}-", dir=parent))
+        return Path(tempfile.mkdtemp(prefix=scratch_prefix(), dir=parent))
+
+
+def scratch_prefix() -> str:
+    """Return how the names of this process's temporary folders begin, so that `sweep_scratch` finds them."""
+    return f"{PREFIX}{this_process()}-"
 
 
 def remove_scratch(folder: Path) -> None:
