@@ -29,7 +29,7 @@ render: $(VENV)/.render
 	$(RUN)/multishade render $(CONFIG) --shards $(SHARDS) -o $(OUT) $(if $(WORKERS),--workers $(WORKERS))
 
 test: $(VENV)/.all
-	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile tests
+	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
 
 # Kill, hang, fill up and cut off everything that takes part in a run (about an hour); docs/reliability.md has the figures.
 test-faults: $(VENV)/.all

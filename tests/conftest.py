@@ -10,6 +10,12 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start Blender come first: with several processes, none waits at the end for the slowest file."""
+    slow = {item.path for item in items if item.get_closest_marker("blender")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """The folder of real assets and benchmark images beside the repository; tests that need it skip without it."""
