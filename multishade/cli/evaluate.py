@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from multishade.evaluation.table import ResultRow
 
 EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere), a model that sees one photo (rose,
-the bundled one, or rose:FOLDER) or a folder of normal maps:
+the bundled one, or rose:FOLDER), a photometric-stereo network (iga-psn, iga-psn:FOLDER, ps-fcn:FOLDER) or a folder of
+normal maps:
 <object>.png|.exr|.npy, or <object>/<image>.png for one map an image, in the axes that --convention declares.
 Several, with commas between, or `solvers` for all of them, make a table of methods (summary.md) too.
 
@@ -110,9 +111,9 @@ def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
     from multishade.cli.progress import CountBar
     from multishade.evaluation.evaluate import evaluate
     from multishade.evaluation.readers.benchmark import open_benchmark
+    from multishade.inference.learned_stereo import is_learned
 
-    learned = method.partition(":")[0] == "rose"
-    if learned:
+    if method.partition(":")[0] == "rose" or is_learned(method):
         from multishade.extras import require
         from multishade.threads import limit_torch
 

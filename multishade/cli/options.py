@@ -68,9 +68,13 @@ def add_output(
     add_option(parser, "-o", "--output", old=old, type=type, required=required, metavar=metavar, help=text)
 
 
-def add_method(parser: argparse.ArgumentParser, default: str, old: Sequence[str] = ()) -> None:
-    """Add --method, the solver of a sequence of images or shading under known lights."""
+def add_method(
+    parser: argparse.ArgumentParser, default: str, old: Sequence[str] = (), networks: bool = False
+) -> None:
+    """Add --method, the solver of a sequence of images or shading under known lights. networks: they serve, too."""
     text = f"solver: ols, ols_masked, thresholded, relu or robust (default: {default})"
+    if networks:
+        text += "; or a network: iga-psn, the bundled one, iga-psn:FOLDER, ps-fcn:FOLDER or a published checkpoint"
     add_option(parser, "--method", old=old, default=default, metavar="METHOD", help=text)
 
 

@@ -29,6 +29,7 @@ Folders of DiLiGenT and LUCES are recognised by their files. A photometric sampl
 
 example:
   multishade solve diligent/ballPNG --method relu -o out/ball
+  multishade solve diligent/ballPNG --method iga-psn              # a trained network: materials that are not matt
   multishade solve data/photometric/multishade-000000.tar --key s000000-g0000-v0"""
 
 
@@ -43,7 +44,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--key", metavar="KEY", help="where FOLDER is a shard: the sample that is solved")
-    add_method(parser, "robust")
+    add_method(parser, "robust", networks=True)
     add_output(parser, "default: out/solve/NAME")
     parser.add_argument(
         "--lights", type=Path, metavar="FILE", help="light directions, in place of the folder's"
@@ -91,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from multishade.evaluation.readers.ball import with_ball_lights
     from multishade.geometry.boxes import bounding_window
     from multishade.geometry.lights import require_in_front
+    from multishade.inference.learned_stereo import is_learned
     from multishade.inference.photometric import NearPlace, solve_near_object, solve_object
     from multishade.inference.results import results_of_solved
     from multishade.inference.view import view_of_object
@@ -99,8 +101,15 @@ def run(args: argparse.Namespace) -> int:
     from multishade.photometry.solvers import methods as solvers
     from multishade.storage.writable import require_writable_folder
 
-    if args.method not in solvers.METHODS:
-        raise SolveError(f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}")
+    if args.method not in solvers.METHODS and not is_learned(args.method):
+        raise SolveError(
+            f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}, iga-psn, iga-psn:FOLDER, "
+            "ps-fcn:FOLDER"
+        )
+    if is_learned(args.method):
+        from multishade.threads import limit_torch
+
+        limit_torch()
     if args.key is not None:
         args.folder = args.folder.with_name(f"{args.folder.name}#{args.key}")
     target = _read(args)

@@ -13,6 +13,7 @@ from multishade.geometry.angles import angular_error_degrees
 from multishade.geometry.boxes import Window
 from multishade.geometry.depth import depth_to_points
 from multishade.geometry.lights import require_in_front, require_spread
+from multishade.inference.learned_stereo import is_learned, load_stereo, solve_learned
 from multishade.inference.measures import Measures, measure
 from multishade.photometry.integration import methods as integration
 from multishade.photometry.near_light import PointLights, solve_near
@@ -94,7 +95,7 @@ def solve_object(
         mask: (H, W), the object in the whole image.
         window: The rows and columns that `images` are of.
         camera: (3, 3) intrinsics of `window`; None for an orthographic view.
-        method: Of `multishade.photometry.solvers.methods`.
+        method: Of `multishade.photometry.solvers.methods`, or a trained network ("iga-psn", "iga-psn:FOLDER").
         grey: "luminance" or "mean", how colour becomes the number that is solved for normals.
         integrator: Of `multishade.photometry.integration.methods`; None for no surface.
         measured: (K, h, w) or (K, h, w, 3), False where a value is clipped and left out; None: all are measurements.
@@ -103,11 +104,17 @@ def solve_object(
     Raises:
         SolveError: If the lights or images do not fit, most lights are behind the image plane, or not one pixel is
             determined.
+        ModelError: If a network cannot be loaded.
     """
     require_in_front(directions, "light directions")
     require_spread(directions, "light directions")
     on_step("normals")
-    solution = solvers.solve(images, directions, mask[window], method=method, grey=grey, measured=measured)
+    if is_learned(method):
+        solution = solve_learned(images, directions, mask[window], load_stereo(method))
+    else:
+        solution = solvers.solve(
+            images, directions, mask[window], method=method, grey=grey, measured=measured
+        )
     if not solution.determined.any():
         raise SolveError("no pixel has three lights or more that are not in one plane; nothing is solved")
 

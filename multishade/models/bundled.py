@@ -1,27 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model that is shipped with the package, so that `multishade infer` works at once."""
+"""The models that are shipped with the package, so that `multishade infer` and `solve` work at once."""
 
 from pathlib import Path
 
 from multishade.errors import ModelError
 
-FOLDER = Path(__file__).resolve().parent.parent / "weights" / "rose-one-step"
+_WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+FOLDER = _WEIGHTS / "rose-one-step"
+FOLDERS = {"rose": FOLDER, "iga-psn": _WEIGHTS / "iga-psn"}  # by the model's name
 LICENCE = "Apache-2.0"
 TRAINING_DATA = "renders of the built-in objects and materials of MultiShade, CC0-1.0"
 
 
-def bundled_model() -> Path:
-    """Find the bundled model.
+def bundled_model(name: str = "rose") -> Path:
+    """Find a bundled model.
+
+    Args:
+        name: Of the model, as in the registry.
 
     Returns:
         Its folder.
 
     Raises:
-        ModelError: If it is not installed.
+        ModelError: If there is none of this name, or it is not installed.
     """
-    if not (FOLDER / "rose.json").is_file():
+    if name not in FOLDERS:
         raise ModelError(
-            f"{FOLDER}: the bundled model is not installed; give another with --model, or train one: "
-            "`multishade train rose-tiny`"
+            f"{name}: no such model is bundled, only {', '.join(FOLDERS)}; give one: {name}:FOLDER"
         )
-    return FOLDER
+    if not (FOLDERS[name] / f"{name}.json").is_file():
+        raise ModelError(
+            f"{FOLDERS[name]}: the bundled model is not installed; give another with --model, or train one: "
+            f"`multishade train {name}-tiny`"
+        )
+    return FOLDERS[name]

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from multishade.models.base import Model
 
 # name -> module:class. A folder that holds NAME.json is of model NAME.
-MODELS = {"rose": "multishade.models.rose.model:RoSE"}
+MODELS = {
+    "rose": "multishade.models.rose.model:RoSE",
+    "ps-fcn": "multishade.models.ps_fcn.model:PSFCN",
+    "iga-psn": "multishade.models.iga_psn.model:IGAPSN",
+}
 ONNX_MODELS = {"rose": "multishade.models.rose.runtime:OnnxRoSE"}
 Runtime = Literal["torch", "onnx", "auto"]
 # Published checkpoints have no settings file of ours; this file identifies them.
@@ -46,7 +50,7 @@ def model_name(source: str | Path) -> str:
     """Recognise the model that a folder or a Hub name holds.
 
     Args:
-        source: A folder, or a name on the Hugging Face Hub.
+        source: A folder, a name on the Hugging Face Hub, or the file of a published checkpoint of PS-FCN or IGA-PSN.
 
     Returns:
         A key of `MODELS`.
@@ -54,6 +58,10 @@ def model_name(source: str | Path) -> str:
     Raises:
         ModelError: If it holds none.
     """
+    if Path(source).is_file():
+        from multishade.models.ps_fcn.published import published_weights
+
+        return published_weights(Path(source))[0]
     for name in MODELS:
         if fetch_file(source, f"{name}.json") is not None:
             return name

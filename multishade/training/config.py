@@ -76,8 +76,9 @@ class Optimisation(Section):
     warmup: int = Field(
         0, ge=0, description="linear rise of the learning rate", json_schema_extra={"unit": "steps"}
     )
-    decay: Literal["constant", "cosine"] = Field(
-        "constant", description="of the learning rate, to 0 at the end"
+    decay: Literal["constant", "cosine", "halving"] = Field(
+        "constant",
+        description="of the learning rate; cosine: to 0 at the end; halving: to half after each sixth of the steps",
     )
     clip: Positive = Field(1.0, description="largest norm of the gradient")
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the running mean of weights; 0: none")

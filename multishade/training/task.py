@@ -85,7 +85,7 @@ class Task(ABC, Generic[C, M]):
     """
 
     settings_type: ClassVar[type[TrainConfig]]
-    fields: ClassVar[tuple[FieldSpec, ...]] = DEFAULT_FIELDS
+    fields: tuple[FieldSpec, ...] = DEFAULT_FIELDS
     grey: bool = False
 
     def __init__(self, config: C) -> None:

@@ -280,11 +280,15 @@ class _Run:
 
 
 def learning_rate(options: Optimisation, step: int) -> float:
-    """Of update number `step`, from 0: a linear rise over `warmup` updates, then constant or half a cosine to 0."""
+    """Of update number `step`, from 0: a linear rise over `warmup` updates, then constant, half a cosine to 0, or
+    halved after each sixth of the steps (PS-FCN: every 5 of 30 epochs).
+    """
     if step < options.warmup:
         return options.learning_rate * (step + 1) / options.warmup
     if options.decay == "constant":
         return options.learning_rate
+    if options.decay == "halving":
+        return options.learning_rate * 0.5 ** min(5, 6 * step // options.steps)
     done = (step - options.warmup) / max(1, options.steps - options.warmup)
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 

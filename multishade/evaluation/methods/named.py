@@ -4,7 +4,8 @@
 from multishade.errors import EvaluationError
 from multishade.evaluation.methods.base import Method
 from multishade.evaluation.methods.baselines import BASELINES
-from multishade.evaluation.methods.stereo import solver_method
+from multishade.evaluation.methods.stereo import network_method, solver_method
+from multishade.inference.learned_stereo import is_learned
 from multishade.photometry.solvers import methods as solvers
 
 
@@ -17,7 +18,7 @@ def named_method(name: str, grey: str = "luminance") -> Method:
     """Return a solver, a baseline, or a trained model by its name.
 
     Args:
-        name: One of `names()`, "rose" for the bundled model, or "rose:" and a model's folder.
+        name: One of `names()`, "rose" or "iga-psn" for the bundled models, or a model's name, a colon and its folder.
         grey: What solvers get of a colour image: "luminance", "mean" or "rgb".
 
     Raises:
@@ -33,6 +34,9 @@ def named_method(name: str, grey: str = "luminance") -> Method:
         from multishade.evaluation.methods.learned import model_method
 
         return model_method(model or None)
+    if is_learned(name):
+        return network_method(name)
     raise EvaluationError(
-        f"unknown method {name!r}: expected one of {', '.join(names())}, rose, rose:MODEL, or a folder of normal maps"
+        f"unknown method {name!r}: expected one of {', '.join(names())}, rose, rose:MODEL, iga-psn, iga-psn:MODEL, "
+        "ps-fcn:MODEL, or a folder of normal maps"
     )

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from multishade.training.task import Task
 
 # name -> module:class
-TASKS = {"rose": "multishade.training.tasks.rose:RoseTask"}
+TASKS = {
+    "rose": "multishade.training.tasks.rose:RoseTask",
+    "ps-fcn": "multishade.training.tasks.ps_fcn:PsFcnTask",
+    "iga-psn": "multishade.training.tasks.iga_psn:IgaPsnTask",
+}
 DEFAULT = "rose"
 
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fused features -> normals: a preprocessing that doubles the size, and two stacked hourglasses, each with an output.
+
+The paper speaks of two transposed convolutions in the preprocessing; features of half the size need one, as in its
+public code.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from multishade.models.ps_fcn.layers import conv, deconv, head
+
+
+class Hourglass(nn.Module):
+    """Down to half and a quarter of the size and up again, with a shortcut at each size; ends at unit length."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.down_half = conv(width, 2 * width, stride=2)
+        self.at_half = conv(2 * width, 2 * width)
+        self.down_quarter = conv(2 * width, 4 * width, stride=2)
+        self.at_quarter = conv(4 * width, 4 * width)
+        self.up_half = deconv(4 * width, 2 * width)
+        self.up_full = deconv(2 * width, width)
+        self.skip_full = conv(width, width, kernel=1)
+        self.skip_half = conv(2 * width, 2 * width, kernel=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, width, H, W) -> the same shape, of unit length over the channels; H and W are multiples of 4."""
+        half = self.at_half(self.down_half(features))
+        quarter = self.at_quarter(self.down_quarter(half))
+        raised = self.up_full(self.up_half(quarter) + self.skip_half(half))
+        return functional.normalize(raised + self.skip_full(features), dim=1)
+
+
+class Regressor(nn.Module):
+    """(B, channels, H / 2, W / 2) -> one normal map of any length, or three with hourglasses: (B, 3, H, W)."""
+
+    def __init__(self, channels: int, width: int, hourglass: bool) -> None:
+        super().__init__()
+        self.preprocessing = nn.Sequential(
+            conv(channels, 4 * width),
+            conv(4 * width, 2 * width),
+            conv(2 * width, 2 * width),
+            deconv(2 * width, width),
+            conv(width, width),
+        )
+        stages = 2 if hourglass else 0
+        self.hourglasses = nn.ModuleList(Hourglass(width) for _ in range(stages))
+        self.heads = nn.ModuleList(head(width) for _ in range(1 + stages))
+
+    def forward(self, fused: Tensor) -> tuple[Tensor, ...]:
+        """Run the regressor."""
+        features = [self.preprocessing(fused)]
+        for hourglass in self.hourglasses:
+            features.append(hourglass(features[-1]))
+        return tuple(each(seen) for each, seen in zip(self.heads, features, strict=True))
