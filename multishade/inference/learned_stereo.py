@@ -75,7 +75,7 @@ def solve_learned(images: NDArray[Any], directions: NDArray[Any], mask: Bool, mo
     values = np.asarray(images, np.float32)
     if not np.isfinite(values[:, mask]).all():
         raise SolveError("an image is not finite inside the mask")
-    colour = np.broadcast_to(values[..., None], (*values.shape, 3)) if values.ndim == 3 else values
+    colour = np.repeat(values[..., None], 3, axis=3) if values.ndim == 3 else values
     planes = torch.from_numpy(colour).permute(0, 3, 1, 2)[None]
     lights = torch.from_numpy(np.asarray(directions, np.float32))[None]
     answer = model.predict(Inputs(images=planes, directions=lights, mask=torch.from_numpy(mask)[None, None]))

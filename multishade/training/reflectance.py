@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-METALLIC = 0.35  # share of materials
+METALLIC = 0.3  # share of materials
 MIXED = 0.4  # share of patches with two materials
 SHADOWED = 0.15  # share of images with a cast shadow
-ROUGHNESS = (0.1, 0.9)  # square root of GGX's alpha
+ROUGHNESS = (0.2, 0.9)  # square root of GGX's alpha
 AMBIENT = 0.06  # most of the constant light, of the albedo
 
 

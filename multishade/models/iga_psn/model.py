@@ -31,6 +31,7 @@ class IgaPsnNetwork(StereoNetwork):
         self.regressor = Regressor(streams * 2 * width, width, settings.regressor == "hourglass")
         for part in (self.images, self.gradients, self.regressor):
             initialise(part)
+        self.regressor.begin_equal()
         for branch in (self.images, self.gradients):
             strengthen(branch)
 

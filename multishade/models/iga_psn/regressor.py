@@ -5,10 +5,13 @@ The paper speaks of two transposed convolutions in the preprocessing; features o
 public code.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from multishade.models.ps_fcn.layers import conv, deconv, head
+
+BESIDE = 0.1  # factor on what an hourglass adds to its input at first
 
 
 class Hourglass(nn.Module):
@@ -48,6 +51,23 @@ class Regressor(nn.Module):
         stages = 2 if hourglass else 0
         self.hourglasses = nn.ModuleList(Hourglass(width) for _ in range(stages))
         self.heads = nn.ModuleList(head(width) for _ in range(1 + stages))
+
+    @torch.no_grad()
+    def begin_equal(self) -> None:
+        """Change random weights so that hourglasses pass their input on and all outputs begin as the first.
+
+        The features of such deep networks begin as nearly one direction for all normals: outputs that begin behind
+        random hourglasses are constant for thousands of steps.
+        """
+        for hourglass in self.hourglasses:
+            passed, added = (
+                hourglass.get_parameter("skip_full.0.weight"),
+                hourglass.get_parameter("up_full.0.weight"),
+            )
+            nn.init.dirac_(passed)
+            added.mul_(BESIDE)
+        for each in self.heads[1:]:
+            each.get_parameter("weight").copy_(self.heads[0].get_parameter("weight"))
 
     def forward(self, fused: Tensor) -> tuple[Tensor, ...]:
         """Run the regressor."""
