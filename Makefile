@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs gallery setup render test test-faults lint wheel test-wheel test-browser test-docs first-hour bench bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
+.PHONY: docs gallery setup render test test-faults lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -72,13 +72,26 @@ first-hour: $(VENV)/.all
 test-wheel: $(VENV)/.all wheel
 	$(RUN)/python -m pytest -m slow tests/test_wheel.py
 
+# Open a data set's card files in mlcroissant and Megatron-Energon, in an environment of their own on top of .venv, since
+# Energon asks for another tzdata (about five minutes).
+HUBS := .venv-hubs
+test-hubs: $(VENV)/.all
+	test -x $(HUBS)/bin/python || $(PYTHON) -m venv $(HUBS)
+	$(RUN)/python -c "import site; print(site.getsitepackages()[0])" > $$(echo $(HUBS)/lib/python3.*/site-packages)/base.pth
+	$(HUBS)/bin/python -m pip install --quiet --disable-pip-version-check mlcroissant==1.1.1 megatron-energon==7.4.1
+	$(HUBS)/bin/python -m pytest -m slow tests/publish/test_hubs.py
+
 # Test the pages in Chromium and surface.glb by Khronos' validator: installs Debian's chromium, playwright and npm's
-# gltf-validator (about three minutes).
+# gltf-validator and axe-core (about ten minutes); pictures of the pages go to out/browser.
 test-browser: $(VENV)/.all
 	command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium
 	$(INSTALL) --editable '.[browser]'
-	npm install --silent --no-audit --no-fund --prefix build/node gltf-validator@2.0.0-dev.3.10
+	npm install --silent --no-audit --no-fund --prefix build/node gltf-validator@2.0.0-dev.3.10 axe-core@4.14.1
 	$(RUN)/python -m pytest -m slow tests/browser
+
+# Measure `multishade view` on 1,000 shards and 64,000 samples: first page, memory, filters, frame times.
+bench-view: $(VENV)/.all
+	$(RUN)/python -m benchmarks.viewer $(if $(shell command -v chromium),--browser)
 
 bench: $(VENV)/.all
 	$(RUN)/python -m benchmarks.pipeline
@@ -198,4 +211,4 @@ study-quality: $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_quality $(if $(WORKERS),--workers $(WORKERS))
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-hubs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 SETS = {
     "render": (".", "rendering", 70, 760, 2200),
     "all": (
-        ".[train,infer,export,fetch,photos,pretrained,test]",
+        ".[train,infer,export,fetch,hub,photos,pretrained,view,test]",
         "training, remote assets and tests",
         70,
         330,

@@ -78,6 +78,10 @@ class DataError(MultiShadeError):
     """A data set does not fit its use: change the shards, or the settings that read them."""
 
 
+class HubError(MultiShadeError):
+    """A repository of a hub cannot be reached, read or written."""
+
+
 class SolveError(MultiShadeError):
     """Photometric input (images, lights, mask) is invalid or does not determine the result."""
 

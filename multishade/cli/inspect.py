@@ -14,6 +14,8 @@ from multishade.cli.program import INSPECT, Parser, program
 if TYPE_CHECKING:
     from multishade.inspect.run import Inspection
 
+SHEET_ROWS = 8
+
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
@@ -34,7 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_places(parser)
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw a contact sheet")
-    parser.add_argument("--rows", type=positive, default=8, help="samples on the sheet (default 8)")
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE.html",
+        help="write a page that needs no other file: checks and a gallery",
+    )
+    parser.add_argument(
+        "--rows",
+        type=positive,
+        help="samples on the sheet (default 8) and on the page (default 200, the most)",
+    )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument("--workers", type=positive, default=1, help="shards inspected at a time (default 1)")
     parser.epilog = "Exit code 0: sound. 1: not sound, the reasons are printed. 2: cannot be inspected."
@@ -50,26 +62,36 @@ def run(args: argparse.Namespace) -> int:
     from multishade.shards.locate import find_shards
     from multishade.storage.writable import require_writable_file
 
-    if args.sheet:
-        require_writable_file(args.sheet, remedy="choose another path with --sheet")
+    for path, option in ((args.sheet, "--sheet"), (args.html, "--html")):
+        if path:
+            require_writable_file(path, remedy=f"choose another path with {option}")
 
     shards = find_shards(args.places)
     # Libraries that meet a damaged file print about it; standard output is for the report.
     with contextlib.redirect_stdout(sys.stderr):
-        summary = _inspect([shard.url for shard in shards], args.workers).summary
+        inspection = _inspect([shard.url for shard in shards], args.workers)
+        summary = inspection.summary
         if args.sheet:
             from multishade.report.sheet import draw_sheet
 
             reasons: dict[str, list[str]] = {}
             for finding in summary["findings"]:
                 reasons.setdefault(finding["key"], []).append(finding["message"])
-            drawn = draw_sheet(args.sheet, shards, args.rows, reasons)
+            drawn = draw_sheet(args.sheet, shards, args.rows or SHEET_ROWS, reasons)
+        if args.html:
+            from multishade.inspect.page import MOST_SAMPLES, write_page
+
+            listed = write_page(
+                args.html, inspection, [shard.url for shard in shards], args.rows or MOST_SAMPLES
+            )
     if args.json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         print(render_text(summary))
         if args.sheet:
             print(f"{args.sheet}: {drawn} of {summary['samples']} samples")
+        if args.html:
+            print(f"{args.html}: {listed} of {summary['samples']} samples")
     return 0 if summary["sound"] else 1
 
 

@@ -199,6 +199,28 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def add_subset(parser: argparse.ArgumentParser) -> None:
+    """Add --subset, a share of a data set; `multishade.config.subset` turns it into settings."""
+    parser.add_argument(
+        "--subset",
+        type=share,
+        metavar="SHARE",
+        help="only a share of the data set, such as 1%%, with the same distribution (to data/NAME-subset)",
+    )
+
+
+def share(text: str) -> float:
+    """Parse a share such as 1% or 0.01, for argparse."""
+    number = text.removesuffix("%")
+    try:
+        value = float(number) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share such as 1% or 0.01")
+    return value
+
+
 def parse_shards(text: str, config: "Config") -> list[int]:
     """Parse "0-3,7" into [0, 1, 2, 3, 7]; a range includes both ends. Raises ConfigError."""
     shards: set[int] = set()

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from multishade.cli.options import add_config
+from multishade.cli.options import add_config, add_subset
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -12,6 +12,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "plan", help="show what a configuration would render, and what it would cost"
     )
     add_config(parser)
+    add_subset(parser)
     parser.add_argument(
         "--speed-from",
         metavar="DIR",
@@ -22,10 +23,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     from multishade.config import load_config
+    from multishade.config.subset import subset_overrides
     from multishade.render.estimate import estimate
     from multishade.render.plan import make_plan
 
     config = load_config(args.config, args.overrides)
+    if args.subset:
+        config = load_config(args.config, [*args.overrides, *subset_overrides(config, args.subset)])
     plan = make_plan(config)
     groups = config.shards.count * config.shards.groups
     samples = groups * config.views.count

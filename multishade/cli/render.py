@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from multishade.cli.options import add_config, add_output, parse_shards, positive
+from multishade.cli.options import add_config, add_output, add_subset, parse_shards, positive
 from multishade.cli.program import INSPECT, program
 from multishade.cli.render_assets import (
     add_own_assets,
@@ -30,8 +30,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_config(parser)
     parser.add_argument(
-        "--shards", metavar="0-3", help="shard numbers, ends included (default 0; with --assets: all)"
+        "--shards",
+        metavar="0-3",
+        help="shard numbers, ends included (default 0; with --assets or --subset: all)",
     )
+    add_subset(parser)
     add_own_assets(parser)
     add_output(parser, "folder for the shards, or a URL such as s3://... (default: data/NAME)", type=str)
     parser.add_argument(
@@ -63,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
 def _render(args: argparse.Namespace) -> int:
     from multishade import threads
     from multishade.config import load_config
+    from multishade.config.subset import subset_overrides
     from multishade.errors import ConfigError
     from multishade.render.backends import Resources
     from multishade.render.doctor import instant_checks
@@ -75,7 +79,8 @@ def _render(args: argparse.Namespace) -> int:
     threads.announce(_describe(resources))
     own = has_own_assets(args)
     # The name does not depend on the assets, but a recipe that lacks them may be valid only with them.
-    output = args.output or Path("data") / load_config(args.config, args.overrides).name
+    name = load_config(args.config, args.overrides).name
+    output = args.output or Path("data") / (f"{name}-subset" if args.subset else name)
     remote = "://" in str(output)
     if remote and (own or args.preview):
         raise ConfigError(f"-o {output}: --assets and --preview write to a local folder")
@@ -91,7 +96,10 @@ def _render(args: argparse.Namespace) -> int:
         for check in instant_checks(Path(output), resources.local_workers() if args.address is None else 0):
             if not check.ok:
                 print(f"note: {check.line()}", file=sys.stderr)
-    shards = parse_shards(args.shards or ("0" if not own else f"0-{config.shards.count - 1}"), config)
+    if args.subset:
+        config = load_config(args.config, [*overrides, *subset_overrides(config, args.subset)])
+    every = own or args.subset
+    shards = parse_shards(args.shards or (f"0-{config.shards.count - 1}" if every else "0"), config)
     plan = make_plan(config)
     with threads.limited(args.cpus_per_worker), ProgressBar(plan) as progress:
         result = render(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A report as a list of blocks (headings, paragraphs, tables, figures) -> Markdown and HTML with the same content."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,13 +52,21 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Code:
+    """Text that is shown as it is. language: of the text, for colours in Markdown."""
+
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True)
 class Links:
     """Files by their text and their path relative to the document."""
 
     items: Sequence[tuple[str, str]]
 
 
-Block = Heading | Paragraph | Caution | Bullets | Table | Figure | Links
+Block = Heading | Paragraph | Caution | Bullets | Table | Figure | Code | Links
 
 
 def to_markdown(title: str, blocks: Sequence[Block]) -> str:
@@ -73,6 +82,9 @@ def to_markdown(title: str, blocks: Sequence[Block]) -> str:
                 parts.append(f"> **Warning.** {text}")
             case Bullets(items):
                 parts.append("\n".join(f"- {item}" for item in items))
+            case Code(text, language):
+                fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+                parts.append(f"{fence}{language}\n{text.rstrip()}\n{fence}")
             case Links(items):
                 parts.append(" · ".join(f"[{text}]({path.replace(' ', '%20')})" for text, path in items))
             case Table(header, rows, text_columns, last_bold, _):

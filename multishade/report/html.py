@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A template of `report/templates/` and values -> HTML, every value escaped."""
+"""Templates and static files of this package -> HTML, every value escaped; pages that need no other file."""
 
+import base64
+import hashlib
+import json
+import re
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import jinja2
+
+_LEFT_OUT = re.compile(r"(?m)^(?:import .*;\n|// SPDX.*\n|export )")
 
 
 def render_template(name: str, **values: Any) -> str:
@@ -27,3 +34,28 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def inline_modules(*names: str) -> str:
+    """Join ES modules of `report/static/` into one script for a page that stands alone.
+
+    Args:
+        *names: Files, each after those that it imports from. They must not define a name twice.
+    """
+    return _LEFT_OUT.sub("", "\n".join(static_text(name) for name in names))
+
+
+def static_text(name: str) -> str:
+    """Return a file of `report/static/`."""
+    return (files("multishade.report") / "static" / name).read_text(encoding="utf-8")
+
+
+def source_hash(text: str) -> str:
+    """Return what a content security policy calls an inline script or style by: sha256-..."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def script_data(value: object) -> str:
+    """Return JSON that cannot end the script element which it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -6,14 +6,10 @@ The component is plain modules in `static/relight/`, which `inline_modules` join
 """
 
 import base64
-import hashlib
 import io
-import json
-import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -21,11 +17,13 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from multishade.imaging.display import Picture
-from multishade.report.html import render_template
+from multishade.report.html import inline_modules, render_template, script_data, source_hash, static_text
 
 Bool = NDArray[np.bool_]
 
-MODULES = ("data.js", "shading.js", "picture.js", "surface.js", "light_pad.js", "relight.js")
+MODULES = tuple(
+    f"relight/{name}.js" for name in ("data", "shading", "picture", "surface", "light_pad", "relight")
+)
 START = """
 const page = document.getElementById("relight");
 mountRelight(page, JSON.parse(document.getElementById("data").textContent)).then(
@@ -114,8 +112,7 @@ def render_page(
     Returns:
         HTML; text is escaped, and only the page's own script may run (content security policy).
     """
-    script = inline_modules() + START
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    script = inline_modules(*MODULES) + START
     return render_template(
         "page.html",
         title=title,
@@ -123,24 +120,11 @@ def render_page(
         colours_are=colours_are,
         files=list(files),
         notes=list(notes),
-        style=Markup(_static("relight.css")),
+        style=Markup(static_text("relight/relight.css")),
         script=Markup(script),
-        script_hash=f"sha256-{digest}",
-        # Within a script element nothing is markup but its end.
-        data=Markup(json.dumps(data).replace("<", "\\u003c")),
+        script_hash=source_hash(script),
+        data=Markup(script_data(data)),
     )
-
-
-def inline_modules(names: Sequence[str] = MODULES) -> str:
-    """Join the component's modules, in the order of their imports, to one that imports and exports nothing."""
-    text = "\n".join(_static(name) for name in names)
-    text = re.sub(r"^import .*;\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r"^// SPDX.*\n", "", text, flags=re.MULTILINE)
-    return re.sub(r"^export ", "", text, flags=re.MULTILINE)
-
-
-def _static(name: str) -> str:
-    return (resources.files("multishade.report") / "static" / "relight" / name).read_text(encoding="utf-8")
 
 
 def _pack_normals(normal: NDArray[np.floating], given: Bool, side: int) -> dict[str, Any]:

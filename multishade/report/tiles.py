@@ -41,14 +41,14 @@ def image_tiles(sample: Sample) -> list[Tile]:
     tiles = []
     for name, image in sample.images.items():
         light = sample.info.lights.get(name)
-        picture = linear_to_png(_over_ground(_cut(image, box), _cut(sample.alpha, box)), 8)
+        picture = linear_to_png(over_ground(cut(image, box), cut(sample.alpha, box)), 8)
         tiles.append(
             Tile(picture, light.type if light else name, _light_note(light), _light_direction(light))
         )
-    mask = _cut(sample.mask, box)
+    mask = cut(sample.mask, box)
     for name, normal in (("normal", sample.normal), ("normal, no bump", sample.normal_geometry)):
         if normal is not None:
-            tiles.append(Tile(display.normal_to_rgb(_cut(normal, box), mask, GROUND), name))
+            tiles.append(Tile(display.normal_to_rgb(cut(normal, box), mask, GROUND), name))
     tiles.append(Tile(_depth_picture(sample, box), "depth", _depth_note(sample)))
     picture = np.where(mask[..., None], np.array(MASK_SHADE, np.uint8), np.array(GROUND, np.uint8))
     tiles.append(Tile(picture, "mask", f"{sample.mask.mean():.0%} of the frame"))
@@ -76,12 +76,12 @@ def _frame_tiles(
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), MAX_FRAMES)).round().astype(int))
     tiles = []
     for k in chosen:
-        frame = _cut(frames[k], box)
+        frame = cut(frames[k], box)
         if frame.ndim == 3:
-            picture = linear_to_png(_over_ground(frame, _cut(sample.alpha, box)), 8)
+            picture = linear_to_png(over_ground(frame, cut(sample.alpha, box)), 8)
         else:
             # Shown as the numbers that networks see, without display encoding.
-            picture = display.grey_to_rgb(frame, _cut(sample.mask, box), GROUND)
+            picture = display.grey_to_rgb(frame, cut(sample.mask, box), GROUND)
         note = _angles_note(directions[k])
         tiles.append(Tile(picture, f"{name} {k}", note, (directions[k][0], directions[k][1])))
     return tiles
@@ -93,7 +93,7 @@ def object_square(mask: NDArray[np.bool_]) -> Box:
     return bounding_square(mask, scale=1.08, padding=3) or Box(0, 0, width, height)
 
 
-def _cut(array: NDArray[Any], box: Box) -> NDArray[Any]:
+def cut(array: NDArray[Any], box: Box) -> NDArray[Any]:
     """The box out of (H, W, ...), 0 where it reaches beyond the image."""
     height, width = array.shape[:2]
     cut = np.zeros((box.height, box.width, *array.shape[2:]), array.dtype)
@@ -103,7 +103,7 @@ def _cut(array: NDArray[Any], box: Box) -> NDArray[Any]:
     return cut
 
 
-def _over_ground(image: NDArray[np.floating], alpha: NDArray[np.floating]) -> NDArray[np.floating]:
+def over_ground(image: NDArray[np.floating], alpha: NDArray[np.floating]) -> NDArray[np.floating]:
     """A premultiplied linear image with the sheet's grey put behind it, in linear light."""
     ground = srgb_to_linear(np.array(GROUND, np.float32) / np.float32(255))
     return np.add(np.minimum(image, 1), ground * (1 - alpha[..., None]))
@@ -111,8 +111,8 @@ def _over_ground(image: NDArray[np.floating], alpha: NDArray[np.floating]) -> ND
 
 def _depth_picture(sample: Sample, box: Box) -> Picture:
     """Near is light, far is dark, over the object's own range."""
-    mask = _cut(sample.mask, box)
-    depth = np.where(mask, _cut(sample.depth, box), np.nan)
+    mask = cut(sample.mask, box)
+    depth = np.where(mask, cut(sample.depth, box), np.nan)
     return display.depth_to_rgb(depth, mask, GROUND, display.DEPTH_COLOURS, percentiles=(0, 100))
 
 
@@ -124,8 +124,8 @@ def _error_tile(sample: Sample, box: Box) -> Tile:
         return Tile(blank, "least squares", "not solvable")
     limit = ERROR_DEGREES[sample.info.shading.mode]
     mean = float(error[determined].mean()) if determined.any() else math.nan
-    shown = _cut(np.where(determined, error, np.nan), box)
-    picture = display.error_to_rgb(shown, _cut(sample.mask, box), limit, GROUND, missing=UNDETERMINED)
+    shown = cut(np.where(determined, error, np.nan), box)
+    picture = display.error_to_rgb(shown, cut(sample.mask, box), limit, GROUND, missing=UNDETERMINED)
     return Tile(picture, "least squares", f"{mean:.2g}° off", scale=limit)
 
 

@@ -71,6 +71,16 @@ class Dataset(Mapping[str, Sample]):
         return tuple(shard.file for shard in self._shards)
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The files of each sample, without the key, as in the first shard."""
+        return self._shards[0].members.fields
+
+    @property
+    def failures(self) -> tuple[Mapping[str, Any], ...]:
+        """The groups that could not be rendered, as the markers list them."""
+        return tuple(failure for shard in self._shards for failure in shard.failures)
+
+    @property
     def record(self) -> DatasetRecord:
         """What the data was made from: config, manifests, plan and fingerprint, out of dataset.json beside the shards.
 
@@ -132,6 +142,13 @@ class Dataset(Mapping[str, Sample]):
     def info(self, key: str) -> SampleMeta:
         """Read the meta.json of one sample with types, as `Sample.info`. Raises as `files` does."""
         return SampleMeta.parse(key, self.meta(key))
+
+    def version(self, key: str) -> str:
+        """Return what changes with the content of a sample's tar: the marker's sha256, or the URL without a marker."""
+        place = self._find(key)
+        if place is None:
+            raise UnknownKey(self._unknown(key))
+        return place[0].sha256 or place[0].file.url
 
     def __repr__(self) -> str:
         return f"Dataset({self._title()}: {len(self._shards)} shards)"
@@ -195,6 +212,8 @@ class _Shard:
         self.number = shard_number(file.name)
         self._stated = marker.samples if marker else None
         self._members = marker.members if marker else None
+        self.failures = marker.failures if marker else ()
+        self.sha256 = marker.sha256 if marker else ""
         self._rows: dict[str, int] | None = None
 
     @property

@@ -23,11 +23,16 @@ HUES = ("#3465a4", "#d9822b", "#4e9a06", "#a40000", "#75507b", "#c4a000", "#2e8b
 MOST_DOTS, MOST_BARS = 4000, 40
 
 
-def data_address(figure: Figure) -> str:
-    """data:image/png;base64,..., equal for equal figures."""
+def png_bytes(figure: Figure) -> bytes:
+    """Return a figure as PNG, equal for equal figures."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return stream.getvalue()
+
+
+def data_address(figure: Figure) -> str:
+    """data:image/png;base64,..., equal for equal figures."""
+    return f"data:image/png;base64,{base64.b64encode(png_bytes(figure)).decode()}"
 
 
 def normals(statistics: Statistics) -> Figure:

@@ -77,15 +77,8 @@ def blocks(
     parts += [Caution(f"{check.what}: {check.measured}. Expected: {check.expected}.") for check in suspect]
     if note:
         parts.append(Caution(f"Not compared with the manifests: {note}"))
-    pictures: dict[str, Picture | None] = {
-        contents.MATERIALS: figures.materials(statistics),
-        views.FRAMING: figures.framing(statistics),
-        surfaces.NORMALS: figures.normals(statistics),
-        lights.SECTION: figures.light_directions(statistics),
-        exposures.SECTION: figures.exposure(statistics),
-        surfaces.SHADING: figures.shading(statistics),
-        SECTION: figures.quality(quality, LEAST_PSNR) if quality else None,
-    }
+    pictures = figures_of(statistics)
+    pictures[SECTION] = figures.quality(quality, LEAST_PSNR) if quality else None
     for section in dict.fromkeys(check.section for check in checks):
         parts.append(Heading(section))
         rows = [
@@ -98,6 +91,18 @@ def blocks(
         if picture is not None:
             parts.append(Figure(figures.data_address(picture), CAPTIONS[section]))
     return parts
+
+
+def figures_of(statistics: Statistics) -> dict[str, Picture | None]:
+    """Return the figure of each section; None if the samples that were read do not give one."""
+    return {
+        contents.MATERIALS: figures.materials(statistics),
+        views.FRAMING: figures.framing(statistics),
+        surfaces.NORMALS: figures.normals(statistics),
+        lights.SECTION: figures.light_directions(statistics),
+        exposures.SECTION: figures.exposure(statistics),
+        surfaces.SHADING: figures.shading(statistics),
+    }
 
 
 def as_json(

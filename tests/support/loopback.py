@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.hub_uploads import SMALL, HubUploads
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -36,6 +38,7 @@ class Loopback(ThreadingHTTPServer):
         self.asked: list[tuple[str, str | None]] = []  # (path, range) in order
         self.agents: set[str] = set()
         self.hub: dict[str, dict[str, bytes]] = {}  # repository -> path -> content
+        self.uploads = HubUploads(self.url, self.hub)
 
     @property
     def url(self) -> str:
@@ -78,7 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         sent = self.rfile.read(length)
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            sent = self._read_chunks()
         path = unquote(urlsplit(self.path).path)
+        answer = self.server.uploads.post(path, sent)
+        if answer is not None:
+            self._send(answer[0], json.dumps(answer[1]).encode(), {"Content-Type": "application/json"})
+            return
         if path.startswith("/api/") and "/paths-info/" in path:
             asked = json.loads(sent) if sent.startswith(b"{") else parse_qs(sent.decode())
             names = asked.get("paths", [])
@@ -87,6 +96,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json([_entry(name, content[name]) for name in names if name in content])
             return
         self._send(404, b"")
+
+    def do_PUT(self) -> None:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            sent = self._read_chunks()
+        else:
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._send(self.server.uploads.put(urlsplit(self.path).path, sent), b"")
+
+    def _read_chunks(self) -> bytes:
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
 
     def _answer(self, body: bool) -> None:
         path = unquote(urlsplit(self.path).path)
@@ -151,9 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             "X-Linked-ETag": f'"{sha256}"',
         }
         stored = f"/storage/{sha256}"
-        if name.endswith(
-            (".md", ".json")
-        ):  # small files come from the Hub itself, large ones from its storage
+        if name.endswith(SMALL):  # small files come from the Hub itself, large ones from its storage
             self._send_file(path, content, body, headers)
         else:
             self.server.files.setdefault(stored, content)
@@ -214,10 +236,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _entry(name: str, content: bytes) -> dict[str, Any]:
     sha256 = hashlib.sha256(content).hexdigest()
+    git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     large = (
-        {"lfs": {"oid": sha256, "size": len(content), "pointerSize": 130}} if not name.endswith(".md") else {}
+        {"lfs": {"oid": sha256, "size": len(content), "pointerSize": 130}} if not name.endswith(SMALL) else {}
     )
-    return {"type": "file", "oid": sha256[:40], "size": len(content), "path": name, **large}
+    return {"type": "file", "oid": git, "size": len(content), "path": name, **large}
 
 
 def _listing(content: dict[str, bytes], folder: str, recursive: bool) -> list[dict[str, Any]]:

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A viewer -> the web application of `multishade view`: a page, its data as JSON, pictures, downloads.
+
+It answers GET only, on the loopback, and to requests that name the loopback as their host, so that no page of another
+site reads it. Nothing that a shard holds is interpreted: names go into JSON, and the page shows them as text.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from multishade.errors import MultiShadeError, OutputError
+from multishade.viewer.query import Query, whole
+from multishade.viewer.viewer import Viewer
+
+HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+THUMBNAIL = 192
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# What the page loads: address -> (package, path, media type).
+STATIC = {
+    "": ("multishade.viewer", "index.html", "text/html; charset=utf-8"),
+    "app.js": ("multishade.viewer", "app.js", "text/javascript; charset=utf-8"),
+    "grid.js": ("multishade.viewer", "grid.js", "text/javascript; charset=utf-8"),
+    "facets.js": ("multishade.viewer", "facets.js", "text/javascript; charset=utf-8"),
+    "sample.js": ("multishade.report", "sample.js", "text/javascript; charset=utf-8"),
+    "relit.js": ("multishade.report", "relit.js", "text/javascript; charset=utf-8"),
+    **{
+        f"relight/{name}": ("multishade.report", f"relight/{name}", "text/javascript; charset=utf-8")
+        for name in ("shading.js", "picture.js", "light_pad.js")
+    },
+    "sample.css": ("multishade.report", "sample.css", "text/css; charset=utf-8"),
+    "view.css": ("multishade.viewer", "view.css", "text/css; charset=utf-8"),
+}
+
+
+def application(viewer: Viewer) -> Starlette:
+    """Build the application.
+
+    Args:
+        viewer: The data sets to show; they are read in the background while it runs.
+    """
+
+    @asynccontextmanager
+    async def reading(app: Starlette) -> AsyncIterator[None]:
+        for catalogue in viewer.catalogues:
+            catalogue.start()
+        yield
+        for catalogue in viewer.catalogues:
+            catalogue.stop()
+
+    async def static(request: Request) -> Response:
+        name = request.path_params.get("name", "")
+        if name not in STATIC:
+            raise HTTPException(404)
+        package, path, kind = STATIC[name]
+        return _response((files(package) / "static" / path).read_bytes(), kind)
+
+    def answer(kind: str, make: Callable[[Request], Any], fresh: bool = True) -> Callable[..., Any]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                made = await run_in_threadpool(make, request)
+            except MultiShadeError as error:
+                return _response(json.dumps({"error": str(error)}).encode(), "application/json", 404)
+            except (KeyError, ValueError, IndexError) as error:
+                raise HTTPException(400) from error
+            if kind == "application/json":
+                made = json.dumps(made, ensure_ascii=False).encode()
+            headers = {} if fresh else {"Cache-Control": "private, max-age=3600"}
+            if kind == "application/zip":
+                headers["Content-Disposition"] = f'attachment; filename="{_key(request)}.zip"'
+            return _response(made, kind, extra=headers)
+
+        return endpoint
+
+    def number_of(request: Request) -> int:
+        number = whole(request.query_params.get("set", "0"))
+        if not 0 <= number < len(viewer.catalogues):
+            raise ValueError("no such set")
+        return number
+
+    def which(request: Request) -> int:
+        return max(0, whole(request.query_params["number"]))
+
+    def query(request: Request) -> Query:
+        return Query(request.query_params, viewer.catalogues[0].columns)
+
+    def small(request: Request) -> bytes:
+        name = request.query_params.get("name", "normal")
+        return viewer.thumbnail(number_of(request), _key(request), name, THUMBNAIL)
+
+    text = "application/json"
+    routes = [
+        Route("/api/sets", answer(text, lambda r: viewer.sets())),
+        Route("/api/samples", answer(text, lambda r: viewer.samples(query(r)))),
+        Route("/api/facets", answer(text, lambda r: viewer.facets(query(r)))),
+        Route("/api/sample", answer(text, lambda r: viewer.sample(_key(r)))),
+        Route("/thumbnail", answer("image/jpeg", small, fresh=False)),
+        Route(
+            "/picture",
+            answer("image/png", lambda r: viewer.picture(number_of(r), _key(r), which(r)), fresh=False),
+        ),
+        Route("/difference", answer("image/png", lambda r: viewer.difference(_key(r), which(r)))),
+        Route(
+            "/normals", answer("application/octet-stream", lambda r: viewer.normals(number_of(r), _key(r)))
+        ),
+        Route("/download", answer("application/zip", lambda r: viewer.download(number_of(r), _key(r)))),
+        Route("/", static),
+        Route("/{name:path}", static),
+    ]
+    return Starlette(
+        routes=[Route(route.path, route.endpoint, methods=["GET"]) for route in routes],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
+        lifespan=reading,
+    )
+
+
+def serve(viewer: Viewer, port: int, ready: Callable[[str], object]) -> None:
+    """Answer until interrupted.
+
+    Args:
+        viewer: The data sets.
+        port: On the loopback; 0 takes a free one.
+        ready: Called with the page's address when it can be opened.
+
+    Raises:
+        OutputError: If the port is taken.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        raise OutputError(
+            f"port {port}: {error.strerror}; choose another with --port, 0 takes a free one"
+        ) from error
+    server = uvicorn.Server(uvicorn.Config(application(viewer), log_level="warning", access_log=False))
+
+    async def run() -> None:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        await task
+
+    asyncio.run(run())
+
+
+def _response(content: bytes, kind: str, status: int = 200, extra: dict[str, str] | None = None) -> Response:
+    headers = {**HEADERS, "Cache-Control": "no-store", **(extra or {})}
+    return Response(content, status, headers, media_type=kind)
+
+
+def _key(request: Request) -> str:
+    key = str(request.query_params["key"])
+    if not key.replace("-", "").replace("_", "").isalnum() or not key.isascii():
+        raise ValueError("no key")
+    return key
