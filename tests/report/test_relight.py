@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from multishade.geometry.angles import angular_error_degrees
-from multishade.report.relight import STEPS, Relief, inline_modules, pack_object, render_page
+from multishade.report.html import inline_modules
+from multishade.report.relight import MODULES, STEPS, Relief, pack_object, render_page
 from tests.support.spheres import coloured, sphere_normals
 
 
@@ -66,7 +67,7 @@ def test_only_the_pages_own_script_may_run() -> None:
 
 
 def test_joined_modules_import_and_export_nothing() -> None:
-    text = inline_modules()
+    text = inline_modules(*MODULES)
     assert not re.search(r"^\s*(import|export)\b", text, re.M)
     names = re.findall(r"^(?:async )?(?:function|const|let) (\w+)", text, re.M)
     assert len(names) == len(set(names))
