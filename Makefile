@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs gallery setup render test test-faults lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
+.PHONY: docs gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -133,6 +133,10 @@ eval-solvers: $(VENV)/.render
 	    -o data/eval/$$mode $(if $(WORKERS),--workers $(WORKERS)) && \
 	  $(RUN)/multishade evaluate solvers --on shards:data/eval/$$mode -o out/eval/$$mode || exit 1; \
 	done
+
+# Scan and load more than 300 hostile files, and those of the folder COLLECTIONS; write docs/reliability.md (minutes).
+test-hostile: $(VENV)/.all
+	$(RUN)/python -m tests.hostile.suite $(if $(COLLECTIONS),--collections $(COLLECTIONS))
 
 # Compare pretrained encoders with other networks at equal processor time: 35 minutes of a core a run, 18 runs.
 bench-backbone: study-data $(VENV)/.all

@@ -22,21 +22,6 @@ LARGEST_RATIO = (
 )
 
 
-def require_indices(name: str) -> None:
-    """No mesh names a vertex that it does not have. To be called before Blender evaluates the scene."""
-    for mesh in bpy.data.meshes:
-        if not mesh.loops:
-            continue
-        indices = np.empty(len(mesh.loops), np.int32)
-        mesh.loops.foreach_get("vertex_index", indices)
-        low, high = int(indices.min()), int(indices.max())
-        if low < 0 or high >= len(mesh.vertices):
-            worst = low if low < 0 else high
-            raise ObjectUnusable(
-                f"{name}: {mesh.name!r} has a face with vertex {worst} of {len(mesh.vertices)}"
-            )
-
-
 def require_images(materials: list[bpy.types.Material], root: Path, name: str) -> None:
     """Every image that these materials show lies below `root` and decodes to its last byte.
 
@@ -55,10 +40,12 @@ def require_images(materials: list[bpy.types.Material], root: Path, name: str) -
                 raise ObjectUnusable(f"{name}: material {material.name!r} has an image node without an image")
             if node.image.name_full not in checked:
                 checked.add(node.image.name_full)
-                if _on_disk(node.image):
+                if (fault := node.image.get("multishade_fault")) is not None:
+                    raise ObjectUnusable(fault)
+                if _on_disk(node.image) and "multishade_copy" not in node.image:
                     file = bpy.path.abspath(node.image.filepath, library=node.image.library)
                     require_below(Path(file), root, name)
-                _require_image(node.image, f"{name}: the texture {_label(node.image)!r}")
+                _require_image(node.image, f"{name}: the texture {label(node.image)!r}")
 
 
 def require_below(file: Path, root: Path, name: str) -> None:
@@ -114,7 +101,10 @@ def _upstream(node: bpy.types.Node, seen: set[int]) -> Iterator[bpy.types.Node]:
             stack += [link.from_node for link in socket.links if not link.is_muted]
 
 
-def _label(image: bpy.types.Image) -> str:
+def label(image: bpy.types.Image) -> str:
+    """How messages name an image: by its file, also if it has been replaced by a copy."""
+    if "multishade_copy" in image:
+        return image["multishade_copy"]
     return Path(image.filepath.replace("\\", "/")).name or image.name
 
 

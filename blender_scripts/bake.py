@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from blender_scripts import sane
 from blender_scripts.errors import ObjectUnusable
 
 MESH_TYPES = {"MESH", "CURVE", "SURFACE", "META", "FONT"}
@@ -81,7 +82,9 @@ def bake_scene() -> list[bpy.types.Mesh]:
 
 def _bake_layer(depsgraph: bpy.types.Depsgraph, baked: dict[tuple, bpy.types.Mesh]) -> None:
     layer = depsgraph.view_layer
-    for instance in depsgraph.object_instances:
+    faces = 0
+    for count, instance in enumerate(depsgraph.object_instances, 1):
+        sane.require_few(count, faces, layer.name)
         item = instance.object
         if not instance.show_self or not _is_seen(item.original, layer):
             continue
@@ -95,6 +98,8 @@ def _bake_layer(depsgraph: bpy.types.Depsgraph, baked: dict[tuple, bpy.types.Mes
         key = (parent, item.original.name_full, tuple(instance.persistent_id))
         if key in baked:
             continue
+        faces += len(item.data.polygons) if item.type == "MESH" else 0
+        sane.require_few(count, faces, layer.name)
         mesh = bpy.data.meshes.new_from_object(item, preserve_all_data_layers=True, depsgraph=depsgraph)
         if mesh is None or not mesh.polygons:
             continue

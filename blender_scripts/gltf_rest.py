@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import bpy
 
-from blender_scripts import audit
+from blender_scripts import audit, sane
 from blender_scripts.errors import ObjectUnusable
 
 # Extensions by which a texture names its image, and whether Blender 5.0's importer reads it.
@@ -29,6 +29,7 @@ def import_gltf(path: Path, root: Path) -> None:
     """Import a .gltf or .glb file. Raises ObjectUnusable, or what Blender's importer raises."""
     parsed = _read_json(path)
     _check(path, parsed)
+    sane.require_few(instances(parsed), 0, path.name)
     for name in _file_names(parsed):
         audit.require_below(path.parent / name, root, path.name)
     from io_scene_gltf2.io.imp.gltf2_io_gltf import glTFImporter
@@ -62,6 +63,17 @@ def settle(gltf: dict[str, Any]) -> None:
         instances = nodes[index].get("extensions", {})
         instances.pop("EXT_mesh_gpu_instancing", None)
         hidden += nodes[index].get("children", [])
+
+
+def instances(gltf: dict[str, Any]) -> int:
+    """How many objects and instances the importer would make: it takes minutes over a hundred thousand."""
+    nodes, accessors = gltf.get("nodes", []), gltf.get("accessors", [])
+    count = len(nodes)
+    for node in nodes:
+        extension = node.get("extensions", {}).get("EXT_mesh_gpu_instancing", {})
+        used = [accessors[index]["count"] for index in extension.get("attributes", {}).values()]
+        count += max(used, default=0)
+    return count
 
 
 def _is_hidden(node: dict[str, Any]) -> bool:

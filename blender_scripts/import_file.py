@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from blender_scripts import gltf_rest, obj_text, ply_texture, usd_rest
+from blender_scripts import blend_safety, gltf_rest, obj_text, ply_texture, usd_rest
 from blender_scripts.errors import ObjectUnusable
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
@@ -80,8 +80,10 @@ def carry_over(meshes: list[bpy.types.Mesh]) -> list[bpy.types.Mesh]:
         parcel = str(Path(folder) / "meshes.blend")
         bpy.data.libraries.write(parcel, set(meshes), path_remap="ABSOLUTE", fake_user=True)
         bpy.ops.wm.read_factory_settings(use_empty=True)
+        blend_safety.switch_scripts_off()
         with bpy.data.libraries.load(parcel) as (_, target):
             target.meshes = list(names)
+        blend_safety.remove_scripted_drivers()
         loaded = list(target.meshes)
         for image in bpy.data.images:
             with contextlib.suppress(RuntimeError):  # a missing file is reported by the audit
@@ -92,7 +94,7 @@ def carry_over(meshes: list[bpy.types.Mesh]) -> list[bpy.types.Mesh]:
 
 def _open_blend(path: Path) -> None:
     """Open a .blend with its scripts off. Raises ObjectUnusable, RuntimeError."""
-    bpy.context.preferences.filepaths.use_scripts_auto_execute = False
+    blend_safety.switch_scripts_off()
     bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=False)
     missing = sorted(library.filepath for library in bpy.data.libraries if library.is_missing)
     if missing:

@@ -13,7 +13,17 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_scripts import alpha, audit, corner_normals, emission, framing, holes
+from blender_scripts import (
+    alpha,
+    audit,
+    blend_safety,
+    corner_normals,
+    emission,
+    foreign_images,
+    framing,
+    holes,
+    sane,
+)
 from blender_scripts.bake import bake_scene
 from blender_scripts.errors import ObjectUnusable
 from blender_scripts.import_file import carry_over, import_file
@@ -95,9 +105,13 @@ def _shown_objects(
     path = Path(source.path)
     root = Path(source.root) if source.root else path.parent.parent
     findings.update(import_file(path, root))
-    audit.require_libraries_below(root, name)
-    audit.require_indices(name)
     opened = path.suffix.lower() == ".blend"
+    audit.require_libraries_below(root, name)
+    if opened:
+        blend_safety.require_safe(root, name)
+    if sane.require_sane(name):
+        findings.add("mesh-repaired")
+    foreign_images.replace(root, name, source.images)
     if opened and bpy.app.autoexec_fail:
         findings.add("scripts-not-run")
     if not opened:
@@ -107,6 +121,7 @@ def _shown_objects(
         meshes = bake_scene()
     except ObjectUnusable as error:
         raise ObjectUnusable(f"{name}: {error}") from error
+    blend_safety.require_no_script_nodes(_materials(meshes), name)
     audit.require_images(_materials(meshes), root, name)
     if opened:
         meshes = carry_over(meshes)
@@ -116,6 +131,7 @@ def _shown_objects(
     materials = _materials(meshes)
     measured = framing.box(meshes)
     if measured is not None:
+        sane.require_usable_box(measured, name)
         audit.require_size(measured, source.bounds, name)
     if any([emission.move_to_base(material) for material in materials]):
         findings.add("colour-from-emission")

@@ -23,6 +23,7 @@ if __name__ == "__main__":
 import bpy
 
 from blender_scripts import devices
+from blender_scripts.foreign_images import ForeignImages
 from blender_scripts.group import LoadedGroup, MaterialUnusable
 from blender_scripts.lights import EnvironmentUnusable
 from blender_scripts.map_sets import MapUnusable
@@ -66,7 +67,10 @@ class Server:
 
     def _load(self, group: scene.Group, settings: scene.RenderSettings) -> messages.Loaded:
         self._group, self._views = None, {}
-        self._group = LoadedGroup(group, settings)
+        try:
+            self._group = LoadedGroup(group, settings)
+        except ForeignImages as needed:
+            return messages.Loaded(0.0, 0.0, 0, 0, foreign=needed.images)
         self._views = {view.key: view for view in self._group.views}
         devices.select(settings.device)  # loading the factory state resets the device
         return self._group.loaded

@@ -13,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_scripts import alpha, audit
+from blender_scripts import alpha, audit, sane
 from blender_scripts.errors import ObjectUnusable
 
 MOST_LEVELS, MOST_FACES = 4, 1_000_000  # of a subdivision surface
@@ -152,7 +152,12 @@ def require_all(path: Path, root: Path) -> None:
     errors = stage.GetCompositionErrors()
     if errors:
         raise ObjectUnusable(f"{path}: cannot be composed: {' '.join(str(errors[0]).split())[:200]}")
+    prims = instances = 0
     for prim in stage.Traverse(Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)):
+        prims += 1
+        if instancer := UsdGeom.PointInstancer(prim):
+            instances += len(instancer.GetProtoIndicesAttr().Get(Usd.TimeCode.EarliestTime()) or ())
+        sane.require_few(prims + instances, 0, path.name)
         mesh = UsdGeom.Mesh(prim)
         if not mesh:
             continue

@@ -10,71 +10,21 @@ earlier file corrupted) breaks the pool and loses all remaining items, and a wor
 the deadlines of the others. Here each child has a pipe of its own.
 """
 
-import contextlib
-import dataclasses
-import faulthandler
-import importlib
-import json
-import multiprocessing
 import os
-import shutil
-import signal
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
-from multishade.confine.apply import confine, say_what_is_missing
-from multishade.confine.box import Box, with_python
-from multishade.errors import MultiShadeError
-from multishade.protocol.codec import ProtocolError, from_json
-from multishade.storage.scratch import scratch_prefix
+from multishade.assets.guarded import Child, Limits, Outcome
+from multishade.confine.apply import say_what_is_missing
+
+__all__ = ["Guard", "Limits", "Outcome", "run_sandboxed"]
 
 ITEMS_PER_CHILD = 500  # then it is replaced, and with it the memory that its parsers have leaked
-STARTUP_SECONDS = 60.0  # importing NumPy and trimesh from a cold disk, before an item's own deadline counts
-GRACE_SECONDS = 5.0  # after its deadline a child whose parent is gone ends by itself
-OPEN_FILES = 256
-WRITTEN_BYTES = 1 << 30  # of one file in its scratch folder
-ANSWER_BYTES = 64 << 20
-LONGEST_REASON = 2000  # characters
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of one item.
-
-    Attributes:
-        seconds: Wall-clock time.
-        memory_bytes: Memory beyond that of an idle child.
-        workers: Number of children that run at once.
-    """
-
-    seconds: float = 60.0
-    memory_bytes: int = 4 << 30
-    workers: int = 2
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result for one item.
-
-    Attributes:
-        index: Position of the item in the input.
-        value: The function's result, or None if it failed.
-        reason: None, or a sentence on why there is no value.
-        out_of_memory: Whether the memory limit was the reason.
-    """
-
-    index: int
-    value: Any = None
-    reason: str | None = None
-    out_of_memory: bool = False
 
 
 def run_sandboxed(
@@ -102,13 +52,13 @@ def run_sandboxed(
     """
     say_what_is_missing()
     pending = list(range(len(items)))[::-1]
-    children: list[_Child] = []
+    children: list[Child] = []
     read = tuple(os.path.abspath(path) for path in readable)
     try:
         while pending or any(child.index is not None for child in children):
             needed = len(pending) + sum(child.index is not None for child in children)
             while len(children) < min(max(1, limits.workers), needed):
-                children.append(_Child(function, limits, read, writable))
+                children.append(Child(function, limits, read, writable))
             for child in children:
                 if child.index is None and pending:
                     child.submit(index := pending.pop(), items[index])
@@ -133,179 +83,46 @@ def run_sandboxed(
             child.end()
 
 
-class _Child:
-    """One process and the item that it works on."""
+class Guard:
+    """A function that is called on one item after another in a confined child; a context manager.
+
+    The child starts with the first call, and again after a crash or a deadline.
+    """
 
     def __init__(
         self,
-        function: Callable[[Any], Any],
+        function: Callable[[Item], Any],
         limits: Limits,
-        read: tuple[str, ...],
+        readable: Iterable[str | Path] = (),
         writable: str | Path | None = None,
     ) -> None:
-        self._scratch = tempfile.mkdtemp(prefix=scratch_prefix())
-        self._returns = get_type_hints(function).get("return", Any)
-        box = Box(
-            scratch=self._scratch if writable is None else os.path.abspath(writable),
-            read=read,
-            address_bytes=limits.memory_bytes,
-            open_files=OPEN_FILES,
-            file_bytes=WRITTEN_BYTES,
-        )
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        arguments = (theirs, f"{function.__module__}:{function.__qualname__}", with_python(box), limits)
-        self.process = context.Process(target=_serve, args=arguments, daemon=True)
-        self.process.start()
-        theirs.close()
-        self.limits = limits
-        self.index: int | None = None
-        self.deadline = 0.0
-        self.ended = False
-        self.served = 0
-        self._extra = STARTUP_SECONDS
+        """Arguments as for `run_sandboxed`."""
+        self._function, self._limits, self._writable = function, limits, writable
+        self._read = tuple(os.path.abspath(path) for path in readable)
+        self._child: Child | None = None
 
-    def submit(self, index: int, item: Any) -> None:
-        self.index = index
-        self.served += 1
-        self.deadline = time.monotonic() + self.limits.seconds + self._extra
-        self._extra = 0.0
-        try:
-            self.pipe.send(item)
-        except OSError:
-            pass  # it died before it received the item: `outcome` will read the end of the pipe
+    def __enter__(self) -> "Guard":
+        return self
 
-    def outcome(self, ready: bool) -> Outcome | None:
-        """The outcome, if there is one: an answer, a death, or a deadline that has passed."""
-        assert self.index is not None
-        if ready:
-            try:
-                value, reason, out_of_memory = _read_answer(self.pipe.recv_bytes(ANSWER_BYTES), self._returns)
-            except (EOFError, OSError):
-                value, reason, out_of_memory = None, self._cause_of_death(), False
-            except (ValueError, TypeError, RecursionError):
-                self.end()
-                value, reason, out_of_memory = None, "made its reader answer with nonsense", False
-        elif time.monotonic() >= self.deadline:
-            self.end()
-            value, reason, out_of_memory = None, self._too_long(), False
-        else:
-            return None
-        outcome = Outcome(self.index, value, reason, out_of_memory)
-        self.index = None
-        return outcome
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def _too_long(self) -> str:
-        return f"took longer than {self.limits.seconds:g} s to read"
+    def call(self, item: Any) -> Outcome:
+        """Call the function."""
+        if self._child is None or self._child.ended:
+            self._child = Child(self._function, self._limits, self._read, self._writable)
+        child = self._child
+        child.submit(0, item)
+        while True:
+            ready = wait([child.pipe], timeout=max(0.0, child.deadline - time.monotonic()))
+            outcome = child.outcome(bool(ready))
+            if outcome is not None:
+                if child.served >= ITEMS_PER_CHILD and not child.ended:
+                    child.end()
+                return outcome
 
-    def _cause_of_death(self) -> str:
-        self.process.join(timeout=5.0)
-        code = self.process.exitcode
-        self.end()
-        if code is None:
-            return "the reader closed its pipe"
-        if -code in (signal.SIGXCPU, signal.SIGALRM):
-            return self._too_long()
-        return (
-            f"the reader crashed ({signal_name(-code)})"
-            if code < 0
-            else f"the reader ended with exit code {code}"
-        )
-
-    def end(self) -> None:
-        if self.process.exitcode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(
-                    self.process.pid or 0, signal.SIGKILL
-                )  # its own session, unless it is just starting
-            self.process.kill()
-            self.process.join()
-        self.pipe.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        self.ended = True
-
-
-def signal_name(number: int) -> str:
-    """Return the name of a signal, also of one that Python has no name for."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _serve(pipe: Connection, function: str, box: Box, limits: Limits) -> None:
-    """The child: items in, answers of `_write_answer` out, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its children
-    faulthandler.disable()
-    # Readers print warnings, native ones past Python's streams; the reason carries what matters.
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-        os.dup2(devnull, stream.fileno())
-    if hasattr(os, "setsid"):
-        os.setsid()
-    confine(box)
-    module, _, name = function.partition(":")
-    call = getattr(importlib.import_module(module), name)
-    extra = STARTUP_SECONDS
-    while True:
-        try:
-            item = pipe.recv()
-        except EOFError:
-            return
-        _set_deadline(limits.seconds + extra + GRACE_SECONDS)
-        extra = 0.0
-        value, reason, out_of_memory = None, None, False
-        try:
-            value = call(item)
-        except MultiShadeError as error:
-            reason = str(error)
-        except MemoryError:
-            reason = f"needs more than {limits.memory_bytes / 2**30:g} GiB of memory to read"
-            out_of_memory = True
-        except RecursionError:
-            reason = "is nested too deeply to read"
-        except Exception as error:
-            reason = f"cannot be read ({type(error).__name__}: {_short(str(error))})"
-        pipe.send_bytes(_write_answer(value, reason, out_of_memory))
-
-
-def _set_deadline(seconds: float) -> None:
-    """End this process after so many seconds, of time or of processor time of each core: also if it has no parent."""
-    if hasattr(signal, "setitimer"):
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        limit = int(used.ru_utime + used.ru_stime + seconds * (os.cpu_count() or 1)) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-
-
-def _write_answer(value: Any, reason: str | None, out_of_memory: bool) -> bytes:
-    plain = (
-        dataclasses.asdict(value)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type)
-        else value
-    )
-    return json.dumps([plain, None if reason is None else reason[:LONGEST_REASON], out_of_memory]).encode()
-
-
-def _read_answer(data: bytes, returns: Any) -> tuple[Any, str | None, bool]:
-    """Read what `_write_answer` wrote, in a process that may be a stranger's. Raises ValueError for anything else."""
-    value, reason, out_of_memory = json.loads(data)
-    if reason is not None:
-        if not isinstance(reason, str):
-            raise ProtocolError("the reason is no text")
-        return None, reason, out_of_memory is True
-    if dataclasses.is_dataclass(returns) and isinstance(returns, type):
-        return from_json(returns, value), None, False
-    if not (value is None or isinstance(value, str | int | float)):
-        raise ProtocolError("the value is of another type")
-    return value, None, False
-
-
-def _short(text: str, length: int = 160) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 3] + "..."
+    def close(self) -> None:
+        """End the child, if there is one."""
+        if self._child is not None and not self._child.ended:
+            self._child.end()
+        self._child = None

@@ -1,112 +1,109 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image file in, whether Blender decodes it to the pixels that this program reads; if not, a copy that it does.
+"""An image file in, whether Blender's own reader gets it; if not, a copy in a plain format that it gets instead.
 
-Scanning reads textures and environments with `imaging.read`, Cycles reads them with Blender. So that both see the same,
-Blender gets a copy of what it refuses (EXR with layers), turns over (HDR from the bottom row up) or misreads in silence
-(TIFF in LZMA, EXR with a channel of another name): what `imaging.read` made of the file.
+Blender's readers of EXR, HDR, TIFF, WebP, PSD and rarer formats have faults that a hostile file can use, and read some
+files otherwise than scanning does. So Blender gets PNG and JPEG as they are, and of everything else what `imaging.read`
+made of it, in a confined process: PNG of the same depth for integers, plain EXR for floats.
 """
 
 import dataclasses
-import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from multishade.errors import ImageFileError
 from multishade.imaging import codecs
-from multishade.imaging.decode import TIFF_MAGICS, StoredImage
-from multishade.imaging.radiance import HDR_MAGICS, is_upright
+from multishade.imaging.decode import StoredImage
 from multishade.imaging.read import read_image
+from multishade.imaging.repair import repair_radiance
 
-_TIFF_BITS, _TIFF_COMPRESSION, _TIFF_COLOUR, _TIFF_ORIENTATION, _TIFF_SAMPLE_FORMAT = 258, 259, 262, 274, 339
-_TIFF_COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32773, 32946)  # none, fax, LZW, JPEG, deflate, PackBits
-_TIFF_COLOURS = (0, 1, 2, 3, 5, 6)  # grey, RGB, palette, CMYK, YCbCr
-_HEADER_BYTES = 65536
+PLAIN_MAGICS = (codecs.PNG_SIGNATURE, b"\xff\xd8\xff")  # PNG, JPEG
+
+
+@dataclass(frozen=True)
+class CopyTask:
+    """A copy to be made.
+
+    Attributes:
+        path: The image file.
+        target: The copy without suffix.
+        name: How messages name the file; "": by its path.
+        alpha: Whether alpha is left out, kept, or all that is copied, as a grey picture.
+        repair: Whether negative and broken radiance is repaired.
+    """
+
+    path: str
+    target: str
+    name: str = ""
+    alpha: Literal["none", "kept", "only"] = "none"
+    repair: bool = False
 
 
 def blender_reads(path: Path) -> bool:
-    """Return whether Blender reads a file as `imaging.read` does.
-
-    Args:
-        path: An image file. PNG, JPEG, WebP, TGA and BMP are the same in both. Of a damaged header the answer is no, so
-            that `imaging.read` states what is wrong; of a missing file it is yes.
-    """
+    """Return whether Blender reads a file itself: PNG and JPEG by their first bytes, and a file that is missing."""
     try:
         with path.open("rb") as file:
-            start = file.read(_HEADER_BYTES)
-        if start.startswith(codecs.EXR_MAGIC):
-            return _plain_exr(path)
-        if start.startswith(HDR_MAGICS):
-            return is_upright(start)
-        return not start.startswith(TIFF_MAGICS) or _plain_tiff(path)
+            return file.read(16).startswith(PLAIN_MAGICS)
     except FileNotFoundError:
         return True
-    except (OSError, ValueError, RuntimeError, SyntaxError):
+    except OSError:
         return False
 
 
-def write_copy(path: Path, target: Path) -> Path:
-    """Write what `imaging.read` makes of a file in a form that Blender reads.
+def copy_image(task: CopyTask) -> str:
+    """Write what `imaging.read` makes of a file in a form that Blender reads; to be run in a sandbox.
 
     Args:
-        path: The file.
-        target: The copy without suffix.
+        task: Which file, and where to.
 
     Returns:
-        The copy: PNG of the same depth for integers, EXR for floats; without alpha.
+        The path of the copy: PNG of the same depth for integers, EXR for floats.
 
     Raises:
-        ImageFileError: If the file cannot be read or the copy not be written.
+        ImageFileError: If the file cannot be read or the copy not be written, or alpha is asked for and there is none.
     """
-    return write_pixels(read_image(path), target)
+    # Blender does not turn the textures of a mesh, with whose alpha they are copied.
+    image = read_image(task.path, upright=task.alpha != "kept", name=task.name or None)
+    if task.alpha == "only":
+        if image.alpha is None:
+            raise ImageFileError(f"{image.source}: has no alpha, in which a map is packed")
+        image = dataclasses.replace(image, pixels=image.alpha[..., None], alpha=None)
+    if task.repair:
+        image = dataclasses.replace(image, pixels=repair_radiance(image.pixels)[0])
+    return str(write_pixels(image, Path(task.target), task.alpha == "kept"))
+
+
+def write_copy(path: Path, target: Path) -> Path:
+    """`copy_image` in this process, without alpha."""
+    return Path(copy_image(CopyTask(str(path), str(target))))
 
 
 def write_alpha(path: Path, target: Path) -> Path:
-    """Write the alpha of an image file as a grey picture, as `write_copy` does.
-
-    Raises:
-        ImageFileError: As `write_copy`, and if the image has no alpha.
-    """
-    image = read_image(path)
-    if image.alpha is None:
-        raise ImageFileError(f"{path}: has no alpha, in which a map is packed")
-    return write_pixels(dataclasses.replace(image, pixels=image.alpha[..., None], alpha=None), target)
+    """`copy_image` in this process, of the alpha alone."""
+    return Path(copy_image(CopyTask(str(path), str(target), alpha="only")))
 
 
-def write_pixels(image: StoredImage, target: Path) -> Path:
-    """Write pixels that were read, as `write_copy` does."""
+def write_pixels(image: StoredImage, target: Path, alpha: bool = False) -> Path:
+    """Write pixels that were read, as `copy_image` does."""
     pixels = image.pixels
+    coverage = image.alpha if alpha else None
     if pixels.dtype in (np.uint8, np.uint16):
         copy = target.with_name(target.name + ".png")
-        codecs.write_png(copy, np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+        if coverage is not None:
+            colour = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+            pixels = np.concatenate([colour, coverage[..., None]], axis=2)
+        codecs.write_png(copy, np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), 1)
         return copy
+    if not np.issubdtype(pixels.dtype, np.floating):
+        raise ImageFileError(
+            f"{image.source}: holds {pixels.dtype}, which Blender does not read; save it as PNG"
+        )
     copy = target.with_name(target.name + ".exr")
     stored = pixels.astype(pixels.dtype if pixels.dtype == np.float16 else np.float32)
-    names = ("Y",) if stored.shape[2] == 1 else ("R", "G", "B")
-    codecs.write_exr(copy, codecs.split_channels(stored, names), "zips")
+    planes = codecs.split_channels(stored, ("Y",) if stored.shape[2] == 1 else ("R", "G", "B"))
+    if coverage is not None:
+        planes["A"] = coverage.astype(stored.dtype)
+    codecs.write_exr(copy, planes, "none")
     return copy
-
-
-def _plain_exr(path: Path) -> bool:
-    """Whether an EXR has one part of plain channels: R, G, B, or Y."""
-    import OpenEXR
-
-    with OpenEXR.File(str(path), header_only=True) as file:
-        if len(file.parts) != 1:
-            return False
-        names = {channel.name for channel in file.parts[0].header["channels"]}
-    return names - {"A", "Z"} == {"R", "G", "B"} or names - {"A"} == {"Y"}
-
-
-def _plain_tiff(path: Path) -> bool:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(path.read_bytes())) as image:
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        return (
-            tags.get(_TIFF_COMPRESSION, 1) in _TIFF_COMPRESSIONS
-            and tags.get(_TIFF_COLOUR, 1) in _TIFF_COLOURS
-            and tags.get(_TIFF_ORIENTATION, 1) == 1
-            and set(tags.get(_TIFF_SAMPLE_FORMAT, (1,))) == {1}
-            and max(tags.get(_TIFF_BITS, (1,))) <= 16
-        )

@@ -156,6 +156,22 @@ def decode_exr_layers(data: bytes, source: str = "EXR image") -> dict[str, dict[
     return layers
 
 
+def exr_sizes(data: bytes, source: str = "EXR image") -> list[tuple[int, int, int]]:
+    """Read (width, height, channels) of each part from the header of an EXR. Raises ImageFileError as `decode_exr`."""
+    import OpenEXR
+
+    try:
+        with OpenEXR.File(io.BytesIO(data), header_only=True) as file:
+            sizes = []
+            for part in file.parts:
+                low, high = part.header["dataWindow"]
+                width, height = (int(high[axis]) - int(low[axis]) + 1 for axis in (0, 1))
+                sizes.append((width, height, len(part.header["channels"])))
+            return sizes
+    except (RuntimeError, ValueError, OSError, KeyError) as error:
+        raise ImageFileError(f"{source}: cannot be read as EXR ({error}); write it again") from error
+
+
 def exr_chromaticities(data: bytes) -> tuple[float, ...]:
     """The chromaticities that an EXR's header states (x, y of red, green, blue, white); empty if it states none."""
     import OpenEXR

@@ -23,13 +23,17 @@ from multishade.imaging import codecs, heic, raw
 from multishade.imaging.exif import NO_EXIF, Exif, parse_exif, read_exif
 from multishade.imaging.exr_layers import choose_planes, full_names
 from multishade.imaging.profiles import Profile, from_chromaticities, parse_icc
-from multishade.imaging.radiance import HDR_MAGICS, decode_hdr
+from multishade.imaging.radiance import HDR_MAGICS, decode_hdr, hdr_size
 from multishade.imaging.tiff import as_upright_tiff, refuse_pages, tiff_orientation
 
 Float32 = NDArray[np.float32]
 Transfer = Literal["linear", "unstated"]
 CheckSize = Callable[[int, int], None]
 
+# What Pillow decodes here; PNG, EXR and HDR have readers of their own.
+FORMATS = ("JPEG", "TIFF", "WEBP", "AVIF", "BMP", "GIF", "TGA", "PSD", "DDS", "JPEG2000")
+MOST_PIXELS = 1 << 28  # 16384 x 16384
+MOST_VALUES = 1 << 31  # over all channels of an EXR
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_BITS = 258
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
@@ -111,11 +115,15 @@ def decode_image(
         ImageFileError: The file is no image, cut short, of several pages, or an EXR without red, green and blue,
             luminance, x, y, z or a single channel.
     """
-    check_size = check_size or (lambda width, height: None)
+    check_size = _bounded(source, check_size)
     kind = _kind(data, suffix)
     if kind == "exr":
+        if data.startswith(codecs.EXR_MAGIC):
+            _require_bounded_exr(data, source, check_size)
         image = _decode_exr(data, source)
     elif kind == "hdr":
+        if (size := hdr_size(data)) is not None:
+            check_size(*size)
         image = _from_array(decode_hdr(data, source), source)
     elif kind == "png":
         if data[12:16] == b"IHDR":
@@ -131,6 +139,29 @@ def decode_image(
         image = _oriented(image)
     check_size(image.pixels.shape[1], image.pixels.shape[0])
     return image
+
+
+def _bounded(source: str, check_size: CheckSize | None) -> CheckSize:
+    """The caller's check of a size, after one that no image of this size is decoded at all."""
+
+    def check(width: int, height: int) -> None:
+        if width * height > MOST_PIXELS:
+            raise ImageFileError(f"{source}: is {width} x {height}; up to {MOST_PIXELS:,} pixels are read")
+        if check_size is not None:
+            check_size(width, height)
+
+    return check
+
+
+def _require_bounded_exr(data: bytes, source: str, check_size: CheckSize) -> None:
+    values = 0
+    for width, height, channels in codecs.exr_sizes(data, source):
+        check_size(width, height)
+        values += width * height * channels
+    if values > MOST_VALUES:
+        raise ImageFileError(
+            f"{source}: holds {values:,} values in its channels; up to {MOST_VALUES:,} are read"
+        )
 
 
 def unit_range(stored: NDArray[Any]) -> Float32:
@@ -238,7 +269,7 @@ def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> Stor
     if tiff:
         data, orientation = as_upright_tiff(data), tiff_orientation(data)
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             check_size(*image.size)
             exif = read_exif(image.getexif())
             if not tiff:

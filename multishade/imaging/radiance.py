@@ -24,6 +24,15 @@ def is_upright(data: bytes) -> bool:
     return order is None or order == _USUAL
 
 
+def hdr_size(data: bytes) -> tuple[int, int] | None:
+    """Return (width, height) from the header of a Radiance HDR file, None if it has none."""
+    order, line = _order(data)
+    if order is None or line is None:
+        return None
+    first, second = int(line.group(3)), int(line.group(6))
+    return (first, second) if order[0].endswith(b"X") else (second, first)
+
+
 def decode_hdr(data: bytes, source: str) -> NDArray[np.float32]:
     """Decode a Radiance HDR file.
 

@@ -30,8 +30,17 @@ class RendererInfo(Answer):
 
 
 @dataclass(frozen=True)
+class ForeignImage:
+    """An image of a format that Blender's own readers are kept from. path: of its bytes; name: for messages."""
+
+    sha256: str
+    path: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Loaded(Answer):
-    """The group is in the scene.
+    """The group is in the scene, unless `foreign` has images: then it has to be loaded again with copies of them.
 
     findings: tags of what had to be put right about the object's file, sorted. framings: how each
     view's outline was made to span `Camera.fill` of the frame; empty if no camera has a `fill`.
@@ -43,6 +52,7 @@ class Loaded(Answer):
     faces: int
     findings: tuple[str, ...] = ()
     framings: tuple[Framing, ...] = ()
+    foreign: tuple[ForeignImage, ...] = ()
 
 
 @dataclass(frozen=True)

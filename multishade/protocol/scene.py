@@ -32,6 +32,8 @@ class ObjectSource:
     bounds: tuple[Vector, Vector] | None = None  # of the file as it was scanned, in its own units and axes
     root: str = ""  # the folder that holds all its files; "": the one above the folder of `path`
     scale: float = 1.0  # of the bounding sphere, relative to radius 0.5
+    # sha256 of an image of the file -> the copy that Blender reads in its place, or "!" and why there is none
+    images: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

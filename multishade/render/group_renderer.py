@@ -8,11 +8,20 @@ from numpy.typing import NDArray
 
 from multishade.assets.verify import verify_rows
 from multishade.config import Config
-from multishade.errors import AssetError, BlenderError, MultiShadeError, RenderDeviceMissing
+from multishade.errors import (
+    AssetError,
+    BlenderCrashed,
+    BlenderError,
+    BlenderTimeout,
+    MultiShadeError,
+    RenderDeviceMissing,
+)
+from multishade.protocol.messages import Geometry, Load
+from multishade.protocol.scene import Group, ObjectSource
 from multishade.render.assemble import build_sample, middle_exposure
 from multishade.render.blender import BlenderProcess, render_views
 from multishade.render.blender.confined import AssetFiles
-from multishade.render.copies import with_own_environments
+from multishade.render.copies import forget_old_copies, with_own_environments
 from multishade.render.failures import GroupFailure, ShardFailed, kind_of
 from multishade.render.plan import PlannedGroup
 from multishade.render.relight import visibility
@@ -58,7 +67,8 @@ class GroupRenderer:
         """Render all samples of a group; none, and a failure recorded, if it cannot be rendered.
 
         Raises ShardFailed if the render device is missing, or `runtime.consecutive_failures` groups in a row failed,
-        and not because of their assets.
+        and not because of their assets: files that cannot be used, or that end Blender each time while a built-in
+        object can be rendered.
         """
         attempts = self._config.runtime.attempts
         for attempt in range(1, attempts + 1):
@@ -95,7 +105,8 @@ class GroupRenderer:
         blender = self.blender(group)
         self._step = "scene"
         with self.watch.timed("object"):
-            request = scene_group(group, blender.folder, self._config)
+            forget_old_copies(blender.folder)
+            request = scene_group(group, blender.folder, self._config, blender.copy)
         self._step = ""
         self._served += 1
         samples = []
@@ -165,6 +176,8 @@ class GroupRenderer:
                 signal=error.signal if isinstance(error, BlenderError) else "",
             )
         )
+        if self._is_at_fault(group, error, attempts):
+            return []
         self._in_a_row += 1
         limit = self._config.runtime.consecutive_failures
         if self._in_a_row >= limit and not isinstance(error, AssetError):
@@ -175,6 +188,24 @@ class GroupRenderer:
                 tuple(self.failures),
             ) from error
         return []
+
+    def _is_at_fault(self, group: PlannedGroup, error: MultiShadeError, attempts: int) -> bool:
+        """Whether a group's files end Blender each time, and not the machine: a built-in object renders after it."""
+        ended = isinstance(error, BlenderCrashed | BlenderTimeout) and attempts > 1
+        if not ended or not (
+            group.object.in_files or (group.material is not None and group.material.in_files)
+        ):
+            return False
+        view = dataclasses.replace(group.views[0], lights=(), basis=())
+        control = Group("control", ObjectSource("monkey"), {"source": "own"}, (view,))
+        try:
+            blender = self.blender()
+            blender.request(Load(control, self.settings))
+            blender.request(Geometry(view.key, str(blender.folder / "control.exr")))
+        except BlenderError:
+            self.close()
+            return False
+        return True
 
 
 def verify(group: PlannedGroup) -> None:

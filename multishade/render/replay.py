@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 from multishade.errors import OutputError, ShardError
-from multishade.protocol.messages import Load, Save
+from multishade.protocol.messages import Save
 from multishade.render.assemble import field_format
+from multishade.render.blender.load import load
 from multishade.render.blender.session import seed_of_image
 from multishade.render.group_renderer import GroupRenderer
 from multishade.render.plan import Plan, PlannedGroup, read_plan
@@ -109,7 +110,7 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
         light = rendered_light(plan.config, group, view, number, info) or view.lights[number]
         lights = (*view.lights[:number], light, *view.lights[number + 1 :])
         group = dataclasses.replace(group, views=(dataclasses.replace(view, lights=lights),))
-        blender.request(Load(scene_group(group, blender.folder, plan.config), renderer.settings))
+        load(blender, scene_group(group, blender.folder, plan.config, blender.copy), renderer.settings)
         exposure = info.exposure[fields[number]]
         seed = seed_of_image(view, number)
         saved = blender.folder / "scene.blend"  # Blender writes to no other folder

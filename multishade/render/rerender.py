@@ -73,7 +73,9 @@ def _compare(plan: Plan, folder: FolderPlace, key: str, field: str, renderer: Gr
     alone = scene.Sequence("lambert", view.sequence.directions)
     view = dataclasses.replace(view, lights=(light,), sequence=alone)
     blender = renderer.blender(group)
-    request = scene_group(dataclasses.replace(group, views=(view,)), blender.folder, plan.config)
+    request = scene_group(
+        dataclasses.replace(group, views=(view,)), blender.folder, plan.config, blender.copy
+    )
     (rendered,) = render_views(blender, request, renderer.settings, Stopwatch())
     reference = rendered.images[field] * np.float32(info.exposure[field])
     name = next(name for name in stored if name.rsplit(".", 1)[0] == field)

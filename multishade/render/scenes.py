@@ -11,19 +11,20 @@ from multishade.assets.schema import family_and_seed
 from multishade.config import Config
 from multishade.procedural import objects
 from multishade.protocol.scene import Group, Matrix3, ObjectSource
-from multishade.render.copies import readable_material, readable_views
+from multishade.render.copies import Copier, copy_here, readable_material, readable_views
 from multishade.render.plan import PlannedGroup
 from multishade.storage.local import refusals_named
 from multishade.storage.scratch import REMEDY as SCRATCH_REMEDY
 
 
-def scene_group(group: PlannedGroup, folder: Path, config: Config) -> Group:
+def scene_group(group: PlannedGroup, folder: Path, config: Config, copier: Copier = copy_here) -> Group:
     """Describe a planned group as Blender loads it.
 
     Args:
         group: One object in one material, with its views.
         folder: Where a built-in mesh and copies of images are written; Blender has to see the same folder.
         config: The data set's configuration.
+        copier: Makes copies of images that Blender does not read itself.
 
     Returns:
         What `multishade.protocol.messages.Load` carries.
@@ -33,7 +34,9 @@ def scene_group(group: PlannedGroup, folder: Path, config: Config) -> Group:
         StorageError: If there is no room in `folder`.
     """
     source = _object_source(group, folder, config)
-    return Group(group.key, source, readable_material(group, folder), readable_views(group, folder))
+    return Group(
+        group.key, source, readable_material(group, folder, copier), readable_views(group, folder, copier)
+    )
 
 
 def _object_source(group: PlannedGroup, folder: Path, config: Config) -> ObjectSource:

@@ -132,7 +132,7 @@ def test_files_are_limited_in_number_and_size_without_landlock_too(what: str, am
 
 
 def test_an_answer_that_is_not_json_of_the_right_type_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from multishade.assets.sandbox import _read_answer
+    from multishade.assets.guarded import _read_answer
     from multishade.assets.scanning.meshes import MeshFacts
 
     for data in (

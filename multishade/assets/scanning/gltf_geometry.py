@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from multishade.assets.scanning.gltf import COMPONENTS, Gltf, accessor_values, view_bytes
 from multishade.errors import AssetError
 from multishade.geometry.rotations import matrix_from_quaternion
+from multishade.protocol import limits
 
 DRACO = "KHR_draco_mesh_compression"
 TRIANGLES, FAN = 4, 6  # modes of a primitive; 5 is a strip
@@ -48,6 +49,8 @@ def declared_geometry(gltf: Gltf) -> Declared:
     """
     for index in range(len(gltf.items("bufferViews"))):
         view_bytes(gltf, index, "the file")
+    if (reason := limits.too_many(len(gltf.items("nodes")) + _gpu_instances(gltf), 0)) is not None:
+        raise AssetError(reason)
     vertices = faces = 0
     exact, compressed = True, False
     parts = []
@@ -75,12 +78,29 @@ def declared_geometry(gltf: Gltf) -> Declared:
         if corners:
             points = np.concatenate(corners)
             parts.append(np.stack([points.min(axis=0), points.max(axis=0)]))
+        if (reason := limits.too_many(0, faces)) is not None:
+            raise AssetError(reason)
     if not faces:
         raise AssetError("has no faces in its scene (only points or lines, or nothing at all)")
     boxes = np.stack(parts)
     bounds = np.stack([boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)])
     exact = exact and not compressed and "EXT_mesh_gpu_instancing" not in gltf.json.get("extensionsUsed", [])
     return Declared(vertices, faces, bounds, compressed, exact, boxes, tuple(checked))
+
+
+def _gpu_instances(gltf: Gltf) -> int:
+    """Instances by EXT_mesh_gpu_instancing."""
+    count = 0
+    for node in gltf.items("nodes"):
+        extension = node.get("extensions", {}).get("EXT_mesh_gpu_instancing")
+        attributes = extension.get("attributes", {}) if isinstance(extension, dict) else {}
+        used = [
+            gltf.item("accessors", index, "EXT_mesh_gpu_instancing")["count"]
+            for index in (attributes.values() if isinstance(attributes, dict) else ())
+            if isinstance(index, int)
+        ]
+        count += max(used, default=0)
+    return count
 
 
 def _mesh_instances(gltf: Gltf) -> Iterator[tuple[int, NDArray[np.float64]]]:

@@ -25,6 +25,7 @@ from multishade.assets.scanning.references import (
 from multishade.assets.scanning.shown import has_opposed_normals, shown_corners
 from multishade.assets.scanning.textures import require_file_decodable, require_gltf_images
 from multishade.errors import AssetError
+from multishade.protocol import limits
 
 READ_BY_TRIMESH = (".glb", ".gltf", ".obj", ".ply", ".stl")
 READ_BY_BLENDER = (".fbx", ".usd", ".usda", ".usdc", ".usdz", ".blend")
@@ -44,8 +45,6 @@ OTHER_MESH_SUFFIXES = (
     ".wrl",
 )
 
-SMALLEST, LARGEST = 1e-6, 1e8  # diagonal of the box in the file's units: float32 geometry fails outside
-FARTHEST = 1e5  # distance from the origin over the diagonal: beyond, float32 positions are coarser than 0.6 %
 FLAT = 1e-3  # thinnest over longest side of the box
 
 _MAGIC = {
@@ -175,6 +174,8 @@ def _measure(file: Path, gltf: Gltf | None = None) -> tuple[int, int, NDArray[np
                 raise AssetError(f"has infinite or NaN coordinates (in {name!r})")
             vertices += len(mesh.vertices)
             faces += len(mesh.faces)
+            if (reason := limits.too_many(0, faces)) is not None:
+                raise AssetError(reason)
             in_scene = shown_corners(mesh.vertices[mesh.faces]) @ transform[:3, :3].T + transform[:3, 3]
             corners += [in_scene.min(axis=0), in_scene.max(axis=0)]
             whole = mesh.vertices @ transform[:3, :3].T + transform[:3, 3]
@@ -201,15 +202,8 @@ def _require_usable_size(bounds: NDArray[np.float64]) -> None:
     diagonal = float(np.linalg.norm(bounds[1] - bounds[0]))
     if diagonal == 0:
         raise AssetError("has all its vertices in one point")
-    if not SMALLEST <= diagonal <= LARGEST:
-        raise AssetError(
-            f"is {diagonal:.3g} units across; from {SMALLEST:g} to {LARGEST:g} can be rendered, scale it"
-        )
-    distance = float(np.abs(bounds).max())
-    if distance > FARTHEST * diagonal:
-        raise AssetError(
-            f"lies {distance:.3g} units from its origin but is only {diagonal:.3g} across; centre it"
-        )
+    if (reason := limits.unusable_box(diagonal, float(np.abs(bounds).max()))) is not None:
+        raise AssetError(reason)
 
 
 def _shape_tags(bounds: NDArray[np.float64]) -> tuple[str, ...]:

@@ -10,12 +10,14 @@ from urllib.parse import unquote
 
 from multishade.assets.scanning.gltf import Gltf, name_of_extension, view_bytes
 from multishade.errors import AssetError, MultiShadeError
+from multishade.imaging.codecs import EXR_MAGIC
+from multishade.imaging.decode import MOST_PIXELS, decode_image
+from multishade.imaging.radiance import HDR_MAGICS
+from multishade.text import read_regular
 
-# Pillow's names of the formats that both Pillow and Blender 5.0 decode.
-BLENDER_FORMATS = frozenset(
-    {"PNG", "JPEG", "MPO", "WEBP", "BMP", "TGA", "TIFF", "JPEG2000", "DDS", "SGI", "PPM"}
-)
-READ_BY_BLENDER_ALONE = (".hdr", ".cin", ".dpx", ".psd")
+# Pillow's names of the formats that are rendered: PNG and JPEG by Blender, the others from a copy.
+RENDERED = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TGA", "TIFF", "JPEG2000", "DDS", "PSD")
+NAMED = ("GIF", "AVIF")  # formats that Blender does not read, of which messages know the name
 # Extensions by which a glTF texture names its image; of these Blender reads only the first.
 WEBP = "EXT_texture_webp"
 
@@ -62,39 +64,46 @@ def require_file_decodable(path: Path, name: str) -> None:
     Raises:
         AssetError: If it does not.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".exr":
-        from multishade.imaging.codecs import read_exr
-
-        try:
-            read_exr(path)
-        except (MultiShadeError, OSError, ValueError, RuntimeError) as error:
-            raise AssetError(f"{name} cannot be read as an image ({error})") from error
-    elif suffix not in READ_BY_BLENDER_ALONE:
-        require_decodable(path.read_bytes(), name)
+    try:
+        data = read_regular(path)
+    except OSError as error:
+        raise AssetError(f"{name} cannot be read ({error.strerror})") from error
+    require_decodable(data, name)
 
 
 def require_decodable(data: bytes, name: str) -> None:
-    """Require that an image in memory decodes to its last byte, in a format that Blender reads.
+    """Require that an image in memory decodes to its last byte, in a format that is rendered.
 
     Raises:
         AssetError: If it does not.
     """
     from PIL import Image, UnidentifiedImageError
 
+    if data.startswith((EXR_MAGIC, *HDR_MAGICS)):
+        try:
+            decode_image(data, name)
+        except (MultiShadeError, OSError, ValueError, RuntimeError) as error:
+            raise AssetError(f"{name} cannot be read as an image ({error})") from error
+        return
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=(*RENDERED, *NAMED)) as image:
             form = image.format
-            if form in BLENDER_FORMATS:
+            if image.width * image.height > MOST_PIXELS:
+                raise AssetError(
+                    f"{name} is {image.width} x {image.height}; up to {MOST_PIXELS:,} pixels are read"
+                )
+            if form in RENDERED:
                 image.load()
     except UnidentifiedImageError as error:
         kind = "KTX2, which Blender cannot read" if data[1:7] == b"KTX 20" else "an unknown format"
         raise AssetError(f"{name} cannot be read as an image ({kind})") from error
+    except Image.DecompressionBombError as error:
+        raise AssetError(f"{name} cannot be read as an image: {error}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise AssetError(
             f"{name} cannot be read as an image: it is cut short or damaged ({error})"
         ) from error
-    if form not in BLENDER_FORMATS:
+    if form not in RENDERED:
         raise AssetError(f"{name} is {form}, which Blender cannot read; convert it to PNG or JPEG")
 
 

@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder to exchange files in, and the files of assets -> the box of a Blender process; groups -> their files."""
+"""A folder to exchange files in, and the files of assets -> a Blender process in its box; groups -> their files."""
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from multishade.assets.schema import ObjectRow, Row
 from multishade.config.models import Runtime
+from multishade.confine.apply import say_what_is_missing
 from multishade.confine.box import Box, with_python
+from multishade.confine.launch import confined
+from multishade.errors import BlenderCrashed
 from multishade.render.plan import PlannedGroup
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 OPEN_FILES = 4096
 HEADROOM = (
     1.5  # memory that Blender may have, over `runtime.memory_gib`: what grows slowly is ended by name before
@@ -84,3 +90,44 @@ class AssetFiles:
             self.read.add(str(row.root_folder))
         self.read |= {os.path.normpath(folder / name) for name in names}
         self.names |= {os.path.dirname(os.path.normpath(folder / name)) for name in names}
+
+
+def start_blender(runtime: Runtime, box: Box) -> subprocess.Popen[str]:
+    """Start Blender in a box, with pipes to its streams. Raises BlenderCrashed if there is no such program."""
+    say_what_is_missing()
+    if runtime.blender is None:
+        command = [sys.executable, "-m", "blender_scripts.server"]
+    else:
+        script = REPOSITORY / "blender_scripts" / "server.py"
+        found = shutil.which(runtime.blender)
+        if found is None:
+            raise BlenderCrashed(f"{runtime.blender}: Blender cannot be started: there is no such program")
+        command = [
+            os.path.abspath(found),
+            "--background",
+            "--factory-startup",
+            "--disable-autoexec",
+            "--python",
+            str(script),
+        ]
+    # A fixed hash seed, since importers written in Python iterate over sets.
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+    # Blender's own temporary files go with the folder, also if it is killed.
+    temporary = os.path.join(box.scratch, "tmp")
+    os.mkdir(temporary)
+    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)
+    environment["BLENDER_USER_RESOURCES"] = box.scratch  # no add-ons and settings of this user
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+    try:
+        return subprocess.Popen(
+            confined(command, box),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BlenderCrashed(f"{command[0]}: Blender cannot be started: {error.strerror}") from error

@@ -9,23 +9,17 @@ import contextlib
 import os
 import queue
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from types import TracebackType
 from typing import IO, NoReturn, Self, TypeVar
 
 import psutil
 
+from multishade.assets.sandbox import Guard, Limits
 from multishade.config.models import Runtime
-from multishade.confine.apply import say_what_is_missing
-from multishade.confine.box import Box
-from multishade.confine.launch import confined
 from multishade.errors import (
     AssetError,
     BlenderCrashed,
@@ -34,21 +28,21 @@ from multishade.errors import (
     RenderDeviceMissing,
     RenderFailed,
 )
+from multishade.imaging.blender_formats import CopyTask, copy_image
 from multishade.protocol import messages
 from multishade.protocol.codec import ProtocolError
 from multishade.render.blender import cores
-from multishade.render.blender.confined import AssetFiles, blender_box
+from multishade.render.blender.confined import AssetFiles, blender_box, start_blender
 from multishade.storage.scratch import make_scratch, remove_scratch
 
 KEPT_LINES = 200  # of Blender's output
 POLL_SECONDS = 0.25
+COPY_SECONDS = 120.0  # for one image that Blender does not read itself
 # Printed by Cycles when a device or an allocation fails although the render call reports success.
 SILENT_FAILURE = re.compile(
     r"(?i)\bout of (gpu |device )?memory\b|failed to (allocate|create (cuda|hip|optix) context|load kernel)"
     r"|illegal address in|kernel launch failed|denois\w* (device )?error"
 )
-REPOSITORY = Path(__file__).resolve().parents[3]
-
 
 A = TypeVar("A", bound=messages.Answer)
 
@@ -79,9 +73,11 @@ class BlenderProcess:
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._silent_failure: str | None = None
         self.folder = make_scratch()
+        limits = Limits(COPY_SECONDS, int(runtime.memory_gib * 2**30), workers=1)
+        self._guard = Guard(copy_image, limits, [*self.assets.read, self.folder], self.folder)
         try:
             with cores.held_to(threads):
-                self._process = _start(runtime, blender_box(self.folder, device, runtime, self.assets))
+                self._process = start_blender(runtime, blender_box(self.folder, device, runtime, self.assets))
             self._readers = [
                 threading.Thread(target=self._read, args=(stream,), daemon=True)
                 for stream in (self._process.stdout, self._process.stderr)
@@ -119,6 +115,26 @@ class BlenderProcess:
     def output(self) -> tuple[str, ...]:
         """The last lines that Blender printed, oldest first."""
         return tuple(self._lines)
+
+    def copy(self, task: CopyTask) -> str:
+        """Make a copy of an image that Blender does not read itself, in a confined process.
+
+        Args:
+            task: The file, one of `assets` or in `folder`, and a place in `folder`.
+
+        Returns:
+            The path of the copy.
+
+        Raises:
+            AssetError: If the file cannot be read.
+        """
+        outcome = self._guard.call(task)
+        if outcome.reason is not None:
+            name = task.name or task.path
+            raise AssetError(f"{name}: {outcome.reason.removeprefix(f'{name}: ')}")
+        if os.path.dirname(os.path.realpath(outcome.value)) != os.path.realpath(self.folder):
+            raise AssetError(f"{task.name or task.path}: its reader wrote the copy elsewhere")
+        return str(outcome.value)
 
     def request(self, request: messages.Request[A], seconds: float | None = None) -> A:
         """Send one request and wait for its answer.
@@ -247,44 +263,5 @@ class BlenderProcess:
             for stream in (process.stdin, process.stdout, process.stderr):
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
+        self._guard.close()
         remove_scratch(self.folder)
-
-
-def _start(runtime: Runtime, box: Box) -> subprocess.Popen[str]:
-    say_what_is_missing()
-    if runtime.blender is None:
-        command = [sys.executable, "-m", "blender_scripts.server"]
-    else:
-        script = REPOSITORY / "blender_scripts" / "server.py"
-        found = shutil.which(runtime.blender)
-        if found is None:
-            raise BlenderCrashed(f"{runtime.blender}: Blender cannot be started: there is no such program")
-        command = [
-            os.path.abspath(found),
-            "--background",
-            "--factory-startup",
-            "--disable-autoexec",
-            "--python",
-            str(script),
-        ]
-    # A fixed hash seed, since importers written in Python iterate over sets.
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
-    # Blender's own temporary files go with the folder, also if it is killed.
-    temporary = os.path.join(box.scratch, "tmp")
-    os.mkdir(temporary)
-    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)
-    environment["BLENDER_USER_RESOURCES"] = box.scratch  # no add-ons and settings of this user
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    try:
-        return subprocess.Popen(
-            confined(command, box),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env=environment,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise BlenderCrashed(f"{command[0]}: Blender cannot be started: {error.strerror}") from error

@@ -25,6 +25,7 @@ from multishade.protocol.messages import Rendered, Request, Shot, Subpixels
 from multishade.protocol.scene import Group, Light, RenderSettings, View
 from multishade.render.blender import footprint
 from multishade.render.blender.convergence import EstimatedQuality, Part, QualityTarget, render_to_psnr
+from multishade.render.blender.load import load
 from multishade.render.blender.passes import camera_normals, hit_mask, read_passes
 from multishade.render.blender.process import BlenderProcess
 from multishade.render.blender.views import GeometryBuffers, RenderedImage, RenderedView
@@ -70,7 +71,7 @@ def render_views(
         AssetError: If a file of the group cannot be used, or no pixel's centre hits the object.
         BlenderError: As `BlenderProcess.request`.
     """
-    loaded = blender.request(messages.Load(group, settings))
+    loaded = load(blender, group, settings)
     watch.add("import", loaded.import_seconds)
     watch.add("material", loaded.material_seconds)
     session = Session(blender, settings, watch, expose, visibility)
