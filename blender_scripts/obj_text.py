@@ -77,6 +77,10 @@ def import_obj(path: Path, root: Path) -> None:
                 for node in material.node_tree.nodes:
                     if node.type == "BSDF_PRINCIPLED" and not node.inputs["Alpha"].is_linked:
                         node.inputs["Alpha"].default_value = 1.0 - transparency
+
+
+def settle_alpha() -> None:
+    """Take grey for alpha in every material as `map_d` means it; to be called once images may be decoded."""
     for material in bpy.data.materials:
         _take_grey_for_alpha(material)
 

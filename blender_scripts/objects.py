@@ -22,6 +22,7 @@ from blender_scripts import (
     foreign_images,
     framing,
     holes,
+    obj_text,
     sane,
 )
 from blender_scripts.bake import bake_scene
@@ -112,6 +113,8 @@ def _shown_objects(
     if sane.require_sane(name):
         findings.add("mesh-repaired")
     foreign_images.replace(root, name, source.images)
+    if path.suffix.lower() == ".obj":
+        obj_text.settle_alpha()
     if opened and bpy.app.autoexec_fail:
         findings.add("scripts-not-run")
     if not opened:

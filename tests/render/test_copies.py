@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blender reads sound files in place, and copies of what it would misread; meta names the environment itself."""
+"""Blender reads PNG and JPEG in place and copies of all else; meta names the environment itself."""
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from multishade.assets.scanning.scan import ScanOptions, scan
 from multishade.cli import main
 from multishade.config import load_config
 from multishade.errors import AssetError
+from multishade.imaging.blender_formats import CopyTask
 from multishade.imaging.read import read_image
-from multishade.render.copies import readable_views
+from multishade.render.copies import Copier, copy_here, forget_old_copies, readable_views
 from multishade.render.plan import Plan, PlannedGroup, make_plan
 from multishade.shards.sample import decode_sample
 from multishade.shards.tar import read_shard
@@ -41,16 +43,25 @@ def plan_of(folder: Path, *overrides: str) -> Plan:
     return make_plan(load_config(DEMO, [f"sources.environments=[{folder}/environments.jsonl]", *overrides]))
 
 
-def used(group: PlannedGroup, copies: Path) -> set[Path]:
+def used(group: PlannedGroup, copies: Path, copier: Copier = copy_here) -> set[Path]:
     copies.mkdir(exist_ok=True)
-    lights = [light for view in readable_views(group, copies) for light in view.lights]
+    lights = [light for view in readable_views(group, copies, copier) for light in view.lights]
     return {Path(light.environment) for light in lights if light.environment}
 
 
-def test_a_sound_environment_is_read_in_place(tmp_path: Path) -> None:
+def test_a_sound_environment_is_copied_as_it_is(tmp_path: Path) -> None:
     sky = write_sky(tmp_path / "sky.exr")
-    assert used(plan_of(tmp_path).group(0, 0), tmp_path / "copies") == {sky}
-    assert list((tmp_path / "copies").iterdir()) == []
+    (copy,) = used(plan_of(tmp_path).group(0, 0), tmp_path / "copies")
+    assert copy.parent == tmp_path / "copies"
+    np.testing.assert_array_equal(read_image(copy).pixels, read_image(sky).pixels)
+
+
+def test_copies_that_were_used_longest_ago_are_forgotten(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"{number}.png").write_bytes(b"x" * 100)
+        os.utime(tmp_path / f"{number}.png", ns=(number, number))
+    forget_old_copies(tmp_path, most=250)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.png", "3.png"]
 
 
 def test_a_repaired_copy_has_no_negatives_and_is_made_once(tmp_path: Path) -> None:
@@ -59,8 +70,11 @@ def test_a_repaired_copy_has_no_negatives_and_is_made_once(tmp_path: Path) -> No
     (copy,) = used(plan.group(0, 0), tmp_path / "copies")
     original, repaired = read_image(tmp_path / "sky.exr").pixels, read_image(copy).pixels
     np.testing.assert_array_equal(repaired, np.maximum(original, 0))
-    made = copy.stat().st_mtime_ns
-    assert used(plan.group(0, 1), tmp_path / "copies") == {copy} and copy.stat().st_mtime_ns == made
+
+    def again(task: CopyTask) -> str:
+        raise AssertionError("it is made again")
+
+    assert used(plan.group(0, 1), tmp_path / "copies", again) == {copy}
 
 
 def test_ambient_light_is_read_from_the_copy_too(tmp_path: Path) -> None:
