@@ -20,9 +20,9 @@ RENAMED = [
     ("stats data/demo {} page", "--out", "--output", "output", Path("page")),
 ]
 # What differs for a reason: `solve` needs grey values, `evaluate` measures on colours too; `render` gives each of its
-# Blenders threads; `solve` takes one key; `failures --html` names no file,
-# since its page has a place of its own.
-OF_ITS_OWN = {"--grey", "--gray", "--threads", "--key", "--html"}
+# Blenders threads; `solve` takes one key; `failures --html` names no file, since its page has a place of its own;
+# `compare` groups by any tags, `failures` by kind or object.
+OF_ITS_OWN = {"--grey", "--gray", "--threads", "--key", "--html", "--by"}
 
 
 def parsers(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
