@@ -13,6 +13,7 @@ from multishade.inference.framing import LARGEST_SQUARE, resize
 from multishade.inference.photometric import SolvedObject
 from multishade.inference.view import UNKNOWN_VIEW, View
 from multishade.photometry.integration import methods
+from multishade.photometry.integration.mesh import triangulate
 
 Bool = NDArray[np.bool_]
 Float32 = NDArray[np.float32]
@@ -113,18 +114,18 @@ class Surface:
         known = np.isfinite(depth)
         rows, columns = np.nonzero(known)
         perspective = self.projection == "perspective"
-        triangles = methods.mesh_from_depth(
+        _, triangles = triangulate(
             depth,
             camera=camera if perspective else None,
             pixel_size=1.0 if perspective else 1 / float(camera[0, 0]),
             cut_degrees=self.cut_degrees,
-        ).faces
+        )
         places = np.stack([columns, rows], axis=1) * step + 0.5
         return Mesh(
             depth_to_points(depth, camera, self.projection)[known],
             _unit(normal[known]),
             places / self.scale + (self.left, self.top),
-            np.asarray(triangles, np.int32),
+            triangles.astype(np.int32),
         )
 
 

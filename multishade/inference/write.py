@@ -22,8 +22,6 @@ from multishade.inference import mesh_files, tangent
 from multishade.inference.results import Results
 from multishade.inference.sidecar import HEIGHT_STEPS, conventions
 from multishade.inference.surface import Mesh
-from multishade.photometry import rti
-from multishade.report import relight
 from multishade.version import __version__
 
 CONVENTIONS, RECORD = "conventions.json", "record.json"
@@ -233,6 +231,8 @@ def _write_shading(work: _Work) -> list[Path]:
 
 
 def _write_page(work: _Work) -> list[Path]:
+    from multishade.report import relight
+
     results = work.results
     if not results.given.any():
         return []
@@ -261,11 +261,15 @@ def _write_page(work: _Work) -> list[Path]:
 
 
 def _write_ptm(work: _Work) -> list[Path]:
+    from multishade.photometry import rti
+
     coded = _coded_sequence(work.results)
     return [] if coded is None else _write(work.out / "relight.ptm", rti.encode_ptm(*coded))
 
 
 def _write_rti(work: _Work) -> list[Path]:
+    from multishade.photometry import rti
+
     coded = _coded_sequence(work.results)
     return [] if coded is None else _write(work.out / "relight.rti", rti.encode_hsh(*coded))
 

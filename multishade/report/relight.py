@@ -200,7 +200,7 @@ def _pack_relief(relief: Relief, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _packed(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
 
 
 def _data_url(picture: Picture) -> str:

@@ -28,6 +28,7 @@ FILES = {
     "surface.glb",
     "shading.gif",
     "overview.png",
+    "page.html",
     "conventions.json",
     "record.json",
 }

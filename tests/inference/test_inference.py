@@ -298,6 +298,7 @@ class TestFiles:
             "surface.ply",
             "surface.glb",
             "overview.png",
+            "page.html",
             "conventions.json",
             "record.json",
         }

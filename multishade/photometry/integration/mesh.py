@@ -4,7 +4,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from multishade.errors import SolveError
 from multishade.photometry.integration.graph import pixel_graph, view_of
@@ -39,6 +39,32 @@ def mesh_from_depth(
     """
     import trimesh
 
+    vertices, triangles = triangulate(depth, mask, camera, pixel_size, cut_degrees)
+    return trimesh.Trimesh(vertices=vertices, faces=triangles, process=False)
+
+
+def triangulate(
+    depth: ArrayLike,
+    mask: ArrayLike | None = None,
+    camera: ArrayLike | None = None,
+    pixel_size: float = 1.0,
+    cut_degrees: float | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Triangulate a depth map, as `mesh_from_depth`, to arrays.
+
+    Args:
+        depth: As for `mesh_from_depth`.
+        mask: As for `mesh_from_depth`.
+        camera: As for `mesh_from_depth`.
+        pixel_size: As for `mesh_from_depth`.
+        cut_degrees: As for `mesh_from_depth`.
+
+    Returns:
+        (V, 3) vertices, one for each pixel with a depth, row by row, and (T, 3) triangles.
+
+    Raises:
+        SolveError: If shapes do not match.
+    """
     field = np.asarray(depth, dtype=np.float64)
     if field.ndim != 2:
         raise SolveError(f"depth: expected (H, W), got {field.shape}")
@@ -75,4 +101,4 @@ def mesh_from_depth(
         cosine = np.einsum("ti,ti->t", normal, sight)
         cosine /= np.linalg.norm(normal, axis=1) * np.linalg.norm(sight, axis=1)
         triangles = triangles[cosine > np.cos(np.radians(cut_degrees))]
-    return trimesh.Trimesh(vertices=vertices, faces=triangles, process=False)
+    return vertices, triangles
