@@ -42,10 +42,8 @@ def test_the_javascript_reader_agrees_with_ours(tmp_path: Path) -> None:
 
 
 def results(folder: Path) -> Path:
-    """What `infer` writes of a ball whose left half is dark and whose right half is bright."""
+    """What `infer` writes of a grey ball."""
     from dataclasses import replace
-
-    import numpy as np
 
     from multishade.inference.results import results_of_prediction
     from multishade.inference.write import write_results
@@ -61,7 +59,6 @@ def results(folder: Path) -> Path:
 
 @pytest.mark.blender
 def test_the_scene_for_blender_is_lit_from_the_upper_left(tmp_path: Path) -> None:
-    import numpy as np
     from PIL import Image
 
     script = REPOSITORY / "examples" / "blender" / "lit_scene.py"
@@ -106,7 +103,6 @@ def test_the_node_for_comfyui_gives_images_and_masks(tmp_path: Path) -> None:
 def test_the_onnx_example_needs_nothing_of_ours(tmp_path: Path) -> None:
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package)
-    import numpy as np
     from PIL import Image
 
     from multishade.geometry.angles import angular_error_degrees

@@ -131,4 +131,6 @@ def test_the_bundled_model_infers_normals(installed: Installed) -> None:
         installed.folder / "photo.png"
     )
     installed.multishade("infer", "photo.png", "-o", "out", "--video", "none", "--integrate", "none")
-    assert {"normal_gl.png", "normal.exr", "page.html"} <= {path.name for path in (installed.folder / "out").iterdir()}
+    assert {"normal_gl.png", "normal.exr", "page.html"} <= {
+        path.name for path in (installed.folder / "out").iterdir()
+    }

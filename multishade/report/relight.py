@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from multishade.imaging.display import Picture
@@ -120,10 +119,10 @@ def render_page(
         colours_are=colours_are,
         files=list(files),
         notes=list(notes),
-        style=Markup(static_text("relight/relight.css")),
-        script=Markup(script),
+        style=static_text("relight/relight.css"),
+        script=script,
         script_hash=source_hash(script),
-        data=Markup(script_data(data)),
+        data=script_data(data),
     )
 
 

@@ -421,7 +421,7 @@ def test_the_record_has_the_measures(tmp_path: Path) -> None:
     found = record(folder)
     assert found["images"] == NAMES and found["determined"] == 1.0
     assert set(found["measures"]) == {  # type: ignore[call-overload]
-        *("facing_away", "mean_confidence", "curl", "clipped", "lights_condition")
+        *("facing_away", "mean_confidence", "curl", "clipped", "lights_condition", "lights_gap")
     }
     assert found["measures"]["curl"] < 0.1 and found["measures"]["facing_away"] == 0  # type: ignore[index]
 
