@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report study-paradigm study-quality clean
+.PHONY: docs gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -198,6 +198,22 @@ bundled-model: bundled-data
 	done
 	$(RUN)/python -m multishade.training.export out/bundled-192 --curves docs/images/bundled-curves.png
 	$(MAKE) bundled-report
+
+# Make the bundled IGA-PSN again: shards (about a quarter of an hour of one core), training (about as long), export.
+PHOTOMETRIC := configs/bundled-photometric.yaml $(if $(WORKERS),--workers $(WORKERS))
+bundled-photometric-data: $(VENV)/.render
+	$(RUN)/multishade assets builtin -o data/photometric-assets --objects-per-family 192 --materials-per-family 64
+	$(RUN)/multishade render $(PHOTOMETRIC) --shards 0-9 -o data/photometric-bundled
+	$(RUN)/multishade render $(PHOTOMETRIC) --set split=val --set shards.groups=12 --set shards.count=1 --shards 0 \
+	  -o data/photometric-bundled-val
+	$(RUN)/multishade render $(PHOTOMETRIC) --set split=test --set shards.groups=24 --set shards.count=1 --shards 0 \
+	  --set shading.count=24 --set render.samples.shading=16 -o data/photometric-bundled-test
+
+bundled-iga-psn: bundled-photometric-data $(VENV)/.all
+	OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/bundled-iga-psn.yaml --set output=out/bundled-iga-psn \
+	  $$(test -d out/bundled-iga-psn/checkpoints && echo --resume)
+	$(RUN)/python -m multishade.training.export out/bundled-iga-psn --curves docs/images/bundled-iga-psn-curves.png
+	$(RUN)/multishade evaluate ols,robust,iga-psn --on shards:data/photometric-bundled-test -o out/bundled-iga-psn-test
 
 # Measure the bundled model: errors, confidence, coverage (docs/training.md).
 bundled-report: $(VENV)/.all

@@ -15,7 +15,7 @@ import torch
 
 from multishade.errors import ModelError
 from multishade.models import load_model
-from multishade.models.bundled import FOLDER
+from multishade.models.bundled import FOLDERS
 from multishade.models.rose import RoSE
 from multishade.models.rose.export import FILE_NAME, export_onnx
 from multishade.shards.locate import find_shards
@@ -25,18 +25,24 @@ from multishade.training import state as checkpoints
 from multishade.training.config import TrainConfig
 from multishade.training.tasks import parse_config
 
-LARGEST_BYTES = 32_000_000
+LARGEST_BYTES = {"rose": 32_000_000}  # by the model's name
+LARGEST_OF_OTHERS = 16_000_000
 RECORD = "made.json"
 LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "onnx", "bpy", "numpy")
 
 
-def export(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path:
+def export(run: Path, folder: Path | None = None, curves: Path | None = None) -> Path:
     """Write the finished model of `run`, or that of its latest checkpoint, to `folder`, with `made.json`.
 
     A one-step model without a VAE is written as model.onnx, too. made.json: see `record_of`. curves: a PNG to plot them
-    into. Raises ModelError if the run has no model, or if weights or network exceed 32 MB.
+    into. folder: None is the bundled model's of this kind. Raises ModelError if the run has no model, none of its kind
+    is bundled, or weights or network are too large for a bundled model.
     """
     model = load_model(_model_of(run))
+    if folder is None and model.name not in FOLDERS:
+        raise ModelError(f"{run}: a model of {model.name}, and none is bundled: give a folder (--folder)")
+    folder = folder or FOLDERS[model.name]
+    largest = LARGEST_BYTES.get(model.name, LARGEST_OF_OTHERS)
     model.save_pretrained(folder, dtype=torch.float16)
     for network in folder.glob("*/config.json"):
         _remove_origin(network)
@@ -44,9 +50,9 @@ def export(run: Path, folder: Path = FOLDER, curves: Path | None = None) -> Path
         export_onnx(model, folder / FILE_NAME)
     for kind in ("*.safetensors", "*.onnx"):
         size = sum(path.stat().st_size for path in folder.rglob(kind))
-        if size > LARGEST_BYTES:
+        if size > largest:
             raise ModelError(
-                f"{folder}: {size / 1e6:.1f} MB of weights; a bundled model may have {LARGEST_BYTES / 1e6:g} MB"
+                f"{folder}: {size / 1e6:.1f} MB of weights; a bundled model may have {largest / 1e6:g} MB"
             )
     record = {
         "libraries": {name: version(name) for name in LIBRARIES},
@@ -182,9 +188,7 @@ def _one_line_a_row(record: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Export the model of a run as the bundled model.")
     parser.add_argument("run", type=Path, help="folder of a run of `multishade train`")
-    parser.add_argument(
-        "--folder", type=Path, default=FOLDER, help="where to write it (default: into the package)"
-    )
+    parser.add_argument("--folder", type=Path, help="where to write it (default: into the package)")
     parser.add_argument("--curves", type=Path, metavar="FILE.png", help="plot the curves into it")
     options = parser.parse_args()
     print(f"exported: {export(options.run, options.folder, options.curves)}")

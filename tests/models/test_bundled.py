@@ -168,7 +168,7 @@ class TestExport:
     def test_a_run_without_a_model_and_weights_that_are_too_large(
         self, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(export, "LARGEST_BYTES", 1000)
+        monkeypatch.setattr(export, "LARGEST_BYTES", {"rose": 1000})
         with pytest.raises(ModelError, match="MB of weights; a bundled model may have 0.001 MB"):
             export.export(run, tmp_path / "exported")
         shutil.rmtree(run / "model")
