@@ -90,7 +90,9 @@ def measure(folder: Path, browser: bool) -> None:
             assert url is not None, line
             base = url[0]
             took, used = time.perf_counter() - start, sum(psutil.Process(process.pid).cpu_times()[:2])
-            print(f"command to address     {took:.2f} s, of it {used:.2f} s of the processor (imports among them)")
+            print(
+                f"command to address     {took:.2f} s, of it {used:.2f} s of the processor (imports among them)"
+            )
             page = sum(fetch(base + path)[0] for path in ("", "app.js", "api/sets", "api/samples?limit=100"))
             print(f"first page             {page:.3f} s (page, script, data sets, 100 samples)")
             while True:

@@ -266,7 +266,11 @@ def _licences(contents: Contents) -> list[Block]:
     blocks += [Caution(literal(note)) for note in contents.notes]
     rows = [_attribution(use) for use in contents.assets]
     header = ("kind", "asset", "licence", "samples", "title", "author", "source")
-    return [*blocks, Paragraph("Every asset that is in a sample:"), Table(header, rows, 3, wrap=True)]
+    return [
+        *blocks,
+        Paragraph("Every asset that is in a sample:"),
+        Table(header, rows, len(header), wrap=True),
+    ]
 
 
 def _attribution(use: AssetUse) -> list[str]:

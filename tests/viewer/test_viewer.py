@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from multishade import Dataset
+from multishade import Dataset, write_shard
 from multishade.errors import DataError, ShardError
+from multishade.shards.fields import FieldFormat
 from multishade.shards.marker import commit_marker, read_marker
+from multishade.shards.sample import encode_sample
 from multishade.viewer.catalogue import Catalogue
 from multishade.viewer.errors_table import read_errors
 from multishade.viewer.server import application
@@ -224,6 +226,19 @@ def test_a_small_picture_needs_no_other_files(folder: Path, name: str) -> None:
 def test_an_unknown_small_picture_is_named(folder: Path) -> None:
     with pytest.raises(ShardError, match="has no picture 'shading'"):
         thumbnail(Dataset(folder), KEY, "shading", 16)
+
+
+def test_a_damaged_sample_is_listed_as_such_and_its_page_says_why(tmp_path: Path) -> None:
+    broken = {"meta.json": b'{"object": 3}', "mask.png": b"x"}
+    files = encode_sample(make_sample(KEY, size=24), FieldFormat())
+    entry = (KEY, [(name, broken.get(name, data)) for name, data in files])
+    write_shard(tmp_path / "multishade-000000.tar", [entry])
+    damaged = Catalogue(tmp_path)
+    damaged.start()
+    damaged.wait()
+    assert damaged.columns.labels["object"].get(0) == "(unreadable)"
+    status, _, body = ask(Viewer([damaged], ThumbnailCache(tmp_path / "cache")), "/api/sample", f"key={KEY}")
+    assert status == 404 and KEY in json.loads(body)["error"]
 
 
 def test_two_data_sets_are_compared_by_key(folder: Path, catalogue: Catalogue, tmp_path: Path) -> None:
