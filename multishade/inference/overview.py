@@ -26,8 +26,7 @@ def prediction_overview(prediction: PhotoPrediction, surface: Surface | None) ->
     mask = given[window]
     first: list[Captioned] = [
         ("photo", np.rint(prediction.photo.pixels[window] * 255).astype(np.uint8)),
-        ("normals", display.normal_to_rgb(prediction.normal[window], mask)),
-        ("", panels.normal_legend(PANEL_HEIGHT)),
+        ("normals", _with_ball(display.normal_to_rgb(prediction.normal[window], mask))),
         ("confidence", display.grey_to_rgb(prediction.confidence[window], mask)),
     ]
     second: list[Captioned] = []
@@ -56,8 +55,7 @@ def solved_overview(
     name, image = photograph
     first: list[Captioned] = [
         (f"photograph {name}", display.radiance_to_rgb(image[window], solved.mask[window])),
-        ("normals", display.normal_to_rgb(solved.normal[window], determined)),
-        ("", panels.normal_legend(PANEL_HEIGHT)),
+        ("normals", _with_ball(display.normal_to_rgb(solved.normal[window], determined))),
         ("albedo", display.radiance_to_rgb(solved.albedo[window], determined)),
         ("confidence", display.grey_to_rgb(solved.confidence[window], determined)),
     ]
@@ -71,11 +69,16 @@ def solved_overview(
         return _in_rows([first, second])
     scored = (solved.mask & (truth != 0).any(axis=2))[window]
     error = solved.error(truth)[window]
-    second.append(("true normals", display.normal_to_rgb(truth[window], scored)))
-    second.append(("", panels.normal_legend(PANEL_HEIGHT)))
+    second.append(("true normals", _with_ball(display.normal_to_rgb(truth[window], scored))))
     second.append((f"error, mean {np.nanmean(error):.2f}°", display.error_to_rgb(error, scored)))
     second.append(("", panels.colour_bar(PANEL_HEIGHT)))
     return _in_rows([first, second])
+
+
+def _with_ball(normals: Picture) -> Picture:
+    """A picture of normals and beside it the ball that explains its colours."""
+    sized = display.fit_height(normals, PANEL_HEIGHT)
+    return np.concatenate([sized, panels.normal_legend(len(sized))], axis=1)
 
 
 def _turned_caption(name: str) -> str:
