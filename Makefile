@@ -155,7 +155,7 @@ study-data: data/bundled-assets/objects.jsonl
 	done
 
 # Make the bundled model again: data (hours on two cores), training (an hour and a half on one), export.
-# MULTISHADE_ASSETS=FOLDER adds real meshes, materials and environments; without it the built-in part alone is used, and
+# MULTISHADE_ASSETS=FOLDER (with meshes, meshes_organic, materials, environments, environments_cc0) adds real ones; without it the built-in part alone is used, and
 # made.json records that.
 LITE := data/bundled-192-assets
 DATA_192 := configs/bundled-192.yaml $(if $(WORKERS),--workers $(WORKERS))
@@ -220,6 +220,7 @@ bundled-report: $(VENV)/.all
 	$(RUN)/python -m benchmarks.model_errors data/bundled-test -o docs/images/bundled-confidence.png
 	$(RUN)/python -m benchmarks.model_errors data/bundled-test-points
 	$(RUN)/python -m benchmarks.coverage data/bundled-test -o docs/images/bundled-coverage.png
+	$(RUN)/python -m benchmarks.coverage data/bundled-test --behind scenes
 
 # Make the tables of docs/study-paradigm.md, about 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds real objects.
 study-paradigm: study-data $(VENV)/.all

@@ -56,7 +56,7 @@ def measure(target: BenchmarkObject, model: Model, rng: np.random.Generator) -> 
     longer = max(np.ptp(rows), np.ptp(columns)) + 1
     distance = distance_transform_edt(np.pad(target.mask, 1))[1:-1, 1:-1] / longer
     tilt = np.degrees(np.arccos(np.clip(target.normal[..., 2], -1, 1)))
-    for index, name in enumerate(target.input_names):
+    for index, name in enumerate(target.inputs):
         prediction = infer(linear_photo(target.input(index), target.mask, name), model)
         error = np.nan_to_num(angular_errors(prediction.normal, target), nan=90.0)
         inside = np.flatnonzero(target.mask)

@@ -124,8 +124,9 @@ for module in {sorted(eager)}:
     ("package", "command", "wanted"),
     [
         ("torch", ["train", "rose-tiny"], "'multishade[train]'"),
-        ("torch", ["infer", "photo.png"], "'multishade[train]'"),
-        ("diffusers", ["infer", "photo.png"], "'multishade[train]'"),
+        ("torch", ["infer", "photo.png", "--runtime", "torch"], "'multishade[train]'"),
+        ("diffusers", ["infer", "photo.png", "--runtime", "torch"], "'multishade[train]'"),
+        ("onnxruntime", ["infer", "photo.png", "--runtime", "onnx"], "'multishade[infer]'"),
         (
             "datasets",
             ["assets", "fetch", "matsynth", "--cache", "cache", "-o", "m.jsonl"],

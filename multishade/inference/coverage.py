@@ -8,7 +8,7 @@ from multishade.inference.framing import MARGIN, Window
 from multishade.inference.photo import Bool, Float32
 
 COVERED = 0.5
-LEAST_PART = 0.1  # of the largest part: smaller ones are dropped
+LEAST_PART = 0.25  # of the largest part: smaller ones are dropped
 LEAST_HOLE = 0.002  # of the object: smaller holes are filled
 
 

@@ -9,7 +9,10 @@ _WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FOLDER = _WEIGHTS / "rose-one-step"
 FOLDERS = {"rose": FOLDER, "iga-psn": _WEIGHTS / "iga-psn"}  # by the model's name
 LICENCE = "Apache-2.0"
-TRAINING_DATA = "renders of the built-in objects and materials of MultiShade, CC0-1.0"
+TRAINING_DATA = (
+    "renders of the built-in objects and materials of MultiShade, CC0-1.0, and of 28 meshes, CC0-1.0, CC-BY and "
+    "Apache-2.0, which README.md beside the weights lists"
+)
 
 
 def bundled_model(name: str = "rose") -> Path:

@@ -101,7 +101,9 @@ def load_model(
     place = bundled_model() if source is None else source
     if runtime == "auto":
         plain = device is None and dtype is None and not options
-        runtime = "onnx" if plain and has_onnx(place) and is_installed("onnxruntime") else "torch"
+        # With neither installed the smaller one is asked for.
+        either = is_installed("onnxruntime") or not is_installed("torch")
+        runtime = "onnx" if plain and has_onnx(place) and either else "torch"
     if runtime == "onnx":
         if device is not None or dtype is not None or options:
             raise ModelError("onnxruntime runs the network on the CPU as it is stored: take runtime torch")

@@ -5,7 +5,6 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +14,16 @@ from safetensors import safe_open
 from multishade.cli import main
 from multishade.config import load_settings
 from multishade.errors import ModelError
+from multishade.evaluation.methods.learned import paper_photographs
 from multishade.evaluation.methods.named import named_method
 from multishade.evaluation.objects import BenchmarkObject
 from multishade.evaluation.readers import diligent, shards
 from multishade.evaluation.run import angular_errors
+from multishade.inference.framing import frame
+from multishade.inference.photo import linear_photo
 from multishade.models.bundled import FOLDER, bundled_model
 from multishade.models.rose import RoSE
+from multishade.models.rose.runtime import OnnxRoSE
 from multishade.shards.record import DatasetRecord, open_dataset
 from multishade.training import export
 from multishade.training.tasks.rose import RoseConfig
@@ -41,33 +44,46 @@ def mean_errors(target: BenchmarkObject, name: str) -> list[float]:
     return [float(error[target.scored].mean()) for error in errors]
 
 
-def renamed(config: dict[str, Any]) -> Any:
-    """A configuration of the record under today's names: the bundled model's were called "boxed" when it was made."""
-    return json.loads(json.dumps(config).replace("boxed", "bundled"))
-
-
 class TestBundledModel:
     def test_half_precision_on_disk_and_single_in_use(self) -> None:
         (weights,) = bundled_model().rglob("*.safetensors")
         assert weights.stat().st_size <= 32_000_000
         with safe_open(weights, "pt") as tensors:
             kinds = {str(tensors.get_tensor(name).dtype) for name in tensors.keys()}
-        assert kinds == {"torch.float16"}
+        assert kinds == {"torch.float16", "torch.int64"}  # BatchNorm counts its batches
         model = RoSE.from_pretrained(bundled_model())
         assert {value.dtype for value in model.unet.parameters()} == {torch.float32}
         assert (model.settings.process, model.settings.target) == ("one_step", "shading")
 
     def test_the_record_is_of_the_configurations_that_lie_in_the_repository(self) -> None:
         runs = json.loads(RECORD.read_text())["runs"]
-        for run, name in zip(runs, ("bundled-coarse", "bundled"), strict=True):
-            made = RoseConfig.model_validate(renamed(run["config"]))
+        for run, name in zip(runs, ("bundled-192-coarse", "bundled-192"), strict=True):
+            made = RoseConfig.model_validate(run["config"])
             here = load_settings(REPOSITORY / "configs" / "train" / f"{name}.yaml", RoseConfig, [])
             assert made.model_dump(exclude={"output"}) == here.model_dump(exclude={"output"})
             assert run["steps"] == here.optimisation.steps
             for use in ("train", "val"):
-                assert [data["config"]["split"] for data in run["data"][use]] == [use]
+                assert {data["config"]["split"] for data in run["data"][use]} == {use}
                 assert all(data["shards"] for data in run["data"][use])
         assert made.model.settings() == RoSE.from_pretrained(bundled_model()).settings
+
+    def test_the_network_for_onnxruntime_is_that_of_the_weights(self, shared_dir: Path) -> None:
+        model, runtime = RoSE.from_pretrained(bundled_model()), OnnxRoSE.from_pretrained(bundled_model())
+        assert (bundled_model() / "model.onnx").stat().st_size <= 32_000_000
+        (cat,) = diligent.read(shared_dir / "benchmarks" / "diligent" / "catPNG")
+        for index, name in paper_photographs(cat):
+            seen = frame(linear_photo(cat.input(index), cat.mask, name), model.settings.size)
+            photo = np.moveaxis(seen.pixels, 2, 0)[None].copy()
+            with torch.no_grad():
+                expected = model.one_step(torch.from_numpy(photo))
+            found = runtime.outputs(photo)
+            assert expected.coverage is not None and expected.error is not None
+            for value, other in (
+                (expected.frames, found["frames"]),
+                (expected.coverage.sigmoid(), found["coverage"]),
+                (expected.error.exp(), found["error"]),
+            ):
+                np.testing.assert_allclose(other, value.numpy(), atol=1e-3, rtol=0)
 
     def test_the_record_names_no_place_on_the_machine_that_made_it(self) -> None:
         for path in FOLDER.rglob("*"):

@@ -81,3 +81,19 @@ def test_predict_returns_what_the_network_predicts() -> None:
     made = model(heads=BOTH).predict(Inputs(image=torch.rand(1, 3, 32, 32)))
     assert made.coverage is not None and made.mask is not None
     assert torch.equal(made.mask, made.coverage > 0.5)
+
+
+@pytest.mark.parametrize("target", ["shading", "normal"])
+def test_the_average_over_the_mirror_image_is_the_same_for_the_mirrored_photo(target: str) -> None:
+    """Equivariance: a mirrored photo gives the mirrored normals, exactly, whatever the weights are."""
+    given = model(heads=BOTH, target=target, sampling={"mirror": True})
+    photo = torch.rand(1, 3, 32, 32)
+    mask = torch.ones(1, 1, 32, 32)
+    one = given.predict(Inputs(image=photo, mask=mask))
+    other = given.predict(Inputs(image=photo.flip(-1), mask=mask))
+    assert one.normal is not None and other.normal is not None
+    turned = other.normal.flip(-1) * torch.tensor([-1.0, 1.0, 1.0]).reshape(1, 3, 1, 1)
+    torch.testing.assert_close(turned, one.normal, atol=2e-3, rtol=0)
+    assert one.coverage is not None and other.coverage is not None
+    torch.testing.assert_close(other.coverage.flip(-1), one.coverage)
+    assert "mirror" not in RoseSettings().as_json()["sampling"]

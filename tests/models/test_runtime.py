@@ -40,7 +40,10 @@ def written(folder: Path, preset: str, **options: Any) -> Path:
 @pytest.fixture(scope="module")
 def lite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     heads = ("coverage", "error")
-    return written(tmp_path_factory.mktemp("lite"), "lite0-small", photo="rgb", heads=heads)
+    sampling = {"mirror": True}
+    return written(
+        tmp_path_factory.mktemp("lite"), "lite0-small", photo="rgb", heads=heads, sampling=sampling
+    )
 
 
 class TestExport:

@@ -22,7 +22,7 @@ def model_method(model: Model | str | Path | None = None, **options: Any) -> Met
     model: loaded, a folder, or a Hub name; None is the bundled model. options: of its `predict`. Of objects with 30
     photographs or more those with the numbers 21 to 30 are used, as in the paper; of others all.
     """
-    loaded = load_model(model) if model is None or isinstance(model, str | Path) else model
+    loaded = load_model(model, runtime="auto") if model is None or isinstance(model, str | Path) else model
 
     def predict(target: BenchmarkObject) -> Iterator[PredictedNormals]:
         for index, name in paper_photographs(target):

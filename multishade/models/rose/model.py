@@ -251,6 +251,28 @@ class RoSE:
         heads = {name: extra[0][:, [place]].float() for place, name in enumerate(self.settings.heads)}
         return Outputs(frames, **heads)
 
+    @torch.no_grad()
+    def _averaged(self, images: Tensor, how: Sampling) -> Outputs:
+        """`one_step`, averaged with that of the mirrored images if `how` says so."""
+        first = self.one_step(images)
+        if not how.mirror:
+            return first
+        second = self.one_step(images.flip(-1))
+        frames = second.frames.flip(-1)
+        if self.settings.target == "shading":
+            frames = frames[:, self.settings.mirrored_frames]
+        else:
+            frames = frames * frames.new_tensor([-1.0, 1.0, 1.0]).reshape(1, 3, 1, 1)
+
+        def mean(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+            return None if one is None or other is None else (one + other.flip(-1)) / 2
+
+        return Outputs(
+            (first.frames + frames) / 2,
+            mean(first.coverage, second.coverage),
+            mean(first.error, second.error),
+        )
+
     def predict(
         self,
         inputs: Inputs,
@@ -276,8 +298,7 @@ class RoSE:
         """
         (image,) = base.require(inputs, "image")
         if self.settings.process == "one_step":
-            with torch.no_grad():
-                outputs = self.one_step(image.to(self.device))
+            outputs = self._averaged(image.to(self.device), sampling or self.settings.sampling)
         else:
             outputs = Outputs(self.generate(image, seed, sampling))
         return self.solved(outputs, inputs.mask, solver)
@@ -335,7 +356,7 @@ class RoSE:
         images = images.to(self.device)
         with torch.no_grad():
             if self.settings.process == "one_step":
-                return self.one_step(images).frames
+                return self._averaged(images, how).frames
             # Sampled on the CPU, so that a seed gives the same noise on every device: the photo's noise first.
             shape = self.latent_shape(batch, height, width)
             generator = torch.Generator().manual_seed(seed)

@@ -78,6 +78,27 @@ class OnnxRoSE:
         photo = np.ascontiguousarray(np.broadcast_to(images, (batch, 3, height, width)), np.float32)
         return dict(zip(self._outputs, self._session.run(None, {"photo": photo}), strict=True))
 
+    def averaged(self, images: Float32) -> dict[str, Float32]:
+        """`outputs`, averaged with those of the mirrored images if the model's settings say so."""
+        first = self.outputs(images)
+        if not self.settings.sampling.mirror:
+            return first
+        second = {
+            name: value[..., ::-1]
+            for name, value in self.outputs(np.ascontiguousarray(images[..., ::-1])).items()
+        }
+        if self.settings.target == "shading":
+            second["frames"] = second["frames"][:, self.settings.mirrored_frames]
+        else:
+            second["frames"] = second["frames"] * np.array([-1, 1, 1], np.float32)[:, None, None]
+        averaged = {"frames": (first["frames"] + second["frames"]) / 2}
+        # By logits and logarithms, as `RoSE` has them.
+        if "coverage" in first:
+            averaged["coverage"] = _sigmoid((_logit(first["coverage"]) + _logit(second["coverage"])) / 2)
+        if "error" in first:
+            averaged["error"] = np.sqrt(first["error"] * second["error"])
+        return averaged
+
     def predict(self, inputs: Inputs, *, seed: int = 0, solver: str = DEFAULT_SOLVER) -> Prediction:
         """Predict shading and solve it for normals, as `RoSE.predict`, with arrays in place of tensors.
 
@@ -93,7 +114,7 @@ class OnnxRoSE:
         image: Any = inputs.image
         if image is None:
             raise ModelError("this model needs the input 'image', which is missing")
-        found = self.outputs(image)
+        found = self.averaged(image)
         frames, coverage = found["frames"], found.get("coverage")
         mask: Any = inputs.mask
         masks = None if mask is None else mask[:, 0] > 0.5
@@ -108,3 +129,12 @@ class OnnxRoSE:
             "coverage": coverage,
         }
         return Prediction(**parts)
+
+
+def _logit(probability: Float32) -> Float32:
+    inside = np.clip(probability, 1e-7, 1 - 1e-7).astype(np.float32)
+    return np.log(inside / (1 - inside))
+
+
+def _sigmoid(value: Float32) -> Float32:
+    return (1 / (1 + np.exp(-value))).astype(np.float32)

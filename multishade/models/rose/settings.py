@@ -29,6 +29,10 @@ class Sampling(Section):
         1e-5, ge=0, description="standard deviation of noise on the photo (-1..1)"
     )
 
+    mirror: bool = Field(
+        False, description="one step: run the network on the mirrored photo, too, and average"
+    )
+
     def replaced(self, **values: Any) -> Self:
         """Return a copy with other values. Raises ModelError if one is out of range."""
         try:
@@ -73,16 +77,23 @@ class RoseSettings(ModelSettings):
         return tuple(name for name in get_args(Head) if name in value)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads. Without heads there is no such key, as in files that are older than it."""
+        """Return what `from_json` reads, without heads and mirror if they are off, as in files older than these."""
         content = super().as_json()
         if not self.heads:
             del content["heads"]
+        if not self.sampling.mirror:
+            del content["sampling"]["mirror"]
         return content
 
     @property
     def directions(self) -> NDArray[np.float64]:
         """(K, 3) unit vectors towards the lights, camera frame."""
         return lights.ring(self.lights, self.elevation_degrees)
+
+    @property
+    def mirrored_frames(self) -> list[int]:
+        """For each frame the number of the frame under the mirror image (x reversed) of its light."""
+        return [-number % self.frames for number in range(self.frames)]
 
     @property
     def frames(self) -> int:
