@@ -33,7 +33,14 @@ def require(*packages: str, extra: str | None) -> None:
 
 
 def is_installed(name: str) -> bool:
-    """Whether a package can be imported, without importing it."""
+    """Look whether a package can be imported, without importing it.
+
+    Args:
+        name: As in an import statement.
+
+    Returns:
+        True if it is installed.
+    """
     if name in sys.modules:
         return sys.modules[name] is not None  # None: its import is blocked
     return importlib.util.find_spec(name) is not None

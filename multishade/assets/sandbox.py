@@ -96,7 +96,14 @@ class Guard:
         readable: Iterable[str | Path] = (),
         writable: str | Path | None = None,
     ) -> None:
-        """Arguments as for `run_sandboxed`."""
+        """Prepare the child; it starts with the first call.
+
+        Args:
+            function: As for `run_sandboxed`.
+            limits: Likewise.
+            readable: Likewise.
+            writable: Likewise.
+        """
         self._function, self._limits, self._writable = function, limits, writable
         self._read = tuple(os.path.abspath(path) for path in readable)
         self._child: Child | None = None

@@ -58,12 +58,23 @@ def focal_of_view(degrees: float, side: float) -> float:
     Args:
         degrees: The angle between the outer edges of the image, 0 to 180 exclusive.
         side: Pixels between them.
+
+    Returns:
+        The focal length in pixels.
     """
     return side / (2 * np.tan(np.radians(degrees) / 2))
 
 
 def angle_of_view(focal: float, side: float) -> float:
-    """Convert a focal length in pixels to the angle of view in degrees between edges `side` pixels apart."""
+    """Convert a focal length in pixels to an angle of view.
+
+    Args:
+        focal: Pixels.
+        side: Pixels between the outer edges of the image.
+
+    Returns:
+        The angle between these edges, degrees.
+    """
     return float(np.degrees(2 * np.arctan(side / (2 * focal))))
 
 

@@ -158,7 +158,14 @@ def require_in_front(directions: Float64, source: str) -> None:
 
 
 def condition(directions: Float64) -> float:
-    """Compute the largest over the smallest singular value of (K, 3) directions; infinite for lights in one plane."""
+    """Compute the condition number of light directions: by how much noise grows in the normals solved from them.
+
+    Args:
+        directions: (K, 3) unit vectors.
+
+    Returns:
+        The largest over the smallest singular value; infinite for lights in one plane.
+    """
     values = np.linalg.svd(directions, compute_uv=False)
     return float(values[0] / values[-1]) if len(values) == 3 and values[-1] > 1e-9 else float("inf")
 

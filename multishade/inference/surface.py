@@ -173,7 +173,14 @@ def integrate_normals(
 
 
 def surface_of(solved: SolvedObject) -> Surface | None:
-    """Take the surface of a solved object, at the size of its photographs; None if it was not integrated."""
+    """Take the surface of a solved object, at the size of its photographs.
+
+    Args:
+        solved: What `solve` found.
+
+    Returns:
+        The surface, None if the normals were not integrated.
+    """
     if solved.depth is None:
         return None
     depth = np.where(solved.determined[solved.window], solved.depth, np.nan)
