@@ -39,6 +39,7 @@ MODES = {
 HOSTILE = "</title><img src=x onerror=\"document.title='hacked'\">"
 NOTE = "</script><script>document.title = 'hacked'</script><b onclick=alert(1)>"
 PAGE = "document.getElementById('relight')"
+FILES = "page,mask,normal_gl,normal_dx,normal_exr,confidence,height,glb,ply,overview"  # a long row of links
 LIGHTS = ([0.0, 0.0, 1.0], [0.6, 0.48, 0.64], [-0.8, 0.1, 0.5916])
 
 Ball = Any
@@ -53,7 +54,7 @@ def ball() -> Ball:
 @pytest.fixture(scope="module")
 def folder(ball: Ball, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("page")
-    write_results(out, results_of_prediction(ball, "poisson"), Output(parse_formats("page,mask")))
+    write_results(out, results_of_prediction(ball, "poisson"), Output(parse_formats(FILES)))
     return out
 
 
