@@ -16,6 +16,7 @@ from multishade.config.models import Runtime
 from multishade.errors import AssetError, RenderFailed
 from multishade.protocol import messages
 from multishade.render.blender import process
+from multishade.render.copies import CopyTask, copy_here
 from multishade.storage.scratch import make_scratch, remove_scratch
 from tests.support.dummy_blender import Child
 
@@ -76,6 +77,9 @@ class DummyProcess:
         if isinstance(answer, messages.Failed):
             raise AssetError(answer.error) if answer.kind == "asset" else RenderFailed(answer.error)
         return answer
+
+    def copy(self, task: CopyTask) -> str:
+        return copy_here(task)
 
     def cpu_seconds(self) -> float:
         return 0.0
