@@ -41,7 +41,7 @@ def import_file(path: Path, root: Path) -> tuple[str, ...]:
         elif suffix == ".ply":
             ply_texture.require_faces(path)
             bpy.ops.wm.ply_import(filepath=str(path), import_colors="SRGB")
-            return ("colour-lost",) if ply_texture.assign(path) else ()
+            return ("colour-lost",) if ply_texture.assign(path, root) else ()
         elif suffix == ".stl":
             bpy.ops.wm.stl_import(filepath=str(path))
         elif suffix == ".fbx":

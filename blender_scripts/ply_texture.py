@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_scripts import framing
+from blender_scripts import audit, framing
 from blender_scripts.errors import ObjectUnusable
 
 LONGEST_HEADER = 65536  # bytes
@@ -16,7 +16,7 @@ UV_NAMES = (("texture_u", "texture_v"), ("u", "v"), ("s", "t"))
 LARGEST = {"uchar": 255.0, "uint8": 255.0, "ushort": 65535.0, "uint16": 65535.0}
 
 
-def assign(path: Path) -> bool:
+def assign(path: Path, root: Path) -> bool:
     """Give the meshes in the scene the colours that Blender's importer leaves: under other names, or in a texture.
 
     The texture is that of `comment TextureFile NAME`, laid on by the UVs of the vertices.
@@ -25,12 +25,14 @@ def assign(path: Path) -> bool:
         Whether the file has colours that are lost: those of faces, or a texture without UVs of the vertices.
 
     Raises:
-        ObjectUnusable: If the texture is missing.
+        ObjectUnusable: If the texture is missing, or outside of `root`.
     """
     name = texture_name(path)
     file = None if name is None else path.parent / name
     if file is not None and not file.is_file():
         raise ObjectUnusable(f"{path}: needs the texture {name!r}, which is missing")
+    if file is not None:
+        audit.require_below(file, root, path.name)
     kinds, of_faces = _colours(path)
     meshes = [item.data for item in bpy.context.scene.objects if item.type == "MESH"]
     for mesh in meshes:

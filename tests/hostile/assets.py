@@ -146,6 +146,7 @@ def gltf(root: Path) -> Iterator[Member]:
             images=[{"uri": uri}],
             textures=[{"source": 0}],
             materials=[{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}],
+            meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1, "material": 0}]}],
         )
         yield "glTF image outside", f"gltf-image/{number}.gltf", text(image), REFUSED
     yield (

@@ -36,7 +36,6 @@ AFTER_IMPORT = (
     "outside",
     "index",
     "instances",
-    "finite",
     "scripts",
     "OSL",
     "bombs",
@@ -200,11 +199,6 @@ def scan_collections(folder: Path, figures: Figures) -> None:
         )
         figures.collections = len(found.rows) + len(found.rejections)
         figures.refused_of_collections = len(found.rejections)
-        figures.wrong += [
-            f"{each.location}: {each.reason}"
-            for each in found.rejections
-            if "Error" in each.reason.split(":")[0]
-        ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
