@@ -131,6 +131,8 @@ def _start(resources: Resources) -> int:
     slots = resources.local_workers()
     try:
         ray.init(
+            # Otherwise Ray joins whatever cluster runs on this machine or is named in RAY_ADDRESS.
+            address="local",
             num_cpus=slots * resources.cpus_per_worker,
             num_gpus=math.ceil(slots * resources.gpus_per_worker) or None,
             include_dashboard=False,
