@@ -22,7 +22,7 @@ from multishade.render.replay import compare
 from multishade.render.run import render
 from multishade.render.stopwatch import Stopwatch
 from multishade.shards.dataset import Dataset
-from tests.support.scenes import OBLIQUE, SIZE, camera, mesh_source, settings
+from tests.support.scenes import ANY_FILE, OBLIQUE, SIZE, camera, mesh_source, settings
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 ROD = (0.2, 0.3, 1.0)  # sides of a box, before its bounding sphere gets radius 0.5
@@ -60,7 +60,7 @@ def test_a_framing_scales_the_image_and_moves_the_principal_point_the_other_way(
 
 @pytest.fixture(scope="module")
 def blender() -> Iterator[BlenderProcess]:
-    with BlenderProcess("cpu", models.Runtime()) as running:
+    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
         yield running
 
 
