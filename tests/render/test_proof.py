@@ -127,7 +127,7 @@ def test_a_crash_costs_one_asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_blender_that_does_not_start_is_no_fault_of_the_assets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refusing(self: GroupRenderer) -> None:
+    def refusing(self: GroupRenderer, group: object) -> None:
         raise BlenderCrashed("Blender cannot be started")
 
     rows = balls(tmp_path / "in", "a")
@@ -155,8 +155,8 @@ def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 SCAN = """
 import pathlib, sys
 from multishade.cli import main
-from multishade.render.blender import process
-process.MEMORY_FOLDER = pathlib.Path(sys.argv[1])
+from multishade.storage import scratch
+scratch.MEMORY_FOLDER = pathlib.Path(sys.argv[1])
 sys.exit(main(sys.argv[2:]))
 """
 
@@ -178,7 +178,8 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     run.communicate(timeout=120)
     assert run.returncode == 130 and started
     assert not any(process.is_running() for process in started)
-    assert not output.exists() and not list(exchanged.iterdir())
+    assert not list(exchanged.iterdir())
+    assert {path.name for path in output.glob("*")} <= {"m.jsonl.part"}  # from which the next scan goes on
 
 
 def test_a_sheet_belongs_to_a_render(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
