@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from multishade.errors import ImageFileError
 from multishade.imaging import heic, raw
 from multishade.imaging.color import srgb_to_linear
-from multishade.imaging.decode import CheckSize, StoredImage, decode_image
+from multishade.imaging.decode import FORMATS, CheckSize, StoredImage, decode_image
 from multishade.imaging.exif import NO_EXIF, Exif, read_exif
 
 Bool = NDArray[np.bool_]
@@ -105,7 +105,7 @@ def read_file_exif(path: str | Path) -> Exif:
         # Formats whose header Pillow does not open; EXR and HDR have no EXIF.
         return NO_EXIF if path.suffix.lower() in (".exr", ".hdr") else read_image(path).exif
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG", *FORMATS)) as image:
             return read_exif(image.getexif())
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return NO_EXIF  # `read_image` says what is wrong with it

@@ -194,7 +194,7 @@ class Catalogue:
     def _read_mask(self, row: int, key: str) -> None:
         try:
             data = self.data.files(key, ["mask.png"])["mask.png"]
-            with Image.open(io.BytesIO(data)) as mask:
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as mask:
                 counts = mask.convert("L").histogram()
         except (MultiShadeError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             return  # the sample's own page states what is wrong with it

@@ -141,7 +141,7 @@ class TestStudy:
         assert main([*arguments, "--arms", "nothing"]) == 1
         assert "no arm nothing; there are direct" in capsys.readouterr().err
         assert main([*arguments, "--test", "nowhere"]) == 1
-        assert "nowhere: no such file or folder" in capsys.readouterr().err
+        assert "nowhere: no such tar, folder of tars or pattern that matches one" in capsys.readouterr().err
 
 
 CHOSEN_IN_ORDER = [arm.name for arm in arms.ARMS if arm.name in CHOSEN]

@@ -135,7 +135,7 @@ def test_default_outputs_are_named_by_command_and_input(capsys: pytest.CaptureFi
     write_diligent_object(Path("photos/ballPNG"), count=6)
     plain = ["--integrate", "none"]
     assert main(["solve", "photos/ballPNG", "--method", "ols", "--video", "none", *plain]) == 0
-    assert Path("out/solve/ball/normal.png").is_file()
+    assert Path("out/solve/ball/normal_gl.png").is_file()
     for method in ("ols", "constant"):
         assert main(["evaluate", method, "--on", "diligent:photos", "--no-maps", *plain]) == 0
         assert Path(f"out/evaluate/{method}-diligent-photos/results.csv").is_file()

@@ -431,7 +431,7 @@ class TestCommand:
     def test_no_model_in_the_box(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         from multishade.models import bundled
 
-        monkeypatch.setattr(bundled, "FOLDER", tmp_path / "none")
+        monkeypatch.setitem(bundled.FOLDERS, "rose", tmp_path / "none")
         with pytest.raises(ModelError, match="the bundled model is not installed; give another with --model"):
             bundled.bundled_model()
 

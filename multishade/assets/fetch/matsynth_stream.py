@@ -4,6 +4,7 @@
 Of each material only the columns that are used are read, images as the bytes that were uploaded.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ COLUMNS = {  # of the data set -> map of a material row
     "height": "height",
     "opacity": "opacity",
 }
+HUB = "https://huggingface.co"  # unless HF_ENDPOINT names a mirror
 # By name, since datasets, huggingface_hub, fsspec and pyarrow each raise their own.
 _MISSING = {"DatasetNotFoundError", "RepositoryNotFoundError", "EntryNotFoundError", "RevisionNotFoundError"}
 _MALFORMED = {"ValueError", "KeyError", "ArrowInvalid", "CastError", "DatasetGenerationError"}
@@ -48,13 +50,13 @@ def stream_materials(
         FetchStopped: If it cannot be reached any more.
         MissingPackageError: If the package `datasets` is not installed.
     """
+    require("datasets", extra="fetch")
     if not Path(repository).is_dir():
-        from huggingface_hub.constants import ENDPOINT
-
-        reason = unreachable(ENDPOINT)
+        endpoint = os.environ.get("HF_ENDPOINT", HUB)
+        reason = unreachable(endpoint)
         if reason is not None:
             kind = FetchError if state is None else FetchStopped  # what is there already can be used
-            raise kind(f"{repository}: {ENDPOINT} cannot be reached ({reason}); run again with a network")
+            raise kind(f"{repository}: {endpoint} cannot be reached ({reason}); run again with a network")
     stream = _Stream(repository, part, state)
     while True:
         try:

@@ -18,6 +18,7 @@ from multishade.text import read_regular
 # Pillow's names of the formats that are rendered: PNG and JPEG by Blender, the others from a copy.
 RENDERED = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TGA", "TIFF", "JPEG2000", "DDS", "PSD")
 NAMED = ("GIF", "AVIF")  # formats that Blender does not read, of which messages know the name
+OPENED = (*(name for name in RENDERED if name != "MPO"), *NAMED)  # Pillow's JPEG reader opens MPO
 # Extensions by which a glTF texture names its image; of these Blender reads only the first.
 WEBP = "EXT_texture_webp"
 
@@ -86,7 +87,7 @@ def require_decodable(data: bytes, name: str) -> None:
             raise AssetError(f"{name} cannot be read as an image ({error})") from error
         return
     try:
-        with Image.open(io.BytesIO(data), formats=(*RENDERED, *NAMED)) as image:
+        with Image.open(io.BytesIO(data), formats=OPENED) as image:
             form = image.format
             if image.width * image.height > MOST_PIXELS:
                 raise AssetError(

@@ -6,3 +6,7 @@
 
 The base is PS-FCN's (`multishade.models.ps_fcn`). All rows of the paper's ablation are settings of the two.
 """
+
+from multishade.extras import require
+
+require("torch", "safetensors", extra="train")

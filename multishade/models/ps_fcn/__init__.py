@@ -5,3 +5,7 @@
 
 `network.StereoNetwork` and `model.StereoModel` are the base of IGA-PSN, too.
 """
+
+from multishade.extras import require
+
+require("torch", "safetensors", extra="train")
