@@ -43,7 +43,7 @@ def dummy_blender(folder: Path) -> Path:
 def failing_once(fault: str) -> Iterator[list[object]]:
     """Let the first child that starts inside the block fail so, and no other; the list gets each child's start."""
     starts: list[object] = []
-    real = process._start
+    real = process.start_blender
 
     def start(*arguments: Any) -> Any:
         starts.append(arguments)
@@ -52,7 +52,7 @@ def failing_once(fault: str) -> Iterator[list[object]]:
             return real(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "_start", start)
+        patch.setattr(process, "start_blender", start)
         yield starts
 
 
