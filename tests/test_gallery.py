@@ -23,7 +23,8 @@ def test_the_pictures_of_the_readme_are_made(tmp_path: Path) -> None:
     gallery.build(tmp_path / "data", tmp_path, tmp_path / "images", demo)
     shown = re.findall(r"\(docs/images/([^)]+)\)", (REPOSITORY / "README.md").read_text())
     made = {path.name for path in (tmp_path / "images").iterdir()}
-    assert made | {"bundled-cat.png"} == set(shown)  # that one by `make bundled-report`, from a real photograph
+    # bundled-cat.png is made by `make bundled-report`, from a real photograph.
+    assert made | {"bundled-cat.png"} == set(shown)
     for name in made:
         with Image.open(tmp_path / "images" / name) as picture:
             assert picture.width > 600
