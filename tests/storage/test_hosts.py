@@ -88,6 +88,7 @@ def test_commands_end_in_one_line(
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", closed)
+    monkeypatch.setenv("HF_ENDPOINT", closed)
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.png")
     (tmp_path / "list.txt").write_text(f"{closed}/a.glb {'0' * 64}\n")
     given = {"host": closed, "out": tmp_path, "list": tmp_path / "list.txt", "photo": tmp_path / "photo.png"}
