@@ -85,7 +85,7 @@ test-hubs: $(VENV)/.all
 # gltf-validator and axe-core (about ten minutes); pictures of the pages go to out/browser.
 test-browser: $(VENV)/.all
 	command -v chromium > /dev/null || apt-get install --yes --no-install-recommends chromium
-	$(INSTALL) --editable '.[browser]'
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser]'
 	npm install --silent --no-audit --no-fund --prefix build/node gltf-validator@2.0.0-dev.3.10 axe-core@4.14.1
 	$(RUN)/python -m pytest -m slow tests/browser
 
