@@ -6,6 +6,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -142,9 +143,12 @@ def test_keys_move_the_light(page: Any) -> None:
     x, y, z = state(page)["light"]
     assert (x, y) == pytest.approx((np.sin(np.radians(10)), np.sin(np.radians(5))), abs=1e-6) and z > 0.9
     said = page.locator("[data-part=light]")
-    page.wait_for_function(
-        "document.querySelector('[data-part=light]').ariaValueText.includes('elevation 79')"
-    )
+    deadline = (
+        time.monotonic() + 10
+    )  # not wait_for_function, whose text the page's policy forbids to evaluate
+    while "elevation 79" not in (said.get_attribute("aria-valuetext") or ""):
+        assert time.monotonic() < deadline, said.get_attribute("aria-valuetext")
+        page.wait_for_timeout(50)
     assert said.get_attribute("role") == "slider"
 
 
