@@ -67,6 +67,7 @@ class StoredImage:
         orientation: How the pixels are to be turned, 1 to 8 as in EXIF; 1 if the decoder has done so.
         exif: What the camera wrote down.
         lossy: Whether the format does not keep values exactly (JPEG and its like).
+        clipped: (H, W) bool, where the sensor was at its limit, of raw files; None if only the pixels tell.
     """
 
     pixels: NDArray[Any]
@@ -81,6 +82,7 @@ class StoredImage:
     orientation: int = 1
     exif: Exif = NO_EXIF
     lossy: bool = False
+    clipped: NDArray[np.bool_] | None = None
 
     @property
     def unit(self) -> Float32:
@@ -300,11 +302,14 @@ def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> Stor
 def _decode_with_extra(data: bytes, source: str, kind: str) -> StoredImage:
     """HEIC and raw files, whose decoders turn the pixels upright."""
     try:
-        stored, exif, profile = (heic.decode_heic if kind == "heic" else raw.decode_raw)(data, source)
+        if kind == "raw":
+            stored, exif, clipped = raw.decode_raw(data, source)
+            return replace(_from_array(stored, source, transfer="linear"), exif=exif, clipped=clipped)
+        stored, exif, profile = heic.decode_heic(data, source)
     except MissingPackageError as error:
         raise ImageFileError(f"{source}: a file of the kind {kind}, but {error}") from error
-    image = _from_array(stored, source, transfer="linear" if kind == "raw" else None)
-    return replace(image, exif=exif, profile=parse_icc(profile) if profile else None, lossy=kind == "heic")
+    understood = parse_icc(profile) if profile else None
+    return replace(_from_array(stored, source), exif=exif, profile=understood, lossy=True)
 
 
 def _pillow_pixels(image: Any, profile: bytes | None) -> tuple[NDArray[Any], bytes | None]:

@@ -116,11 +116,14 @@ def clipped(image: StoredImage) -> Bool | None:
 
     Integers: their type's largest value (lossy codecs: near it), or the image's largest if it is that of a sensor of
     10, 12 or 14 bits and several pixels share it. Floats: exactly 1, if it is the largest and several pixels share it.
+    Raw files: all channels where any colour of the sensor is at its limit, since the conversion to sRGB mixes them.
 
     Returns:
         (H, W, C) bool, C as stored; None for floats without such a limit.
     """
     pixels, largest = image.pixels, image.pixels.max(axis=2)
+    if image.clipped is not None:
+        return image.clipped[..., None] | (pixels == np.iinfo(pixels.dtype).max)
     top = largest.max()
     if np.issubdtype(image.pixels.dtype, np.integer):
         limit = np.iinfo(image.pixels.dtype).max

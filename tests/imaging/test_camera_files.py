@@ -103,6 +103,31 @@ class TestRaw:
         assert right / left == pytest.approx([2, 2, 2], rel=0.01)
         assert left[1] == pytest.approx(0.25, rel=0.05)
 
+    @pytest.mark.parametrize("brightest", [1000, 3100, 3900, 4000])
+    def test_its_scale_does_not_depend_on_what_else_is_in_the_photo(
+        self, tmp_path: Path, brightest: int
+    ) -> None:
+        mosaic = np.full((64, 96), 1000, np.uint16)
+        mosaic[:, 48:] = brightest
+        write_dng(tmp_path / "a.dng", mosaic)
+        found = read_photograph(tmp_path / "a.dng")
+        assert found.colour[:, 8:40] == pytest.approx(0.25, abs=1e-3)
+        assert found.clipped is not None
+        assert found.clipped[:, 56:].all() == found.clipped.any() == (brightest == 4000)
+
+    @pytest.mark.parametrize("colour", [((0, 0),), ((0, 1), (1, 0)), ((1, 1),)])
+    def test_where_one_colour_of_the_sensor_is_at_its_limit_no_channel_measures(
+        self, tmp_path: Path, colour: tuple[tuple[int, int], ...]
+    ) -> None:
+        mosaic = np.full((64, 96), 1000, np.uint16)
+        for row, column in colour:
+            mosaic[row:32:2, 48 + column :: 2] = 4000
+        write_dng(tmp_path / "a.dng", mosaic, orientation=6)
+        clipped = read_photograph(tmp_path / "a.dng").clipped
+        assert clipped is not None and clipped.shape == (96, 64, 3)
+        assert clipped[50:, 34:].all()  # the upper right part, turned a quarter clockwise
+        assert not clipped[:46].any() and not clipped[:, :30].any()
+
     def test_its_orientation_is_applied(self, tmp_path: Path) -> None:
         mosaic = np.full((64, 96), 500, np.uint16)
         mosaic[:, 48:] = 3000
