@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from multishade.errors import ImageFileError
 from multishade.imaging import codecs
 from multishade.imaging.decode import unit_range
+from multishade.imaging.matlab import read_matlab
 from multishade.imaging.read import ARRAY_SUFFIXES, read_stored
 from multishade.text import read_text
 
@@ -32,7 +33,7 @@ def read_normal_map(path: Path, shape: tuple[int, int] | None = None) -> Float32
     """
     suffix = path.suffix.lower()
     if suffix == ".mat":
-        stored: NDArray[Any] = _read_matlab(path)
+        stored: NDArray[Any] = _stored_in_matlab(path)
     elif suffix == ".txt":
         stored = _read_text(path, shape)
     else:
@@ -69,23 +70,12 @@ def encode_normals(normal: NDArray[np.floating], bits: int) -> NDArray[Any]:
     return coded.astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _read_matlab(path: Path) -> NDArray[Any]:
-    import zlib
-
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        contents = loadmat(path)
-    except (MatReadError, zlib.error, ValueError, NotImplementedError, OSError, TypeError) as error:
-        raise ImageFileError(
-            f"{path}: not a MATLAB file that scipy reads, version 7.2 or older ({error})"
-        ) from error
+def _stored_in_matlab(path: Path) -> NDArray[Any]:
+    contents = read_matlab(path)
     for name in MATLAB_VARIABLES:
         if name in contents:
             return np.asarray(contents[name])
-    names = ", ".join(sorted(name for name in contents if not name.startswith("__")))
-    raise ImageFileError(f"{path}: no variable Normal_gt (it holds {names})")
+    raise ImageFileError(f"{path}: no variable Normal_gt (it holds {', '.join(sorted(contents))})")
 
 
 def _read_text(path: Path, shape: tuple[int, int] | None) -> Float32:

@@ -245,6 +245,20 @@ def test_ibims_own_file(tmp_path: Path) -> None:
     assert matrix == pytest.approx(camera + [[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
 
 
+def test_damaged_files_of_ibims_are_named(tmp_path: Path) -> None:
+    square = {name: np.ones((4, 4)) for name in ("depth", "mask_invalid", "mask_transp")}
+    path = tmp_path / "corridor_01.mat"
+    savemat(path, {"data": {**square, "calib": np.eye(3)}}, do_compression=True)
+    whole = bytearray(path.read_bytes())
+    whole[180] ^= 255
+    savemat(tmp_path / "sizes.mat", {"data": {**square, "depth": np.ones((5, 4)), "calib": np.eye(3)}})
+    sizes = (tmp_path / "sizes.mat").read_bytes()
+    for content in (b"", b"no MATLAB file", whole[:140], whole, sizes):
+        path.write_bytes(content)
+        with pytest.raises(MultiShadeError, match="corridor_01.mat: not a"):
+            depth_normals.read_ibims(path)
+
+
 def test_plain_folder_with_whatever_is_there(tmp_path: Path) -> None:
     target = ball(6)
     folder = tmp_path / "mine"

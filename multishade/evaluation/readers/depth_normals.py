@@ -20,6 +20,7 @@ from multishade.config.yaml_tree import parse_yaml
 from multishade.errors import EvaluationError
 from multishade.evaluation.objects import BenchmarkObject, Float32, Float64
 from multishade.geometry import conventions
+from multishade.imaging.matlab import read_matlab
 from multishade.imaging.normal_maps import read_normal_map
 from multishade.imaging.read import read_array, read_mask, read_photograph, read_stored
 from multishade.text import read_text
@@ -93,38 +94,40 @@ def _read_image(
 
 def read_ibims(path: Path) -> tuple[Float32, Float64]:
     """One iBims-1 .mat file -> depth in metres (0 where it is marked as invalid or transparent), camera matrix."""
-    from scipy.io import loadmat
-
+    contents = read_matlab(path)
     try:
-        data = loadmat(path)["data"][0, 0]
+        data = contents["data"][0, 0]
         depth = np.asarray(data["depth"], dtype=np.float32)
         valid = np.asarray(data["mask_invalid"], dtype=bool) & np.asarray(data["mask_transp"], dtype=bool)
         calibration = np.asarray(data["calib"], dtype=np.float64)
-    except (KeyError, IndexError, ValueError, NotImplementedError, OSError) as error:
+        # MATLAB keeps the matrix transposed.
+        camera = calibration.T if calibration[0, 2] == 0 else calibration
+        measured = np.where(valid, depth, 0)
+    except (KeyError, IndexError, ValueError) as error:
         raise EvaluationError(f"{path}: not an iBims-1 file with depth, masks and calib ({error})") from error
-    # MATLAB keeps the matrix transposed.
-    return np.where(valid, depth, 0), _to_corner(calibration.T if calibration[0, 2] == 0 else calibration)
+    return measured, _to_corner(camera, path)
 
 
 def _camera(folder: Path, stem: str) -> Float64 | None:
     path = folder / f"{stem}_intrins.npy"
     if path.is_file():
-        return _to_corner(np.asarray(read_array(path), dtype=np.float64))
+        return _to_corner(np.asarray(read_array(path), dtype=np.float64), path)
     listing = folder / "camera_intrinsics.yaml"
     if not listing.is_file():
         return None
     _, values = parse_yaml(read_text(listing, EvaluationError), str(listing), EvaluationError)
     try:
-        matrix = [[values["fx"], 0, values["cx"]], [0, values["fy"], values["cy"]], [0, 0, 1]]
-    except (KeyError, TypeError) as error:
+        rows = [[values["fx"], 0, values["cx"]], [0, values["fy"], values["cy"]], [0, 0, 1]]
+        matrix = np.array(rows, dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
         raise EvaluationError(f"{listing}: expected fx, fy, cx and cy ({error})") from error
-    return _to_corner(np.array(matrix, dtype=np.float64))
+    return _to_corner(matrix, listing)
 
 
-def _to_corner(camera: NDArray[np.float64]) -> Float64:
+def _to_corner(camera: NDArray[np.float64], path: Path) -> Float64:
     """These sets count pixel centres from 0; ours is the outer corner of the first pixel."""
     if camera.shape != (3, 3):
-        raise EvaluationError(f"camera matrix of shape {camera.shape}; expected 3 x 3")
+        raise EvaluationError(f"{path}: a camera matrix of shape {camera.shape}; expected 3 x 3")
     shifted = camera.copy()
     shifted[:2, 2] += 0.5
     return shifted
