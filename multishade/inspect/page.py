@@ -15,11 +15,19 @@ from multishade.errors import MultiShadeError, OutputError
 from multishade.imaging.display import Picture, fit_height
 from multishade.inspect.run import Inspection
 from multishade.inspect.text import render_text
-from multishade.report.html import inline_modules, render_template, script_data, source_hash, static_text
+from multishade.report.html import (
+    data_url,
+    inline_modules,
+    render_template,
+    script_data,
+    source_hash,
+    static_text,
+)
 from multishade.report.legend import normal_ball
-from multishade.report.pictures import crop_of, data_url, facts_of, large_view, normal_bytes, png
+from multishade.report.pictures import crop_of, facts_of, large_view, normal_bytes, png, replay_command
 from multishade.report.sheet import spread
 from multishade.shards.dataset import Dataset
+from multishade.shards.layout import RECORD_NAME
 from multishade.shards.sample import Sample
 from multishade.storage.local import write_text
 from multishade.storage.store import open_file
@@ -103,12 +111,15 @@ def _gallery(places: Sequence[str], rows: int, reasons: Mapping[str, Sequence[st
             sample = sets[place][key]
         except MultiShadeError:
             continue
-        folder = sets[place].shards[0].store.url
-        found.append(_entry(sample, sides, folder, list(reasons.get(key, ()))))
+        folder = sets[place].shards[0].store
+        command = replay_command(folder.url, key) if folder.exists(RECORD_NAME) else None
+        found.append(_entry(sample, sides, command, list(reasons.get(key, ()))))
     return found
 
 
-def _entry(sample: Sample, sides: tuple[int, int, int], folder: str, findings: list[str]) -> dict[str, Any]:
+def _entry(
+    sample: Sample, sides: tuple[int, int, int], command: str | None, findings: list[str]
+) -> dict[str, Any]:
     view = large_view(sample)
     side, normals = normal_bytes(view, sides[2])
     return {
@@ -122,7 +133,7 @@ def _entry(sample: Sample, sides: tuple[int, int, int], folder: str, findings: l
         "frames": [{"note": tile.note, "url": _webp(tile.picture, sides[1])} for tile in view.frames],
         "facts": facts_of(sample) + [("finding", finding) for finding in findings],
         "meta": sample.meta,
-        "command": f"multishade replay {folder} {sample.key}",
+        "command": command,
         "packed": {"side": side, "data": base64.b64encode(zlib.compress(normals, 9)).decode()},
         "box": crop_of(sample),
     }

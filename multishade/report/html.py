@@ -59,3 +59,8 @@ def script_data(value: object) -> str:
     """Return JSON that cannot end the script element which it stands in."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def data_url(data: bytes, kind: str) -> str:
+    """Return data as an address that needs no file: data:image/png;base64,..."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One sample -> its pictures for a browser: small ones from few files, large ones with captions, normals as numbers."""
 
-import base64
 import io
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ from multishade.shards.fields import decode_depth, decode_grey, decode_image, de
 from multishade.shards.sample import Sample
 
 SMALL = ("normal", "depth", "mask")  # beside the images
-UNIT = 32767  # of a normal's components in `normal_bytes`, as in static/relight.js
+UNIT = 32767  # of a normal's components in `normal_bytes`, as in static/relit.js
 JPEG_QUALITY = 86
 Read = Callable[[Sequence[str]], Mapping[str, bytes]]
 
@@ -117,11 +117,6 @@ def jpeg(picture: Picture, quality: int = JPEG_QUALITY) -> bytes:
     return stream.getvalue()
 
 
-def data_url(data: bytes, kind: str) -> str:
-    """Return data as an address: data:image/png;base64,..."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
 def png(picture: NDArray[Any]) -> bytes:
     """Encode a picture as PNG."""
     return encode_png(np.ascontiguousarray(picture))
@@ -153,3 +148,8 @@ def facts_of(sample: Sample) -> list[tuple[str, str]]:
         ("renderer", f"{renderer.name} {renderer.version} on {renderer.device}"),
         ("seed", str(info.seed)),
     ]
+
+
+def replay_command(folder: str, key: str) -> str:
+    """Return the command that renders a sample again, for a shell. folder: path or URL of its data set."""
+    return shlex.join(["multishade", "replay", folder, key])

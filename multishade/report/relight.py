@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.imaging.display import Picture
-from multishade.report.html import inline_modules, render_template, script_data, source_hash, static_text
+from multishade.report.html import (
+    data_url,
+    inline_modules,
+    render_template,
+    script_data,
+    source_hash,
+    static_text,
+)
 
 Bool = NDArray[np.bool_]
 
@@ -78,9 +85,9 @@ def pack_object(
     Returns:
         JSON-like data; some 3 bytes of text a pixel at most.
     """
-    packed: dict[str, Any] = {"photo": _data_url(photo), "colours": None, "surface": None}
+    packed: dict[str, Any] = {"photo": _jpeg_url(photo), "colours": None, "surface": None}
     if colours is not None:
-        packed["colours"] = _data_url(colours)
+        packed["colours"] = _jpeg_url(colours)
     for side in NORMAL_SIDES:
         packed["normals"] = _pack_normals(normal, given, side)
         if len(packed["normals"]["data"]) <= MOST_BYTES:
@@ -202,11 +209,11 @@ def _packed(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
 
 
-def _data_url(picture: Picture) -> str:
+def _jpeg_url(picture: Picture) -> str:
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(picture))
     image.thumbnail((LONGEST_PICTURE, LONGEST_PICTURE), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+    return data_url(stream.getvalue(), "image/jpeg")

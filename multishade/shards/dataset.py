@@ -129,10 +129,7 @@ class Dataset(Mapping[str, Sample]):
             ShardError: If the sample has no such file, or the tar cannot be read or is not the one that its marker
                 describes.
         """
-        place = self._find(key)
-        if place is None:
-            raise UnknownKey(self._unknown(key))
-        shard, row = place
+        shard, row = self._place(key)
         return shard.read(row, names)
 
     def meta(self, key: str) -> dict[str, Any]:
@@ -145,10 +142,12 @@ class Dataset(Mapping[str, Sample]):
 
     def version(self, key: str) -> str:
         """Return what changes with the content of a sample's tar: the marker's sha256, or the URL without a marker."""
-        place = self._find(key)
-        if place is None:
-            raise UnknownKey(self._unknown(key))
-        return place[0].sha256 or place[0].file.url
+        shard, _ = self._place(key)
+        return shard.sha256 or shard.file.url
+
+    def shard_of(self, key: str) -> StoredFile:
+        """Return the tar that holds a sample. Raises UnknownKey."""
+        return self._place(key)[0].file
 
     def __repr__(self) -> str:
         return f"Dataset({self._title()}: {len(self._shards)} shards)"
@@ -157,6 +156,12 @@ class Dataset(Mapping[str, Sample]):
 
     def __eq__(self, other: object) -> bool:
         return self is other  # a mapping's own comparison would read every sample
+
+    def _place(self, key: str) -> "tuple[_Shard, int]":
+        place = self._find(key)
+        if place is None:
+            raise UnknownKey(self._unknown(key))
+        return place
 
     def _find(self, key: str) -> "tuple[_Shard, int] | None":
         for shard in self._likely_first(key):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statistics of a data set -> its figures as PNG data for a page that stands alone."""
 
-import base64
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -28,11 +27,6 @@ def png_bytes(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
     return stream.getvalue()
-
-
-def data_address(figure: Figure) -> str:
-    """data:image/png;base64,..., equal for equal figures."""
-    return f"data:image/png;base64,{base64.b64encode(png_bytes(figure)).decode()}"
 
 
 def normals(statistics: Statistics) -> Figure:

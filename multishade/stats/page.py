@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statistics of a data set and their checks -> one page that needs no other file, and the same figures as JSON."""
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure as Picture
 from multishade.imaging.quality import ImageQuality
 from multishade.report import document
 from multishade.report.document import Block, Caution, Figure, Heading, Paragraph, Table
+from multishade.report.html import data_url
 from multishade.report.sheet import draw_sheet
 from multishade.shards.locate import find_shards
 from multishade.stats import contents, exposures, figures, lights, surfaces, views
@@ -58,8 +58,7 @@ def _thumbnails(path: Path, statistics: Statistics) -> Figure:
     shards = find_shards([statistics.folder])
     chosen = shards[:: -(-len(shards) // SHOWN_SAMPLES)]
     shown = draw_sheet(path, chosen, SHOWN_SAMPLES)
-    address = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    return Figure(address, f"{shown} of {statistics.total:,} samples.")
+    return Figure(data_url(path.read_bytes(), "image/png"), f"{shown} of {statistics.total:,} samples.")
 
 
 def blocks(
@@ -89,7 +88,7 @@ def blocks(
         parts.append(Table(("", "what", "measured", "expected"), rows, text_columns=4, wrap=True))
         picture = pictures.get(section)
         if picture is not None:
-            parts.append(Figure(figures.data_address(picture), CAPTIONS[section]))
+            parts.append(Figure(data_url(figures.png_bytes(picture), "image/png"), CAPTIONS[section]))
     return parts
 
 

@@ -18,13 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from multishade.errors import MultiShadeError
+from multishade.errors import DataError, FileMissing, MultiShadeError
+from multishade.report.pictures import replay_command
 from multishade.shards.dataset import Dataset
+from multishade.shards.record import read_dataset
+from multishade.storage.store import Store
 from multishade.viewer.columns import Bools, Columns, Kinds, Labels
 
 LABELS = ("object", "family", "material", "material kind", "licence", "shading", "split")
 NUMBERS = ("mask area", "exposure", "error")
-UNREADABLE = "(unreadable)"
+UNREADABLE, UNKNOWN = "(unreadable)", "unknown"
 
 
 class Catalogue:
@@ -47,14 +50,16 @@ class Catalogue:
             errors: Key of a sample -> a number to filter and sort by, such as a model's error in degrees.
 
         Raises:
-            DataError: If the place holds no shard.
+            DataError: If the place holds no shard, or two shards hold samples of one key.
             ShardError: If a marker cannot be read.
         """
         self.data = Dataset(place)
         self.title = str(place) if isinstance(place, str | Path) else ", ".join(map(str, place))
         self.keys = list(self.data)
+        self._require_distinct()
         self.failures = [dict(failure) for failure in self.data.failures]
-        self.config = self._config()
+        folders = {shard.store.url: shard.store for shard in self.data.shards}
+        self._splits = {url: _split_of(folder) for url, folder in folders.items()}
         count = len(self.keys)
         self.columns = Columns(
             {name: Labels(count) for name in LABELS},
@@ -157,11 +162,17 @@ class Catalogue:
             found |= self.columns.labels[name].containing(text)
         return found
 
-    def _config(self) -> Mapping[str, Any]:
-        try:
-            return self.data.record.config
-        except MultiShadeError:  # tars without a data set's folder
-            return {}
+    def replay_command(self, key: str) -> str | None:
+        """Return the command that renders a sample again, None if its tar lies in no data set's folder."""
+        folder = self.data.shard_of(key).store.url
+        return None if self._splits[folder] == UNKNOWN else replay_command(folder, key)
+
+    def _require_distinct(self) -> None:
+        if len(set(self.keys)) < len(self.keys):
+            key = next(key for key, count in Counter(self.keys).items() if count > 1)
+            raise DataError(
+                f"{self.title}: two shards hold {key}; look at one data set alone, or beside the other with --against"
+            )
 
     def _scan(self) -> None:
         for row, key in enumerate(self.keys):
@@ -180,7 +191,7 @@ class Catalogue:
         labels = self.columns.labels
         try:
             meta = self.data.meta(key)
-            found = _labels(meta, str(self.config.get("split", "unknown")))
+            found = _labels(meta, self._splits[self.data.shard_of(key).store.url])
             lights = sorted({str(light["type"]) for light in meta["lights"].values()})
             exposure = max(map(float, meta["exposure"].values()), default=math.nan)
         except (MultiShadeError, KeyError, TypeError, AttributeError, ValueError):
@@ -199,6 +210,15 @@ class Catalogue:
         except (MultiShadeError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             return  # the sample's own page states what is wrong with it
         self.columns.numbers["mask area"][row] = sum(counts[128:]) / max(1, sum(counts))
+
+
+def _split_of(folder: Store) -> str:
+    try:
+        return str(read_dataset(folder).config.get("split", UNKNOWN))
+    except FileMissing:
+        return UNKNOWN  # tars without a data set's folder
+    except MultiShadeError:
+        return UNREADABLE
 
 
 def _labels(meta: Mapping[str, Any], split: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ from multishade.errors import MultiShadeError, OutputError
 from multishade.viewer.query import Query, whole
 from multishade.viewer.viewer import Viewer
 
-HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+HOSTS = ["127.0.0.1", "localhost"]
 THUMBNAIL = 192
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -143,16 +143,15 @@ def serve(viewer: Viewer, port: int, ready: Callable[[str], object]) -> None:
         ready: Called with the page's address when it can be opened.
 
     Raises:
-        OutputError: If the port is taken.
+        OutputError: If the port is taken, or is none.
     """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
-    except OSError as error:
-        raise OutputError(
-            f"port {port}: {error.strerror}; choose another with --port, 0 takes a free one"
-        ) from error
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a port is a number up to 65535"
+        raise OutputError(f"port {port}: {reason}; choose another with --port, 0 takes a free one") from error
     server = uvicorn.Server(uvicorn.Config(application(viewer), log_level="warning", access_log=False))
 
     async def run() -> None:

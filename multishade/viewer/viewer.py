@@ -101,8 +101,7 @@ class Viewer:
                 ]
                 result["normals"] = f"normals?{place}"
                 result["download"] = f"download?{place}"
-                if len(catalogue.data.shards) and catalogue.config:
-                    result["command"] = f"multishade replay {catalogue.data.shards[0].store.url} {key}"
+                result["command"] = catalogue.replay_command(key)
         if "meta" not in result:
             raise DataError(f"no data set has the sample {key}")
         if len(self.catalogues) > 1 and all(key in each.data for each in self.catalogues):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from multishade.cli.inspect import main
+from multishade.shards.record import DatasetRecord, open_dataset
 from tests.support.synthetic import make_sample, with_meta, write_synthetic_shard
 
 HOSTILE = "</script><script>window.hacked=1</script><!--"
@@ -19,6 +20,7 @@ def page_of(tmp_path: Path) -> tuple[int, str]:
     samples = [make_sample(f"s000000-g{group:04d}-v0", size=40) for group in range(3)]
     samples[2] = with_meta(samples[2], "object", id=HOSTILE)
     write_synthetic_shard(tmp_path / "multishade-000000.tar", samples)
+    open_dataset(tmp_path, DatasetRecord({"name": "demo"}, {}, {}))
     page = tmp_path / "page.html"
     code = main([str(tmp_path / "multishade-000000.tar"), "--html", str(page), "--rows", "2"])
     return code, page.read_text()
@@ -45,6 +47,8 @@ def test_a_hostile_name_does_not_end_the_script_element(tmp_path: Path) -> None:
     assert main([str(tmp_path / "multishade-000000.tar"), "--html", str(page)]) == 0
     html = page.read_text()
     assert html.count("<script") == 2 and html.count("</script>") == 2
-    assert json.loads(html.split('id="data">')[1].split("</script>")[0])[0]["title"] == HOSTILE
+    shown = json.loads(html.split('id="data">')[1].split("</script>")[0])[0]
+    assert shown["title"] == HOSTILE
+    assert shown["command"] is None, "a tar alone cannot be rendered again"
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
     assert policy is not None and "default-src 'none'" in policy[1]

@@ -4,6 +4,7 @@
 import asyncio
 import io
 import json
+import shlex
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +16,14 @@ import pytest
 from PIL import Image
 
 from multishade import Dataset, write_shard
-from multishade.errors import DataError, ShardError
+from multishade.errors import DataError, OutputError, ShardError
 from multishade.shards.fields import FieldFormat
 from multishade.shards.marker import commit_marker, read_marker
+from multishade.shards.record import DatasetRecord, open_dataset
 from multishade.shards.sample import encode_sample
 from multishade.viewer.catalogue import Catalogue
 from multishade.viewer.errors_table import read_errors
-from multishade.viewer.server import application
+from multishade.viewer.server import application, serve
 from multishade.viewer.thumbnails import ThumbnailCache, thumbnail
 from multishade.viewer.viewer import Viewer
 from tests.support.synthetic import make_sample, with_meta, write_synthetic_shard
@@ -254,6 +256,37 @@ def test_two_data_sets_are_compared_by_key(folder: Path, catalogue: Catalogue, t
     assert ask(viewer, f"/{path}", query)[0] == 200
     alone = json.loads(ask(viewer, "/api/sample", "key=s000001-g0001-v0")[2])
     assert {picture["set"] for picture in alone["pictures"]} == {folder.name}
+
+
+def test_a_replay_command_names_the_folder_of_its_sample(tmp_path: Path) -> None:
+    folders = [tmp_path / "first set", tmp_path / "second"]
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        config = {"name": folder.name, "split": ("train", "val")[number]}
+        open_dataset(folder, DatasetRecord(config, {}, {}))
+        key = f"s{number:06d}-g0000-v0"
+        write_synthetic_shard(folder / f"multishade-{number:06d}.tar", [make_sample(key, size=24)])
+    both = Catalogue([str(folder) for folder in folders])
+    both.start()
+    both.wait()
+    assert [both.columns.labels["split"].get(row) for row in range(2)] == ["train", "val"]
+    viewer = Viewer([both], ThumbnailCache(tmp_path / "cache"))
+    for number, folder in enumerate(folders):
+        key = f"s{number:06d}-g0000-v0"
+        command = json.loads(ask(viewer, "/api/sample", f"key={key}")[2])["command"]
+        assert shlex.split(command) == ["multishade", "replay", str(folder), key]
+
+
+def test_two_folders_with_samples_of_one_key_are_refused(folder: Path, tmp_path: Path) -> None:
+    write_synthetic_shard(tmp_path / "multishade-000000.tar", [make_sample(KEY, size=24)])
+    with pytest.raises(DataError, match=f"two shards hold {KEY}; .*--against"):
+        Catalogue([str(folder), str(tmp_path)])
+
+
+@pytest.mark.parametrize("port", [-1, 70_000])
+def test_a_number_that_is_no_port_is_named(viewer: Viewer, port: int) -> None:
+    with pytest.raises(OutputError, match=f"port {port}: .*65535"):
+        serve(viewer, port, lambda address: pytest.fail("serves"))
 
 
 def test_errors_are_read_by_key_from_any_column(tmp_path: Path) -> None:
