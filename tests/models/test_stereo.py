@@ -17,7 +17,13 @@ from multishade.models.iga_psn.regressor import Hourglass
 from multishade.models.ps_fcn.model import StereoModel
 from multishade.models.ps_fcn.network import StereoNetwork
 from multishade.models.ps_fcn.observations import gradient_image, normalised
-from tests.support.stereo_samples import lit_sphere, published_normals, save_published, tiny
+from tests.support.stereo_samples import (
+    lit_sphere,
+    published_normals,
+    published_state,
+    save_published,
+    tiny,
+)
 
 NAMES = ("ps-fcn", "iga-psn")
 # The rows of the paper's Table 1, from 0, and that of Table 2: name and settings. Rows 4 to 6 differ in their losses.
@@ -233,11 +239,43 @@ class TestPublished:
     @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04 torn"])
     def test_another_file(self, content: bytes, tmp_path: Path) -> None:
         (tmp_path / "a.pth.tar").write_bytes(content)
-        with pytest.raises(ModelError, match="cannot be read as a torch checkpoint"):
+        with pytest.raises(
+            ModelError, match="cannot be read as a torch checkpoint|no torch checkpoint"
+        ) as caught:
+            load_model(tmp_path / "a.pth.tar")
+        assert "weights_only" not in str(caught.value)
+
+    def test_one_of_a_width_that_there_is_not(self, tmp_path: Path) -> None:
+        save_published(tmp_path / "a.pth.tar", "ps-fcn", width=4)
+        with pytest.raises(ModelError, match="width 4: input should be a multiple of 8"):
             load_model(tmp_path / "a.pth.tar")
 
-    def test_another_checkpoint(self, tmp_path: Path) -> None:
-        torch.save({"state_dict": {"layer.weight": torch.zeros(2)}}, tmp_path / "a.pth.tar")
+    def test_one_without_its_second_head(self, tmp_path: Path) -> None:
+        state = published_state("iga-psn")
+        torch.save(
+            {"state_dict": {key: value for key, value in state.items() if "est_normal2" not in key}},
+            tmp_path / "a.pth.tar",
+        )
+        with pytest.raises(ModelError, match="no regressor.est_normal2"):
+            load_model(tmp_path / "a.pth.tar")
+
+    def test_one_that_would_run_code_is_not_loaded(self, tmp_path: Path) -> None:
+        torch.save({"state_dict": {"a": Path("x")}}, tmp_path / "a.pth.tar")
+        with pytest.raises(ModelError, match="more in it than weights, which is not loaded") as caught:
+            load_model(tmp_path / "a.pth.tar")
+        assert "weights_only" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "state",
+        [
+            {"layer.weight": torch.zeros(2)},
+            {1: torch.zeros(2)},
+            {"extractor.conv1.0.weight": torch.zeros(6)},
+            {"extractor.conv1.0.weight": torch.zeros(0, 6, 3, 3)},
+        ],
+    )
+    def test_another_checkpoint(self, state: dict, tmp_path: Path) -> None:
+        torch.save({"state_dict": state}, tmp_path / "a.pth.tar")
         with pytest.raises(ModelError, match="expected a checkpoint of PS-FCN or IGA-PSN"):
             load_model(tmp_path / "a.pth.tar")
 

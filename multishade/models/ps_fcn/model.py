@@ -2,6 +2,7 @@
 """Images under known lights -> normals: what PS-FCN and IGA-PSN are to everyone else, and their folders on disk."""
 
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Generic, Self, TypeVar
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from multishade.errors import ModelError
-from multishade.models.base import Inputs, Prediction
+from multishade.models.base import FORMAT, Inputs, Prediction
 from multishade.models.hub import fetch_file, load_part, read_json
 from multishade.models.ps_fcn.network import PsFcnNetwork, StereoNetwork
 from multishade.models.ps_fcn.observations import normalised
@@ -21,7 +22,7 @@ PIXELS_AT_ONCE = 1 << 18  # of all images that go through the network together, 
 S = TypeVar("S", bound=StereoSettings)
 
 
-class StereoModel(Generic[S]):
+class StereoModel(ABC, Generic[S]):
     """A photometric-stereo network that is ready to run.
 
     Attributes:
@@ -42,9 +43,9 @@ class StereoModel(Generic[S]):
         self.network = self.build(settings).eval()
 
     @staticmethod
+    @abstractmethod
     def build(settings: S) -> StereoNetwork:
         """Make the network with random weights, from torch's global generator."""
-        raise NotImplementedError
 
     @property
     def device(self) -> torch.device:
@@ -141,7 +142,7 @@ class StereoModel(Generic[S]):
             name, options, weights = published_weights(Path(source))
             if name != cls.name:
                 raise ModelError(f"{source}: holds {name}, not {cls.name}")
-            settings = cls.settings_type.model_validate(options)
+            settings = cls.settings_type.from_json({"format": FORMAT, **options}, str(source))
         else:
             settings, weights = cls._stored(source)
         model = cls(settings)  # type: ignore[arg-type]

@@ -67,7 +67,7 @@ def published_weights(path: Path) -> tuple[str, dict[str, Any], Weights]:
     """
     state = _state(path)
     first = state.get("extractor.conv1.0.weight")
-    if first is None:
+    if first is None or first.ndim != 4 or not len(first):
         raise ModelError(f"{path}: no extractor.conv1 in it; expected a checkpoint of PS-FCN or IGA-PSN")
     if any(key.endswith("running_mean") for key in state):
         raise ModelError(f"{path}: has batch normalisation, which the published models do not have")
@@ -79,6 +79,8 @@ def published_weights(path: Path) -> tuple[str, dict[str, Any], Weights]:
     width = len(first)
     if "attentionfusion.SpatialGate.spatial.conv.weight" in state:
         weights = _renamed(path, state, _IGA_PSN)
+        if "regressor.heads.1.weight" not in weights:
+            raise ModelError(f"{path}: no regressor.est_normal2 in it, the second head")
         weights["regressor.heads.2.weight"] = weights["regressor.heads.1.weight"].clone()
         return "iga-psn", {"width": width, "gradient": "squared"}, weights
     return "ps-fcn", {"width": width, "normalise": "normalize" in path.name}, _renamed(path, state, _PS_FCN)
@@ -87,10 +89,17 @@ def published_weights(path: Path) -> tuple[str, dict[str, Any], Weights]:
 def _state(path: Path) -> Weights:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:
+        # torch's own text advises to load it without its guard, which would run what the file says.
+        raise ModelError(
+            f"{path}: no torch checkpoint, or one with more in it than weights, which is not loaded"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ModelError(f"{path}: cannot be read as a torch checkpoint ({error})") from error
     state = content.get("state_dict") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise ModelError(
             f"{path}: has no state_dict with weights; expected a checkpoint of PS-FCN or IGA-PSN"
         )
