@@ -74,7 +74,7 @@ def add_method(
     """Add --method, the solver of a sequence of images or shading under known lights. networks: they serve, too."""
     text = f"solver: ols, ols_masked, thresholded, relu or robust (default: {default})"
     if networks:
-        text += "; or a network: iga-psn, the bundled one, iga-psn:FOLDER, ps-fcn:FOLDER or a published checkpoint"
+        text += "; or a network: iga-psn (the bundled one), iga-psn:FOLDER, ps-fcn:FOLDER, or a published checkpoint"
     add_option(parser, "--method", old=old, default=default, metavar="METHOD", help=text)
 
 

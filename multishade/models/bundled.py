@@ -8,6 +8,12 @@ from multishade.errors import ModelError
 _WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FOLDER = _WEIGHTS / "rose-one-step"
 FOLDERS = {"rose": FOLDER, "iga-psn": _WEIGHTS / "iga-psn"}  # by the model's name
+# What to do if a bundled model is not installed, by the way in which its commands take another.
+_REMEDIES = {
+    "rose": "give another with --model (evaluate: rose:FOLDER), or train one: `multishade train rose-tiny`",
+    "iga-psn": "name the folder of another, iga-psn:FOLDER; `multishade train iga-psn-tiny` makes one: "
+    "iga-psn:out/train/iga-psn-tiny/model",
+}
 LICENCE = "Apache-2.0"
 TRAINING_DATA = (
     "renders of the built-in objects and materials of MultiShade, CC0-1.0, and of 28 meshes, CC0-1.0, CC-BY and "
@@ -29,11 +35,8 @@ def bundled_model(name: str = "rose") -> Path:
     """
     if name not in FOLDERS:
         raise ModelError(
-            f"{name}: no such model is bundled, only {', '.join(FOLDERS)}; give one: {name}:FOLDER"
+            f"{name}: no such model is bundled; name its folder or published checkpoint: {name}:PLACE"
         )
     if not (FOLDERS[name] / f"{name}.json").is_file():
-        raise ModelError(
-            f"{FOLDERS[name]}: the bundled model is not installed; give another with --model, or train one: "
-            f"`multishade train {name}-tiny`"
-        )
+        raise ModelError(f"{FOLDERS[name]}: the bundled model is not installed; {_REMEDIES[name]}")
     return FOLDERS[name]

@@ -428,12 +428,17 @@ class TestCommand:
         assert main(["infer", str(photos), *filled]) == 2
         assert message in capsys.readouterr().err
 
-    def test_no_model_in_the_box(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("name", "remedy"), [("rose", "give another with --model"), ("iga-psn", "name the folder of another")]
+    )
+    def test_no_model_in_the_box(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, remedy: str
+    ) -> None:
         from multishade.models import bundled
 
-        monkeypatch.setitem(bundled.FOLDERS, "rose", tmp_path / "none")
-        with pytest.raises(ModelError, match="the bundled model is not installed; give another with --model"):
-            bundled.bundled_model()
+        monkeypatch.setitem(bundled.FOLDERS, name, tmp_path / "none")
+        with pytest.raises(ModelError, match=f"the bundled model is not installed; {remedy}"):
+            bundled.bundled_model(name)
 
 
 class TestStrangersPhotos:
