@@ -29,7 +29,7 @@ Folders of DiLiGenT and LUCES are recognised by their files. A photometric sampl
 
 example:
   multishade solve diligent/ballPNG --method relu -o out/ball
-  multishade solve diligent/ballPNG --method iga-psn              # a trained network: materials that are not matt
+  multishade solve diligent/ballPNG --method iga-psn:FOLDER       # a trained network: materials that are not matt
   multishade solve data/photometric/multishade-000000.tar --key s000000-g0000-v0"""
 
 
@@ -106,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
             f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}, iga-psn, iga-psn:FOLDER, "
             "ps-fcn:FOLDER"
         )
+    _require_consistent(args)
     if is_learned(args.method):
         from multishade.threads import limit_torch
 
@@ -190,15 +191,30 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _require_consistent(args: argparse.Namespace) -> None:
+    """Raise SolveError if an option would be passed over in silence."""
+    from multishade.errors import SolveError
+
+    near = args.light_positions is not None
+    if args.ball is not None and near:
+        raise SolveError(
+            "--ball and --light-positions: a ball gives directions of far lights; give one of them"
+        )
+    if args.ball_mask is not None and args.ball is None:
+        raise SolveError("--ball-mask: say what the ball is like, too: --ball chrome or --ball matte")
+    if near and args.method != "robust":
+        raise SolveError(
+            f"--method {args.method} and --light-positions: near lights have a solver of their own; leave --method out"
+        )
+    if not near and (args.distance is not None or args.pixel_size is not None):
+        raise SolveError("--distance and --pixel-size place near lights: give these by --light-positions")
+
+
 def _read(args: argparse.Namespace) -> "BenchmarkObject":
     """The photographs with the lights that are known. Raises SolveError if there are none."""
     from multishade.errors import SolveError
     from multishade.evaluation.readers import benchmark
 
-    if args.ball is not None and args.light_positions is not None:
-        raise SolveError(
-            "--ball and --light-positions: a ball gives directions of far lights; give one of them"
-        )
     target = benchmark.read_folder(
         args.folder,
         args.lights,

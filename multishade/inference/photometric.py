@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of one object under known lights -> `SolvedObject`: normals, albedo, confidence and surface at image size."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -173,6 +174,11 @@ def solve_near_object(
     Raises:
         SolveError: As `solve_object`, and if the place is not stated.
     """
+    if place.pixel_size is not None and (camera is not None or not 0 < place.pixel_size < math.inf):
+        raise SolveError(
+            f"the size of a pixel on the object, {place.pixel_size:g}: expected a positive number, and only without a "
+            "camera; with one give the object's distance (--distance)"
+        )
     if camera is None and place.pixel_size is None:
         raise SolveError(
             "near lights and no camera: the size of a pixel on the object, in the unit of the positions, is needed "

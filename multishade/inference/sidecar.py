@@ -136,7 +136,7 @@ def _descriptions(
             "frame": "lu right, lv up",
         },
         "relight.rti": {
-            "what": "hemispherical harmonics, HSH 1.2, 9 terms, RGB, sRGB-coded; for viewers of RTI",
+            "what": "hemispherical harmonics, HSH 1.2, RGB, sRGB-coded; for viewers of RTI",
             "frame": "x right, y up",
         },
         "record.json": {"what": "how the files were made: input, settings, measures, notes"},

@@ -87,7 +87,7 @@ def view_of_object(width: int, height: int, camera: Float64 | None, fov_x: float
         return _view_of_angle(width, height, fov_x)
     if camera is not None:
         return View(camera, "intrinsics that come with the photographs")
-    return View(None, "orthographic: neither --fov-x nor K.txt is given")
+    return View(None, "orthographic: neither --fov-x, K.txt nor a focal length in EXIF is given")
 
 
 def _view_of_angle(width: int, height: int, fov_x: float) -> View:

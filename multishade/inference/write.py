@@ -312,7 +312,7 @@ RTI_WHITE = 99.0  # percentile of the brightest values of the pixels that is sho
 
 def _why_not(name: str, results: Results) -> str:
     if name in ("ptm", "rti"):
-        return "it needs images under known lights"
+        return "it needs images under known far lights"
     if name == "albedo":
         return "a model of normals tells no albedo"
     if name == "shading":

@@ -105,7 +105,7 @@ def solve_near(
         raise SolveError(f"{count} lights; a normal needs at least 3")
     if len(images) != count:
         raise SolveError(f"{len(images)} images but {count} light positions; each image needs its own")
-    if camera is not None and not distance > 0:
+    if camera is not None and not 0 < distance < np.inf:
         raise SolveError(
             "near lights and a perspective camera: the object's mean distance from the camera, in the unit of the "
             "positions, is needed (--distance)"

@@ -144,6 +144,37 @@ def test_lights_near_by(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--ball-mask", "x.png"], "--ball-mask: say what the ball is like"),
+        (["--distance", "300"], "--distance and --pixel-size place near lights"),
+        (["--pixel-size", "0.1"], "--distance and --pixel-size place near lights"),
+        (["--light-positions", "lights.txt", "--method", "relu"], "near lights have a solver of their own"),
+        (
+            ["--light-positions", "lights.txt", "--pixel-size", "0"],
+            "pixel on the object, 0: expected a positive",
+        ),
+        (["--light-positions", "lights.txt", "--pixel-size", "nan"], "expected a positive number"),
+        (["--light-positions", "lights.txt", "--pixel-size", "1", "--fov-x", "24"], "only without a camera"),
+        (["--light-positions", "lights.txt", "--distance", "inf", "--fov-x", "24"], "mean distance from the"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+) -> None:
+    images, _, mask = scene()
+    write(tmp_path / "a", images, mask, LIGHTS)
+    monkeypatch.chdir(tmp_path)
+    write_numbers(tmp_path / "lights.txt", 300 * LIGHTS)
+    assert solve(tmp_path / "a", *options) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("lights", "message"),
     [
         (LIGHTS[:2], "2 lights; a normal needs at least 3"),
