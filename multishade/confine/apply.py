@@ -17,7 +17,7 @@ from pathlib import Path
 from multishade.confine.box import DEVICES, GPU_CACHES, GPU_DEVICES, LOADERS, Box
 
 LOG = logging.getLogger("multishade.confine")
-TCP_SINCE, SCOPES_SINCE = 4, 6  # versions of Landlock's interface
+TCP_SINCE = 4  # version of Landlock's interface
 
 
 @dataclasses.dataclass(frozen=True)

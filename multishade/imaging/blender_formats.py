@@ -75,6 +75,14 @@ def copy_image(task: CopyTask) -> str:
     return str(write_pixels(image, Path(task.target), task.alpha == "kept"))
 
 
+def require_copyable(image: StoredImage) -> None:
+    """Raise ImageFileError if pixels that were read are of a type of which no copy is made."""
+    if image.pixels.dtype not in (np.uint8, np.uint16) and not np.issubdtype(image.pixels.dtype, np.floating):
+        raise ImageFileError(
+            f"{image.source}: holds {image.pixels.dtype}, which Blender does not read; save it as PNG"
+        )
+
+
 def write_copy(path: Path, target: Path) -> Path:
     """`copy_image` in this process, without alpha."""
     return Path(copy_image(CopyTask(str(path), str(target))))
@@ -87,6 +95,7 @@ def write_alpha(path: Path, target: Path) -> Path:
 
 def write_pixels(image: StoredImage, target: Path, alpha: bool = False) -> Path:
     """Write pixels that were read, as `copy_image` does."""
+    require_copyable(image)
     pixels = image.pixels
     coverage = image.alpha if alpha else None
     if pixels.dtype in (np.uint8, np.uint16):
@@ -96,10 +105,6 @@ def write_pixels(image: StoredImage, target: Path, alpha: bool = False) -> Path:
             pixels = np.concatenate([colour, coverage[..., None]], axis=2)
         codecs.write_png(copy, np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), 1)
         return copy
-    if not np.issubdtype(pixels.dtype, np.floating):
-        raise ImageFileError(
-            f"{image.source}: holds {pixels.dtype}, which Blender does not read; save it as PNG"
-        )
     copy = target.with_name(target.name + ".exr")
     stored = pixels.astype(pixels.dtype if pixels.dtype == np.float16 else np.float32)
     planes = codecs.split_channels(stored, ("Y",) if stored.shape[2] == 1 else ("R", "G", "B"))

@@ -9,15 +9,17 @@ the pixels.
 """
 
 import io
+import threading
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.errors import ImageFileError
+from multishade.errors import ImageFileError, MultiShadeError
 from multishade.extras import MissingPackageError
 from multishade.imaging import codecs, heic, raw
 from multishade.imaging.exif import NO_EXIF, Exif, parse_exif, read_exif
@@ -36,6 +38,7 @@ MOST_PIXELS = 1 << 28  # 16384 x 16384
 MOST_VALUES = 1 << 31  # over all channels of an EXR
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFF_BITS = 258
+_OPENING = threading.Lock()
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
 # An orientation of EXIF -> the array as a person sees it.
 _UPRIGHT: Mapping[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -118,29 +121,57 @@ def decode_image(
             luminance, x, y, z or a single channel.
     """
     check_size = _bounded(source, check_size)
-    kind = _kind(data, suffix)
-    if kind == "exr":
-        if data.startswith(codecs.EXR_MAGIC):
-            _require_bounded_exr(data, source, check_size)
-        image = _decode_exr(data, source)
-    elif kind == "hdr":
-        if (size := hdr_size(data)) is not None:
-            check_size(*size)
-        image = _from_array(decode_hdr(data, source), source)
-    elif kind == "png":
-        if data[12:16] == b"IHDR":
-            check_size(*codecs.png_size(data))
-        image = _from_array(codecs.decode_png(data, source), source)
-        exif = parse_exif(codecs.png_chunk(data, b"eXIf") or b"")
-        image = replace(image, orientation=exif.orientation, exif=exif, profile=_png_profile(data))
-    elif kind in ("heic", "raw"):
-        image = _decode_with_extra(data, source, kind)
-    else:
-        image = _decode_with_pillow(data, source, check_size)
+    try:
+        image = _decode(data, source, suffix, check_size)
+    except (MultiShadeError, MemoryError):
+        raise
+    except Exception as error:  # readers of damaged bytes raise whatever they run into
+        raise _unreadable(source, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
     if upright:
         image = _oriented(image)
     check_size(image.pixels.shape[1], image.pixels.shape[0])
     return image
+
+
+def open_with_pillow(file: Path | BinaryIO, formats: tuple[str, ...]) -> Any:
+    """Open an image as Pillow does, but of any size: the caller compares it with `MOST_PIXELS`.
+
+    Args:
+        file: Its path, or the file.
+        formats: Pillow's names of those that it may be.
+
+    Returns:
+        A `PIL.Image.Image` whose pixels are not decoded yet.
+    """
+    from PIL import Image
+
+    with _OPENING:  # Pillow's own bound, which is lower, is a setting of the process
+        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file, formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = bound
+
+
+def _decode(data: bytes, source: str, suffix: str, check_size: CheckSize) -> StoredImage:
+    kind = _kind(data, suffix)
+    if kind == "exr":
+        if data.startswith(codecs.EXR_MAGIC):
+            _require_bounded_exr(data, source, check_size)
+        return _decode_exr(data, source)
+    if kind == "hdr":
+        if (size := hdr_size(data)) is not None:
+            check_size(*size)
+        return _from_array(decode_hdr(data, source), source)
+    if kind == "png":
+        if data[12:16] == b"IHDR":
+            check_size(*codecs.png_size(data))
+        image = _from_array(codecs.decode_png(data, source), source)
+        exif = parse_exif(codecs.png_chunk(data, b"eXIf") or b"")
+        return replace(image, orientation=exif.orientation, exif=exif, profile=_png_profile(data))
+    if kind in ("heic", "raw"):
+        return _decode_with_extra(data, source, kind)
+    return _decode_with_pillow(data, source, check_size)
 
 
 def _bounded(source: str, check_size: CheckSize | None) -> CheckSize:
@@ -265,13 +296,13 @@ def _decode_tiff_with_opencv(data: bytes, source: str) -> NDArray[Any]:
 
 def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> StoredImage:
     """Everything but PNG, EXR and HDR; OpenCV decodes TIFFs that Pillow cannot read at their own depth."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     tiff = data.startswith(TIFF_MAGICS)
     if tiff:
         data, orientation = as_upright_tiff(data), tiff_orientation(data)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with open_with_pillow(io.BytesIO(data), FORMATS) as image:
             check_size(*image.size)
             exif = read_exif(image.getexif())
             if not tiff:
@@ -280,7 +311,7 @@ def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> Stor
             lossy = image.format in _LOSSY
             if tiff:
                 refuse_pages(image, source)
-            if tiff and max(image.tag_v2.get(_TIFF_BITS, (1,))) > 8:  # type: ignore[attr-defined]
+            if tiff and max(image.tag_v2.get(_TIFF_BITS, (1,))) > 8:
                 stored = _decode_tiff_with_opencv(data, source)
             else:
                 stored, profile = _pillow_pixels(image, profile)
@@ -288,7 +319,7 @@ def _decode_with_pillow(data: bytes, source: str, check_size: CheckSize) -> Stor
         if not tiff:
             raise _unreadable(source, "its first bytes are of no known format") from error
         stored, profile, lossy, exif = _decode_tiff_with_opencv(data, source), None, False, NO_EXIF
-    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise _unreadable(source, str(error)) from error
     return replace(
         _from_array(stored, source),

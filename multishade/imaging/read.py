@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from multishade.errors import ImageFileError
 from multishade.imaging import heic, raw
 from multishade.imaging.color import srgb_to_linear
-from multishade.imaging.decode import FORMATS, CheckSize, StoredImage, decode_image
+from multishade.imaging.decode import FORMATS, CheckSize, StoredImage, decode_image, open_with_pillow
 from multishade.imaging.exif import NO_EXIF, Exif, read_exif
 
 Bool = NDArray[np.bool_]
@@ -98,16 +98,14 @@ def read_photograph(path: str | Path, check_size: CheckSize | None = None) -> Ph
 
 def read_file_exif(path: str | Path) -> Exif:
     """Read what the camera wrote down, without decoding pixels; an empty `Exif` if there is none or no image."""
-    from PIL import Image, UnidentifiedImageError
-
     path = Path(path)
     if path.suffix.lower() in (*raw.SUFFIXES, *heic.SUFFIXES, ".exr", ".hdr"):
         # Formats whose header Pillow does not open; EXR and HDR have no EXIF.
         return NO_EXIF if path.suffix.lower() in (".exr", ".hdr") else read_image(path).exif
     try:
-        with Image.open(path, formats=("PNG", *FORMATS)) as image:
+        with open_with_pillow(path, ("PNG", *FORMATS)) as image:
             return read_exif(image.getexif())
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+    except Exception:  # of a damaged file anything may come
         return NO_EXIF  # `read_image` says what is wrong with it
 
 

@@ -119,3 +119,16 @@ def test_an_interrupted_scan_continues(tmp_path: Path, monkeypatch: pytest.Monke
 def test_what_acts_on_a_terminal_is_escaped() -> None:
     assert printable("plain é 漢") == "plain é 漢"
     assert printable("a\x1b[2J\r\n\x00\u202e\udcff\U000e0001") == r"a\x1b[2J\r\n\x00\u202e\udcff\U000e0001"
+
+
+@pytest.mark.parametrize("name", ["pipe.glb", "pipe.hdr", "old.dae"])
+def test_a_folder_in_which_no_file_can_be_read_is_no_empty_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    if name.startswith("pipe"):
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).write_text("<COLLADA/>")
+    found = scan(folder, tmp_path / "m.jsonl", QUICK)
+    assert found.rows == () and found.kind == ("environments" if name.endswith(".hdr") else "objects")
+    assert ("a pipe" if name.startswith("pipe") else "convert it to glTF") in reasons(found)[name]

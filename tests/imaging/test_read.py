@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image files are read at the depth that they have, upright if asked, and masks of every convention are one mask."""
 
+import io
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from multishade.errors import ImageFileError
-from multishade.imaging import codecs
-from multishade.imaging.read import read_image, read_mask
+from multishade.imaging import codecs, decode
+from multishade.imaging.exif import NO_EXIF
+from multishade.imaging.read import read_file_exif, read_image, read_mask
 from tests.support.synthetic_benchmarks import ball
 
 
@@ -130,3 +134,48 @@ def test_exr_comes_back_bit_for_bit(tmp_path: Path) -> None:
     target = ball()
     codecs.write_exr_image(tmp_path / "n.exr", target.normal)
     assert np.array_equal(read_image(tmp_path / "n.exr").rgb, target.normal)
+
+
+def encoded(name: str) -> bytes:
+    from PIL import Image
+
+    stream, mode = io.BytesIO(), "I;16" if name == "wide TIFF" else "RGB"
+    Image.new(mode, (2_000_000, 1) if name == "wide TIFF" else (16, 16)).save(stream, name.rpartition(" ")[2])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("PNG", lambda data: data[:20]),
+        ("AVIF", lambda data: data.replace(b"iloc", b"none")),
+        ("TIFF", lambda data: data.replace(struct.pack("<HHI", 256, 4, 1), struct.pack("<HHI", 999, 4, 1))),
+        ("wide TIFF", lambda data: data),
+        ("DDS", lambda data: data[:80] + bytes(4) + data[84:]),
+        ("JPEG", lambda data: data[:3]),
+        ("WEBP", lambda data: data[:30]),
+        ("JPEG2000", lambda data: data[:90]),
+    ],
+)
+def test_whatever_a_reader_of_damaged_bytes_raises_the_file_is_named(
+    tmp_path: Path, name: str, damage: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "photo"
+    path.write_bytes(damage(encoded(name)))
+    with pytest.raises(ImageFileError, match="photo: "):
+        read_image(path)
+    assert read_file_exif(path) == NO_EXIF
+
+
+def test_our_own_bound_on_pixels_holds_and_not_that_of_pillow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    (tmp_path / "a.jpg").write_bytes(encoded("JPEG"))
+    assert read_image(tmp_path / "a.jpg").pixels.shape == (16, 16, 3)
+    assert Image.MAX_IMAGE_PIXELS == 100
+    monkeypatch.setattr(decode, "MOST_PIXELS", 255)
+    with pytest.raises(ImageFileError, match="is 16 x 16; up to 255 pixels are read"):
+        read_image(tmp_path / "a.jpg")

@@ -15,6 +15,11 @@ from multishade.assets.scanning.triage import TriageRules
 from multishade.errors import AssetError
 
 Kind = Literal["objects", "materials", "environments"]
+SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "objects": (*MESH_SUFFIXES, *OTHER_MESH_SUFFIXES),
+    "materials": MAP_SUFFIXES,
+    "environments": ENVIRONMENT_SUFFIXES,
+}
 
 
 @dataclass(frozen=True)
@@ -63,18 +68,22 @@ def find_candidates(
         "materials": [Candidate(_path_of_set(each), task(each), each.problem) for each in sets],
         "environments": [Candidate(file, task(file)) for file in maps],
     }
-    if kind == "auto":
-        kind = _kind_of(folder, candidates)
-    suffixes = {
-        "objects": (*MESH_SUFFIXES, *OTHER_MESH_SUFFIXES),
-        "materials": MAP_SUFFIXES,
-        "environments": ENVIRONMENT_SUFFIXES,
-    }[kind]
-    refused = [
-        Candidate(path, task(path), reason)
-        for path, reason in listing.refused
-        if path.suffix.lower() in suffixes or path.is_dir()
+    refusals: dict[Kind, list[Candidate]] = {
+        of_kind: [
+            Candidate(path, task(path), reason)
+            for path, reason in listing.refused
+            if path.suffix.lower() in suffixes or path.is_dir()
+        ]
+        for of_kind, suffixes in SUFFIXES.items()
+    }
+    refusals["objects"] += [
+        Candidate(file, task(file), f"is a {file.suffix} file, which is not read; convert it to glTF")
+        for file in listing.files
+        if file.suffix.lower() in OTHER_MESH_SUFFIXES
     ]
+    if kind == "auto":
+        kind = _kind_of(folder, candidates, refusals)
+    refused = refusals[kind]
     if not candidates[kind] and not refused:
         wanted = {
             "objects": "mesh files (" + " ".join(MESH_SUFFIXES) + ")",
@@ -82,16 +91,12 @@ def find_candidates(
             "environments": "environment maps (" + " ".join(ENVIRONMENT_SUFFIXES) + ")",
         }[kind]
         raise AssetError(f"{folder}: holds no {wanted}")
-    if kind == "objects":
-        refused += [
-            Candidate(file, task(file), f"is a {file.suffix} file, which is not read; convert it to glTF")
-            for file in listing.files
-            if file.suffix.lower() in OTHER_MESH_SUFFIXES
-        ]
     return kind, candidates[kind] + refused
 
 
-def _kind_of(folder: Path, candidates: dict[Kind, list[Candidate]]) -> Kind:
+def _kind_of(
+    folder: Path, candidates: dict[Kind, list[Candidate]], refusals: dict[Kind, list[Candidate]]
+) -> Kind:
     """The kind of a folder's assets. Images beside or below a mesh count as its textures, not as materials."""
     mesh_folders = {mesh.path.parent for mesh in candidates["objects"]}
     usable: dict[Kind, int] = {
@@ -108,8 +113,11 @@ def _kind_of(folder: Path, candidates: dict[Kind, list[Candidate]]) -> Kind:
         raise AssetError(f"{folder}: holds {counts}; say which with --kind, one manifest is of one kind")
     if kinds:
         return kinds[0]
-    if candidates["materials"]:
-        return "materials"  # none of them is usable: the reasons help more than "nothing found"
+    # None is usable: the reasons help more than "nothing found".
+    for found in (candidates, refusals):
+        for kind, unusable in found.items():
+            if unusable:
+                return kind
     raise AssetError(
         f"{folder}: holds no mesh file, no map set and no environment map; see `multishade assets scan --help`"
     )

@@ -9,16 +9,18 @@ from typing import Any
 from urllib.parse import unquote
 
 from multishade.assets.scanning.gltf import Gltf, name_of_extension, view_bytes
-from multishade.errors import AssetError, MultiShadeError
-from multishade.imaging.codecs import EXR_MAGIC
-from multishade.imaging.decode import MOST_PIXELS, decode_image
-from multishade.imaging.radiance import HDR_MAGICS
+from multishade.errors import AssetError, ImageFileError
+from multishade.imaging.blender_formats import PLAIN_MAGICS, require_copyable
+from multishade.imaging.decode import MOST_PIXELS, decode_image, open_with_pillow
 from multishade.text import read_regular
 
-# Pillow's names of the formats that are rendered: PNG and JPEG by Blender, the others from a copy.
-RENDERED = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TGA", "TIFF", "JPEG2000", "DDS", "PSD")
-NAMED = ("GIF", "AVIF")  # formats that Blender does not read, of which messages know the name
-OPENED = (*(name for name in RENDERED if name != "MPO"), *NAMED)  # Pillow's JPEG reader opens MPO
+# (place, first bytes, name) of formats that are not rendered, although some are read as photographs.
+NOT_RENDERED = (
+    (0, b"GIF8", "GIF"),
+    (4, b"ftypavi", "AVIF"),
+    (4, b"ftyp", "HEIC or a movie"),
+    (1, b"KTX 20", "KTX2"),
+)
 # Extensions by which a glTF texture names its image; of these Blender reads only the first.
 WEBP = "EXT_texture_webp"
 
@@ -73,39 +75,39 @@ def require_file_decodable(path: Path, name: str) -> None:
 
 
 def require_decodable(data: bytes, name: str) -> None:
-    """Require that an image in memory decodes to its last byte, in a format that is rendered.
+    """Require that an image in memory decodes to its last byte, by the reader that it has in rendering.
 
     Raises:
         AssetError: If it does not.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    if data.startswith((EXR_MAGIC, *HDR_MAGICS)):
-        try:
-            decode_image(data, name)
-        except (MultiShadeError, OSError, ValueError, RuntimeError) as error:
-            raise AssetError(f"{name} cannot be read as an image ({error})") from error
+    for place, magic, kind in NOT_RENDERED:
+        if data[place:].startswith(magic):
+            raise AssetError(f"{name} is {kind}, which Blender cannot read; convert it to PNG or JPEG")
+    if data.startswith(PLAIN_MAGICS):
+        _require_plain(data, name)
         return
     try:
-        with Image.open(io.BytesIO(data), formats=OPENED) as image:
-            form = image.format
+        require_copyable(decode_image(data, name, upright=False))
+    except ImageFileError as error:
+        raise AssetError(str(error)) from error
+
+
+def _require_plain(data: bytes, name: str) -> None:
+    """`require_decodable` of PNG and JPEG, which Blender reads itself."""
+    from PIL import UnidentifiedImageError
+
+    damaged = f"{name} cannot be read as an image: it is cut short or damaged"
+    try:
+        with open_with_pillow(io.BytesIO(data), ("PNG", "JPEG")) as image:  # MPO is JPEG
             if image.width * image.height > MOST_PIXELS:
                 raise AssetError(
                     f"{name} is {image.width} x {image.height}; up to {MOST_PIXELS:,} pixels are read"
                 )
-            if form in RENDERED:
-                image.load()
+            image.load()
     except UnidentifiedImageError as error:
-        kind = "KTX2, which Blender cannot read" if data[1:7] == b"KTX 20" else "an unknown format"
-        raise AssetError(f"{name} cannot be read as an image ({kind})") from error
-    except Image.DecompressionBombError as error:
-        raise AssetError(f"{name} cannot be read as an image: {error}") from error
+        raise AssetError(damaged) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise AssetError(
-            f"{name} cannot be read as an image: it is cut short or damaged ({error})"
-        ) from error
-    if form not in RENDERED:
-        raise AssetError(f"{name} is {form}, which Blender cannot read; convert it to PNG or JPEG")
+        raise AssetError(f"{damaged} ({error})") from error
 
 
 def _images_not_read(gltf: Gltf) -> set[int]:
