@@ -103,6 +103,7 @@ def card_text(
     pictures: Mapping[str, tuple[str, str]],
     preview: str | None,
     samples_read: int,
+    note: str = "",
 ) -> str:
     """Return README.md.
 
@@ -112,6 +113,7 @@ def card_text(
         pictures: Section -> (path of its figure beside the card, caption); "" is the contact sheet.
         preview: Pattern of the preview's files, None if there is none.
         samples_read: Number of samples that the statistics are of.
+        note: Why checks of the manifests are missing, empty if they are not.
     """
     header = yaml.safe_dump(
         front_matter(contents, preview), sort_keys=False, allow_unicode=True, default_flow_style=False
@@ -120,7 +122,7 @@ def card_text(
         *_summary(contents, pictures),
         *_layout(contents, preview),
         *_recipe(contents),
-        *_statistics(contents, checks, pictures, samples_read),
+        *_statistics(contents, checks, pictures, samples_read, note),
         Heading("Intended use"),
         Bullets(USES),
         Paragraph(NOT_FOR),
@@ -210,7 +212,11 @@ def _recipe(contents: Contents) -> list[Block]:
 
 
 def _statistics(
-    contents: Contents, checks: Sequence[Check], pictures: Mapping[str, tuple[str, str]], samples_read: int
+    contents: Contents,
+    checks: Sequence[Check],
+    pictures: Mapping[str, tuple[str, str]],
+    samples_read: int,
+    note: str,
 ) -> list[Block]:
     suspect = [check for check in checks if not check.ok]
     blocks: list[Block] = [
@@ -223,6 +229,8 @@ def _statistics(
     blocks += [
         Caution(literal(f"{check.what}: {check.measured}; expected: {check.expected}")) for check in suspect
     ]
+    if note:
+        blocks.append(Caution(literal(f"Not compared with the manifests: {note}")))
     for section, (path, caption) in pictures.items():
         if section:
             blocks += [Heading(section, 3), Figure(path, caption)]
@@ -250,7 +258,7 @@ def _licences(contents: Contents) -> list[Block]:
     counts = Counter(use.licence for use in contents.assets)
     listed = ", ".join(f"{literal(name)} ({count} assets)" for name, count in counts.most_common())
     blocks: list[Block] = [Heading("Licence and attribution")]
-    if licence.hub == OTHER:
+    if licence.reasons:
         blocks.append(
             Caution(
                 f"No single licence meets the terms of all assets; the most restrictive is {literal(licence.name)}: "

@@ -97,7 +97,7 @@ def croissant(contents: Contents, preview: Path | None) -> dict[str, Any]:
             "shading sequences, made with MultiShade."
         ),
         "license": (
-            f"{LICENCE_PAGES}{licence.name}" if licence.hub != "other" else "See README.md: " + licence.name
+            "See README.md: " + licence.name if licence.reasons else f"{LICENCE_PAGES}{licence.name}"
         ),
         "version": "1.0.0",
         # Not the time of writing: equal data sets are described by equal files.

@@ -10,6 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 OTHER = "other"
+# Versions that the Hub lists (huggingface.co/docs/hub/repositories-licenses).
+_ON_THE_HUB = {
+    "BY": (2, 3, 4),
+    "BY-SA": (3, 4),
+    "BY-NC": (2, 3, 4),
+    "BY-NC-SA": (2, 3, 4),
+    "BY-ND": (4,),
+    "BY-NC-ND": (3, 4),
+}
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,7 @@ class Terms:
     """What a licence asks for.
 
     Attributes:
-        hub: Its identifier on the Hugging Face Hub.
+        hub: Its identifier on the Hugging Face Hub, "other" if the Hub lists none.
         rank: Larger is more restrictive.
         attribution: Authors must be named.
         share_alike: What is made from it must have the same licence.
@@ -46,7 +55,8 @@ def _creative_commons() -> dict[str, Terms]:
     for name, rank, asks in kinds:
         for version in (1, 2, 3, 4):
             identifier = f"CC-{name}-{version}.0"
-            found[identifier] = Terms(identifier.lower(), rank + version, **asks)
+            hub = identifier.lower() if version in _ON_THE_HUB[name] else OTHER
+            found[identifier] = Terms(hub, rank + version, **asks)
     return found
 
 
@@ -65,9 +75,9 @@ class Combined:
     """The licence of what is made from several works.
 
     Attributes:
-        hub: Identifier on the Hugging Face Hub, "other" if no single licence meets all terms.
+        hub: Identifier on the Hugging Face Hub, "other" if no single licence meets all terms, or the Hub lists it not.
         name: The most restrictive licence as the assets state it.
-        reasons: Why it is "other", or what must be observed; empty if there is nothing to say.
+        reasons: Why no single licence meets all terms; empty if one does.
     """
 
     hub: str

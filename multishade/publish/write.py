@@ -73,13 +73,17 @@ def write_card(
         preview = folder / PREVIEW_FOLDER / f"{contents.split}-00000-of-00001.parquet"
         data = Dataset([file.url for file, _ in contents.shards])
         write_preview(preview, data, spread_keys(list(data), options.preview))
+    for earlier in (folder / PREVIEW_FOLDER).glob("*.parquet"):
+        if earlier != preview:
+            earlier.unlink()
     progress("measuring distributions")
     statistics = gather(folder, options.samples, options.images, workers)
-    checks = check_all(statistics, assets_of(statistics)[0])
+    assets, note = assets_of(statistics)
+    checks = check_all(statistics, assets)
     pictures = _draw_pictures(folder, contents, figures_of(statistics))
     progress("writing the card")
     pattern = f"{PREVIEW_FOLDER}/*.parquet" if preview else None
-    text = card_text(contents, checks, pictures, pattern, len(statistics.samples))
+    text = card_text(contents, checks, pictures, pattern, len(statistics.samples), note)
     description = json.dumps(croissant(contents, preview), indent=2, ensure_ascii=False) + "\n"
     write_text(folder / CROISSANT, description)
     energon.write_index(folder, contents.shards, contents.split)

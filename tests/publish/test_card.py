@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import re
 import sqlite3
 import struct
 import tarfile
@@ -92,6 +93,18 @@ def test_the_card_has_the_names_that_hubs_search_by(carded: Path) -> None:
     assert found["size_categories"] == ["n<1K"]
     assert found["configs"][0]["config_name"] == "preview"
     assert "normal-estimation" in found["tags"]
+
+
+def test_the_card_states_that_the_manifests_were_not_there(carded: Path) -> None:
+    assert re.search(r"Not compared with the manifests: .*o\.jsonl", (carded / "README.md").read_text())
+
+
+def test_a_preview_of_an_earlier_call_is_removed(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "data")
+    write_card(folder, CardOptions(preview=1))
+    assert list(folder.glob("preview/*.parquet"))
+    write_card(folder, CardOptions(preview=0))
+    assert not list(folder.glob("preview/*.parquet"))
 
 
 def test_pictures_of_the_card_exist(carded: Path) -> None:

@@ -14,6 +14,7 @@ from multishade.publish.licences import combine
         (["CC0-1.0", "Apache-2.0", "CC-BY-4.0", "CC-BY-3.0"], "cc-by-4.0", "CC-BY-4.0"),
         (["CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0"], "cc-by-sa-4.0", "CC-BY-SA-4.0"),
         (["CC-BY-4.0", "CC-BY-NC-4.0"], "cc-by-nc-4.0", "CC-BY-NC-4.0"),
+        (["CC0-1.0", "CC-BY-SA-2.0"], "other", "CC-BY-SA-2.0"),
         (["CC-BY-NC-4.0", "CC-BY-NC-SA-4.0"], "cc-by-nc-sa-4.0", "CC-BY-NC-SA-4.0"),
     ],
 )

@@ -4,7 +4,7 @@
 //   showSample(host, sample)
 //
 // sample: { key, title, pictures: [{ id, name, note, url, set }], frames: [{ url, note }], facts: [[name, value]],
-//   command, download, meta, normals: () => Promise<{ width, height, normals, albedo }> }. All texts are shown as text.
+//   command, download, meta, normals: () => Promise<{ width, height, normals }> }. All texts are shown as text.
 import { createRelight } from "./relit.js";
 
 const FRAMES_PER_SECOND = 6;
