@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text files of any editor -> str: UTF-8 with or without byte order mark, UTF-16 and UTF-32 by their mark.
+"""Text files of any editor -> str: UTF-8 with or without byte order mark, UTF-16 and UTF-32 by their mark; JSON.
 
 The one reader of lists, manifests, light files and configurations that people write. Another encoding is an error that
 names the place: an encoding that is guessed would put wrong letters into names without a word.
@@ -7,9 +7,11 @@ names the place: an encoding that is guessed would put wrong letters into names 
 
 import codecs
 import errno
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from multishade.errors import MultiShadeError
 
@@ -107,6 +109,24 @@ def decode_text(data: bytes, source: str, error: type[MultiShadeError]) -> str:
             f"{source}:{place}: a zero byte, which no text has; if it is UTF-16 without mark, {_REMEDY}"
         )
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_json(data: str | bytes) -> Any:
+    """Parse JSON of strangers.
+
+    Args:
+        data: The whole text.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ValueError: If it is not JSON, or is nested without end.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def marked_encoding(path: str | Path) -> str:

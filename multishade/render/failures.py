@@ -24,6 +24,7 @@ from multishade.errors import (
 )
 from multishade.shards.layout import failures_name
 from multishade.storage.store import FilePlace, StoredFile, open_file
+from multishade.text import parse_json
 
 SCHEMA = 1
 
@@ -145,10 +146,11 @@ def read_shard_failure(shard: FilePlace) -> ShardFailure | None:
     """
     file = failures_file(shard)
     try:
-        content = json.loads(file.read_bytes())
+        content = parse_json(file.read_bytes())
         if content.pop("schema") != SCHEMA:
             raise ValueError("another schema")
         groups = tuple(group_failure(row) for row in content.pop("groups"))
+        _require_texts(content["error"])
         return ShardFailure(**{**content, "kind": FailureKind(content["kind"]), "groups": groups})
     except FileMissing:
         return None
@@ -168,4 +170,12 @@ def group_failure(row: Mapping[str, Any]) -> GroupFailure:
     """
     names = {field.name for field in dataclasses.fields(GroupFailure)}
     known = {name: value for name, value in row.items() if name in names}
-    return GroupFailure(**{**known, "kind": FailureKind(row["kind"]), "output": tuple(row.get("output", ()))})
+    output = tuple(row.get("output", ()))
+    _require_texts(*output, *(value for name, value in known.items() if name not in ("attempts", "output")))
+    return GroupFailure(**{**known, "kind": FailureKind(row["kind"]), "output": output})
+
+
+def _require_texts(*values: object) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{value!r} is not a text")

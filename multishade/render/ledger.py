@@ -9,6 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from multishade.errors import ShardError
 from multishade.render.failures import (
     FailureKind,
     GroupFailure,
@@ -17,7 +18,7 @@ from multishade.render.failures import (
 )
 from multishade.render.quarantine import Quarantined, ranges
 from multishade.shards.layout import FAILURES_PATTERN, TAR_PATTERN, shard_number, tar_of_failures
-from multishade.shards.marker import committed
+from multishade.shards.marker import committed, marker_of
 from multishade.storage.store import FolderPlace, open_store
 
 # The asset, or how it is rendered, may be at fault; a missing device, a full disk and a lost machine are not its fault.
@@ -136,7 +137,12 @@ def read_ledger(folder: FolderPlace) -> Ledger:
         number, marker = shard_number(name), committed(store.file(name))
         if number is not None and marker is not None:
             complete.append(number)
-            entries += [Entry(number, True, group_failure(row)) for row in marker.failures]
+            try:
+                entries += [Entry(number, True, group_failure(row)) for row in marker.failures]
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ShardError(
+                    f"{marker_of(store.file(name))}: `failures` cannot be read ({error})"
+                ) from error
     for name in store.list_names(FAILURES_PATTERN):
         number = shard_number(tar_of_failures(name))
         given_up = None if number is None else read_shard_failure(store.file(tar_of_failures(name)))

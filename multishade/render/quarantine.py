@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from multishade.errors import FileMissing, ShardError
 from multishade.shards.layout import QUARANTINE_NAME
 from multishade.storage.store import FolderPlace, open_store
+from multishade.text import parse_json
 
 SCHEMA = 1
 
@@ -53,7 +54,7 @@ def read_quarantine(folder: FolderPlace) -> tuple[Quarantined, ...]:
     """
     file = open_store(folder).file(QUARANTINE_NAME)
     try:
-        content = json.loads(file.read_bytes())
+        content = parse_json(file.read_bytes())
         if content["schema"] != SCHEMA:
             raise ValueError("another schema")
         return tuple(
@@ -67,7 +68,7 @@ def read_quarantine(folder: FolderPlace) -> tuple[Quarantined, ...]:
         )
     except FileMissing:
         return ()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise ShardError(f"{file}: is not a quarantine ({error!r}); correct or remove it") from error
 
 

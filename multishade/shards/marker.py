@@ -16,6 +16,7 @@ from multishade.shards.index import Members
 from multishade.shards.layout import marker_name
 from multishade.shards.tar import ShardDigest
 from multishade.storage.store import FilePlace, StoredFile, open_file
+from multishade.text import parse_json
 
 MARKER_SCHEMA = 1
 
@@ -94,7 +95,7 @@ def read_marker(shard: FilePlace) -> Marker | None:
         return _decode(file.name, marker.read_bytes())
     except FileMissing:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ShardError(
             f"{marker}: is not a marker of {file.name} ({error}); remove it to make the shard again"
         ) from error
@@ -135,7 +136,7 @@ def _encode(name: str, marker: Marker) -> bytes:
 
 
 def _decode(name: str, data: bytes) -> Marker:
-    content = json.loads(data)
+    content = parse_json(data)
     if content["schema"] != MARKER_SCHEMA or content["shard"] != name:
         raise ValueError("another schema or shard")
     fields = tuple(content["fields"])

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multishade.errors import ShardError
+from multishade.text import parse_json
 
 SCHEMA: Literal[1] = 1
 Vector = tuple[float, float, float]
@@ -253,7 +254,7 @@ def decode_meta(key: str, data: bytes) -> dict[str, Any]:
         ShardError: If it is not a JSON object.
     """
     try:
-        meta = json.loads(data)
+        meta = parse_json(data)
     except ValueError as error:
         raise ShardError(f"{key}.meta.json: is not JSON ({error})") from error
     if not isinstance(meta, dict):

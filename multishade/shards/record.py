@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from multishade.config import Config
 from multishade.errors import FileMissing, ShardError
 from multishade.shards.layout import RECORD_NAME
 from multishade.shards.meta import SCHEMA
 from multishade.storage.store import FolderPlace, open_store
+from multishade.text import parse_json
 
 _SHOWN_DIFFERENCES = 8
 
@@ -44,10 +47,22 @@ class DatasetRecord:
         )
 
     def recipe(self) -> Config:
-        """Rebuild the config that the data set was rendered from; its manifests need not be there."""
-        settings = {**self.config, "sources": self.plan["sources"]}
-        settings["shards"] = {**settings["shards"], "count": self.plan["shards"]}
-        return Config.model_validate(settings)
+        """Rebuild the config that the data set was rendered from; its manifests need not be there.
+
+        Raises ShardError if it is not a config of this version.
+        """
+        try:
+            settings = {**self.config, "sources": self.plan["sources"]}
+            settings["shards"] = {**settings["shards"], "count": self.plan["shards"]}
+            return Config.model_validate(settings)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            setting = ".".join(map(str, problem["loc"]))
+            raise ShardError(
+                f"{RECORD_NAME}: its config is not one of this version of MultiShade: {setting}: {problem['msg']}"
+            ) from error
+        except (KeyError, TypeError) as error:
+            raise ShardError(f"{RECORD_NAME}: its config or plan is incomplete ({error!r})") from error
 
     def _decisive(self) -> dict[str, Any]:
         return {"schema": self.schema, "config": self.config, "manifests": self.manifests}
@@ -103,18 +118,18 @@ def read_dataset(folder: FolderPlace) -> DatasetRecord:
     """
     file = open_store(folder).file(RECORD_NAME)
     try:
-        content = json.loads(file.read_bytes())
+        content = parse_json(file.read_bytes())
         record = DatasetRecord(content["config"], content["manifests"], content["plan"], content["schema"])
-        stated = content["fingerprint"]
+        stated, fingerprint = str(content["fingerprint"]), record.fingerprint
     except FileMissing as error:
         raise FileMissing(f"{error}; is this a data set's folder?") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ShardError(
             f"{file}: is not a data set's record ({error!r}); remove it to start anew"
         ) from error
-    if record.fingerprint != stated:
+    if fingerprint != stated:
         raise ShardError(
-            f"{file}: was edited: its fingerprint is {stated[:12]}, its content's {record.fingerprint[:12]}"
+            f"{file}: was edited: its fingerprint is {stated[:12]}, its content's {fingerprint[:12]}"
         )
     return record
 

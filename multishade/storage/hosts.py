@@ -33,12 +33,14 @@ def unreachable(url: str, seconds: float = 5.0) -> str | None:
         Why it cannot be reached, such as "Name or service not known"; None if it can be, or if a proxy would connect.
     """
     parts = urlsplit(url)
+    if parts.scheme not in _PORTS:
+        return "it is no address that begins with http:// or https://"
     host = parts.hostname or ""
     proxied = parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
     if proxied or has_answered(url):
         return None
     try:
         socket.create_connection((host, parts.port or _PORTS[parts.scheme]), seconds).close()
-    except OSError as error:
-        return error.strerror or str(error) or type(error).__name__
+    except (OSError, ValueError) as error:  # ValueError: a name or port that no server can have
+        return getattr(error, "strerror", None) or str(error) or type(error).__name__
     return None

@@ -12,6 +12,7 @@ import urllib.request
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
+from urllib.parse import quote
 
 from multishade.errors import FileMissing, HostUnreachable, ShardError
 from multishade.storage.base import Store, Writer
@@ -28,6 +29,7 @@ RETRY = RetryPolicy(attempts=5, first_wait=0.2, longest_wait=30.0)
 TIMEOUT_SECONDS = 30.0
 _BUFFER = 1 << 20
 _MISSING = (404, 410)
+_SAFE = "%/:?#[]@!$&'()*+,;=~"  # what a URL means something by; blanks and letters beyond ASCII are quoted
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class _HttpStream(io.RawIOBase):
     def _connect(self) -> None:
         if self._response is not None:
             return
-        request = urllib.request.Request(self._url, method=self._method)
+        request = urllib.request.Request(quote(self._url, safe=_SAFE), method=self._method)
         if self._position or (self.end is not None and self._method == "GET"):
             last = "" if self.end is None else self.end - 1
             request.add_header("Range", f"bytes={self._position}-{last}")
@@ -175,6 +177,8 @@ class _HttpStream(io.RawIOBase):
         except (OSError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
             raise Retryable(reason, network=True, reached=has_answered(self._url)) from error
+        except ValueError as error:
+            raise ShardError(f"{self._url}: no server can have this address ({error})") from error
         note_answer(self._url)
         self._accept(response)
 
@@ -186,7 +190,7 @@ class _HttpStream(io.RawIOBase):
         self._tag = tag
         start = self._position if response.status == 206 else 0
         length = response.headers.get("Content-Length")
-        if length is not None:
+        if length is not None and length.isdecimal():
             whole = start + int(length)
             self.end = whole if self.end is None else min(self.end, whole)
         self._response = response

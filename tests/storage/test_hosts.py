@@ -9,7 +9,7 @@ from PIL import Image
 
 from multishade.assets.fetch.client import FetchError, FetchPolicy, fetch_json
 from multishade.cli import main
-from multishade.errors import FileMissing
+from multishade.errors import FileMissing, ShardError
 from multishade.storage import hosts, retry
 from multishade.storage.http import open_http
 from multishade.storage.retry import UNREACHED_ATTEMPTS, RetryPolicy
@@ -52,6 +52,32 @@ def test_a_server_that_answers_with_an_error_has_answered(waits: list[float]) ->
     with loopback() as server, pytest.raises(FileMissing, match="404"):
         open_http(f"{server.url}/missing", policy=FAST)
     assert hosts.has_answered(server.url)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("hf-mirror.org", "http"),
+        ("file:///x", "http"),
+        ("http://a..b", "label"),
+        ("http://127.0.0.1:99999", "0-65535"),
+    ],
+)
+def test_an_address_that_no_server_has_is_a_reason(address: str, reason: str) -> None:
+    assert reason in (hosts.unreachable(address) or "")
+
+
+@pytest.mark.parametrize("address", ["http://a..b", "http://" + "a" * 300, "http://127.0.0.1:port"])
+def test_an_address_that_no_server_has_is_named(address: str) -> None:
+    with pytest.raises(ShardError, match=address):
+        open_http(f"{address}/a.tar", policy=FAST)
+
+
+def test_names_with_blanks_and_letters_beyond_ascii_are_found() -> None:
+    with loopback() as server:
+        server.files["/ä b.tar"] = b"content"
+        for name in ("ä b.tar", "%C3%A4%20b.tar"):
+            assert open_http(f"{server.url}/{name}?signature=a%2Fb+c", policy=FAST).read() == b"content"
 
 
 def test_why_a_server_cannot_be_reached(closed: str, monkeypatch: pytest.MonkeyPatch) -> None:
