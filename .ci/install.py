@@ -4,17 +4,21 @@
     .venv/bin/python .ci/install.py render     what renders
     .venv/bin/python .ci/install.py all        also what trains, fetches and tests
 
-Standard library only. torch comes as the wheel without CUDA (TORCH=cuda in the environment: as PyPI has it).
+Standard library, and modules of this package that need no other. torch comes as the wheel without CUDA
+(TORCH=cuda in the environment: as PyPI has it).
 """
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
+from pathlib import Path
 from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from multishade.storage.hosts import unreachable
 
 # Measured with the versions of constraints.txt: packages, megabytes of wheels, megabytes on disk.
 SETS = {
@@ -49,7 +53,8 @@ def main(chosen: str) -> int:
         "20",
     ]
     index = _setting("index-url") or PYPI
-    reason = None if _setting("no-index") else unreachable(index)
+    local = _setting("no-index") or urlsplit(index).scheme not in ("http", "https")
+    reason = None if local else unreachable(index)
     if reason is not None and not _setting("find-links"):
         print(
             f"error: {urlsplit(index).hostname} cannot be reached ({reason}); the packages come from there: set up "
@@ -99,18 +104,6 @@ def install(arguments: list[str]) -> int:
         flush=True,
     )
     return 0
-
-
-def unreachable(url: str, seconds: float = 5.0) -> str | None:
-    """Why a server cannot be reached, None if it can, or if a proxy would connect."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or parts.scheme in urllib.request.getproxies():
-        return None
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 443), seconds).close()
-    except OSError as error:
-        return error.strerror or str(error) or type(error).__name__
-    return None
 
 
 def _setting(name: str) -> str:

@@ -79,6 +79,15 @@ def test_a_folder_of_wheels_is_enough(install: ModuleType, monkeypatch: pytest.M
     assert "--no-index" in given and install.TORCH_CPU not in given
 
 
+def test_an_index_in_a_folder_needs_no_network(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "unreachable", lambda url: pytest.fail(f"asked for {url}"))
+    monkeypatch.setattr(
+        install, "_setting", lambda name: "file:///mirror/simple" if name == "index-url" else ""
+    )
+    monkeypatch.setattr(install, "install", lambda arguments: 0)
+    assert install.main("render") == 0
+
+
 @pytest.mark.parametrize(("wanted", "cpu"), [(None, True), ("cuda", False)])
 def test_torch_comes_without_cuda_unless_asked_for(
     install: ModuleType, monkeypatch: pytest.MonkeyPatch, wanted: str | None, cpu: bool
