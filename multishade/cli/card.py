@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from multishade.cli.options import add_threads, positive
+from multishade.cli.options import add_share_read
 
 EPILOG = """writes into DIR:
   README.md        card of the Hugging Face Hub, with a data sheet: recipe, statistics, limits, licences of all assets
@@ -29,20 +29,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a rendered data set")
-    parser.add_argument(
-        "--samples",
-        type=positive,
-        default=10_000,
-        metavar="N",
-        help="samples that the statistics are of, in whole shards (default 10000)",
-    )
-    parser.add_argument(
-        "--images",
-        type=positive,
-        default=400,
-        metavar="N",
-        help="samples whose images are decoded for them (default 400)",
-    )
+    add_share_read(parser)
     parser.add_argument(
         "--preview-samples",
         type=int,
@@ -50,10 +37,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="samples in the preview (default 200; 0: none)",
     )
-    parser.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="shards read at a time (default 1)"
-    )
-    add_threads(parser, shared_by="workers")
     parser.set_defaults(run=run)
 
 

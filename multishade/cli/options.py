@@ -151,6 +151,28 @@ def add_threads(
     parser.set_defaults(threads_shared_by=shared_by)
 
 
+def add_share_read(parser: argparse.ArgumentParser) -> None:
+    """Add --samples, --images, --workers and --threads of commands that take statistics of a data set."""
+    parser.add_argument(
+        "--samples",
+        type=positive,
+        default=10_000,
+        metavar="N",
+        help="samples that the statistics are of, in whole shards (default 10000)",
+    )
+    parser.add_argument(
+        "--images",
+        type=positive,
+        default=400,
+        metavar="N",
+        help="samples whose images are decoded for them (default 400)",
+    )
+    parser.add_argument(
+        "--workers", type=positive, default=1, metavar="N", help="shards read at a time (default 1)"
+    )
+    add_threads(parser, shared_by="workers")
+
+
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the options on the files that commands write which make normals; `files_of` reads them."""
     parser.add_argument(

@@ -5,7 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from multishade.cli.options import add_output, add_threads, positive
+from multishade.cli.options import add_output, add_share_read, positive
 from multishade.cli.places import add_places, dataset_of, default_output, name_of
 
 
@@ -20,20 +20,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_places(parser)
     add_output(parser, "where stats.html and stats.json go (default: out/stats/DATASET)", old=("--out",))
     parser.add_argument("--strict", action="store_true", help="exit code 1 where something is suspect")
-    parser.add_argument(
-        "--samples",
-        type=positive,
-        default=10_000,
-        metavar="N",
-        help="samples read, in whole shards (default 10000)",
-    )
-    parser.add_argument(
-        "--images",
-        type=positive,
-        default=400,
-        metavar="N",
-        help="samples whose images are decoded (default 400)",
-    )
+    add_share_read(parser)
     parser.add_argument(
         "--psnr",
         type=positive,
@@ -48,10 +35,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="paths a pixel for --psnr (default 2048)",
     )
-    parser.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="shards read at a time (default 1)"
-    )
-    add_threads(parser, shared_by="workers")
     parser.set_defaults(run=run)
 
 
