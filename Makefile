@@ -31,7 +31,7 @@ render: $(VENV)/.render
 test: $(VENV)/.all
 	$(RUN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests
 
-# Kill, hang, fill up and cut off everything that takes part in a run (about an hour); docs/reliability.md has the figures.
+# Kill, hang, fill up and cut off everything that takes part in a run; writes its figures into docs/reliability.md.
 test-faults: $(VENV)/.all
 	WRITE_FIGURES=1 $(RUN)/python -m pytest -n 0 -m "slow or not slow" tests/faults
 

@@ -59,7 +59,7 @@ def named(pid: int, word: str) -> list[psutil.Process]:
 
 
 def left_of_ray(members: list[psutil.Process], seconds: float = 180.0) -> list[psutil.Process]:
-    """Processes of the run that are still there long after its end: Ray's helpers notice it late."""
+    """Processes of the run that are still there long after its end: Ray's agents wait a minute for a lost GCS."""
     psutil.wait_procs(members, timeout=seconds)
     return [
         process for process in members if process.is_running() and process.status() != psutil.STATUS_ZOMBIE

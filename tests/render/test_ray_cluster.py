@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Ray a run starts or joins."""
+"""Which Ray a run starts or joins, and what it ends of it."""
 
+import signal
+import subprocess
+import time
+
+import psutil
 import pytest
 import ray
 
@@ -21,3 +26,28 @@ def test_without_an_address_a_run_starts_its_own_ray_beside_any_other(
 def test_an_address_without_a_cluster_is_named() -> None:
     with pytest.raises(ShardError, match="--address 127.0.0.1:1: no Ray cluster answers there"):
         ray_cluster._join(Resources(address="127.0.0.1:1"), "127.0.0.1:1")
+
+
+def test_a_process_that_stays_stopped_is_ended_and_one_that_goes_on_is_not() -> None:
+    cluster = ray_cluster.Cluster.__new__(ray_cluster.Cluster)
+    cluster._family, cluster._stopped = set(), {}
+    with subprocess.Popen(["sleep", "60"]) as stays, subprocess.Popen(["sleep", "60"]) as goes_on:
+        for process in (stays, goes_on):
+            process.send_signal(signal.SIGSTOP)
+            wait_for_status(process.pid, psutil.STATUS_STOPPED)
+        for _ in range(ray_cluster.STOPPED_LOOKS):
+            cluster._end_stopped()
+        assert stays.poll() is None
+        goes_on.send_signal(signal.SIGCONT)
+        wait_for_status(goes_on.pid, psutil.STATUS_SLEEPING)
+        cluster._end_stopped()
+        assert stays.wait(timeout=10) == -signal.SIGKILL
+        assert goes_on.poll() is None
+        goes_on.kill()
+
+
+def wait_for_status(pid: int, status: str) -> None:
+    deadline = time.monotonic() + 30
+    while psutil.Process(pid).status() != status:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.01)
