@@ -27,10 +27,7 @@ def assign(path: Path, root: Path) -> bool:
     Raises:
         ObjectUnusable: If the texture is missing, or outside of `root`.
     """
-    name = texture_name(path)
-    file = None if name is None else path.parent / name
-    if file is not None and not file.is_file():
-        raise ObjectUnusable(f"{path}: needs the texture {name!r}, which is missing")
+    file = _texture_file(path)
     if file is not None:
         audit.require_below(file, root, path.name)
     kinds, of_faces = _colours(path)
@@ -43,6 +40,17 @@ def assign(path: Path, root: Path) -> bool:
         _lay_on(file, textured)
         return False
     return file is not None or (of_faces and not any(mesh.color_attributes for mesh in meshes))
+
+
+def _texture_file(path: Path) -> Path | None:
+    """The texture that a PLY names; a path on the author's own disk is looked up by its last part, as scanning does."""
+    name = texture_name(path)
+    if name is None:
+        return None
+    for candidate in (name, name.rpartition("/")[2]):
+        if candidate and not candidate.startswith("/") and (path.parent / candidate).is_file():
+            return path.parent / candidate
+    raise ObjectUnusable(f"{path}: needs the texture {name!r}, which is missing")
 
 
 def _lay_on(file: Path, meshes: list[bpy.types.Mesh]) -> None:
@@ -73,29 +81,36 @@ def _colours(path: Path) -> tuple[dict[str, str], bool]:
 
 def _name_colours(mesh: bpy.types.Mesh, kinds: dict[str, str]) -> None:
     """Make colours of the vertices that are called otherwise colours of the mesh, sRGB as the file has them."""
-    names = next((each for each in COLOUR_NAMES if all(name in mesh.attributes for name in each)), None)
-    if names is None or mesh.color_attributes:
+    names = _present(mesh, COLOUR_NAMES)
+    if not names or mesh.color_attributes:
         return
+    largest = [LARGEST.get(kinds.get(name, ""), 1.0) for name in names]
     rgba = np.ones((len(mesh.vertices), 4), np.float32)
-    for channel, name in enumerate(names):
-        values = np.empty(len(mesh.vertices), np.float32)
-        mesh.attributes[name].data.foreach_get("value", values)
-        rgba[:, channel] = values / LARGEST.get(kinds.get(name, ""), 1.0)
+    rgba[:, :3] = _of_vertices(mesh, names) / np.array(largest, np.float32)
     colours = mesh.color_attributes.new("Col", "BYTE_COLOR", "POINT")
     colours.data.foreach_set("color_srgb", np.clip(rgba, 0, 1).ravel())
 
 
 def _name_uv(mesh: bpy.types.Mesh) -> None:
     """Make UVs of the vertices that are called otherwise the UVs of the mesh."""
-    names = next((each for each in UV_NAMES if all(name in mesh.attributes for name in each)), None)
-    if names is None or mesh.uv_layers:
+    names = _present(mesh, UV_NAMES)
+    if not names or mesh.uv_layers:
         return
-    uv = np.empty((len(mesh.vertices), 2), np.float32)
-    for axis, name in enumerate(names):
-        values = np.empty(len(mesh.vertices), np.float32)
-        mesh.attributes[name].data.foreach_get("value", values)
-        uv[:, axis] = values
+    uv = _of_vertices(mesh, names)
     mesh.uv_layers.new(name="UVMap").uv.foreach_set("vector", uv[framing.corner_vertices(mesh)].ravel())
+
+
+def _present(mesh: bpy.types.Mesh, choices: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """The first of these groups of attributes that a mesh has; empty if it has none."""
+    return next((names for names in choices if all(name in mesh.attributes for name in names)), ())
+
+
+def _of_vertices(mesh: bpy.types.Mesh, names: tuple[str, ...]) -> np.ndarray:
+    """Attributes of the vertices as (V, len(names)) float32."""
+    columns = np.empty((len(names), len(mesh.vertices)), np.float32)
+    for values, name in zip(columns, names, strict=True):
+        mesh.attributes[name].data.foreach_get("value", values)
+    return columns.T
 
 
 def require_faces(path: Path) -> None:

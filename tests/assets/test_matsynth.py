@@ -257,6 +257,20 @@ def test_shrinking_keeps_depth_mean_and_unit_normals(tmp_path: Path, dtype: type
         write_map(b"nothing", tmp_path, "basecolor", None)
 
 
+def test_a_map_that_cannot_be_shrunk_is_named(tmp_path: Path) -> None:
+    import cv2
+
+    wide = io.BytesIO()
+    Image.new("I;16", (2_000_000, 1)).save(wide, "TIFF")
+    floats = cv2.imencode(".tif", np.zeros((8, 8, 3), np.float32))[1].tobytes()
+    for data, reason in (
+        (wide.getvalue(), "its normal cannot be decoded"),
+        (floats, "its normal holds float32"),
+    ):
+        with pytest.raises(AssetError, match=reason):
+            write_map(data, tmp_path, "normal", 4)
+
+
 def test_a_hub_is_streamed_over_its_own_protocol(hub_folder: Path, tmp_path: Path) -> None:
     """In a process of its own, since the Hub's address is read when the library is imported."""
     code = (

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from multishade.assets.scanning.meshes import check_mesh
 from multishade.cli import main
 from multishade.errors import AssetError
 from multishade.geometry.angles import angular_error_degrees
@@ -667,6 +668,16 @@ def test_a_ply_whose_texture_is_gone_is_refused(show: Show, tmp_path: Path) -> N
     with pytest.raises(AssetError, match=r"c\.png.* is missing"):
         show(tmp_path / "a.ply")
     (tmp_path / "c.png").write_bytes(members.checker())
+    is_checkered(show(tmp_path / "a.ply"))
+
+
+@pytest.mark.parametrize("name", [r"C:\Users\me\my c.png", "/home/me/my c.png", "maps/my c.png"])
+def test_a_texture_on_the_disk_of_a_ply_s_author_is_the_file_of_that_name_beside_it(
+    show: Show, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "my c.png").write_bytes(members.checker())
+    members.write_ply(tmp_path / "a.ply", members.ball(), texture=name)
+    assert check_mesh(str(tmp_path / "a.ply")).files == ("my c.png",)
     is_checkered(show(tmp_path / "a.ply"))
 
 

@@ -32,13 +32,18 @@ def write_map(data: bytes, folder: Path, column: str, max_size: int | None) -> s
     suffix = next((suffix for magic, suffix in _MAGIC.items() if data.startswith(magic)), None)
     if suffix is None:
         raise AssetError(f"its {column} is not in a supported image format")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:  # such as a side of more than a million pixels
+        raise AssetError(f"its {column} cannot be decoded ({' '.join(str(error).split())})") from error
     if image is None:
         raise AssetError(f"its {column} cannot be decoded")
     longest = max(image.shape[:2])
     if max_size is None or longest <= max_size:
         (folder / f"{column}{suffix}").write_bytes(data)
         return f"{column}{suffix}"
+    if image.dtype not in (np.uint8, np.uint16):
+        raise AssetError(f"its {column} holds {image.dtype}, which PNG does not")
     height, width = (max(1, round(side * max_size / longest)) for side in image.shape[:2])
     small: NDArray[Any] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     if column == "normal" and small.ndim == 3:
