@@ -17,7 +17,8 @@ from multishade.errors import ModelError
 from multishade.models import load_model
 from multishade.models.bundled import FOLDERS
 from multishade.models.rose import RoSE
-from multishade.models.rose.export import FILE_NAME, export_onnx
+from multishade.models.rose.export import export_onnx
+from multishade.models.rose.runtime import NETWORK
 from multishade.shards.locate import find_shards
 from multishade.shards.marker import committed
 from multishade.shards.record import read_dataset
@@ -47,7 +48,7 @@ def export(run: Path, folder: Path | None = None, curves: Path | None = None) ->
     for network in folder.glob("*/config.json"):
         _remove_origin(network)
     if isinstance(model, RoSE) and model.settings.process == "one_step" and model.settings.base is None:
-        export_onnx(model, folder / FILE_NAME)
+        export_onnx(model, folder / NETWORK)
     for kind in ("*.safetensors", "*.onnx"):
         size = sum(path.stat().st_size for path in folder.rglob(kind))
         if size > largest:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The exported network: the same numbers as torch at any size and batch, in small files, run without torch."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +118,23 @@ class TestRuntime:
         (tmp_path / "model.onnx").write_bytes(b"no network")
         with pytest.raises(ModelError, match=r"model\.onnx: onnxruntime cannot load it"):
             load_model(tmp_path, runtime="onnx")
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"size": 40}, "cannot run it on 40 x 40 pixels"),
+            ({"lights": 5}, r"frames of shape \(1, 9, 32, 32\), but its rose\.json states 5"),
+            ({"heads": []}, r"makes frames, coverage, error, but its rose\.json states frames"),
+        ],
+    )
+    def test_settings_of_another_network_are_named(
+        self, lite: Path, tmp_path: Path, change: dict[str, Any], message: str
+    ) -> None:
+        shutil.copytree(lite, tmp_path / "model")
+        settings = tmp_path / "model" / "rose.json"
+        settings.write_text(json.dumps(json.loads(settings.read_text()) | change))
+        with pytest.raises(ModelError, match=message):
+            infer(np.zeros((40, 50, 3), np.float32), load_model(tmp_path / "model", runtime="onnx"))
 
     def test_it_needs_no_torch(self, lite: Path, tmp_path: Path) -> None:
         code = f"""

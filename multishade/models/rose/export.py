@@ -20,10 +20,9 @@ from torch import Tensor, nn
 
 from multishade.errors import ModelError
 from multishade.models.rose.model import RoSE
+from multishade.models.rose.runtime import INPUT
 
 OPSET = 18
-FILE_NAME = "model.onnx"
-INPUT = "photo"
 LEAST_HALVED = 1024  # values of a weight that is worth a node of its own
 
 

@@ -16,7 +16,7 @@ from multishade.models.rose.solve import DEFAULT_SOLVER, solve_batch
 from multishade.threads import current
 
 Float32 = NDArray[np.float32]
-NETWORK = "model.onnx"
+NETWORK, INPUT = "model.onnx", "photo"
 
 
 class OnnxRoSE:
@@ -36,7 +36,7 @@ class OnnxRoSE:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or current()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # errors are raised, so that it need not print them, too
         try:
             self._session = onnxruntime.InferenceSession(
                 str(network), options, providers=["CPUExecutionProvider"]
@@ -46,6 +46,13 @@ class OnnxRoSE:
         self.settings = settings
         self.version: str = onnxruntime.__version__
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self._network = network
+        expected = ["frames", *settings.heads]
+        if [one.name for one in self._session.get_inputs()] != [INPUT] or self._outputs != expected:
+            raise ModelError(
+                f"{network}: makes {', '.join(self._outputs)}, but its {FILE_NAME} states {', '.join(expected)}, of "
+                f"the input {INPUT}; export the model again"
+            )
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, threads: int | None = None) -> "OnnxRoSE":
@@ -73,10 +80,27 @@ class OnnxRoSE:
 
         Returns:
             frames (B, K, H, W) or (B, 3, H, W), and coverage and error (B, 1, H, W) of a model with these heads.
+
+        Raises:
+            ModelError: If the network does not take images of this size, or is of other settings than rose.json.
         """
         batch, _, height, width = images.shape
         photo = np.ascontiguousarray(np.broadcast_to(images, (batch, 3, height, width)), np.float32)
-        return dict(zip(self._outputs, self._session.run(None, {"photo": photo}), strict=True))
+        try:
+            made = self._session.run(None, {INPUT: photo})
+        except Exception as error:  # onnxruntime's errors have no common base
+            raise ModelError(
+                f"{self._network}: onnxruntime cannot run it on {width} x {height} pixels; does the {FILE_NAME} beside "
+                f"it belong to it? ({error})"
+            ) from error
+        found = dict(zip(self._outputs, made, strict=True))
+        frames = self.settings.lights if self.settings.target == "shading" else 3
+        if found["frames"].shape != (batch, frames, height, width):
+            raise ModelError(
+                f"{self._network}: makes frames of shape {found['frames'].shape}, but its {FILE_NAME} states "
+                f"{frames} of {width} x {height} pixels; export the model again"
+            )
+        return found
 
     def averaged(self, images: Float32) -> dict[str, Float32]:
         """`outputs`, averaged with those of the mirrored images if the model's settings say so."""
