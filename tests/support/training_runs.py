@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
 from torch import Tensor
 
 from multishade.models.rose import RoSE
+from multishade.training import trainer
 from multishade.training.sources import Sources
 from multishade.training.tasks.rose import RoseConfig
 from tests.support.rose_samples import (
@@ -75,6 +78,25 @@ def metrics(run: Path, name: str) -> list[float]:
 
 def weights(folder: Path) -> dict[str, Tensor]:
     return RoSE.from_pretrained(folder).unet.state_dict()
+
+
+def require_same_weights(one: Path, other: Path) -> None:
+    """Fail unless two models have the same weights, bit for bit."""
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=0, atol=0)
+
+
+def require_exact_resumption(
+    run: Callable[[str], RoseConfig], sources: Callable[[int | None], Sources], stop: int
+) -> None:
+    """Train the run "whole", and "killed" when it asks for batch `stop`, then resumed; fail unless they agree."""
+    trainer.train(run("whole"), sources=sources(None), report=quiet)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train(run("killed"), sources=sources(stop), report=quiet)
+    trainer.train(run("killed"), resume=True, sources=sources(None), report=quiet)
+    require_same_weights(run("whole").folder / "model", run("killed").folder / "model")
 
 
 def on_shards(output: Path, shards: Path, **sections: Any) -> RoseConfig:

@@ -16,7 +16,7 @@ from multishade.training.sources import Sources
 from multishade.training.tasks.rose import RoseConfig, RoseTask
 from tests.support import training_runs
 from tests.support.synthetic import make_sample, write_synthetic_shard
-from tests.support.training_runs import quiet, weights
+from tests.support.training_runs import quiet, require_exact_resumption, weights
 
 RATE = 1e-3
 
@@ -41,13 +41,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path: Path, statistics:
             optimisation={"ema": 0.9, "warmup": 2, "decay": "cosine"},
         )
 
-    trainer.train(run("whole"), sources=spheres(), report=quiet)
-    with pytest.raises(KeyboardInterrupt):
-        trainer.train(run("killed"), sources=spheres(stop=3), report=quiet)
-    trainer.train(run("killed"), resume=True, sources=spheres(), report=quiet)
-    whole, killed = (weights(tmp_path / name / "model") for name in ("whole", "killed"))
-    for name, value in whole.items():
-        torch.testing.assert_close(killed[name], value, rtol=0, atol=0)
+    require_exact_resumption(run, spheres, stop=3)
 
 
 @pytest.mark.parametrize(("encoder", "factor"), [(None, 0.3), (True, 0.3), ({"rate": 0.1}, 0.1)])

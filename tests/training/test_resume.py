@@ -19,7 +19,16 @@ from multishade.training import trainer
 from multishade.training.stop import StopRequest
 from multishade.training.tasks.rose import RoseConfig
 from tests.support.rose_samples import LitSpheres, sphere_batch
-from tests.support.training_runs import CONFIGS, config, metrics, quiet, spheres, weights
+from tests.support.training_runs import (
+    CONFIGS,
+    config,
+    metrics,
+    quiet,
+    require_exact_resumption,
+    require_same_weights,
+    spheres,
+    weights,
+)
 
 
 class TestResume:
@@ -34,13 +43,7 @@ class TestResume:
                 validation={"every": 4},
             )
 
-        trainer.train(run("whole"), sources=spheres(), report=quiet)
-        with pytest.raises(KeyboardInterrupt):
-            trainer.train(run("killed"), sources=spheres(stop=7), report=quiet)
-        trainer.train(run("killed"), resume=True, sources=spheres(), report=quiet)
-        whole, killed = (weights(tmp_path / name / "model") for name in ("whole", "killed"))
-        for name, value in whole.items():
-            torch.testing.assert_close(killed[name], value, rtol=0, atol=0)
+        require_exact_resumption(run, spheres, stop=7)
         # Step 3, made after the checkpoint and lost, is made again with the same loss, and logged once.
         before, after = metrics(tmp_path / "whole", "train/loss"), metrics(tmp_path / "killed", "train/loss")
         assert len(before) == 4 and after == before
@@ -164,9 +167,7 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
     trainer.train(run("stopped"), resume=True, sources=spheres(), report=quiet)
     trainer.train(run("whole"), sources=spheres(), report=quiet)
-    whole, stopped = (weights(tmp_path / name / "model") for name in ("whole", "stopped"))
-    for name, value in whole.items():
-        torch.testing.assert_close(stopped[name], value, rtol=0, atol=0)
+    require_same_weights(tmp_path / "whole" / "model", tmp_path / "stopped" / "model")
 
 
 def test_a_second_signal_interrupts_at_once() -> None:
