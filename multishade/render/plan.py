@@ -7,23 +7,19 @@ rendered again on its own, in any order, by any worker.
 
 import dataclasses
 import functools
-import hashlib
-import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.assets.manifest import read_environments, read_materials, read_objects
-from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow, Row, family_and_seed, row_as_json
+from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow, family_and_seed
 from multishade.config import Config, fingerprint_fields, models
 from multishade.errors import ConfigError, ShardError
 from multishade.procedural import materials
 from multishade.protocol import scene
 from multishade.render import sampling
 from multishade.render.quarantine import Quarantined, read_quarantine
+from multishade.render.sources import Assets, read_assets
 from multishade.shards.keys import SampleKey, format_group_key
 from multishade.shards.layout import QUARANTINE_NAME
 from multishade.shards.record import DatasetRecord, read_dataset
@@ -32,21 +28,6 @@ from multishade.storage.store import FolderPlace
 # The first element of a spawn key is what is sampled; the others are the place it is sampled for.
 ORDER, GROUP, VIEW, RESERVE = 0, 1, 2, 3
 MATERIAL_KINDS = ("own", "metallic", "non-metallic")
-
-AnyRow = TypeVar("AnyRow", bound=Row)
-
-
-@dataclasses.dataclass(frozen=True)
-class Assets:
-    """The rows of the manifests that belong to the data set's split."""
-
-    objects: tuple[ObjectRow, ...]
-    materials: tuple[MaterialRow, ...]
-    environments: tuple[EnvironmentRow, ...]
-
-    def of_kind(self, kind: str) -> tuple[MaterialRow, ...]:
-        """Return the materials of a kind: "metallic" or "non-metallic"."""
-        return tuple(row for row in self.materials if row.kind == kind)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,14 +195,7 @@ def make_plan(config: Config) -> Plan:
         ManifestError: If a manifest is missing or wrong.
         ConfigError: If the split has no assets of a kind that the configuration needs.
     """
-    manifests: dict[str, str] = {}
-    objects = _rows("objects", config.sources.objects, read_objects, manifests)
-    material_rows = _rows("materials", config.sources.materials, read_materials, manifests)
-    environments = _rows("environments", config.sources.environments, read_environments, manifests)
-    assets = Assets(
-        _of_split(objects, config), _of_split(material_rows, config), _of_split(environments, config)
-    )
-    _require(config, assets)
+    assets, manifests = read_assets(config)
     return Plan(config, assets, manifests)
 
 
@@ -286,42 +260,6 @@ def kind_weights(settings: models.Materials, variant: int, has_none: bool) -> ND
 def environment_path(row: EnvironmentRow) -> str:
     """Return the path of an environment's file, or its `studio:` name."""
     return scene.STUDIO + row.location if row.source == "builtin" else str(row.path)
-
-
-def _rows(
-    what: str,
-    paths: Sequence[str],
-    read: Callable[[str | Path], tuple[AnyRow, ...]],
-    manifests: dict[str, str],
-) -> tuple[AnyRow, ...]:
-    """Read all manifests of one kind; adds the hash of each to `manifests`."""
-    rows: list[AnyRow] = []
-    for number, path in enumerate(paths):
-        read_rows = read(path)
-        text = json.dumps([row_as_json(row) for row in read_rows], sort_keys=True, separators=(",", ":"))
-        manifests[f"{what}/{number}"] = hashlib.sha256(text.encode()).hexdigest()
-        rows += read_rows
-    return tuple(rows)
-
-
-def _of_split(rows: tuple[AnyRow, ...], config: Config) -> tuple[AnyRow, ...]:
-    return tuple(row for row in rows if row.split == config.split)
-
-
-def _require(config: Config, assets: Assets) -> None:
-    """Raise ConfigError if the split has no assets of a kind that the config needs."""
-    needed = {"objects": (bool(assets.objects), config.sources.objects)}
-    if config.sources.environments:
-        needed["environments"] = (bool(assets.environments), config.sources.environments)
-    for kind, weight in (
-        ("metallic", config.materials.metallic),
-        ("non-metallic", config.materials.non_metallic),
-    ):
-        if weight > 0:
-            needed[f"{kind} materials"] = (bool(assets.of_kind(kind)), config.sources.materials)
-    for what, (present, paths) in needed.items():
-        if not present:
-            raise ConfigError(f"no {what} of split {config.split!r} in {', '.join(paths) or 'any manifest'}")
 
 
 def _material_spec(row: MaterialRow | None, config: Config, rng: np.random.Generator) -> dict[str, Any]:

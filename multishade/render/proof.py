@@ -19,7 +19,8 @@ from multishade.errors import AssetError, BlenderError, ObjectUnseen, RenderDevi
 from multishade.render.blender.confined import AssetFiles
 from multishade.render.group_renderer import GroupRenderer
 from multishade.render.interrupt import interruptible
-from multishade.render.plan import Assets, Plan
+from multishade.render.plan import Plan
+from multishade.render.sources import Assets
 from multishade.render.stopwatch import Stopwatch
 from multishade.shards.keys import SampleKey
 from multishade.shards.sample import Sample

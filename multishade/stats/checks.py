@@ -2,7 +2,8 @@
 """Statistics of a data set -> all checks; some need the manifests that the data set was rendered from."""
 
 from multishade.errors import MultiShadeError
-from multishade.render.plan import Assets, read_plan
+from multishade.render.plan import read_plan
+from multishade.render.sources import Assets
 from multishade.stats.check import Check
 from multishade.stats.contents import check_materials, check_objects
 from multishade.stats.exposures import check_exposure

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.render.plan import Assets, kind_weights
+from multishade.render.plan import kind_weights
+from multishade.render.sources import Assets
 from multishade.shards.keys import SampleKey
 from multishade.stats.check import P_LEAST, Check, between, percent, share_interval, shares_p, times
 from multishade.stats.gather import Statistics
