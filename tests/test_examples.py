@@ -98,6 +98,12 @@ def test_the_node_for_comfyui_gives_images_and_masks(tmp_path: Path) -> None:
     down, _ = node.run(image, kinds[1], str(tmp_path / "model"), mask)
     assert up.shape == (2, 24, 30, 3) and trust.shape == (2, 24, 30)
     assert torch.allclose(down[..., 1], 1 - up[..., 1], atol=1e-6) and torch.equal(down[..., 0], up[..., 0])
+    without, _ = node.run(image, kinds[0], str(tmp_path / "model"))
+    # What "Load Image" gives for a picture without alpha.
+    empty, _ = node.run(image, kinds[0], str(tmp_path / "model"), torch.zeros(1, 64, 64))
+    assert torch.equal(empty, without)
+    with pytest.raises(ValueError, match=r"a mask of \(64, 64\) for an image of \(24, 30\)"):
+        node.run(image, kinds[0], str(tmp_path / "model"), torch.ones(1, 64, 64))
 
 
 def test_the_onnx_example_needs_nothing_of_ours(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 """A node for ComfyUI: image -> normal map and confidence. Copy this file into ComfyUI's `custom_nodes` folder.
 
 Needs `pip install multishade[train]` in ComfyUI's environment. ComfyUI's images are (B, H, W, 3) sRGB, 0 to 1; its
-masks are (B, H, W), 1 where something is selected.
+masks are (B, H, W), 1 where something is selected: here the object. The mask of "Load Image" is 1 where the picture is
+transparent, so invert it; of pictures without alpha it is an empty one of 64 x 64, which counts as none.
 """
 
 import numpy as np
@@ -38,6 +39,12 @@ class MultiShadeNormals:
         photos = []
         for number, pixels in enumerate(image.cpu().numpy().astype(np.float32)):
             chosen = None if mask is None else mask[min(number, len(mask) - 1)].cpu().numpy() > 0.5
+            if chosen is not None and not chosen.any():
+                chosen = None
+            if chosen is not None and chosen.shape != pixels.shape[:2]:
+                raise ValueError(
+                    f"a mask of {chosen.shape} for an image of {pixels.shape[:2]} (rows, columns)"
+                )
             photos.append(Photo(np.clip(pixels[..., :3], 0, 1), chosen))
         normals, trust = [], []
         for found in infer_all(photos, load_model(model or None)):
