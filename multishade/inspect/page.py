@@ -35,7 +35,7 @@ from multishade.storage.store import open_file
 MOST_SAMPLES = 200
 MODULES = (
     *("relight/shading.js", "relight/picture.js", "relight/light_pad.js"),
-    *("relit.js", "sample.js", "inspection.js"),
+    *("relit.js", "sample.js", "dialog.js", "inspection.js"),
 )
 # Up to this number of samples: pixels a side of pictures, frames and normals, so that a page stays below 20 MB.
 SIDES = ((12, 384, 160, 256), (40, 256, 112, 160), (MOST_SAMPLES, 160, 72, 80))

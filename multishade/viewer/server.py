@@ -42,6 +42,7 @@ STATIC = {
     "app.js": ("multishade.viewer", "app.js", "text/javascript; charset=utf-8"),
     "grid.js": ("multishade.viewer", "grid.js", "text/javascript; charset=utf-8"),
     "facets.js": ("multishade.viewer", "facets.js", "text/javascript; charset=utf-8"),
+    "dialog.js": ("multishade.report", "dialog.js", "text/javascript; charset=utf-8"),
     "sample.js": ("multishade.report", "sample.js", "text/javascript; charset=utf-8"),
     "relit.js": ("multishade.report", "relit.js", "text/javascript; charset=utf-8"),
     **{

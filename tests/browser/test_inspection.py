@@ -68,6 +68,19 @@ def test_a_hostile_name_is_text(browser: Any, folder: Path) -> None:
     page.close()
 
 
+def test_arrow_keys_show_the_next_sample_and_the_one_before(browser: Any, folder: Path) -> None:
+    page = open_page(browser, (folder / "page.html").as_uri())
+    page.focus("#gallery button")
+    page.keyboard.press("Enter")
+    for keys, group in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
+        page.keyboard.press(keys)
+        until(page, f"document.querySelector('#sample .quiet').textContent === 's000000-g{group:04d}-v0'")
+    page.keyboard.press("Escape")
+    until(page, "document.activeElement === document.getElementById('gallery').children[1]")
+    assert page.faults == []
+    page.close()
+
+
 def test_a_prediction_from_a_file_lies_exactly_over_the_truth(browser: Any, folder: Path) -> None:
     page = open_page(browser, (folder / "page.html").as_uri())
     page.click("#gallery button")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page of `multishade view`: search, filters, the list, the large view of a sample.
+import { SampleDialog } from "./dialog.js";
 import { Facets } from "./facets.js";
 import { Grid } from "./grid.js";
-import { showSample } from "./sample.js";
 
 const at = (id) => document.getElementById(id);
 const ORDERS = [["", "order of the shards"], ["mask area", "small objects first"], ["-mask area", "large objects first"],
@@ -25,9 +25,12 @@ const grid = new Grid(at("grid"), {
     return fetchJson("api/samples", parameters);
   },
   thumbnails: (key) => sets.map((_, number) => `thumbnail?set=${number}&key=${key}&name=${at("picture").value}`),
-  open: openSample,
+  open: (number) => dialog.open(number),
 });
 grid.sheets = sets.length;
+const dialog = new SampleDialog({
+  load: loadSample, count: () => grid.total, closed: (number) => grid.setFocus(number),
+});
 
 function searched() {
   const parameters = new URLSearchParams();
@@ -54,24 +57,16 @@ async function update(keepPlace = false) {
   }
 }
 
-let opened = 0;
-
-async function openSample(number) {
+async function loadSample(number) {
   const row = await grid.row(number);
-  if (!row) return;
-  opened = number;
-  const dialog = at("dialog");
+  if (!row) return null;
   try {
     const sample = await fetchJson("api/sample", new URLSearchParams({ key: row.key }));
     const place = sample.normals;
-    showSample(at("sample"), { ...sample, normals: () => fetchNormals(place) });
+    return { ...sample, normals: () => fetchNormals(place) };
   } catch (error) {
-    at("sample").textContent = `${row.key} cannot be shown: ${error.message}`;
+    throw new Error(`${row.key} cannot be shown: ${error.message}`);
   }
-  at("previous").disabled = number <= 0;
-  at("next").disabled = number >= grid.total - 1;
-  if (!dialog.open) dialog.showModal();
-  dialog.scrollTop = 0;
 }
 
 async function fetchNormals(place) {
@@ -94,22 +89,10 @@ at("text").addEventListener("input", () => {
 });
 at("order").addEventListener("change", () => update());
 at("picture").addEventListener("change", () => grid.reset(true));
-at("close").addEventListener("click", () => at("dialog").close());
-at("previous").addEventListener("click", () => openSample(opened - 1));
-at("next").addEventListener("click", () => openSample(opened + 1));
-at("dialog").addEventListener("close", () => {
-  at("sample").replaceChildren();
-  grid.setFocus(opened);
-});
-at("dialog").addEventListener("keydown", (event) => {
-  if (/^(INPUT|SELECT|CANVAS)$/.test(event.target.tagName)) return;
-  if (event.key === "ArrowLeft" && opened > 0) openSample(opened - 1);
-  if (event.key === "ArrowRight" && opened < grid.total - 1) openSample(opened + 1);
-});
 if (matchMedia("(max-width: 45rem)").matches) at("filters").open = false;
 await update();
 // Filters fill while the samples are read; the list itself is complete from the beginning.
 const timer = setInterval(async () => {
   if (finished) clearInterval(timer);
-  else if (!at("dialog").open && !document.hidden) update(true);
+  else if (!dialog.isOpen && !document.hidden) update(true);
 }, 2000);
