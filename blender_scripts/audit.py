@@ -55,6 +55,15 @@ def require_below(file: Path, root: Path, name: str) -> None:
         raise ObjectUnusable(f"{name}: refers to {str(file)!r}, which lies outside of {root}")
 
 
+def find_beside(folder: Path, name: str) -> Path | None:
+    """The file that an asset in `folder` names; a path on its author's own disk is looked up by its last part."""
+    plain = name.strip("\"'").replace("\\", "/")
+    for candidate in (plain, plain.rpartition("/")[2]):
+        if candidate and not candidate.startswith("/") and (folder / candidate).is_file():
+            return folder / candidate
+    return None
+
+
 def require_libraries_below(root: Path, name: str) -> None:
     """All libraries of a .blend lie below `root`."""
     for library in bpy.data.libraries:

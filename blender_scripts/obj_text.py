@@ -26,40 +26,9 @@ MARKS = (
 )
 # The statements of a library that Blender reads, in the letters in which it reads them.
 STATEMENTS = (
-    *(
-        "newmtl",
-        "Ka",
-        "Kd",
-        "Ks",
-        "Ke",
-        "Ns",
-        "Ni",
-        "d",
-        "Tr",
-        "illum",
-        "Pr",
-        "Ps",
-        "Pm",
-        "Pc",
-        "Pcr",
-        "Tf",
-        "aniso",
-    ),
-    *(
-        "anisor",
-        "map_Kd",
-        "map_Ks",
-        "map_Ns",
-        "map_Ke",
-        "map_d",
-        "map_Pr",
-        "map_Pm",
-        "map_Ps",
-        "map_refl",
-        "refl",
-    ),
-    *("map_Bump", "bump"),
-)
+    "newmtl Ka Kd Ks Ke Ns Ni d Tr illum Pr Ps Pm Pc Pcr Tf aniso "
+    "anisor map_Kd map_Ks map_Ns map_Ke map_d map_Pr map_Pm map_Ps map_refl refl map_Bump bump"
+).split()
 LETTERS = {statement.lower(): statement for statement in STATEMENTS}
 TEXTURES = ("map_", "bump", "refl")
 
@@ -169,10 +138,9 @@ def _plain_text(library: Path) -> str:
 def _with_whole_path(folder: Path, words: list[str]) -> list[str]:
     """The options of a texture, and the path of the file that the last words name, if it is there."""
     for first in range(len(words)):
-        name = " ".join(words[first:]).strip("\"'").replace("\\", "/")
-        for candidate in (name, name.rpartition("/")[2]):
-            if candidate and not candidate.startswith("/") and (folder / candidate).is_file():
-                return [*words[:first], str((folder / candidate).absolute())]
+        file = audit.find_beside(folder, " ".join(words[first:]))
+        if file is not None:
+            return [*words[:first], str(file.absolute())]
     return [word.replace("\\", "/") for word in words]
 
 

@@ -43,14 +43,12 @@ def assign(path: Path, root: Path) -> bool:
 
 
 def _texture_file(path: Path) -> Path | None:
-    """The texture that a PLY names; a path on the author's own disk is looked up by its last part, as scanning does."""
-    name = texture_name(path)
-    if name is None:
-        return None
-    for candidate in (name, name.rpartition("/")[2]):
-        if candidate and not candidate.startswith("/") and (path.parent / candidate).is_file():
-            return path.parent / candidate
-    raise ObjectUnusable(f"{path}: needs the texture {name!r}, which is missing")
+    """The texture that a PLY names. Raises ObjectUnusable if it is missing."""
+    name = _texture_name(path)
+    file = None if name is None else audit.find_beside(path.parent, name)
+    if name is not None and file is None:
+        raise ObjectUnusable(f"{path}: needs the texture {name!r}, which is missing")
+    return file
 
 
 def _lay_on(file: Path, meshes: list[bpy.types.Mesh]) -> None:
@@ -120,12 +118,12 @@ def require_faces(path: Path) -> None:
             raise ObjectUnusable(f"{path}: its faces are triangle strips, which are not read; convert it")
 
 
-def texture_name(path: Path) -> str | None:
-    """The file that a PLY's header names as its texture, with forward slashes."""
+def _texture_name(path: Path) -> str | None:
+    """The name of the texture in a PLY's header."""
     for line in _header(path):
         words = line.split(None, 2)
         if len(words) == 3 and words[0] == "comment" and words[1].lower() == "texturefile":
-            return words[2].strip().strip('"').replace("\\", "/")
+            return words[2].strip()
     return None
 
 
