@@ -13,6 +13,7 @@ from multishade.assets.sandbox import Limits
 from multishade.assets.scanning import scan as scanning
 from multishade.assets.scanning.kept import kept_file
 from multishade.assets.scanning.scan import ScanOptions, ScanResult, scan, write_scan
+from multishade.errors import AssetError
 from multishade.text import printable
 
 QUICK = ScanOptions(limits=Limits(seconds=20, workers=1))
@@ -132,3 +133,11 @@ def test_a_folder_in_which_no_file_can_be_read_is_no_empty_folder(tmp_path: Path
     found = scan(folder, tmp_path / "m.jsonl", QUICK)
     assert found.rows == () and found.kind == ("environments" if name.endswith(".hdr") else "objects")
     assert ("a pipe" if name.startswith("pipe") else "convert it to glTF") in reasons(found)[name]
+
+
+def test_a_file_in_place_of_a_folder_is_told_from_one_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "a.glb").write_bytes(b"glTF")
+    with pytest.raises(AssetError, match=r"a\.glb: is no folder; scan the folder that it lies in"):
+        scan(tmp_path / "a.glb", tmp_path / "m.jsonl", QUICK)
+    with pytest.raises(AssetError, match="there is no such folder to scan"):
+        scan(tmp_path / "b", tmp_path / "m.jsonl", QUICK)

@@ -37,6 +37,8 @@ def list_files(folder: Path) -> Listing:
     Raises:
         AssetError: If there is no such folder, or it cannot be listed.
     """
+    if folder.exists() and not folder.is_dir():
+        raise AssetError(f"{folder}: is no folder; scan the folder that it lies in")
     if not folder.is_dir():
         raise AssetError(f"{folder}: there is no such folder to scan")
     root = os.path.realpath(folder)
