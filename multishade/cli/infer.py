@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,10 @@ def run(args: argparse.Namespace) -> int:
     several = len(jobs) > 1 or any(Path(pattern).is_dir() for pattern in args.photos)
     if args.mask is not None and len(jobs) > 1:
         raise ImageFileError(f"--mask is for one photo, not {len(jobs)}; give a folder of masks with --masks")
+    if args.mask is not None:
+        jobs = [replace(job, mask=args.mask) for job in jobs]
+    elif args.masks is not None and (bare := sum(job.mask is None for job in jobs)):
+        print(f"note: {args.masks} has no mask for {bare} of {len(jobs)} photos", file=sys.stderr)
     return _infer_jobs(args, jobs, root, several)
 
 
@@ -119,7 +124,7 @@ def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several
     from multishade.errors import ImageFileError, MultiShadeError
     from multishade.inference import contact_sheet
     from multishade.inference.framing import refuse_thin
-    from multishade.inference.jobs import is_done, job_key
+    from multishade.inference.jobs import is_done, job_key, stamp_files
     from multishade.inference.photo import read_photo
     from multishade.inference.predict import infer_all
     from multishade.inference.results import results_of_prediction
@@ -134,6 +139,8 @@ def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several
         if name
         not in ("photos", "output", "run", "threads", "threads_shared_by", "batch", "masks", "overwrite")
     }
+    if args.model is not None:
+        settings["model_files"] = stamp_files(Path(args.model))
     keys = {job: job_key(job, settings) for job in jobs}
     done = {job for job in jobs if several and not args.overwrite and is_done(root / job.place, keys[job])}
     left = [job for job in jobs if job not in done]
@@ -152,7 +159,7 @@ def _infer_jobs(args: argparse.Namespace, jobs: "list[Job]", root: Path, several
         def photos() -> "Iterator[Photo]":
             for job in left:
                 try:
-                    photo = read_photo(job.photo, args.mask or job.mask, args.max_megapixels, args.fov_x)
+                    photo = read_photo(job.photo, job.mask, args.max_megapixels, args.fov_x)
                     refuse_thin(photo, model.settings.size, not args.no_crop)
                 except ImageFileError as error:
                     failed(job, error)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from multishade.errors import ImageFileError
 from multishade.inference.photo import find_photos
 from multishade.inference.write import RECORD
 
@@ -50,8 +51,10 @@ def list_jobs(
         The jobs; no two have one place.
 
     Raises:
-        ImageFileError: If a pattern matches nothing.
+        ImageFileError: If a pattern matches nothing, or `masks` is no folder.
     """
+    if masks is not None and not masks.is_dir():
+        raise ImageFileError(f"--masks {masks}: not a folder; one mask is given with --mask")
     aside = {folder.resolve() for folder in (output, masks) if folder is not None}
     found: dict[Path, PurePath] = {}
     for pattern in patterns:
@@ -78,6 +81,21 @@ def job_key(job: Job, settings: Mapping[str, Any]) -> str:
                 while block := file.read(_BLOCK):
                     digest.update(block)
     return digest.hexdigest()
+
+
+def stamp_files(place: Path) -> list[tuple[str, int, int]]:
+    """List a folder's files with their sizes and times, so that a model that was trained again is another one.
+
+    Args:
+        place: A folder; of anything else the list is empty.
+
+    Returns:
+        Path in the folder, bytes, nanoseconds.
+    """
+    files = sorted(path for path in place.rglob("*") if path.is_file())
+    return [
+        (path.relative_to(place).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files
+    ]
 
 
 def is_done(folder: Path, key: str) -> bool:

@@ -65,6 +65,41 @@ def test_masks_lie_in_the_same_tree_or_flat(photos: Path, tmp_path: Path) -> Non
     assert jobs == {"a": None, "day/a": masks / "day" / "a.tif", "day/late/b": masks / "b.png"}
 
 
+def test_a_place_of_masks_that_is_no_folder_is_refused_and_missing_masks_are_counted(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_model().save_pretrained(tmp_path / "model")
+    command = ["infer", str(photos), "--model", str(tmp_path / "model"), "-o", str(tmp_path / "out"), *PLAIN]
+    for wrong in (tmp_path / "nothing", photos / "a.png"):
+        assert main([*command, "--masks", str(wrong)]) == 2
+        assert f"--masks {wrong}: not a folder" in capsys.readouterr().err
+    photo(tmp_path / "masks" / "b.png", 255)
+    assert main([*command, "--masks", str(tmp_path / "masks")]) == 0
+    assert "has no mask for 2 of 3 photos" in capsys.readouterr().err
+
+
+def test_another_mask_and_a_model_that_was_trained_again_make_results_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "photos" / "a.png")
+    photo(tmp_path / "mask.png", 255)
+    tiny_model().save_pretrained(tmp_path / "model")
+    command = ["infer", str(tmp_path / "photos"), "--mask", str(tmp_path / "mask.png"), *PLAIN]
+    command += ["--model", str(tmp_path / "model"), "-o", str(tmp_path / "out")]
+
+    def is_made_again() -> bool:
+        assert main(command) == 0
+        return "1 of 1 photos are done" not in capsys.readouterr().out
+
+    assert is_made_again() and not is_made_again()
+    mask = np.full((16, 20, 3), 255, np.uint8)
+    mask[:4] = 0
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    assert is_made_again() and not is_made_again()
+    tiny_model().save_pretrained(tmp_path / "model")
+    assert is_made_again() and not is_made_again()
+
+
 def test_photos_of_one_name_have_a_place_each(photos: Path, tmp_path: Path) -> None:
     photo(photos / "a.jpg")
     places = [job.place for job in list_jobs([photos, photos / "day" / "a.png"], tmp_path)]
