@@ -6,14 +6,16 @@ Croissant 1.1 (mlcommons.org/croissant/1.1), JSON-LD. `mlcroissant` validates it
 """
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
+from multishade.errors import ShardError
 from multishade.publish.contents import Contents
 from multishade.publish.preview import PICTURES, TEXTS
 
 VERSION = "http://mlcommons.org/croissant/1.1"
-_META_FILES = "meta-files"
+_META_FILES, _TAR = "meta-files", "application/x-tar"
 LICENCE_PAGES = "https://spdx.org/licenses/"
 CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -68,9 +70,7 @@ def croissant(contents: Contents, preview: Path | None) -> dict[str, Any]:
         preview: Its Parquet file of pictures, None if there is none.
     """
     licence = contents.licence
-    tars = [
-        _file(file.name, "application/x-tar", marker.bytes, marker.sha256) for file, marker in contents.shards
-    ]
+    tars = [_file(file.name, _TAR, marker.bytes, marker.sha256) for file, marker in contents.shards]
     meta_files = {
         "@type": "cr:FileSet",
         "@id": _META_FILES,
@@ -110,6 +110,17 @@ def croissant(contents: Contents, preview: Path | None) -> dict[str, Any]:
         "distribution": distribution,
         "recordSet": records,
     }
+
+
+def tars_described(path: Path) -> dict[str, str]:
+    """Return name -> sha256 of the tars in a croissant.json. Raises ShardError if it is none."""
+    try:
+        files = json.loads(path.read_bytes())["distribution"]
+        return {file["name"]: file["sha256"] for file in files if file["encodingFormat"] == _TAR}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ShardError(
+            f"{path}: is no Croissant file of a card ({error!r}); write it with `multishade card`"
+        ) from error
 
 
 def _file(name: str, encoding: str, size: int, sha256: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from multishade.errors import HubError, ShardError
 from multishade.extras import require
 from multishade.publish import energon
+from multishade.publish.croissant import tars_described
 from multishade.publish.preview import FOLDER as PREVIEW_FOLDER
 from multishade.publish.write import CARD, CROISSANT, PICTURES
 from multishade.shards.layout import RECORD_NAME, marker_name
@@ -120,7 +121,8 @@ def files_to_push(folder: Path) -> list[LocalFile]:
         folder: The data set.
 
     Raises:
-        ShardError: If there is no finished shard, a tar is not the one of its marker, or the card is missing.
+        ShardError: If there is no finished shard, a tar is not the one of its marker, or the card is missing or was
+            written for other shards.
     """
     tars = find_shards([folder])
     files = []
@@ -137,6 +139,12 @@ def files_to_push(folder: Path) -> list[LocalFile]:
     for name in (CARD, RECORD_NAME, CROISSANT):
         if not (folder / name).is_file():
             raise ShardError(f"{folder / name}: is missing; write it with `multishade card {folder}`")
+    shards = {file.name: file.sha256 for file in files if file.sha256}
+    if tars_described(folder / CROISSANT) != shards:
+        raise ShardError(
+            f"{folder}: the card was written for other shards than the folder holds; write it again with "
+            f"`multishade card {folder}`"
+        )
     for part in (energon.FOLDER, PREVIEW_FOLDER, PICTURES):
         found = sorted(path for path in (folder / part).rglob("*") if path.is_file())
         files += [_local(folder, path.relative_to(folder).as_posix()) for path in found]

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uploads to a Hub on the loopback, through the real client: repository, LFS batches, storage, commits."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -45,7 +47,16 @@ def folder(tmp_path: Path) -> Path:
     for shard in range(3):
         samples = [make_sample(f"s{shard:06d}-g0000-v{view}", size=24) for view in range(2)]
         write_synthetic_shard(data / f"multishade-{shard:06d}.tar", samples)
-    for name, text in (("README.md", CARD), ("dataset.json", "{}"), ("croissant.json", "{}")):
+    described = [
+        {
+            "name": tar.name,
+            "sha256": sha256(tar.read_bytes()).hexdigest(),
+            "encodingFormat": "application/x-tar",
+        }
+        for tar in sorted(data.glob("*.tar"))
+    ]
+    croissant = json.dumps({"distribution": described})
+    for name, text in (("README.md", CARD), ("dataset.json", "{}"), ("croissant.json", croissant)):
         (data / name).write_text(text)
     return data
 
@@ -119,6 +130,15 @@ def test_a_folder_without_a_card_or_with_an_unfinished_shard_is_refused(folder: 
     (folder / "multishade-000002.tar").unlink()
     (folder / "croissant.json").unlink()
     with pytest.raises(ShardError, match="multishade card"):
+        files_to_push(folder)
+
+
+def test_a_card_of_other_shards_is_refused(folder: Path) -> None:
+    write_synthetic_shard(folder / "multishade-000003.tar", [make_sample("s000003-g0000-v0", size=24)])
+    with pytest.raises(ShardError, match="written for other shards"):
+        files_to_push(folder)
+    (folder / "croissant.json").write_text("[]")
+    with pytest.raises(ShardError, match="is no Croissant file"):
         files_to_push(folder)
 
 
