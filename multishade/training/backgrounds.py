@@ -2,11 +2,14 @@
 """Manifests of environments and materials -> pictures for backgrounds: `data.photometric.background.images`.
 
     python -m multishade.training.backgrounds -o OUT --environments FILE.jsonl ... --materials FILE.jsonl ...
+        [--objects SHARDS ...]
 
 Writes OUT/train, OUT/val and OUT/test, each from the assets of that split only. A third of the pictures are views into
 an environment, as a camera takes them; a fifth are parts of a material's colour map; the others are collages of pieces
 of both with sharp outlines (dead leaves: Lee, Mumford and Huang 2001), since environment maps are coarse and a
-network would otherwise learn that what is blurred is background. Procedural assets are passed over.
+network would otherwise learn that what is blurred is background. With `--objects`, two fifths of the pictures show
+objects of these shards as well, so that a network learns to tell the object in front from others behind it. Procedural
+assets are passed over.
 """
 
 import argparse
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 
 from multishade.assets.manifest import read_environments, read_materials
 from multishade.data.backgrounds import read_picture
+from multishade.data.torch_dataset import ShardDataset
 from multishade.errors import DataError
 from multishade.imaging.color import linear_to_srgb, luminance
 
@@ -30,14 +34,19 @@ FIELD_DEGREES, PITCH_DEGREES = (60.0, 110.0), (-40.0, 25.0)
 LEAVES = (12, 60)
 VIEWS, MAPS = 0.35, 0.2  # shares of the kinds; the rest are collages
 MIDDLE = (0.05, 0.4)  # median luminance, of white
+WITH_OBJECTS = 0.4  # share of the pictures, if there are shards
+OBJECTS, OBJECT_SIDE = (1, 5), (0.2, 0.9)  # number of objects; the longer side of one, of the picture's
+OUT_OF_FOCUS = 0.3  # share of the objects
 
 
 @dataclass(frozen=True)
 class Sources:
-    """environments: equirectangular (H, 2 H, 3) linear light. maps: (H, W, 3) linear reflectance."""
+    """environments: equirectangular (H, 2 H, 3) linear light. maps: (H, W, 3) linear reflectance. objects: shards with
+    image_* and alpha, or None."""
 
     environments: tuple[Float32, ...]
     maps: tuple[Float32, ...]
+    objects: ShardDataset | None = None
 
 
 def make_backgrounds(sources: "Sources", folder: Path, count: int, rng: np.random.Generator) -> None:
@@ -50,15 +59,18 @@ def make_backgrounds(sources: "Sources", folder: Path, count: int, rng: np.rando
             raise DataError(f"{path}: cannot be written")
 
 
-def read_sources(environments: Sequence[Path], materials: Sequence[Path], split: str) -> Sources:
+def read_sources(
+    environments: Sequence[Path], materials: Sequence[Path], split: str, objects: Sequence[str] = ()
+) -> Sources:
     """Read the files of one split.
 
     Args:
         environments, materials: Manifests.
         split: "train", "val" or "test".
+        objects: Shards of that split, as `ShardDataset` takes them; none for pictures without objects.
 
     Raises:
-        ManifestError, DataError: If a manifest or an image cannot be read.
+        ManifestError, DataError: If a manifest, an image or a shard cannot be read.
     """
     rows = [row for manifest in environments for row in read_environments(manifest) if row.split == split]
     sets = [row for manifest in materials for row in read_materials(manifest) if row.split == split]
@@ -69,6 +81,7 @@ def read_sources(environments: Sequence[Path], materials: Sequence[Path], split:
             for row in sets
             if row.maps is not None and row.maps.base_color is not None
         ),
+        ShardDataset(objects, ("image_*", "alpha")) if objects else None,
     )
 
 
@@ -81,7 +94,11 @@ def sample_picture(sources: Sources, rng: np.random.Generator) -> Float32:
         picture = _part(sources, rng)
     else:
         picture = _leaves(sources, rng)
-    return np.clip(_exposed(picture, rng), 0, 1).astype(np.float32)
+    picture = _exposed(picture, rng)
+    if sources.objects is not None and rng.random() < WITH_OBJECTS:
+        for _ in range(int(rng.integers(OBJECTS[0], OBJECTS[1] + 1))):
+            picture = _with_object(picture, sources.objects, rng)
+    return np.clip(picture, 0, 1).astype(np.float32)
 
 
 def view_into(environment: Float32, yaw: float, pitch: float, field: float, side: int) -> Float32:
@@ -157,6 +174,25 @@ def _leaves(sources: Sources, rng: np.random.Generator) -> Float32:
     return canvas
 
 
+def _with_object(picture: Float32, objects: ShardDataset, rng: np.random.Generator) -> Float32:
+    """A picture with a random object over it, anywhere, also cut by the border."""
+    item = objects[int(rng.integers(len(objects)))]
+    images = sorted(name for name in item if name.startswith("image_"))
+    image = np.moveaxis(np.asarray(item[images[int(rng.integers(len(images)))]]), 0, 2)
+    layer = np.concatenate([image, np.moveaxis(np.asarray(item["alpha"]), 0, 2)], axis=2)
+    rows, columns = (np.flatnonzero(layer[..., 3].any(axis=axis)) for axis in (1, 0))
+    layer = layer[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    layer = layer[:, ::-1] if rng.random() < 0.5 else layer
+    scale = SIDE * rng.uniform(*OBJECT_SIDE) / max(layer.shape[:2])
+    middle = rng.uniform(0, SIDE, 2) - scale * np.array(layer.shape[1::-1]) / 2
+    turn = np.array([[scale, 0, middle[0]], [0, scale, middle[1]]])
+    placed = cv2.warpAffine(np.ascontiguousarray(layer), turn, (SIDE, SIDE), flags=cv2.INTER_LINEAR)
+    if rng.random() < OUT_OF_FOCUS:
+        placed = cv2.GaussianBlur(placed, (0, 0), rng.uniform(0.5, 5))
+    # The image is weighted by its coverage already.
+    return (picture * (1 - placed[..., 3:]) + placed[..., :3]).astype(np.float32)
+
+
 def _exposed(picture: Float32, rng: np.random.Generator) -> Float32:
     """Scaled so that its median luminance is that of a photograph."""
     median = float(np.median(luminance(picture)))
@@ -169,11 +205,19 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--environments", type=Path, nargs="+", required=True, metavar="FILE.jsonl")
     parser.add_argument("--materials", type=Path, nargs="*", default=[], metavar="FILE.jsonl")
+    parser.add_argument(
+        "--objects",
+        nargs="*",
+        default=[],
+        metavar="SHARDS",
+        help="tars, folders or patterns of the train split; the pictures of the other splits show no objects",
+    )
     parser.add_argument("--count", type=int, default=600, help="of the train split; others: a quarter")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     for number, split in enumerate(("train", "val", "test")):
-        sources = read_sources(options.environments, options.materials, split)
+        objects = options.objects if split == "train" else ()
+        sources = read_sources(options.environments, options.materials, split, objects)
         if not sources.environments:
             if split == "train":
                 raise SystemExit("no environment file of the split train in these manifests")
@@ -185,6 +229,7 @@ def main() -> None:
         print(
             f"{options.output / split}: {count} pictures from {len(sources.environments)} environments and "
             f"{len(sources.maps)} colour maps"
+            + (f", and {len(sources.objects)} views of objects" if sources.objects is not None else "")
         )
 
 

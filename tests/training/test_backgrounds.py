@@ -6,7 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from multishade.training.backgrounds import Sources, make_backgrounds, sample_picture, view_into
+from multishade.data.torch_dataset import ShardDataset
+from multishade.training.backgrounds import (
+    Sources,
+    _with_object,
+    make_backgrounds,
+    sample_picture,
+    view_into,
+)
 
 
 def spotted(column: int, row: int) -> np.ndarray:
@@ -51,3 +58,23 @@ def test_pictures_are_the_same_for_the_same_seed_and_are_exposed(tmp_path: Path)
     make_backgrounds(sources, tmp_path, 2, np.random.default_rng(1))
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["0000.jpg", "0001.jpg"]
     assert cv2.imread(str(tmp_path / "0001.jpg")).shape == (256, 256, 3)
+
+
+def test_objects_of_shards_cover_what_is_behind_them(shards: Path) -> None:
+    black = np.zeros((32, 64, 3), np.float32)
+    behind = Sources((black,), ())
+    with_objects = Sources((black,), (), ShardDataset([str(shards)], ("image_*", "alpha")))
+    pictures = [sample_picture(with_objects, np.random.default_rng(seed)) for seed in range(20)]
+    shown = [picture.max() > 0 for picture in pictures]
+    assert all(sample_picture(behind, np.random.default_rng(seed)).max() == 0 for seed in range(20))
+    assert 3 <= sum(shown) <= 14
+    np.testing.assert_array_equal(
+        pictures[shown.index(True)], sample_picture(with_objects, np.random.default_rng(shown.index(True)))
+    )
+
+
+def test_an_opaque_object_hides_a_white_wall(shards: Path) -> None:
+    wall = np.ones((256, 256, 3), np.float32)
+    objects = ShardDataset([str(shards)], ("image_*", "alpha"))
+    darkest = min(float(_with_object(wall, objects, np.random.default_rng(seed)).min()) for seed in range(8))
+    assert darkest < 0.5
