@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn study-paradigm study-quality clean
+.PHONY: docs docs-site conventions gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -48,6 +48,15 @@ lint: $(VENV)/.all
 docs: $(VENV)/.all
 	$(RUN)/python docs/build_api.py
 	$(RUN)/python docs/build_settings.py
+
+# Build the documentation as a site in build/site, and fail if a link is broken (a test does the same). Its pages open from disk;
+# for the search: .venv/bin/python -m http.server -d build/site
+docs-site: $(VENV)/.all
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict
+
+# Make the pictures of docs/conventions.md (seconds).
+conventions: $(VENV)/.render
+	$(RUN)/python docs/build_conventions.py
 
 # Make the pictures of README.md by its commands, in data/ (about ten minutes).
 gallery: $(VENV)/.all

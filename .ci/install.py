@@ -24,11 +24,11 @@ from multishade.storage.hosts import unreachable
 SETS = {
     "render": (".", "rendering", 70, 760, 2200),
     "all": (
-        ".[train,infer,export,fetch,hub,photos,pretrained,view,test]",
-        "training, remote assets and tests",
-        70,
-        330,
-        1300,
+        ".[train,infer,export,fetch,hub,photos,pretrained,view,docs,test]",
+        "training, remote assets, documentation and tests",
+        107,
+        370,
+        1430,
     ),
 }
 PYPI, TORCH_CPU = "https://pypi.org/simple", "https://download.pytorch.org/whl/cpu"
