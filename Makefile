@@ -73,9 +73,9 @@ wheel: $(VENV)/.render
 test-docs: $(VENV)/.all
 	$(RUN)/python -m pytest -m 'slow or not slow' tests/test_snippets.py
 
-# Measure how long a newcomer waits on a busy machine, and write it into README.md (about 10 minutes).
+# Measure how long a newcomer waits on a busy machine, from the clone on, and write it into README.md (about 20 minutes).
 first-hour: $(VENV)/.all
-	$(RUN)/python -m benchmarks.first_hour
+	$(RUN)/python -m benchmarks.first_hour --fresh
 
 # Install the wheel into a fresh environment and run its commands in an empty folder (about two minutes).
 test-wheel: $(VENV)/.all wheel

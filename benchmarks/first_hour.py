@@ -5,28 +5,29 @@
 
 The walk is made in a fresh clone, by the commands of README, while other processes keep cores busy: two shards and
 their sheet, the normal map of a photo, a trained tiny model. Seconds count from the clone. The environment is this
-one, linked into the clone; with --fresh `make setup` makes one there and is measured.
+one, linked into the clone; with --fresh `make setup` makes one there and is measured. What others computed meanwhile
+is measured before the walk and after it, and stated with the figures.
 """
 
 import argparse
 import contextlib
 import os
-import platform
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
-from multishade.threads import cores
+from multishade.threads import cores, processor
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- first hour: `make first-hour` -->", "<!-- end of first hour -->"
+MEASURED_SECONDS = 10.0
 KEY = "s000000-g0000-v0"
 BIN = ".venv/bin"
 # Ends with this process, however that ends.
@@ -63,14 +64,38 @@ def busy(count: int) -> Iterator[None]:
             process.wait()
 
 
+@dataclass(frozen=True)
+class Load:
+    """What other processes do on this machine: cores that they keep busy, and Linux's load average of a minute."""
+
+    cores: float
+    average: float
+
+
+def measure_load(seconds: float = MEASURED_SECONDS) -> Load:
+    """Measure for some seconds in which this process computes nothing."""
+    used = sum(psutil.cpu_percent(seconds, percpu=True)) / 100
+    return Load(used, psutil.getloadavg()[0])
+
+
+def load_text(before: Load, after: Load, started: int) -> str:
+    """Where the walk was made, and beside what: the middle of a sentence."""
+    ours = f" ({started} of them by a process started for this)" if started else ""
+    return (
+        f"on {cores()} cores ({processor()}), of which other processes kept {before.cores:.1f} busy before the walk "
+        f"and {after.cores:.1f} after it{ours}; load average {before.average:.1f} and {after.average:.1f}"
+    )
+
+
 def walk(clone: Path, fresh: bool) -> list[Step]:
     """Clone the repository into `clone` and run the commands there. Raises CalledProcessError if one fails."""
     started = time.perf_counter()
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     environment["PYTHONPATH"] = str(clone)  # also if the environment is that of another clone
-    steps = [_step("the clone", f"git clone -q {REPOSITORY} {clone}", REPOSITORY, environment, started)]
+    copied = _step("the clone", f"git clone -q {REPOSITORY} {clone}", REPOSITORY, environment, started)
+    steps = [replace(copied, command="git clone")]
     if fresh:
-        steps.append(_step("the environment", "make setup", clone, environment, started))
+        steps.append(_step("the environment, 1.1 GB of wheels", "make setup", clone, environment, started))
     else:
         (clone / ".venv").symlink_to(Path(sys.prefix))
         if not (clone / ".venv" / ".all").exists():
@@ -100,7 +125,10 @@ def _step(what: str, command: str, folder: Path, environment: dict[str, str], st
 
 def text_of(steps: list[Step], set_up: float | None, load: str) -> str:
     """The paragraph and the table for README."""
-    rows = [f"| {step.what} | {step.seconds:.0f} s | {step.since / 60:.1f} min |" for step in steps]
+    rows = [
+        f"| {step.what}: `{step.command.removeprefix(BIN + '/')}` | {step.seconds:.0f} s | {step.since / 60:.1f} min |"
+        for step in steps
+    ]
     note = "" if set_up is None else f" The set-up, measured apart, took {set_up / 60:.0f} minutes."
     return "\n".join(
         [
@@ -140,11 +168,11 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="print the result, and leave README.md as it is")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="first-hour-") as folder, busy(args.busy):
-        before = psutil.getloadavg()[0]
+        before = measure_load()
+        print(f"other processes keep {before.cores:.1f} of {cores()} cores busy", flush=True)
         steps = walk(Path(folder) / "multishade", args.fresh)
-    others = f", load {before:.0f} by others before it" if before > args.busy + 0.5 else ""
-    load = f"on {cores()} cores ({platform.machine()}) of which {args.busy} computed something else{others}"
-    text = text_of(steps, args.set_up, load)
+        after = measure_load()
+    text = text_of(steps, args.set_up, load_text(before, after, args.busy))
     print(text)
     if not args.print:
         write_into(REPOSITORY / "README.md", text)

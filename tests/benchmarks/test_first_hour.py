@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks import first_hour
-from benchmarks.first_hour import BEGIN, END, Step, text_of, write_into
+from benchmarks.first_hour import BEGIN, END, Load, Step, load_text, measure_load, text_of, write_into
 from tests.support.imports import REPOSITORY
 
-STEPS = [Step("the clone", "git clone", 2.0, 2.0), Step("(a) their contact sheet", "inspect", 4.0, 190.0)]
+STEPS = [
+    Step("the clone", "git clone", 2.0, 2.0),
+    Step("(a) their contact sheet", ".venv/bin/multishade-inspect x.tar", 4.0, 190.0),
+]
 
 
 def test_readme_has_the_marks_once() -> None:
@@ -24,7 +27,10 @@ def test_the_figures_replace_those_of_the_run_before(tmp_path: Path) -> None:
         write_into(readme, text_of(STEPS, 300.0, "on 2 cores"))
     page = readme.read_text()
     assert page.startswith(f"before\n\n{BEGIN}\n") and page.endswith(f"{END}\n\nafter\n")
-    assert "| (a) their contact sheet | 4 s | 3.2 min |" in page and "old" not in page
+    assert (
+        "| (a) their contact sheet: `multishade-inspect x.tar` | 4 s | 3.2 min |" in page
+        and "old" not in page
+    )
     assert "The set-up, measured apart, took 5 minutes." in page
 
 
@@ -32,6 +38,16 @@ def test_a_page_without_marks_is_named(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing")
     with pytest.raises(SystemExit, match="expected one pair of the marks"):
         write_into(tmp_path / "README.md", "text")
+
+
+def test_the_load_beside_which_it_was_measured_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_hour.psutil, "cpu_percent", lambda seconds, percpu: [90.0, 60.0])
+    monkeypatch.setattr(first_hour.psutil, "getloadavg", lambda: (3.2, 1.0, 1.0))
+    load = measure_load()
+    assert load == Load(1.5, 3.2)
+    text = load_text(load, Load(0.5, 2.0), 1)
+    assert "other processes kept 1.5 busy before the walk and 0.5 after it (1 of them" in text
+    assert "load average 3.2 and 2.0" in text and "of them" not in load_text(load, load, 0)
 
 
 def test_the_processes_that_keep_cores_busy_end() -> None:
