@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -31,11 +32,15 @@ EXTRAS = {
 
 
 @cache
+def installed() -> Mapping[str, list[str]]:
+    """Imported package -> what provides it; reads the files of every installed distribution."""
+    return packages_distributions()
+
+
+@cache
 def distributions(package: str) -> frozenset[str]:
     """The names on the package index of what provides an imported package."""
-    return frozenset(
-        name.lower().replace("_", "-") for name in packages_distributions().get(package, [package])
-    )
+    return frozenset(name.lower().replace("_", "-") for name in installed().get(package, [package]))
 
 
 def third_party() -> list[tuple[str, Path, str]]:

@@ -4,6 +4,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,11 +30,12 @@ def modules(*packages: str) -> dict[str, Path]:
     return named
 
 
-def imports_of(module: str, path: Path) -> list[Import]:
+@cache
+def imports_of(module: str, path: Path) -> tuple[Import, ...]:
     """Every import of a file, those inside functions too; not those that only the type checker sees."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
-    return list(_walk(tree, module, package, module_level=True))
+    return tuple(_walk(tree, module, package, module_level=True))
 
 
 def import_graph(*packages: str) -> dict[str, set[str]]:
