@@ -26,24 +26,23 @@ def shaded_images(normal: Tensor, mask: Tensor, directions: Tensor, rng: torch.G
         normal: (N, 3, H, W) unit vectors, camera frame.
         mask: (N, 1, H, W), 1 on the object.
         directions: (N, K, 3) unit vectors towards the lights, camera frame.
-        rng: Draws materials and shadows; on the CPU.
+        rng: Draws materials and shadows; on the CPU, whatever the device of the normals.
 
     Returns:
         (N, K, 3, H, W) linear light, 0 off the mask.
     """
     device = normal.device
-    normal, directions = normal.cpu(), directions.cpu()
     count, lights = directions.shape[:2]
     size = normal.shape[2:]
     facing = torch.einsum("nkc,nchw->nkhw", directions, normal)
     lit = facing.clamp_min(0)
-    halfway = functional.normalize(directions + torch.tensor([0.0, 0.0, 1.0]), dim=2)
+    halfway = functional.normalize(directions + torch.tensor([0.0, 0.0, 1.0], device=device), dim=2)
     peak = torch.einsum("nkc,nchw->nkhw", halfway, normal).clamp(0, 1)
     grazing = (1 - halfway[..., 2]).clamp(0, 1)[..., None, None] ** 5  # v . h = l . h
     seen = normal[:, 2:3].clamp(0.05, 1)
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(count, *shape, generator=rng)
+        return (low + (high - low) * torch.rand(count, *shape, generator=rng)).to(device)
 
     def material() -> Tensor:
         metallic = uniform(0, 1, 1, 1, 1) < METALLIC
@@ -68,7 +67,7 @@ def shaded_images(normal: Tensor, mask: Tensor, directions: Tensor, rng: torch.G
         share = torch.sigmoid(12 * _smooth(uniform(-0.5, 0.5, 1, 4, 4), size))
         images = images + share.unsqueeze(1) * (material() - images)
     images = images * _shadows(directions, size, rng).unsqueeze(2)
-    return (images * mask.cpu().unsqueeze(1)).to(device)
+    return images * mask.unsqueeze(1)
 
 
 def _smith(cosine: Tensor, alpha: Tensor) -> Tensor:
@@ -84,10 +83,11 @@ def _smooth(values: Tensor, size: torch.Size) -> Tensor:
 def _shadows(directions: Tensor, size: torch.Size, rng: torch.Generator) -> Tensor:
     """(N, K, H, W), 1 without a shadow: on some images the side away from the light is dark from a random line on."""
     count, lights = directions.shape[:2]
-    rows, columns = (torch.linspace(-1, 1, steps) for steps in size)
+    device = directions.device
+    rows, columns = (torch.linspace(-1, 1, steps, device=device) for steps in size)
     towards = functional.normalize(directions[..., :2] + 1e-4, dim=2)
     along = towards[..., 0, None, None] * columns - towards[..., 1, None, None] * rows[:, None]
-    line = 2 * torch.rand(count, lights, 1, 1, generator=rng) - 1.6
-    dark = torch.rand(count, lights, 1, 1, generator=rng) < SHADOWED
+    line = (2 * torch.rand(count, lights, 1, 1, generator=rng) - 1.6).to(device)
+    dark = (torch.rand(count, lights, 1, 1, generator=rng) < SHADOWED).to(device)
     light = torch.sigmoid(20 * (along - line))
     return torch.where(dark, light, 1.0)

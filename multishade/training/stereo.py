@@ -194,6 +194,7 @@ def cut_patches(batch: Batch, count: int, size: int, rng: torch.Generator) -> di
     planes = {"normal": batch.normal, "mask": batch.mask}
     if "images" in batch.fields:
         planes["images"] = batch.images
+    shown = batch.mask.cpu()  # one copy, not one for each share
     found: dict[str, list[Tensor]] = {name: [] for name in planes}
     for sample in range(len(batch)):
         for _ in range(count):
@@ -201,7 +202,7 @@ def cut_patches(batch: Batch, count: int, size: int, rng: torch.Generator) -> di
             corners = [
                 (int(y * (height - size + 1)), int(x * (width - size + 1))) for y, x in places.tolist()
             ]
-            shares = [float(_cut(batch.mask[sample], corner, size).mean()) for corner in corners]
+            shares = [float(_cut(shown[sample], corner, size).mean()) for corner in corners]
             enough = [place for place, share in enumerate(shares) if share >= LEAST_OBJECT]
             corner = corners[enough[0] if enough else int(np.argmax(shares))]
             for name, values in planes.items():
