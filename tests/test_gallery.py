@@ -12,6 +12,7 @@ from tests.support.imports import REPOSITORY
 
 
 @pytest.mark.blender
+@pytest.mark.usefixtures("one_process")
 def test_the_pictures_of_the_readme_are_made(tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("build_gallery", REPOSITORY / "docs" / "build_gallery.py")
     assert spec is not None and spec.loader is not None

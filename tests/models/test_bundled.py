@@ -71,7 +71,7 @@ class TestBundledModel:
         model, runtime = RoSE.from_pretrained(bundled_model()), OnnxRoSE.from_pretrained(bundled_model())
         assert (bundled_model() / "model.onnx").stat().st_size <= 32_000_000
         (cat,) = diligent.read(shared_dir / "benchmarks" / "diligent" / "catPNG")
-        for index, name in paper_photographs(cat):
+        for index, name in list(paper_photographs(cat))[:2]:
             seen = frame(linear_photo(cat.input(index), cat.mask, name), model.settings.size)
             photo = np.moveaxis(seen.pixels, 2, 0)[None].copy()
             with torch.no_grad():

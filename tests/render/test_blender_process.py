@@ -27,6 +27,13 @@ from tests.support.scenes import ANY_FILE, camera, settings
 pytestmark = pytest.mark.blender
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[BlenderProcess]:
+    """For what ends no process."""
+    with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
+        yield running
+
+
 @pytest.fixture
 def blender() -> Iterator[BlenderProcess]:
     with BlenderProcess("cpu", models.Runtime(), assets=ANY_FILE) as running:
@@ -44,7 +51,7 @@ def load(
     return int(rendered.mask.sum())
 
 
-def test_a_bad_file_is_named_and_the_process_goes_on(blender: BlenderProcess, tmp_path: Path) -> None:
+def test_a_bad_file_is_named_and_the_process_goes_on(shared: BlenderProcess, tmp_path: Path) -> None:
     no_faces = tmp_path / "points.ply"
     trimesh.PointCloud(np.eye(3)).export(no_faces)
     torn = tmp_path / "torn.glb"
@@ -59,30 +66,30 @@ def test_a_bad_file_is_named_and_the_process_goes_on(blender: BlenderProcess, tm
         (odd, "is not a mesh format"),
     ]:
         with pytest.raises(AssetError, match=reason) as caught:
-            load(blender, ObjectSource("file", str(path)))
+            load(shared, ObjectSource("file", str(path)))
         assert path.name in str(caught.value)
-    assert load(blender, ObjectSource("monkey")) > 1000
+    assert load(shared, ObjectSource("monkey")) > 1000
 
 
 def test_missing_and_unreadable_textures_are_errors_not_magenta(
-    blender: BlenderProcess, tmp_path: Path
+    shared: BlenderProcess, tmp_path: Path
 ) -> None:
     broken = tmp_path / "sky.hdr"
     broken.write_bytes(b"#?RADIANCE\nnot an image")
     for path in (broken, tmp_path / "nowhere.hdr"):
         light = Light("image_env0", "environment", environment=str(path), environment_strength=1.0)
         with pytest.raises(AssetError, match=path.name):
-            load(blender, ObjectSource("monkey"), light=light)
-    assert load(blender, ObjectSource("monkey")) > 1000
+            load(shared, ObjectSource("monkey"), light=light)
+    assert load(shared, ObjectSource("monkey")) > 1000
 
 
-def test_formats_that_people_bring(blender: BlenderProcess, tmp_path: Path) -> None:
+def test_formats_that_people_bring(shared: BlenderProcess, tmp_path: Path) -> None:
     box = trimesh.creation.icosphere(subdivisions=2)
     sizes = {}
     for suffix in ("glb", "obj", "ply", "stl"):
         path = tmp_path / f"ball.{suffix}"
         box.export(path)
-        sizes[suffix] = load(blender, ObjectSource("file", str(path)))
+        sizes[suffix] = load(shared, ObjectSource("file", str(path)))
     # glTF and OBJ are y-up, PLY and STL z-up: the facets of the ball turn, its size stays.
     assert max(sizes.values()) < 1.01 * min(sizes.values()), sizes
 
@@ -118,7 +125,7 @@ def test_a_programming_error_brings_its_traceback(blender: BlenderProcess) -> No
     assert any("Traceback" in line for line in caught.value.output)
 
 
-def test_a_request_that_blender_does_not_understand_is_an_error(blender: BlenderProcess) -> None:
+def test_a_request_that_blender_does_not_understand_is_an_error(shared: BlenderProcess) -> None:
     @dataclasses.dataclass(frozen=True)
     class Polish(Request[Rendered]):
         view: str
@@ -126,8 +133,8 @@ def test_a_request_that_blender_does_not_understand_is_an_error(blender: Blender
     with pytest.raises(
         RenderFailed, match="at 'polish': ProtocolError: unknown request 'polish'; known are hand"
     ):
-        blender.request(Polish("v"))
-    assert load(blender, ObjectSource("monkey")) > 1000
+        shared.request(Polish("v"))
+    assert load(shared, ObjectSource("monkey")) > 1000
 
 
 def test_a_device_that_is_missing_is_refused_with_what_there_is() -> None:
@@ -186,7 +193,7 @@ def test_one_thread_keeps_one_core_busy(blender: BlenderProcess) -> None:
 
     list(render_views(blender, group, settings(samples=1, threads=1), Stopwatch()))
     before = spent()
-    list(render_views(blender, group, settings(samples=1000, threads=1), Stopwatch()))
+    list(render_views(blender, group, settings(samples=200, threads=1), Stopwatch()))
     shares = [seconds - before.get(thread, 0.0) for thread, seconds in spent().items()]
     assert max(shares) > 0.8 * sum(shares) > 0
 

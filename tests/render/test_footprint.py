@@ -23,7 +23,7 @@ from tests.support.scenes import ANY_FILE, OBLIQUE, SIZE, camera, mesh_source, s
 
 Array = NDArray[np.float64]
 AMPLITUDE = 0.7  # largest slope of the bumps
-FINE = 16  # samples a side by which the true mean is computed
+DOWN, ACROSS = 4, 16  # samples of a pixel by which the true mean is computed: the waves run across
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,9 @@ def waves(folder: Path, periods: int) -> dict:
 
 
 def subpixel_grid() -> tuple[Array, Array]:
-    """x and y (16 H, 16 W) in pixels from the centre of the image, to the right and up."""
-    steps = (np.arange(SIZE * FINE) + 0.5) / FINE - SIZE / 2
-    x, y = np.meshgrid(steps, -steps)
+    """x and y (4 H, 16 W) in pixels from the centre of the image, to the right and up."""
+    across, down = ((np.arange(SIZE * fine) + 0.5) / fine - SIZE / 2 for fine in (ACROSS, DOWN))
+    x, y = np.meshgrid(across, -down)
     return x, y
 
 
@@ -93,7 +93,7 @@ def test_a_plane_of_waves_finer_than_pixels_has_the_mean_normal_of_each(
     x, _ = subpixel_grid()
     slope = AMPLITUDE * np.cos(2 * np.pi * periods * (x * pitch / (2 * half) + 0.5))
     points = unit(np.stack([-slope, 0 * slope, np.ones_like(slope)], axis=-1))
-    expected = unit(points.reshape(SIZE, FINE, SIZE, FINE, 3).mean(axis=(1, 3)))
+    expected = unit(points.reshape(SIZE, DOWN, SIZE, ACROSS, 3).mean(axis=(1, 3)))
     errors = {}
     for samples in (1, 16, 64):
         rendered = render(child, source, seen_by, samples, material)
@@ -123,12 +123,12 @@ def test_a_ball_of_waves_has_the_mean_normal_of_each_pixel(child: BlenderProcess
     angle = np.arctan2(x, z)
     slope = AMPLITUDE * np.cos(periods * (angle - np.pi / 2))
     points = unit(normal - slope[..., None] * around)
-    whole = hit.reshape(SIZE, FINE, SIZE, FINE).all(axis=(1, 3))
+    whole = hit.reshape(SIZE, DOWN, SIZE, ACROSS).all(axis=(1, 3))
     expected = unit(
-        np.where(whole[..., None], points.reshape(SIZE, FINE, SIZE, FINE, 3).mean(axis=(1, 3)), 1.0)
+        np.where(whole[..., None], points.reshape(SIZE, DOWN, SIZE, ACROSS, 3).mean(axis=(1, 3)), 1.0)
     )
-    facing = whole & (np.abs(y.reshape(SIZE, FINE, SIZE, FINE).mean(axis=(1, 3))) < 0.8)
-    facing &= z.reshape(SIZE, FINE, SIZE, FINE).mean(axis=(1, 3)) > 0.5
+    facing = whole & (np.abs(y.reshape(SIZE, DOWN, SIZE, ACROSS).mean(axis=(1, 3))) < 0.8)
+    facing &= z.reshape(SIZE, DOWN, SIZE, ACROSS).mean(axis=(1, 3)) > 0.5
     errors = {}
     for samples in (1, 16, 64):
         rendered = render(
