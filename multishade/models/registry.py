@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # name -> module:class. A folder that holds NAME.json is of model NAME.
 MODELS = {
     "rose": "multishade.models.rose.model:RoSE",
+    "wild": "multishade.models.wild.model:Wild",
     "ps-fcn": "multishade.models.ps_fcn.model:PSFCN",
     "iga-psn": "multishade.models.iga_psn.model:IGAPSN",
 }

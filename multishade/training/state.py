@@ -82,6 +82,7 @@ class TrainState:
             "threads": torch.get_num_threads(),
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
             "config": config.model_dump(mode="json"),
+            "found": dict(self.task.found()),
         }
         with atomic_folder(final, TrainingError, "free space or choose another output folder") as partial:
             self.save_model(partial)
@@ -113,11 +114,12 @@ class TrainState:
         """Restore weights, mean, moments, buffers and loss scale; `read_progress` restores the progress.
 
         Raises:
-            TrainingError: If the file is damaged or of other networks.
+            TrainingError: If the file is damaged or of other networks, or the task finds other things here.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
+        _require_same(checkpoint, self.task.found())
         path = checkpoint / "training" / "state.safetensors"
         try:
             tensors = load_file(path)
@@ -254,6 +256,18 @@ def compare_runs(checkpoint: Path, progress: Progress, config: TrainConfig) -> l
             "last bit only with the same number (--threads)"
         )
     return remarks
+
+
+def _require_same(checkpoint: Path, ours: Mapping[str, Any]) -> None:
+    """Raise TrainingError if a task finds other things on this machine than where the checkpoint was made."""
+    theirs = json.loads((checkpoint / "training" / "state.json").read_text()).get("found", {})
+    for name in sorted(ours.keys() | theirs.keys()):
+        if theirs.get(name) != ours.get(name):
+            raise TrainingError(
+                f"{checkpoint}: was made with {name} {json.dumps(theirs.get(name))}, and here is "
+                f"{json.dumps(ours.get(name))}: the steps would be others; bring back what it was made with, or give "
+                "another output folder"
+            )
 
 
 def _completed(stored: Mapping[str, Any], config: TrainConfig) -> Mapping[str, Any]:

@@ -147,6 +147,14 @@ class Task(ABC, Generic[C, M]):
         """Return the loader's settings, for training or for validation."""
         return self.config.data.settings(self.config.model.size, self.grey, training)
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return lines for the log on what `build` has found on this machine."""
+        return ()
+
+    def found(self) -> Mapping[str, Any]:
+        """Return what `build` has found on this machine and a continuation of the run must find again, as JSON."""
+        return {}
+
     def save(self, model: M, folder: Path) -> None:
         """Write the model as inference reads it."""
         model.save_pretrained(folder)

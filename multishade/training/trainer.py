@@ -127,6 +127,9 @@ class Trainer:
             self.task, accelerator.process_index, accelerator.num_processes
         )
         log = RunLog(accelerator, config, self.report, None if start is None else progress.step)
+        if accelerator.is_main_process:
+            for remark in self.task.remarks():
+                self.report(remark)
         with StopRequest() as stop:
             self._loop(run, sources, log, stop)
         finished = folder / "model"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # name -> module:class
 TASKS = {
     "rose": "multishade.training.tasks.rose:RoseTask",
+    "wild": "multishade.training.tasks.wild:WildTask",
     "ps-fcn": "multishade.training.tasks.ps_fcn:PsFcnTask",
     "iga-psn": "multishade.training.tasks.iga_psn:IgaPsnTask",
 }
