@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs docs-site conventions gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn study-paradigm study-quality clean
+.PHONY: docs docs-site conventions gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth study-paradigm study-quality clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -223,6 +223,11 @@ bundled-iga-psn: bundled-photometric-data $(VENV)/.all
 	  $$(test -d out/bundled-iga-psn/checkpoints && echo --resume)
 	$(RUN)/python -m multishade.training.export out/bundled-iga-psn --curves docs/images/bundled-iga-psn-curves.png
 	$(RUN)/multishade evaluate ols,robust,iga-psn --on shards:data/photometric-bundled-test -o out/bundled-iga-psn-test
+
+# Train the bundled IronDepth on the shards of `make bundled-data` (a GPU; days on two cores), and export it.
+bundled-irondepth: bundled-data $(VENV)/.all
+	$(RUN)/multishade train configs/train/bundled-irondepth.yaml $$(test -d out/bundled-irondepth/checkpoints && echo --resume)
+	$(RUN)/python -m multishade.training.export out/bundled-irondepth --curves docs/images/bundled-irondepth-curves.png
 
 # Measure the bundled model: errors, confidence, coverage (docs/training.md).
 bundled-report: $(VENV)/.all

@@ -38,6 +38,7 @@ COMMANDS = (
     "assets",
     "train",
     "infer",
+    "depth",
     "solve",
     "evaluate",
     "compare",

@@ -60,6 +60,40 @@ def points_to_normals(points: Float64, mask: NDArray[np.bool_]) -> tuple[Float64
     return normal, reliable
 
 
+def pca_normals(points: Float64, mask: NDArray[np.bool_], projection: Projection, side: int = 7) -> Float64:
+    """Compute the normals of a surface as those of the planes that fit best to the points around each pixel.
+
+    Args:
+        points: (H, W, 3) points in the camera frame.
+        mask: (H, W) where there is a surface.
+        projection: The kind of camera, towards which normals point.
+        side: Pixels a side of the square of points, of which those on the mask count.
+
+    Returns:
+        (H, W, 3) unit normals towards the camera; NaN off the mask and where fewer than three points count.
+    """
+    inside = mask & np.isfinite(points).all(axis=-1)
+    # About their mean: squares of small distances from a far origin lose their digits.
+    origin = points[inside].mean(axis=0) if inside.any() else np.zeros(3)
+    centred = np.where(inside[..., None], points - origin, 0.0)
+    products = centred[..., :, None] * centred[..., None, :]
+    moments = np.concatenate([inside[..., None], centred, products.reshape(*mask.shape, 9)], axis=-1)
+    sums = scipy.ndimage.uniform_filter(moments.astype(np.float64), size=(side, side, 1), mode="constant")
+    count = np.rint(sums[..., 0] * side * side)
+    given = inside & (count >= 3)
+    share = sums[..., :1][given]
+    mean = sums[..., 1:4][given] / share
+    covariance = sums[..., 4:][given].reshape(-1, 3, 3) / share[..., None] - mean[:, :, None] * mean[:, None]
+    normal = np.linalg.eigh(covariance)[1][..., 0] if given.any() else np.zeros((0, 3))
+    if projection == "perspective":
+        away = np.einsum("nc,nc->n", normal, points[given]) > 0
+    else:
+        away = normal[:, 2] < 0
+    found = np.full_like(points, np.nan)
+    found[given] = np.where(away[:, None], -normal, normal)
+    return found
+
+
 def patch_means(normal: NDArray[np.floating], where: NDArray[np.bool_]) -> Float64:
     """Average normals over square patches whose side is a twelfth of the image's shorter side.
 

@@ -66,6 +66,9 @@ class Inputs:
         normal: (B, 3, H, W) unit vectors, camera frame; 0 off the object.
         depth: (B, 1, H, W) along the view axis, scene units; 0 off the object.
         intrinsics: (B, 3, 3) pinhole matrices, pixels, origin at the outer corner of the top-left pixel.
+        orthographic: (B,) bool, whether a camera is orthographic, its matrix in pixels per scene unit; None: none is.
+        confidence: (B, 1, H, W) of `normal`, 0 to 1.
+        anchors: (B, 1, H, W) measured depth, scene units; 0 where none is.
     """
 
     image: Tensor | None = None
@@ -75,6 +78,9 @@ class Inputs:
     normal: Tensor | None = None
     depth: Tensor | None = None
     intrinsics: Tensor | None = None
+    orthographic: Tensor | None = None
+    confidence: Tensor | None = None
+    anchors: Tensor | None = None
 
 
 @dataclass(frozen=True)

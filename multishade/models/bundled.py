@@ -7,12 +7,15 @@ from multishade.errors import ModelError
 
 _WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 FOLDER = _WEIGHTS / "rose-one-step"
-FOLDERS = {"rose": FOLDER, "iga-psn": _WEIGHTS / "iga-psn"}  # by the model's name
+# By the model's name.
+FOLDERS = {"rose": FOLDER, "iga-psn": _WEIGHTS / "iga-psn", "irondepth": _WEIGHTS / "irondepth"}
 # What to do if a bundled model is not installed, by the way in which its commands take another.
 _REMEDIES = {
     "rose": "give another with --model (evaluate: rose:FOLDER), or train one: `multishade train rose-tiny`",
     "iga-psn": "name the folder of another, iga-psn:FOLDER; `multishade train iga-psn-tiny` makes one: "
     "iga-psn:out/train/iga-psn-tiny/model",
+    "irondepth": "name the folder of another, irondepth:FOLDER; `multishade train irondepth-tiny` makes one: "
+    "irondepth:out/train/irondepth-tiny/model",
 }
 LICENCE = "Apache-2.0"
 TRAINING_DATA = (

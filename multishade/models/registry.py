@@ -21,6 +21,7 @@ MODELS = {
     "wild": "multishade.models.wild.model:Wild",
     "ps-fcn": "multishade.models.ps_fcn.model:PSFCN",
     "iga-psn": "multishade.models.iga_psn.model:IGAPSN",
+    "irondepth": "multishade.models.irondepth.model:IronDepth",
 }
 ONNX_MODELS = {"rose": "multishade.models.rose.runtime:OnnxRoSE"}
 Runtime = Literal["torch", "onnx", "auto"]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images under known lights -> normals: what PS-FCN and IGA-PSN are to everyone else, and their folders on disk."""
 
-import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Generic, Self, TypeVar
@@ -11,13 +10,12 @@ from torch import Tensor, nn
 
 from multishade.errors import ModelError
 from multishade.models.base import FORMAT, Inputs, Prediction
-from multishade.models.hub import fetch_file, load_part, read_json
+from multishade.models.network_folder import load_weights, read_folder, save_folder
 from multishade.models.ps_fcn.network import PsFcnNetwork, StereoNetwork
 from multishade.models.ps_fcn.observations import normalised
 from multishade.models.ps_fcn.published import published_weights
 from multishade.models.ps_fcn.settings import PsFcnSettings, StereoSettings
 
-WEIGHTS = "network/model.safetensors"
 PIXELS_AT_ONCE = 1 << 18  # of all images that go through the network together, in prediction
 S = TypeVar("S", bound=StereoSettings)
 
@@ -108,17 +106,7 @@ class StereoModel(ABC, Generic[S]):
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write a folder that `from_pretrained` reads; dtype: of the stored weights, torch.float16 halves them."""
-        from safetensors.torch import save_file
-
-        place = Path(folder)
-        (place / WEIGHTS).parent.mkdir(parents=True, exist_ok=True)
-        weights = {
-            name: value.detach().to("cpu", dtype).contiguous()
-            for name, value in self.network.state_dict().items()
-        }
-        save_file(weights, place / WEIGHTS)
-        text = json.dumps(self.settings.as_json(), indent=2, sort_keys=True)
-        (place / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
+        save_folder(folder, self.name, self.settings, self.network, dtype)
 
     @classmethod
     def from_pretrained(
@@ -144,29 +132,10 @@ class StereoModel(ABC, Generic[S]):
                 raise ModelError(f"{source}: holds {name}, not {cls.name}")
             settings = cls.settings_type.from_json({"format": FORMAT, **options}, str(source))
         else:
-            settings, weights = cls._stored(source)
+            settings, weights = read_folder(source, cls.name, cls.settings_type)
         model = cls(settings)  # type: ignore[arg-type]
-        found = {key: tuple(value.shape) for key, value in weights.items()}
-        expected = {key: tuple(value.shape) for key, value in model.network.state_dict().items()}
-        if found != expected:
-            wrong = sorted(key for key in found.keys() | expected if found.get(key) != expected.get(key))
-            raise ModelError(
-                f"{source}: weights do not fit {cls.name} of these settings: {', '.join(wrong[:3])}"
-            )
-        model.network.load_state_dict({key: value.float() for key, value in weights.items()})
+        load_weights(model.network, weights, source, cls.name)
         return model.to(device, dtype)
-
-    @classmethod
-    def _stored(cls, source: str | Path) -> tuple[StereoSettings, dict[str, Tensor]]:
-        from safetensors.torch import load_file
-
-        content = read_json(source, f"{cls.name}.json")
-        weights = fetch_file(source, WEIGHTS)
-        if content is None or weights is None:
-            missing = WEIGHTS if weights is None else f"{cls.name}.json"
-            raise ModelError(f"{source}: no {missing} in it; is this the folder of a {cls.name} model?")
-        settings = cls.settings_type.from_json(content, f"{source}/{cls.name}.json")
-        return settings, load_part(weights, "network", load_file)
 
 
 class PSFCN(StereoModel[PsFcnSettings]):

@@ -22,6 +22,7 @@ TASKS = {
     "wild": "multishade.training.tasks.wild:WildTask",
     "ps-fcn": "multishade.training.tasks.ps_fcn:PsFcnTask",
     "iga-psn": "multishade.training.tasks.iga_psn:IgaPsnTask",
+    "irondepth": "multishade.training.tasks.irondepth:IronDepthTask",
 }
 DEFAULT = "rose"
 
