@@ -155,14 +155,10 @@ class TestNetwork:
         depth = inputs.depth
         assert depth is not None
         anchors = torch.zeros_like(depth)
-        for row, column in ((12, 12), (16, 20), (20, 14)):
-            anchors[..., row, column] = depth[..., row, column] + 0.7
+        anchors[..., ::3, ::3] = ((depth + 0.7) * (depth > 0))[..., ::3, ::3]
         for made in tiny().refinements(replace(inputs, depth=None, anchors=anchors), 3):
             torch.testing.assert_close(made[anchors > 0], anchors[anchors > 0])
-            inside = made[made > 0]
-            assert (
-                abs(float(inside.mean()) - float(depth[depth > 0].mean()) - 0.7) < 0.35
-            )  # its weights are random
+            assert abs(float(made[made > 0].mean()) - float(depth[depth > 0].mean()) - 0.7) < 0.1
 
     def test_neighbours_off_the_object_are_not_taken(self) -> None:
         model, inputs = tiny(), sphere_inputs("perspective")

@@ -178,7 +178,7 @@ class TestRuns:
     def test_shards_without_depth_are_refused_by_name(self, shards: list[Path], tmp_path: Path) -> None:
         path = tmp_path / "flat-000000.tar"
         sample = encode_sample(make_sample(size=32), FieldFormat())
-        fields = {name: data for name, data in dict(sample).items() if name != "depth.exr"}
+        fields = [(name, data) for name, data in sample if name != "depth.exr"]
         commit_marker(path, write_tar(path, [("s000000-g0000-v0", fields)]))
         with pytest.raises(MultiShadeError, match=r"flat-000000\.tar: .*lacks depth\.exr"):
             train(configured(tmp_path / "run", [path, shards[1]]), report=quiet)
