@@ -177,9 +177,18 @@ class TestRuns:
 
     def test_shards_without_depth_are_refused_by_name(self, shards: list[Path], tmp_path: Path) -> None:
         path = tmp_path / "flat-000000.tar"
-        sample = encode_sample(make_sample(size=32), FieldFormat())
-        fields = [(name, data) for name, data in sample if name != "depth.exr"]
-        commit_marker(path, write_tar(path, [("s000000-g0000-v0", fields)]))
+        samples = [
+            (
+                key,
+                [
+                    file
+                    for file in encode_sample(make_sample(key, size=32), FieldFormat())
+                    if file[0] != "depth.exr"
+                ],
+            )
+            for key in ("s000000-g0000-v0", "s000000-g0000-v1")
+        ]
+        commit_marker(path, write_tar(path, samples))
         with pytest.raises(MultiShadeError, match=r"flat-000000\.tar: .*lacks depth\.exr"):
             train(configured(tmp_path / "run", [path, shards[1]]), report=quiet)
 

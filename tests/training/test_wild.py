@@ -384,7 +384,9 @@ class TestRuns:
             samples = [make_sample(f"s{number:06d}-g0000-v{view}", size=32) for view in range(2)]
             paths.append(tmp_path / f"bare-{number:06d}.tar")
             write_synthetic_shard(paths[-1], [replace(sample, images={}) for sample in samples])
-        with pytest.raises(DataError, match=r"bare-000000\.tar: s000000-g0000-v\d: its sequence holds shading"):
+        with pytest.raises(
+            DataError, match=r"bare-000000\.tar: s000000-g0000-v\d: its sequence holds shading"
+        ):
             train(configured(tmp_path / "run", paths), report=quiet)
 
 
