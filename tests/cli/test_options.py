@@ -66,7 +66,7 @@ def test_every_command_that_writes_has_both_names_of_the_output() -> None:
     writing = {name for name, parser in COMMANDS.items() if "--output" in parser._option_string_actions}
     fetching = {f"assets fetch {source}" for source in ("objaverse", "matsynth", "polyhaven", "http")}
     others = {"render", "configs", "show", "export", "stats", "failures", "assets builtin", "assets scan"}
-    assert writing == fetching | others | {"train", "infer", "solve", "evaluate", "compare"}
+    assert writing == fetching | others | {"train", "infer", "depth", "solve", "evaluate", "compare"}
     for name in writing:
         assert "-o" in COMMANDS[name]._option_string_actions, name
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "render": ["render", "demo", "-o", "{out}"],
     "stats": ["stats", "missing", "-o", "{out}"],
     "infer": ["infer", "missing.png", "-o", "{out}"],
+    "depth": ["depth", "missing.png", "-o", "{out}"],
     "evaluate": ["evaluate", "ols", "--on", "shards:missing", "-o", "{out}"],
     "compare": ["compare", "missing.csv", "missing.csv", "-o", "{out}"],
     "train": ["train", "rose-tiny", "-o", "{out}"],
