@@ -178,7 +178,7 @@ class IronDepthNetwork(nn.Module):
             off the mask. No gradient flows from one to the depth of the one before.
         """
         grid = build_grid(scene, self.stride, self.both)
-        kind = self.depth[0].weight.dtype
+        kind = next(self.parameters()).dtype
         features = self.encoder(scene.image.to(kind))
         decoded = features.pop()
         for level in self.decoder:
