@@ -32,9 +32,12 @@ class Parser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         self._mixing = True  # parse_known_intermixed_args calls this method twice
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            known, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing = False
+        if unknown:  # the parser of all commands would print its own usage, without this command's options
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
     def format_help(self) -> str:
         return pasted(super().format_help())

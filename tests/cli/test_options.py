@@ -50,6 +50,21 @@ def test_an_old_name_works_and_prints_the_new_one(
     assert {**vars(now), "run": None} == {**vars(parsed), "run": None}
 
 
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [("card data/demo -o x", "--samples"), ("assets builtin -o x --sead 3", "--materials-per-family")],
+)
+def test_an_option_that_a_command_lacks_is_answered_with_those_that_it_has(
+    line: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        build_parser().parse_args(line.split())
+    printed = capsys.readouterr().err
+    command = " ".join(line.split()[: 2 if line.startswith("assets") else 1])
+    assert printed.startswith("usage: ") and f" {command} [-h]" in printed and option in printed
+    assert f"{command}: error: unrecognized arguments: " in printed
+
+
 @pytest.mark.parametrize(("line", "old", "new", "attribute", "value"), RENAMED)
 def test_help_shows_the_new_name_alone(line: str, old: str, new: str, attribute: str, value: object) -> None:
     words = COMMANDS[line.split()[0]].format_help().split()
