@@ -163,7 +163,7 @@ study-data: data/bundled-assets/objects.jsonl
 	    -o data/bundled-$$split || exit 1; \
 	done
 
-# Make the bundled model again: data (hours on two cores), training (an hour and a half on one), export.
+# Make the bundled model again: data (hours on two cores), training (minutes on a GPU, days on two cores), export.
 # MULTISHADE_ASSETS=FOLDER (with meshes, meshes_organic, materials, environments, environments_cc0) adds real ones; without it the built-in part alone is used, and
 # made.json records that.
 LITE := data/bundled-192-assets
@@ -185,8 +185,6 @@ bundled-data: $(VENV)/.all data/bundled-assets/objects.jsonl
 	$(RUN)/multishade assets builtin -o $(LITE) --objects-per-family 192 --materials-per-family 64
 ifdef MULTISHADE_ASSETS
 	$(RUN)/python -m benchmarks.bundled_assets $(MULTISHADE_ASSETS) -o $(LITE)
-	$(RUN)/python -m multishade.training.backgrounds -o data/bundled-192-backgrounds \
-	  --environments $(LITE)/real-environments.jsonl $(LITE)/real-environments_cc0.jsonl --materials $(LITE)/real-materials.jsonl
 	$(RUN)/multishade render $(DATA_192) $(REAL) --shards 0-17 -o data/bundled-192-real
 	$(RUN)/multishade render $(DATA_192) $(REAL) --set name=photos-real-val --set seed=293 --set shards.groups=10 $(VALIDATION) \
 	  -o data/bundled-192-real-val
@@ -194,6 +192,11 @@ else
 	@echo "MULTISHADE_ASSETS is not set: built-in objects, materials and environments alone; no pictures for backgrounds"
 endif
 	$(RUN)/multishade render $(DATA_192) $(MIXED) --shards 0-59 -o data/bundled-192
+ifdef MULTISHADE_ASSETS
+	$(RUN)/python -m multishade.training.backgrounds -o data/bundled-192-backgrounds \
+	  --environments $(LITE)/real-environments.jsonl $(LITE)/real-environments_cc0.jsonl --materials $(LITE)/real-materials.jsonl \
+	  --objects data/bundled-192 data/bundled-192-real --count 900
+endif
 	$(RUN)/multishade render $(DATA_192) $(MIXED) --set name=photos-val --set seed=292 --set shards.groups=24 $(VALIDATION) \
 	  -o data/bundled-192-val
 	$(RUN)/multishade render $(STUDIED) --set split=test --set shards.groups=24 --set shards.count=1 --shards 0 -o data/bundled-test
@@ -201,10 +204,8 @@ endif
 	  --set geometry.samples=1 --set exposure.min_visible=0 -o data/bundled-test-points
 
 bundled-model: bundled-data
-	for part in bundled-192-coarse bundled-192; do \
-	  OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/$$part.yaml $(BUILTIN_ONLY) \
-	    $$(test -d out/$$part/checkpoints && echo --resume) || exit 1; \
-	done
+	OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/bundled-192.yaml $(BUILTIN_ONLY) \
+	  $$(test -d out/bundled-192/checkpoints && echo --resume)
 	$(RUN)/python -m multishade.training.export out/bundled-192 --curves docs/images/bundled-curves.png
 	$(MAKE) bundled-report
 
