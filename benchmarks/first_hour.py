@@ -39,7 +39,7 @@ WALK = (
     ("(b) a normal map of it", f"{BIN}/multishade infer out/photos/{KEY}/image_parallel.png"),
     ("(c) a trained tiny model", f"{BIN}/multishade train rose-tiny"),
 )
-RESULTS = ("sheet.png", "out/infer/image_parallel/normal.png", "out/train/rose-tiny/model")
+RESULTS = ("sheet.png", "out/infer/image_parallel/normal_gl.png", "out/train/rose-tiny/model")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import first_hour
 from benchmarks.first_hour import BEGIN, END, Load, Step, load_text, measure_load, text_of, write_into
+from multishade.inference.write import FORMATS
 from tests.support.imports import REPOSITORY
 
 STEPS = [
@@ -32,6 +33,14 @@ def test_the_figures_replace_those_of_the_run_before(tmp_path: Path) -> None:
         and "old" not in page
     )
     assert "The set-up, measured apart, took 5 minutes." in page
+
+
+def test_the_walk_asks_for_files_that_its_commands_write() -> None:
+    sheet, normals, model = map(Path, first_hour.RESULTS)
+    commands = " ".join(command for _, command in first_hour.WALK)
+    assert f"--sheet {sheet}" in commands and f"{normals.parent.name}.png" in commands
+    assert normals.stem in FORMATS and normals.suffix == ".png"
+    assert model.parts[:2] == ("out", "train") and f"train {model.parts[2]}" in commands
 
 
 def test_a_page_without_marks_is_named(tmp_path: Path) -> None:
