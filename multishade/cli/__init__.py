@@ -40,6 +40,7 @@ COMMANDS = (
     "infer",
     "depth",
     "solve",
+    "models",
     "evaluate",
     "compare",
 )

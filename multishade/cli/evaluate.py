@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from multishade.evaluation.run import Evaluation
     from multishade.evaluation.table import ResultRow
 
-EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere), a model that sees one photo (rose,
-the bundled one, or rose:FOLDER), a photometric-stereo network (iga-psn, iga-psn:FOLDER, ps-fcn:FOLDER) or a folder of
-normal maps:
+EPILOG = """METHOD is a solver (ols, relu, ...), a baseline (constant, sphere), a model that sees one photo (rose
+or wild, the bundled ones, or rose:FOLDER, wild:FOLDER), a photometric-stereo network (iga-psn, iga-psn:FOLDER,
+ps-fcn:FOLDER) or a folder of normal maps:
 <object>.png|.exr|.npy, or <object>/<image>.png for one map an image, in the axes that --convention declares.
 Several, with commas between, or `solvers` for all of them, make a table of methods (summary.md) too.
 
@@ -110,10 +110,11 @@ def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
     """One method: rows are printed as they come, everything is written into `out`."""
     from multishade.cli.progress import CountBar
     from multishade.evaluation.evaluate import evaluate
+    from multishade.evaluation.methods.named import SINGLE_IMAGE
     from multishade.evaluation.readers.benchmark import open_benchmark
     from multishade.inference.learned_stereo import is_learned
 
-    if method.partition(":")[0] == "rose" or is_learned(method):
+    if method.partition(":")[0] in SINGLE_IMAGE or is_learned(method):
         from multishade.extras import require
         from multishade.threads import limit_torch
 

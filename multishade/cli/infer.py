@@ -50,7 +50,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="files, folders or patterns")
     add_output(parser, "default: out/infer/PHOTO")
     parser.add_argument(
-        "--model", metavar="MODEL", help="a model's folder or Hub name (default: the bundled one)"
+        "--model",
+        metavar="MODEL",
+        help="a model's folder or Hub name, or a bundled one, such as wild (default: the bundled rose)",
     )
     parser.add_argument(
         "--base", metavar="MODEL", help="where VAE and CLIP are, for a model that has only a UNet"
@@ -92,9 +94,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from multishade.errors import ImageFileError, ModelError, SolveError
     from multishade.inference.jobs import list_jobs
+    from multishade.models.bundled import resolve_model
     from multishade.photometry.solvers import methods
     from multishade.storage.writable import require_writable_folder
 
+    if args.model is not None:
+        args.model = str(resolve_model(args.model))
     if args.method not in methods.METHODS:
         raise SolveError(f"--method {args.method}: expected one of {', '.join(methods.METHODS)}")
     if args.batch < 1:

@@ -33,8 +33,8 @@ def evaluate(
     """Measure predicted normals against a benchmark's truth.
 
     Args:
-        method: A solver ("relu"), a baseline ("constant", "sphere"), a trained model ("rose", "iga-psn",
-            "iga-psn:FOLDER"), a folder of normal maps, or a function from an object to `PredictedNormals`.
+        method: A solver ("relu"), a baseline ("constant", "sphere"), a trained model ("rose", "wild",
+            "iga-psn", "iga-psn:FOLDER"), a folder of normal maps, or a function from an object to `PredictedNormals`.
         on: "READER:PATH" (readers: see `multishade.evaluation.readers.benchmark.READERS`), or objects.
         truth: Folder of true normals that are kept apart from the images.
         objects: Names of the objects to take; all by default.

@@ -19,12 +19,13 @@ def model_card(source: str | Path | None = None) -> dict[str, Any]:
     Returns:
         name, licence, training_data; nothing is guessed: what the files do not state is "not stated".
     """
-    if source is None or Path(source).absolute() == bundled.FOLDER:
+    place = bundled.FOLDER if source is None else Path(source).absolute()
+    if place in bundled.FOLDERS.values():
         return {
-            "name": f"bundled: {bundled.FOLDER.name}",
+            "name": f"bundled: {place.name}",
             "licence": bundled.LICENCE,
-            "training_data": bundled.TRAINING_DATA,
-            "fingerprints": _fingerprints(bundled.FOLDER),
+            "training_data": bundled.TRAINING_DATA if place == bundled.FOLDER else stated_data(place),
+            "fingerprints": _fingerprints(place),
         }
     folder = Path(source)
     if not folder.is_dir():
@@ -36,6 +37,14 @@ def model_card(source: str | Path | None = None) -> dict[str, Any]:
         "training_data": "not stated",
         "fingerprints": _fingerprints(folder),
     }
+
+
+def stated_data(folder: Path) -> str:
+    """Return what the record beside a bundled model says that it was trained on."""
+    try:
+        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["training_data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"see README.md and {RECORD} beside the weights"
 
 
 def _fingerprints(folder: Path) -> list[str]:

@@ -2,8 +2,9 @@
 """The folder of a model that is one network of ours: NAME.json and network/model.safetensors."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,19 @@ from multishade.models.base import ModelSettings
 from multishade.models.hub import fetch_file, load_part, read_json
 
 WEIGHTS = "network/model.safetensors"
+RECORD = "record"  # in NAME.json, beside the settings: where the weights come from
 S = TypeVar("S", bound=ModelSettings)
 
 
 def save_folder(
-    folder: str | Path, name: str, settings: ModelSettings, network: nn.Module, dtype: torch.dtype | None
+    folder: str | Path,
+    name: str,
+    settings: ModelSettings,
+    network: nn.Module,
+    dtype: torch.dtype | None,
+    *,
+    file: str = WEIGHTS,
+    record: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model's folder.
 
@@ -27,27 +36,33 @@ def save_folder(
         settings: Of the model.
         network: Its state dict is stored.
         dtype: Of the stored floats, torch.float16 halves them; None: as they are.
+        file: The path of the weights inside it.
+        record: Is stored beside the settings; see `read_record`.
     """
     from safetensors.torch import save_file
 
     place = Path(folder)
-    (place / WEIGHTS).parent.mkdir(parents=True, exist_ok=True)
+    (place / file).parent.mkdir(parents=True, exist_ok=True)
     weights = {
         key: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
         for key, value in network.state_dict().items()
     }
-    save_file(weights, place / WEIGHTS)
-    text = json.dumps(settings.as_json(), indent=2, sort_keys=True)
+    save_file(weights, place / file)
+    content = settings.as_json() if record is None else {**settings.as_json(), RECORD: dict(record)}
+    text = json.dumps(content, indent=2, sort_keys=True)
     (place / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def read_folder(source: str | Path, name: str, kind: type[S]) -> tuple[S, dict[str, Tensor]]:
+def read_folder(
+    source: str | Path, name: str, kind: type[S], file: str = WEIGHTS
+) -> tuple[S, dict[str, Tensor]]:
     """Read a folder, or a name on the Hub, that `save_folder` wrote.
 
     Args:
         source: The folder or name.
         name: Of the model.
         kind: Class of its settings.
+        file: The path of the weights.
 
     Returns:
         Settings and weights.
@@ -58,12 +73,20 @@ def read_folder(source: str | Path, name: str, kind: type[S]) -> tuple[S, dict[s
     from safetensors.torch import load_file
 
     content = read_json(source, f"{name}.json")
-    weights = fetch_file(source, WEIGHTS)
+    weights = fetch_file(source, file)
     if content is None or weights is None:
-        missing = WEIGHTS if weights is None else f"{name}.json"
+        missing = file if weights is None else f"{name}.json"
         raise ModelError(f"{source}: no {missing} in it; is this the folder of a {name} model?")
+    content = {key: value for key, value in content.items() if key != RECORD}
     settings = kind.from_json(content, f"{source}/{name}.json")
     return settings, load_part(weights, "network", load_file)
+
+
+def read_record(source: str | Path, name: str) -> dict[str, Any]:
+    """Read the record of a model's folder, or of a name on the Hub: the origin of its weights; {} if there is none."""
+    content = read_json(source, f"{name}.json") or {}
+    record = content.get(RECORD)
+    return dict(record) if isinstance(record, dict) else {}
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor], source: str | Path, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from multishade.errors import ModelError
 from multishade.extras import is_installed, require
-from multishade.models.bundled import bundled_model
+from multishade.models.bundled import bundled_model, resolve_model
 from multishade.models.hub import fetch_file
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def load_model(
     """Load a trained model of any kind.
 
     Args:
-        source: A folder that training wrote, or a name on the Hugging Face Hub; None is the bundled model.
+        source: A folder that training wrote, a name on the Hugging Face Hub, or that of a bundled model, such as
+            "wild"; None is the bundled RoSE.
         device: "cpu", "cuda", "cuda:1", "mps"; default the CPU.
         dtype: Of the networks while they run, such as torch.float16; default float32.
         runtime: What runs the network: "torch", or "onnx", onnxruntime on the CPU, of a folder with model.onnx, whose
@@ -100,7 +101,7 @@ def load_model(
         ModelError: If there is no such model, it is damaged, or torch cannot use the device.
         MissingPackageError: If the packages of the runtime are not installed.
     """
-    place = bundled_model() if source is None else source
+    place = bundled_model() if source is None else resolve_model(source)
     if runtime == "auto":
         plain = device is None and dtype is None and not options
         # With neither installed the smaller one is asked for.

@@ -15,15 +15,17 @@ import torch
 
 from multishade.errors import ModelError
 from multishade.models import load_model
-from multishade.models.bundled import FOLDERS
+from multishade.models.bundled import FOLDERS, LICENCE
 from multishade.models.rose import RoSE
 from multishade.models.rose.export import export_onnx
 from multishade.models.rose.runtime import NETWORK
+from multishade.models.wild.model import Wild
 from multishade.shards.locate import find_shards
 from multishade.shards.marker import committed
 from multishade.shards.record import read_dataset
 from multishade.training import state as checkpoints
 from multishade.training.config import TrainConfig
+from multishade.training.model_readme import readme_of, training_data
 from multishade.training.tasks import parse_config
 
 LARGEST_BYTES = {"rose": 32_000_000}  # by the model's name
@@ -35,9 +37,9 @@ LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "onnx", "bpy", "
 def export(run: Path, folder: Path | None = None, curves: Path | None = None) -> Path:
     """Write the finished model of `run`, or that of its latest checkpoint, to `folder`, with `made.json`.
 
-    A one-step model without a VAE is written as model.onnx, too. made.json: see `record_of`. curves: a PNG to plot them
-    into. folder: None is the bundled model's of this kind. Raises ModelError if the run has no model, none of its kind
-    is bundled, or weights or network are too large for a bundled model.
+    A one-step model without a VAE is written as model.onnx, too; a model of `wild` gets a README.md. made.json: see
+    `record_of`. curves: a PNG to plot them into. folder: None is the bundled model's of this kind. Raises ModelError if
+    the run has no model, none of its kind is bundled, or weights or network are too large for a bundled model.
     """
     model = load_model(_model_of(run))
     if folder is None and model.name not in FOLDERS:
@@ -55,11 +57,17 @@ def export(run: Path, folder: Path | None = None, curves: Path | None = None) ->
             raise ModelError(
                 f"{folder}: {size / 1e6:.1f} MB of weights; a bundled model may have {largest / 1e6:g} MB"
             )
-    record = {
+    record: dict[str, Any] = {
         "libraries": {name: version(name) for name in LIBRARIES},
         "runs": [*map(record_of, runs_of(run))],
     }
+    if model.name != "rose":
+        record = {"licence": LICENCE, "training_data": training_data(record), **record}
+    if isinstance(model, Wild):
+        record = {**record, "origin": model.record}
     (folder / RECORD).write_text(_one_line_a_row(record))
+    if isinstance(model, Wild):
+        (folder / "README.md").write_text(readme_of(model, folder, record), encoding="utf-8")
     if curves is not None:
         plot_curves([rows_of(each) for each in runs_of(run)], curves)
     return folder
@@ -98,13 +106,13 @@ def record_of(run: Path) -> dict[str, Any]:
             for use, places in (("train", config.data.train), ("val", config.data.val))
         },
         "validation": [_shortened(row) for row in rows if "val/mean_angle" in row],
-        "training": [_shortened(row) for row in rows if "train/loss" in row],
+        "training": [_shortened(row) for row in rows if _loss_of(row) is not None],
     }
 
 
 def seconds_of(rows: list[dict[str, Any]], every: int) -> float:
     """Wall time of the steps of a run's metrics, validation not counted. every: steps between logged rows."""
-    return float(sum(row["seconds"] * every for row in rows if "train/loss" in row))
+    return float(sum(row["seconds"] * every for row in rows if _loss_of(row) is not None))
 
 
 def plot_curves(runs: list[list[dict[str, Any]]], path: Path) -> None:
@@ -117,7 +125,7 @@ def plot_curves(runs: list[list[dict[str, Any]]], path: Path) -> None:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), dpi=110, layout="constrained")
     before = 0
     for place, rows in enumerate(runs):
-        logged = [row for row in rows if "train/loss" in row]
+        logged = [row for row in rows if _loss_of(row) is not None]
         checked = [row for row in rows if "val/mean_angle" in row]
         steps = [before + row["step"] for row in checked]
         for name, label, style in (
@@ -129,7 +137,7 @@ def plot_curves(runs: list[list[dict[str, Any]]], path: Path) -> None:
             left.plot(steps, values, style, label=None if place else label)
         right.plot(
             [before + row["step"] for row in logged],
-            [row["train/loss"] for row in logged],
+            [_loss_of(row) for row in logged],
             "C0",
             linewidth=0.7,
         )
@@ -143,6 +151,12 @@ def plot_curves(runs: list[list[dict[str, Any]]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Software": None})
     pyplot.close(figure)
+
+
+def _loss_of(row: dict[str, Any]) -> float | None:
+    """The training loss of a row of metrics, a generator's if it has several; None: the row has none."""
+    loss: float | None = row.get("train/loss", row.get("train/generator/loss"))
+    return loss
 
 
 def _model_of(run: Path) -> Path:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`Wild`: photos (B, 1 or 3, H, W) in 0..1 -> normals; with heads, the object's coverage and the expected error."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,10 @@ from torch.nn import functional
 from multishade.errors import ModelError
 from multishade.models.base import Inputs, Prediction
 from multishade.models.base import require as require_inputs
-from multishade.models.hub import fetch_file, load_part, read_json
+from multishade.models.network_folder import load_weights, read_folder, read_record, save_folder
 from multishade.models.wild.network import LiteNetwork, WildNetwork, build
 from multishade.models.wild.settings import WildSettings
 
-FILE_NAME = "wild.json"
-RECORD = "record"  # in that file, beside the settings
 WEIGHTS = "generator/model.safetensors"
 COVERED = 0.5
 
@@ -159,19 +156,7 @@ class Wild:
 
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write a folder that `from_pretrained` reads; dtype: of the stored weights, torch.float16 halves them."""
-        from safetensors.torch import save_file
-
-        place = Path(folder)
-        (place / WEIGHTS).parent.mkdir(parents=True, exist_ok=True)
-        weights = {
-            # Counters of batch normalisation stay whole numbers.
-            name: value.detach().to("cpu", dtype if value.is_floating_point() else None).contiguous()
-            for name, value in self.network.state_dict().items()
-        }
-        save_file(weights, place / WEIGHTS)
-        content = {**self.settings.as_json(), RECORD: self.record}
-        text = json.dumps(content, indent=2, sort_keys=True)
-        (place / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+        save_folder(folder, self.name, self.settings, self.network, dtype, file=WEIGHTS, record=self.record)
 
     @classmethod
     def from_pretrained(
@@ -191,19 +176,7 @@ class Wild:
         Raises:
             ModelError: If something is missing, damaged, or of another model.
         """
-        from safetensors.torch import load_file
-
-        content, path = read_json(source, FILE_NAME), fetch_file(source, WEIGHTS)
-        if content is None or path is None:
-            missing = FILE_NAME if content is None else WEIGHTS
-            raise ModelError(f"{source}: no {missing} in it; is this the folder of a wild model?")
-        record = content.pop(RECORD, {})
-        model = cls(WildSettings.from_json(content, f"{source}/{FILE_NAME}"), record)
-        weights = load_part(path, "network", load_file)
-        found = {key: tuple(value.shape) for key, value in weights.items()}
-        expected = {key: tuple(value.shape) for key, value in model.network.state_dict().items()}
-        if found != expected:
-            wrong = sorted(key for key in found.keys() | expected if found.get(key) != expected.get(key))
-            raise ModelError(f"{source}: weights do not fit wild of these settings: {', '.join(wrong[:3])}")
-        model.network.load_state_dict(weights)
+        settings, weights = read_folder(source, cls.name, WildSettings, WEIGHTS)
+        model = cls(settings, read_record(source, cls.name))
+        load_weights(model.network, weights, source, cls.name)
         return model.to(device, dtype)
