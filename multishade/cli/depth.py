@@ -4,7 +4,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multishade.cli.options import add_files, add_option, add_output, add_threads, add_video, files_of
 from multishade.cli.places import default_output
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         "anchors": None if known.anchors is None else len(known.anchors),
     }
     results = replace(
-        results_of_prediction(prediction, None, None, record),
+        results_of_prediction(prediction, None, _card(args), record),
         command="depth",
         surface=surface,
         overview=lambda: prediction_overview(prediction, surface),
@@ -106,6 +106,21 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: {note}")
     print(f"{args.photo.name}: depth in units of: {surface.unit}; {written[-1].parent}")
     return 0
+
+
+def _card(args: argparse.Namespace) -> dict[str, Any]:
+    """Name, licence and training data of the model of depth and, if there is one, of that of the normals."""
+    from multishade.models.bundled import FOLDERS
+    from multishade.models.card import model_card
+
+    name, _, place = args.method.partition(":")
+    card = model_card(place or FOLDERS[name])
+    if args.normals is not None:
+        return card
+    normals = model_card(args.model)
+    return {
+        key: f"depth: {card[key]}; normals: {normals[key]}" for key in ("name", "licence", "training_data")
+    }
 
 
 def _normals(args: argparse.Namespace, photo: "Photo") -> "tuple[PhotoPrediction, str]":
