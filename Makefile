@@ -209,7 +209,8 @@ bundled-model: bundled-data
 	$(RUN)/python -m multishade.training.export out/bundled-192 --curves docs/images/bundled-curves.png
 	$(MAKE) bundled-report
 
-# Make the bundled IGA-PSN again: shards (about a quarter of an hour of one core), training (about as long), export.
+# Make the bundled IGA-PSN again: the shards of the bundled RoSE and photometric ones (a quarter of an hour of one core), training
+# (minutes on a GPU), export.
 PHOTOMETRIC := configs/bundled-photometric.yaml $(if $(WORKERS),--workers $(WORKERS))
 bundled-photometric-data: $(VENV)/.render
 	$(RUN)/multishade assets builtin -o data/photometric-assets --objects-per-family 192 --materials-per-family 64
@@ -219,9 +220,11 @@ bundled-photometric-data: $(VENV)/.render
 	$(RUN)/multishade render $(PHOTOMETRIC) --set split=test --set shards.groups=24 --set shards.count=1 --shards 0 \
 	  --set shading.count=24 --set render.samples.shading=16 -o data/photometric-bundled-test
 
-bundled-iga-psn: bundled-photometric-data $(VENV)/.all
-	OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/bundled-iga-psn.yaml --set output=out/bundled-iga-psn \
-	  $$(test -d out/bundled-iga-psn/checkpoints && echo --resume)
+bundled-iga-psn: bundled-data bundled-photometric-data
+	for part in bundled-iga-psn-shaded bundled-iga-psn; do \
+	  OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/$$part.yaml \
+	    $$(test -d out/$$part/checkpoints && echo --resume) || exit 1; \
+	done
 	$(RUN)/python -m multishade.training.export out/bundled-iga-psn --curves docs/images/bundled-iga-psn-curves.png
 	$(RUN)/multishade evaluate ols,robust,iga-psn --on shards:data/photometric-bundled-test -o out/bundled-iga-psn-test
 
