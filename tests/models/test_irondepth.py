@@ -149,6 +149,14 @@ class TestNetwork:
         network(scene, 2)[0].square().sum().backward()
         assert all(each.grad is not None for each in network.depth.parameters())
 
+    def test_warm_iterations_are_iterations_without_gradient(self) -> None:
+        network, scene = tiny(plane="both").network, scene_of(sphere_inputs("perspective"))
+        warmed = network(scene, 1, warm=2)
+        torch.testing.assert_close(warmed[-1], network(scene, 3)[-1])
+        warmed[-1].sum().backward()
+        assert all(each.grad is None for each in network.depth.parameters())
+        assert network.gru.proposal.weight.grad is not None
+
     @pytest.mark.parametrize("kind", KINDS)
     def test_anchors_stay_and_bring_the_scale(self, kind: Kind) -> None:
         inputs = sphere_inputs(kind)

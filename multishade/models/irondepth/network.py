@@ -166,12 +166,13 @@ class IronDepthNetwork(nn.Module):
         self.choose = _head(settings.hidden, SIDE * SIDE)
         self.choose_up = _head(settings.hidden, UP_SIDE * UP_SIDE * settings.stride**2)
 
-    def forward(self, scene: Scene, iterations: int) -> list[Tensor]:
+    def forward(self, scene: Scene, iterations: int, warm: int = 0) -> list[Tensor]:
         """Predict and refine.
 
         Args:
             scene: The batch.
             iterations: Of the refinement.
+            warm: Iterations before those, without gradient and without a relief in the answer.
 
         Returns:
             iterations + 1 reliefs (B, 1, H, W), float32: the initial one and each refined one, upsampled; of no meaning
@@ -190,15 +191,24 @@ class IronDepthNetwork(nn.Module):
             relief = torch.where(torch.isfinite(given), given, relief)
         relief = _fixed(relief, grid, scene.q)
         found = [self._upsampled(relief, hidden, grid, scene)]
+        if warm:
+            with torch.no_grad():
+                for _ in range(warm):
+                    relief, hidden = self._refined(relief, hidden, feature, grid, scene.q)
         for _ in range(iterations):
-            relief = relief.detach()
-            seen = torch.cat([relief, grid.known], dim=1).to(kind)
-            hidden = self.gru(hidden, torch.cat([seen, feature], dim=1))
-            candidates = carried(neighbours(relief, SIDE)[:, 0], grid.slopes, scene.q)
-            weights = self.choose(hidden).float().masked_fill(grid.closed, EXCLUDED).softmax(dim=1)
-            relief = _fixed((weights * candidates).sum(dim=1, keepdim=True), grid, scene.q)
+            relief, hidden = self._refined(relief.detach(), hidden, feature, grid, scene.q)
             found.append(self._upsampled(relief, hidden, grid, scene))
         return found
+
+    def _refined(
+        self, relief: Tensor, hidden: Tensor, feature: Tensor, grid: Grid, q: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One iteration: relief of the cells and the state, before -> after."""
+        seen = torch.cat([relief, grid.known], dim=1).to(next(self.parameters()).dtype)
+        hidden = self.gru(hidden, torch.cat([seen, feature], dim=1))
+        candidates = carried(neighbours(relief, SIDE)[:, 0], grid.slopes, q)
+        weights = self.choose(hidden).float().masked_fill(grid.closed, EXCLUDED).softmax(dim=1)
+        return _fixed((weights * candidates).sum(dim=1, keepdim=True), grid, q), hidden
 
     def _upsampled(self, relief: Tensor, hidden: Tensor, grid: Grid, scene: Scene) -> Tensor:
         near = enlarged(neighbours(relief, UP_SIDE)[:, 0], self.stride)

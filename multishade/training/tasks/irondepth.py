@@ -53,6 +53,13 @@ class IronDepthObjective(Section):
     """The loss, and what the network is given in training."""
 
     iterations: int = Field(3, ge=0, le=100, description="of the refinement, in training")
+    warm: int = Field(
+        12,
+        ge=0,
+        le=100,
+        description="most iterations without loss that precede those, in half of the steps; many in prediction then "
+        "lead no further away than few",
+    )
     decay: float = Field(
         0.8, gt=0, le=1, description="gamma, the weight of an iteration over that of the next"
     )
@@ -129,7 +136,9 @@ class IronDepthTask(Task[IronDepthConfig, IronDepth]):
         given = (share < options.given).to(batch.mask.device)
         if options.given > 0:
             scene = replace(scene, initial=distorted(truth, batch.mask, given, rng))
-        reliefs = networks["network"](scene, options.iterations)
+        drawn = int(torch.randint(1, options.warm + 1, (1,), generator=rng)) if options.warm else 0
+        warm = drawn if float(torch.rand(1, generator=rng)) < 0.5 else 0
+        reliefs = networks["network"](scene, options.iterations, warm)
         parts = refinement_loss(reliefs, truth, batch.mask, options.decay)
         return Losses(parts.pop("total"), parts)
 
