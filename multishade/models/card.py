@@ -19,7 +19,8 @@ def model_card(source: str | Path | None = None) -> dict[str, Any]:
     Returns:
         name, licence, training_data; nothing is guessed: what the files do not state is "not stated".
     """
-    place = bundled.FOLDER if source is None else Path(source).absolute()
+    source = bundled.FOLDER if source is None else source
+    place = Path(source).absolute()
     if place in bundled.FOLDERS.values():
         return {
             "name": f"bundled: {place.name}",
