@@ -110,6 +110,9 @@ def running(resources: Resources) -> Iterator[Cluster]:
         ShardError: If the cluster does not answer or has less than one worker needs, or Ray cannot be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's default, 15, leaves a worker a thirtieth of a core on which anything else computes: whoever wants the run to
+    # give way starts it with `nice`.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     before = set(psutil.Process().children(recursive=True))
     try:
