@@ -37,5 +37,13 @@ def one_process() -> Iterator[None]:
 
 
 @pytest.fixture
+def with_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a module that uses `one_process`: `multishade render` starts Ray after all, for tests that are about it."""
+    from multishade.render import backends, run
+
+    monkeypatch.setattr(run, "load_backend", backends.load_backend)
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20260209)

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,8 @@ from multishade.render.run import render
 from multishade.shards.dataset import Dataset
 from multishade.shards.tar import read_shard
 
-pytestmark = pytest.mark.blender
+# A start of Ray takes as long as these shards: tests that are not about it render in this process, with the same bytes.
+pytestmark = [pytest.mark.blender, pytest.mark.usefixtures("one_process")]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / "configs" / "demo.yaml"
@@ -71,8 +73,10 @@ def hashes(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def reference(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards that were rendered in this process, from Python."""
     folder = tmp_path_factory.mktemp("reference")
-    assert main(arguments(objects, folder, "--workers", "1")) == 0
+    result = render(make_plan(load_config(DEMO, [*SMALL, f"sources.objects={objects}"])), folder)
+    assert result.complete and [report.samples for report in result.rendered] == [4, 4]
     return folder
 
 
@@ -89,21 +93,21 @@ def test_shards_hold_what_the_plan_says(reference: Path) -> None:
             assert private not in meta
 
 
-def test_two_workers_and_more_threads_give_the_same_bytes(
-    objects: Path, reference: Path, tmp_path: Path
-) -> None:
-    assert main(arguments(objects, tmp_path / "workers", "--workers", "2")) == 0
-    assert main(arguments(objects, tmp_path / "threads", "--workers", "1", "--cpus-per-worker", "2")) == 0
-    assert hashes(tmp_path / "workers") == hashes(reference) == hashes(tmp_path / "threads")
-
-
-def test_one_process_without_ray_gives_the_same_bytes(objects: Path, reference: Path, tmp_path: Path) -> None:
-    plan = make_plan(load_config(DEMO, [*SMALL, f"sources.objects={objects}"]))
-    result = render(plan, tmp_path)
-    assert result.complete and [report.samples for report in result.rendered] == [4, 4]
+@pytest.mark.usefixtures("with_ray")
+def test_two_workers_of_ray_give_the_same_bytes(objects: Path, reference: Path, tmp_path: Path) -> None:
+    assert main(arguments(objects, tmp_path, "--workers", "2")) == 0
     assert hashes(tmp_path) == hashes(reference)
 
 
+def test_more_threads_and_a_process_for_every_group_give_the_same_bytes(
+    objects: Path, reference: Path, tmp_path: Path
+) -> None:
+    changes = ("runtime.groups_per_child=1",)
+    assert main(arguments(objects, tmp_path, "--cpus-per-worker", "2", overrides=changes)) == 0
+    assert hashes(tmp_path) == hashes(reference)
+
+
+@pytest.mark.usefixtures("with_ray")
 def test_a_running_cluster_is_joined(objects: Path, reference: Path, tmp_path: Path) -> None:
     from ray.cluster_utils import Cluster
 
@@ -116,18 +120,12 @@ def test_a_running_cluster_is_joined(objects: Path, reference: Path, tmp_path: P
     assert hashes(tmp_path) == hashes(reference)
 
 
+@pytest.mark.usefixtures("with_ray")
 def test_a_cluster_that_does_not_answer_is_named(
     objects: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(objects, tmp_path, "--address", "127.0.0.1:9")) == 2
     assert "--address 127.0.0.1:9: no Ray cluster answers there" in capsys.readouterr().err
-
-
-def test_a_process_for_every_group_gives_the_same_bytes(
-    objects: Path, reference: Path, tmp_path: Path
-) -> None:
-    assert main(arguments(objects, tmp_path, overrides=("runtime.groups_per_child=1",))) == 0
-    assert hashes(tmp_path) == hashes(reference)
 
 
 def test_a_rerun_renders_nothing(objects: Path, reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,21 +166,27 @@ bpy.ops.render.render(write_still=True)
 """
 
 
-@pytest.mark.parametrize("field", ["image_parallel", "image_env0"])
-def test_a_saved_scene_renders_the_image_of_the_sample(field: str, objects: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def sharp(objects: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shard of one sample with little noise."""
+    folder = tmp_path_factory.mktemp("sharp")
     samples = ("render.samples={parallel: 64, point: 8, environment: 64}", "render.quality.psnr=null")
     overrides = (*samples, "camera={width: 96, height: 96}", "shards={groups: 1, count: 1}")
     shown = ("views={count: 1, canonical: [front]}", "formats.image_compression=zip")
-    options = arguments(objects, tmp_path / "data", "--shards", "0", overrides=(*overrides, *shown))
-    assert main(options) == 0
+    assert main(arguments(objects, folder, "--shards", "0", overrides=(*overrides, *shown))) == 0
+    return folder
+
+
+@pytest.mark.parametrize("field", ["image_parallel", "image_env0"])
+def test_a_saved_scene_renders_the_image_of_the_sample(field: str, sharp: Path, tmp_path: Path) -> None:
     key = "s000000-g0000-v0"
     scene = tmp_path / "elsewhere" / "scene.blend"
     scene.parent.mkdir()
-    arguments_of_replay = ["replay", str(tmp_path / "data"), key, "--blend", str(scene), "--light", field]
+    arguments_of_replay = ["replay", str(sharp), key, "--blend", str(scene), "--light", field]
     assert main(arguments_of_replay) == 0
     subprocess.run([sys.executable, "-c", RENDER_FILE, str(scene)], check=True, capture_output=True)
     rendered = codecs.read_png(scene.parent / f"{key}-{field}.png")
-    sample = Dataset(tmp_path / "data")[key]
+    sample = Dataset(sharp)[key]
     assert rendered.shape == (96, 96, 4)  # the whole frame, not the box of the object
     solid = sample.mask & (sample.alpha > 0.99)
     assert solid.sum() > 500
@@ -190,8 +194,8 @@ def test_a_saved_scene_renders_the_image_of_the_sample(field: str, objects: Path
     assert psnr(png_to_linear(rendered[..., :3]), sample.images[field], solid) > 35
 
 
-def test_replay_notices_a_shard_that_was_changed(reference: Path, objects: Path, tmp_path: Path) -> None:
-    assert main(arguments(objects, tmp_path, "--shards", "0")) == 0
+def test_replay_notices_a_shard_that_was_changed(reference: Path, tmp_path: Path) -> None:
+    shutil.copytree(reference, tmp_path, dirs_exist_ok=True)
     shard = tmp_path / "multishade-000000.tar"
     content = bytearray(shard.read_bytes())
     place = content.index(b"depth.exr") + 512 + 2000
@@ -202,7 +206,10 @@ def test_replay_notices_a_shard_that_was_changed(reference: Path, objects: Path,
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_and_resumed(how: signal.Signals, objects: Path, reference: Path, tmp_path: Path) -> None:
-    """Ctrl-C (or a batch system's SIGTERM) in mid-shard: no Blender is left, and a rerun gives the same bytes."""
+    """Ctrl-C (or a batch system's SIGTERM) in mid-shard: no Blender is left, and a rerun gives the same bytes.
+
+    Until then it ran with the priority of the command.
+    """
     command = [sys.executable, "-m", "multishade", *arguments(objects, tmp_path, "--workers", "1")]
     with subprocess.Popen(
         command,
@@ -212,14 +219,15 @@ def test_interrupted_and_resumed(how: signal.Signals, objects: Path, reference: 
         # A background job is started with Ctrl-C ignored, and so would be what it starts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while not (started := blenders_below(process.pid)) and time.monotonic() < deadline:
             time.sleep(0.05)
+        priorities = {child.nice() for child in started}
         time.sleep(1.0)
         process.send_signal(how)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=180)
     assert process.returncode == 130, output
-    assert started, output
+    assert priorities == {psutil.Process().nice()}, output  # Ray would have its workers give way
     assert not [child for child in started if child.is_running()], output
     assert not list(tmp_path.glob(".*.tar*")) and not list(tmp_path.glob("*.tmp"))
     assert main(arguments(objects, tmp_path)) == 0
@@ -275,6 +283,7 @@ def test_bad_assets_are_left_out_by_name_and_the_rest_is_rendered(
     assert "3 groups were left out" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("with_ray")
 def test_a_shard_that_cannot_be_made_does_not_stop_the_others(
     objects: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
