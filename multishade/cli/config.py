@@ -71,7 +71,7 @@ def _schema(train: bool) -> dict[str, object]:
     if train:
         from multishade.training.tasks import DEFAULT, settings_types
 
-        return task_schema(settings_types(), DEFAULT, "MultiShade: training runs")
+        return task_schema(settings_types(installed=True), DEFAULT, "MultiShade: training runs")
     from multishade.config import Config
 
     return editor_schema(Config, "MultiShade: data sets")

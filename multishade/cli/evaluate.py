@@ -110,11 +110,10 @@ def _evaluate(args: argparse.Namespace, method: str, out: Path) -> "Evaluation":
     """One method: rows are printed as they come, everything is written into `out`."""
     from multishade.cli.progress import CountBar
     from multishade.evaluation.evaluate import evaluate
-    from multishade.evaluation.methods.named import SINGLE_IMAGE
+    from multishade.evaluation.methods.named import is_model, names
     from multishade.evaluation.readers.benchmark import open_benchmark
-    from multishade.inference.learned_stereo import is_learned
 
-    if method.partition(":")[0] in SINGLE_IMAGE or is_learned(method):
+    if method not in names() and is_model(method):
         from multishade.extras import require
         from multishade.threads import limit_torch
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multishade.errors import ImageFileError
+from multishade.errors import ImageFileError, ModelError
 from multishade.extras import require
 from multishade.inference.coverage import clean_mask, window_of_object
 from multishade.inference.framing import Framed, frame, unframe
@@ -136,7 +136,9 @@ def _predicted(
     model: Model, members: list[tuple[Photo, Framed]], seed: int, options: dict[str, Any]
 ) -> Iterator[PhotoPrediction]:
     answer = _run(model, members, seed, options)
-    assert answer.normal is not None and answer.confidence is not None and answer.mask is not None
+    if answer.normal is None:
+        raise ModelError(f"{model.name} predicts no normals of a photo; see `multishade depth`")
+    assert answer.confidence is not None and answer.mask is not None
     for index, (photo, seen) in enumerate(members):
         normal = np.moveaxis(_array(answer.normal[index]), 0, 2)
         confidence = _array(answer.confidence[index, 0])

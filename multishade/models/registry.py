@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trained models by name, and the one that a folder or a Hub name holds. Importing this imports no torch."""
+"""The trained models by name, and the one that a folder or a Hub name holds. Importing this imports no torch.
+
+Other installed packages add models by entry points: docs/add-a-model.md.
+"""
 
 from importlib import import_module
 from pathlib import Path
@@ -9,6 +12,7 @@ from multishade.errors import ModelError
 from multishade.extras import is_installed, require
 from multishade.models.bundled import bundled_model, resolve_model
 from multishade.models.hub import fetch_file
+from multishade.plugins import MODELS_GROUP, load_class, with_installed
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +26,7 @@ MODELS = {
     "ps-fcn": "multishade.models.ps_fcn.model:PSFCN",
     "iga-psn": "multishade.models.iga_psn.model:IGAPSN",
     "irondepth": "multishade.models.irondepth.model:IronDepth",
+    "surface": "multishade.models.surface.model:Surface",
 }
 ONNX_MODELS = {"rose": "multishade.models.rose.runtime:OnnxRoSE"}
 Runtime = Literal["torch", "onnx", "auto"]
@@ -33,7 +38,7 @@ def model_class(name: str) -> "type[Model]":
     """Import a model's class.
 
     Args:
-        name: A key of `MODELS`.
+        name: A key of `MODELS`, or a model of another installed package.
 
     Returns:
         The class.
@@ -41,11 +46,23 @@ def model_class(name: str) -> "type[Model]":
     Raises:
         ModelError: If there is no such model.
     """
-    if name not in MODELS:
-        raise ModelError(f"no model {name!r}; there are {', '.join(MODELS)}")
-    module, _, attribute = MODELS[name].partition(":")
-    found: type[Model] = getattr(import_module(module), attribute)
+    known = MODELS if name in MODELS else model_names()
+    if name not in known:
+        raise ModelError(f"no model {name!r}; there are {', '.join(known)}")
+    found: type[Model] = load_class(name, known[name], ModelError)
     return found
+
+
+def model_names() -> dict[str, str]:
+    """List all models, ours and those of other installed packages.
+
+    Returns:
+        Name -> "module:class".
+
+    Raises:
+        ModelError: If two packages register one name.
+    """
+    return with_installed(MODELS_GROUP, MODELS, ModelError)
 
 
 def model_name(source: str | Path) -> str:
@@ -55,7 +72,7 @@ def model_name(source: str | Path) -> str:
         source: A folder, a name on the Hugging Face Hub, or the file of a published checkpoint of PS-FCN or IGA-PSN.
 
     Returns:
-        A key of `MODELS`.
+        A key of `model_names()`.
 
     Raises:
         ModelError: If it holds none.
@@ -64,13 +81,17 @@ def model_name(source: str | Path) -> str:
         from multishade.models.ps_fcn.published import published_weights
 
         return published_weights(Path(source))[0]
-    for name in MODELS:
+    for name in MODELS:  # before other packages are searched, which takes a moment
         if fetch_file(source, f"{name}.json") is not None:
             return name
     for name, file in PUBLISHED.items():
         if fetch_file(source, file) is not None:
             return name
-    files = ", ".join(f"{name}.json" for name in MODELS)
+    known = model_names()
+    for name in known.keys() - MODELS.keys():
+        if fetch_file(source, f"{name}.json") is not None:
+            return name
+    files = ", ".join(f"{name}.json" for name in known)
     raise ModelError(f"{source}: no {files} and no unet/config.json in it; is this the folder of a model?")
 
 

@@ -137,7 +137,7 @@ class Hub(Section):
 class TrainConfig(Section):
     """A run. Tasks derive from it; `multishade.training.tasks.load_config` reads the class that `task` names."""
 
-    task: str = Field("rose", description="a name of multishade.training.tasks.TASKS")
+    task: str = Field("rose", description="what is trained: a name of multishade.training.tasks")
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", description="of the run, and of its default folder")
     seed: int = Field(0, ge=0, lt=2**31, description="of everything that is random")
     output: Path | None = Field(None, description="folder of the run; default out/train/NAME")

@@ -146,10 +146,12 @@ class Trainer:
         config, options, accelerator = self.config, self.config.optimisation, run.accelerator
         progress = run.state.progress
         batches = sources.train(progress.batches)
+        watch = weighting.CollapseWatch(self.report if accelerator.is_main_process else _silent)
         clock, since = time.perf_counter(), progress.step
         while progress.step < options.steps:
             values = run.step([next(batches) for _ in range(options.accumulation)])
             last = progress.step == options.steps
+            watch.see(progress.step, values)
             if self.on_step is not None and accelerator.is_main_process:
                 self.on_step(progress.step, values)
             if progress.step % config.logging.every == 0 or last:
@@ -280,6 +282,10 @@ class _Run:
         if not rows:
             raise TrainingError("data.val: no sample in these shards")
         return rows
+
+
+def _silent(text: str) -> None:
+    """Report of a process that is not the first."""
 
 
 def learning_rate(options: Optimisation, step: int) -> float:

@@ -9,7 +9,16 @@ from torch.distributions import Categorical, kl_divergence
 
 from multishade.training.config import Weighting
 from multishade.training.task import Losses
-from multishade.training.weighting import InstanceWeighting, LossWeighting, build, divergence_from_uniform
+from multishade.training.weighting import (
+    WATCHED_STEPS,
+    CollapseWatch,
+    InstanceWeighting,
+    LossWeighting,
+    build,
+    divergence_from_uniform,
+    effective_share,
+    has_collapsed,
+)
 
 LOSSES = Losses(torch.tensor([0.1, 0.4, 2.0, 0.3]), {"angle": torch.tensor([0.2, 0.1, 1.5, 0.3])})
 
@@ -74,3 +83,38 @@ def test_gradients_reach_the_losses_by_their_weights_only() -> None:
     total = LOSSES.total.clone().requires_grad_()
     weighting(Losses(total)).loss.backward()
     torch.testing.assert_close(total.grad, weighting.weights(Losses(total.detach())).detach())
+
+
+def test_collapse_is_told_from_uneven_weights_in_batches_of_any_size() -> None:
+    for samples in (2, 4, 32):
+        one = torch.zeros(samples)
+        one[0] = 1
+        even = torch.full((samples,), 1 / samples)
+        halves = torch.zeros(samples)
+        halves[: samples // 2] = 2 / samples
+        assert effective_share(even) == pytest.approx(1)
+        assert effective_share(one) == pytest.approx(1 / samples)
+        assert has_collapsed(effective_share(one), samples)
+        assert not has_collapsed(effective_share(even), samples)
+        assert has_collapsed(effective_share(halves), samples) == (samples == 2)
+    assert not has_collapsed(1.0, 1)
+
+
+def test_collapse_is_reported_once_and_again_after_it_has_passed() -> None:
+    said: list[str] = []
+    watch = CollapseWatch(said.append)
+    weighting = InstanceWeighting(temperature=1.0, kl=0.0)
+    even = dict(weighting(LOSSES).log)
+    weighting.total.data.fill_(-20.0)
+    collapsed = dict(weighting(LOSSES).log)
+    assert (even["weighting/collapsed"], collapsed["weighting/collapsed"]) == (0.0, 1.0)
+    watch.see(1, collapsed)
+    watch.see(2, {"loss": 1.0})  # fixed weights log nothing of the kind
+    assert not said  # one batch is none
+    for turn in range(2):
+        for step in range(5 * WATCHED_STEPS):
+            watch.see(step, collapsed)
+        assert len(said) == turn + 1
+        for step in range(5 * WATCHED_STEPS):
+            watch.see(step, even)
+    assert "amount to 25% of a batch" in said[0] and "raise weighting.kl or weighting.temperature" in said[0]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks by name, and the reading of their configurations. A task's module is imported when it is needed."""
+"""The tasks by name, and the reading of their configurations. A task's module is imported when it is needed.
+
+Other installed packages add tasks by entry points: docs/add-a-model.md.
+"""
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from pydantic import BaseModel
 from multishade.config import load_settings
 from multishade.config.recipes import TRAIN
 from multishade.errors import ConfigError
+from multishade.plugins import TASKS_GROUP, load_class, with_installed
 
 if TYPE_CHECKING:
     from multishade.training.config import TrainConfig
@@ -23,6 +26,7 @@ TASKS = {
     "ps-fcn": "multishade.training.tasks.ps_fcn:PsFcnTask",
     "iga-psn": "multishade.training.tasks.iga_psn:IgaPsnTask",
     "irondepth": "multishade.training.tasks.irondepth:IronDepthTask",
+    "surface": "multishade.training.tasks.surface:SurfaceTask",
 }
 DEFAULT = "rose"
 
@@ -35,16 +39,29 @@ class _Named(BaseModel):
 
 def task_class(name: str) -> "type[Task[Any, Any]]":
     """Return a task's class by its name. Raises ConfigError if there is no such task."""
-    if name not in TASKS:
-        raise ConfigError(f"task: no task {name!r}; there are {', '.join(TASKS)}")
-    module, _, attribute = TASKS[name].partition(":")
-    found: type[Task[Any, Any]] = getattr(import_module(module), attribute)
+    known = TASKS if name in TASKS else task_names()
+    if name not in known:
+        raise ConfigError(f"task: no task {name!r}; there are {', '.join(known)}")
+    found: type[Task[Any, Any]] = load_class(name, known[name], ConfigError)
     return found
 
 
-def settings_types() -> "dict[str, type[TrainConfig]]":
-    """Return the class of the configurations of every task, by the task's name."""
-    return {name: task_class(name).settings_type for name in TASKS}
+def task_names() -> dict[str, str]:
+    """Return all tasks, ours and those of other installed packages: name -> "module:class".
+
+    Raises:
+        ConfigError: If two packages register one name.
+    """
+    return with_installed(TASKS_GROUP, TASKS, ConfigError)
+
+
+def settings_types(installed: bool = False) -> "dict[str, type[TrainConfig]]":
+    """Return the class of the configurations of every task, by the task's name.
+
+    Args:
+        installed: Whether those of other installed packages are among them.
+    """
+    return {name: task_class(name).settings_type for name in (task_names() if installed else TASKS)}
 
 
 def load_config(source: str | Path, overrides: Sequence[str] = ()) -> "TrainConfig":
