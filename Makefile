@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs docs-site conventions gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth study-paradigm study-quality clean
+.PHONY: docs docs-site conventions gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth study-paradigm study-quality study-supervision evaluate clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -243,6 +243,17 @@ bundled-report: $(VENV)/.all
 # Make the tables of docs/study-paradigm.md, about 40 processor minutes; MULTISHADE_DILIGENT=FOLDER adds real objects.
 study-paradigm: study-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_paradigm $(if $(WORKERS),--workers $(WORKERS))
+
+# Make the tables of docs/study-supervision.md: 40 trainings, on a CUDA device if torch has one (TORCH=cuda); continues where it
+# was stopped.
+study-supervision: study-data $(VENV)/.all
+	$(RUN)/python -m benchmarks.study_supervision $(if $(WORKERS),--workers $(WORKERS))
+
+# Measure every method on every benchmark at hand, and write docs/benchmarks.md: minutes; what has not changed is not measured
+# again. Test shards: make bundled-data, bundled-photometric-data, or TESTS="FOLDER ..."; MULTISHADE_BENCHMARKS=FOLDER (with
+# diligent/ and cleargrasp/) adds real images; WEIGHTS="ps-fcn=FILE" adds weights that are not bundled.
+evaluate: $(VENV)/.all
+	$(RUN)/python -m benchmarks.evaluate_all $(if $(TESTS),--shards $(TESTS)) $(WEIGHTS:%=--weights %)
 
 # Make the tables of docs/study-quality.md: renders and trains for hours, and continues where it was stopped.
 study-quality: $(VENV)/.all
