@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 
+from multishade.cli import main
 from multishade.errors import ModelError
 from multishade.extras import MissingPackageError
 from multishade.inference.predict import infer
@@ -24,6 +25,7 @@ from multishade.models.rose.export import OPSET, export_onnx
 from multishade.models.rose.presets import build
 from multishade.models.rose.runtime import OnnxRoSE
 from tests.support.rose_samples import FRAMES_NETWORK, tiny_model
+from tests.support.stereo_samples import tiny as tiny_stereo
 
 TOLERANCE = 1e-3
 
@@ -83,6 +85,58 @@ class TestExport:
     def test_a_sampled_model_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="only one-step models"):
             export_onnx(tiny_model(FRAMES_NETWORK), tmp_path / "model.onnx")
+
+
+class TestCommand:
+    def test_the_exported_folder_is_a_model_that_needs_no_torch(
+        self, lite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "exported" / "model.onnx"
+        assert main(["export", str(lite), "--onnx", "-o", str(file)]) == 0
+        told = capsys.readouterr().out
+        assert float(told.split("at most ")[1].split()[0]) < TOLERANCE
+        photos: Any = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
+        expected = load_model(lite).predict(Inputs(image=torch.from_numpy(photos)))
+        found: Any = load_model(file.parent, runtime="onnx").predict(Inputs(image=photos))
+        np.testing.assert_allclose(found.shading, expected.shading.numpy(), atol=TOLERANCE)  # type: ignore[union-attr]
+        # The same model again is no other model; another one is.
+        assert main(["export", str(lite), "--onnx", "-o", str(file)]) == 0
+        (file.parent / "rose.json").write_text(json.dumps({"size": 64}), encoding="utf-8")
+        assert main(["export", str(lite), "--onnx", "-o", str(file)]) == 2
+        assert "is of another model" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["s000000-g0001-v0"], "exports one model"),
+            (["other"], "exports one model"),
+            (["--as", "png"], "exports one model"),
+            (["-o", "folder"], "with --onnx it is the file, such as folder/model.onnx"),
+        ],
+    )
+    def test_options_of_samples_are_refused(
+        self,
+        lite: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        options: list[str],
+        message: str,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert main(["export", str(lite), "--onnx", *options]) == 2
+        assert message in capsys.readouterr().err
+
+    def test_models_that_are_none_of_one_step_are_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        tiny_model(FRAMES_NETWORK).save_pretrained(tmp_path / "sampled")
+        assert main(["export", "sampled", "--onnx"]) == 2
+        assert "only one-step models" in capsys.readouterr().err
+        tiny_stereo("ps-fcn").save_pretrained(tmp_path / "stereo")
+        assert main(["export", "stereo", "--onnx"]) == 2
+        assert "a model of ps-fcn" in capsys.readouterr().err
 
 
 class TestRuntime:

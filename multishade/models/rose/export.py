@@ -6,11 +6,12 @@ to 1, or normals (B, 3, H, W), and, of a model with these heads, `coverage` (B, 
 (B, 1, H, W), radians. All float32 outside; the weights are stored in half precision, as the bundled safetensors are.
 """
 
-from multishade.extras import require
+from multishade.extras import is_installed, require
 
 require("torch", extra="train")
 
 import copy
+import json
 import warnings
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from torch import Tensor, nn
 
 from multishade.errors import ModelError
 from multishade.models.rose.model import RoSE
-from multishade.models.rose.runtime import INPUT
+from multishade.models.rose.runtime import INPUT, OnnxRoSE
+from multishade.models.rose.settings import FILE_NAME
 
 OPSET = 18
 LEAST_HALVED = 1024  # values of a weight that is worth a node of its own
@@ -91,6 +93,36 @@ def export_onnx(model: RoSE, path: Path, opset: int = OPSET) -> Path:
     onnx.checker.check_model(stored)
     onnx.save(stored, str(path))
     return path
+
+
+def export_folder(model: RoSE, path: Path) -> float | None:
+    """Write the network, and beside it the settings that say what goes in and out; together they are a model.
+
+    Args:
+        model: As for `export_onnx`.
+        path: The file of the network; beside it `rose.json` is written.
+
+    Returns:
+        The largest difference of its frames from torch's for one random photo; None if onnxruntime, which would tell
+        it, is not installed.
+
+    Raises:
+        ModelError: As `export_onnx`, and if the folder has the settings of another model.
+    """
+    settings = path.parent / FILE_NAME
+    content = json.dumps(model.settings.as_json(), indent=1) + "\n"
+    if settings.is_file() and json.loads(settings.read_text(encoding="utf-8")) != json.loads(content):
+        raise ModelError(f"{settings}: is of another model; choose another folder with -o")
+    export_onnx(model, path)
+    if not settings.is_file():
+        settings.write_text(content, encoding="utf-8")
+    if not is_installed("onnxruntime"):
+        return None
+    size = max(2 * model.multiple, model.settings.size)
+    photo = np.random.default_rng(0).random((1, 3, size, size), np.float32)
+    with torch.no_grad():
+        expected = model.one_step(torch.from_numpy(photo).to(model.device)).frames.cpu().numpy()
+    return float(np.abs(OnnxRoSE(model.settings, path).outputs(photo)["frames"] - expected).max())
 
 
 def _halve(graph: "onnx.GraphProto") -> None:  # type: ignore[name-defined]  # noqa: F821
