@@ -2,9 +2,8 @@
 """`multishade solve FOLDER`: photographs under known lights -> normals, albedo, surface, pictures."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from multishade.cli.options import (
     add_files,
@@ -30,6 +29,7 @@ Folders of DiLiGenT and LUCES are recognised by their files. A photometric sampl
 example:
   multishade solve diligent/ballPNG --method relu -o out/ball
   multishade solve diligent/ballPNG --method iga-psn:FOLDER       # a trained network: materials that are not matt
+  multishade solve luces/Bell --method near                       # its LEDs as they are, not as far lights
   multishade solve data/photometric/multishade-000000.tar --key s000000-g0000-v0"""
 
 
@@ -85,25 +85,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(args: argparse.Namespace) -> int:
-    import numpy as np
     from tqdm import tqdm
 
     from multishade.errors import SolveError
-    from multishade.evaluation.readers.ball import with_ball_lights
-    from multishade.geometry.boxes import bounding_window
-    from multishade.geometry.lights import require_in_front
+    from multishade.evaluation.solve import NEAR, SolveOptions, solve_target
     from multishade.inference.learned_stereo import is_learned
-    from multishade.inference.photometric import NearPlace, solve_near_object, solve_object
-    from multishade.inference.results import results_of_solved
-    from multishade.inference.view import view_of_object
+    from multishade.inference.photometric import NearPlace
     from multishade.inference.write import write_results
-    from multishade.photometry.near_light import PointLights
     from multishade.photometry.solvers import methods as solvers
     from multishade.storage.writable import require_writable_folder
 
-    if args.method not in solvers.METHODS and not is_learned(args.method):
+    if args.method not in (*solvers.METHODS, NEAR) and not is_learned(args.method):
         raise SolveError(
-            f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}, iga-psn, iga-psn:FOLDER, "
+            f"--method {args.method}: expected one of {', '.join(solvers.METHODS)}, {NEAR}, iga-psn, iga-psn:FOLDER, "
             "ps-fcn:FOLDER"
         )
     _require_consistent(args)
@@ -115,78 +109,43 @@ def run(args: argparse.Namespace) -> int:
         args.folder = args.folder.with_name(f"{args.folder.name}#{args.key}")
     target = _read(args)
     output = files_of(args)
-    height, width = target.mask.shape
-    view = view_of_object(width, height, None if target.orthographic else target.camera, args.fov_x)
-    target = replace(target, camera=view.camera, orthographic=view.camera is None)
-    if args.ball is not None:
-        target = with_ball_lights(target, args.ball, args.ball_mask)
     out = args.output or default_output("solve", target.name)
     require_writable_folder(out)
-    window = bounding_window(target.mask, margin=1)
-    near = args.light_positions is not None
-    try:
-        if target.directions is not None:
-            require_in_front(target.directions, "light directions")
-        steps = len(target.image_names) + 1 + (args.integrate != "none")
-        with tqdm(total=steps, desc="photographs", unit=" steps", disable=None) as bar:
-            images, measured = target.measurements(window=window, on_image=bar.update)
+    options = SolveOptions(
+        method=args.method,
+        grey=args.grey,
+        integrator=None if args.integrate == "none" else args.integrate,
+        fov_x=args.fov_x,
+        ball=args.ball,
+        ball_mask=args.ball_mask,
+        place=NearPlace(args.distance, args.pixel_size),
+        facts={
+            "folder": str(args.folder),
+            "srgb": args.srgb,
+            "ambient": None if args.ambient is None else str(args.ambient),
+        },
+    )
+    steps = len(target.image_names) + 1 + (args.integrate != "none")
+    with tqdm(total=steps, desc="photographs", unit=" steps", disable=None) as bar:
 
-            def on_step(step: str) -> None:
-                bar.set_description(step)
-                bar.update()
+        def on_step(step: str) -> None:
+            bar.set_description(step)
+            bar.update()
 
-            common: dict[str, Any] = {
-                "camera": target.camera_of(window),
-                "grey": args.grey,
-                "integrator": None if args.integrate == "none" else args.integrate,
-                "measured": measured,
-                "on_step": on_step,
-            }
-            if near:
-                assert target.near_lights is not None
-                place = NearPlace(args.distance, args.pixel_size)
-                lights = PointLights(target.near_lights.positions)
-                solved, directions = solve_near_object(images, lights, place, target.mask, window, **common)
-            else:
-                assert target.directions is not None
-                directions = target.directions
-                solved = solve_object(images, directions, target.mask, window, method=args.method, **common)
-    except SolveError as error:
-        raise SolveError(f"{args.folder}: {error}") from error
-    notes = (*target.notes, *solved.notes)
-    for note in notes:
+        found = solve_target(target, options, bar.update, on_step)
+    for note in found.results.notes:
         print(f"note: {note}")
+    solved, mask = found.solved, found.target.mask
     assert solved.measures is not None
     print(
-        f"{target.name}: {len(target.image_names)} images, {int(target.mask.sum())} pixels, "
-        f"{100 * float(solved.determined[target.mask].mean()):.1f} % determined by "
-        f"{'near lights' if near else args.method}; "
+        f"{target.name}: {len(target.image_names)} images, {int(mask.sum())} pixels, "
+        f"{100 * float(solved.determined[mask].mean()):.1f} % determined by "
+        f"{'near lights' if args.light_positions else args.method}; "
         f"{solved.measures.summary()}"
     )
-    record = {
-        "name": target.name,
-        "folder": str(args.folder),
-        "method": "near" if near else args.method,
-        "grey": args.grey,
-        "srgb": args.srgb,
-        "integrator": args.integrate,
-        "images": list(target.image_names),
-        "directions": np.round(directions, 6).tolist(),
-        "pixels": int(target.mask.sum()),
-        "ball": args.ball,
-        "ambient": None if args.ambient is None else str(args.ambient),
-        "positions": target.near_lights.positions.tolist() if near and target.near_lights else None,
-        "notes": list(target.notes),
-    }
-    if target.normal is not None:
-        degrees = solved.error(target.normal)
-        print(f"mean angular error {np.nanmean(degrees):.2f} degrees, median {np.nanmedian(degrees):.2f}")
-        record["mean_error_degrees"] = round(float(np.nanmean(degrees)), 4)
-    frontal = int(np.argmax(directions[:, 2]))
-    photograph = (target.image_names[frontal], target.image(frontal))
-    sequence = None if near else (images, directions)
-    results = results_of_solved(solved, photograph, view, target.normal, record, sequence)
-    for path in write_results(out, results, output):
+    if found.error is not None:
+        print(f"mean angular error {found.error[0]:.2f} degrees, median {found.error[1]:.2f}")
+    for path in write_results(out, found.results, output):
         print(path)
     return 0
 
@@ -202,11 +161,11 @@ def _require_consistent(args: argparse.Namespace) -> None:
         )
     if args.ball_mask is not None and args.ball is None:
         raise SolveError("--ball-mask: say what the ball is like, too: --ball chrome or --ball matte")
-    if near and args.method != "robust":
+    if near and args.method not in ("robust", "near"):
         raise SolveError(
             f"--method {args.method} and --light-positions: near lights have a solver of their own; leave --method out"
         )
-    if not near and (args.distance is not None or args.pixel_size is not None):
+    if not near and args.method != "near" and (args.distance is not None or args.pixel_size is not None):
         raise SolveError("--distance and --pixel-size place near lights: give these by --light-positions")
 
 

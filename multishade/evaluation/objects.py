@@ -24,13 +24,15 @@ class NearLights:
     """LEDs close to the object, in our camera frame. Lengths in the benchmark's unit (LUCES: millimetres).
 
     positions, axes (unit, the way the LED points): (K, 3); power: (K, 3) RGB; falloff: (K,) exponent of the
-    cosine to the axis. axes, falloff: None for lights that shine equally in all directions.
+    cosine to the axis. axes, falloff: None for lights that shine equally in all directions. distance: mean, of the
+    object from the camera, if it is stated.
     """
 
     positions: Float64
     axes: Float64 | None
     power: Float64
     falloff: Float64 | None
+    distance: float | None = None
 
 
 @dataclass(frozen=True)

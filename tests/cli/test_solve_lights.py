@@ -16,7 +16,7 @@ from multishade.imaging.normal_maps import read_normal_map
 from multishade.photometry.balls import Circle
 from multishade.photometry.shading import lambert
 from tests.support.spheres import sphere_normals
-from tests.support.synthetic_benchmarks import code, write_numbers
+from tests.support.synthetic_benchmarks import code, write_luces_object, write_numbers
 
 SHAPE = (64, 150)
 LIGHTS = hemisphere(10, 40)
@@ -143,9 +143,27 @@ def test_lights_near_by(tmp_path: Path) -> None:
     assert depth[mask].mean() == pytest.approx(300, abs=3)
 
 
+def test_leds_of_a_benchmark_are_taken_as_they_are(tmp_path: Path) -> None:
+    """Position, axis and fall-off of each LED and the mean distance are in the folder."""
+    written = write_luces_object(tmp_path / "Bell")
+    out = str(tmp_path / "out")
+    errors = []
+    for method in ("robust", "near"):
+        arguments = ["--method", method, "--formats", "normal_exr,depth", "-o", out]
+        assert main(["solve", str(tmp_path / "Bell"), *arguments]) == 0
+        found = read_normal_map(tmp_path / "out" / "normal.exr")
+        errors.append(angular_error_degrees(found, written["normal"])[written["mask"]].mean())
+    assert errors[1] < 1 < 5 < errors[0]
+    made = record(tmp_path / "Bell")
+    assert made["method"] == "near" and len(made["positions"]) == 8
+    depth = codecs.read_exr(tmp_path / "out" / "depth.exr")["Z"]
+    assert depth[depth > 0].mean() == pytest.approx(300, rel=0.01)  # millimetres
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--method", "near"], "needs to know where the lights are (--light-positions)"),
         (["--ball-mask", "x.png"], "--ball-mask: say what the ball is like"),
         (["--distance", "300"], "--distance and --pixel-size place near lights"),
         (["--pixel-size", "0.1"], "--distance and --pixel-size place near lights"),

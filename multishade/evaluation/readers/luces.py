@@ -121,7 +121,7 @@ def read_setup(path: Path) -> Setup:
         )
     # x0, y0 count pixel centres from 0; ours is the outer corner of the first pixel.
     camera = np.array([[focal, 0, x0 + 0.5], [0, focal, y0 + 0.5], [0, 0, 1]])
-    leds = NearLights(parsed[:, :3] * turn, axes / lengths, parsed[:, 6:9], parsed[:, 9])
+    leds = NearLights(parsed[:, :3] * turn, axes / lengths, parsed[:, 6:9], parsed[:, 9], mean_distance)
     return Setup(height, width, camera, mean_distance, leds)
 
 
