@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError, SolveError
-from multishade.geometry.boxes import bounding_window
 from multishade.geometry.conventions import FRAMES, from_camera_frame
 from multishade.imaging import codecs, display
 from multishade.imaging.color import linear_to_srgb
 from multishade.imaging.normal_maps import encode_normals
 from multishade.imaging.video import write_video
 from multishade.inference import mesh_files, tangent
+from multishade.inference.page import write_page
 from multishade.inference.results import Results
 from multishade.inference.sidecar import HEIGHT_STEPS, conventions
 from multishade.inference.surface import Mesh
@@ -231,33 +231,9 @@ def _write_shading(work: _Work) -> list[Path]:
 
 
 def _write_page(work: _Work) -> list[Path]:
-    from multishade.report import relight
-
-    results = work.results
-    if not results.given.any():
+    if not work.results.given.any():
         return []
-    height, width = results.mask.shape
-    rows, columns = bounding_window(results.given, margin=max(4, max(height, width) // 16))
-    surface, relief = results.surface, None
-    if surface is not None:
-        left, top = surface.left - columns.start, surface.top - rows.start
-        perspective = surface.projection == "perspective"
-        relief = relight.Relief(surface.depth, surface.camera, perspective, left, top, surface.scale)
-    painted = results.texture_is != "photo"
-    data = relight.pack_object(
-        results.normal[rows, columns],
-        results.given[rows, columns],
-        results.picture[rows, columns],
-        results.texture[rows, columns] if painted else None,
-        relief,
-    )
-    facts = [f"{width} x {height} pixels", "orthographic" if results.view.camera is None else "perspective"]
-    if results.model is not None:
-        facts += [f"model {results.model['name']}", f"licence {results.model['licence']}"]
-    page = relight.render_page(
-        results.name, ", ".join(facts), data, results.texture_is.capitalize(), work.names, results.notes
-    )
-    return _write(work.out / "page.html", page.encode("utf-8"))
+    return _write(work.out / "page.html", write_page(work.results, work.names).encode("utf-8"))
 
 
 def _write_ptm(work: _Work) -> list[Path]:

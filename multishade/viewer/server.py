@@ -5,37 +5,26 @@ It answers GET only, on the loopback, and to requests that name the loopback as 
 site reads it. Nothing that a shard holds is interpreted: names go into JSON, and the page shows them as text.
 """
 
-import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from multishade.errors import MultiShadeError, OutputError
+from multishade.errors import MultiShadeError
+from multishade.viewer import loopback
+from multishade.viewer.loopback import ONLY_LOOPBACK, respond
 from multishade.viewer.query import Query, whole
 from multishade.viewer.viewer import Viewer
 
-HOSTS = ["127.0.0.1", "localhost"]
 THUMBNAIL = 192
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 # What the page loads: address -> (package, path, media type).
 STATIC = {
     "": ("multishade.viewer", "index.html", "text/html; charset=utf-8"),
@@ -74,14 +63,14 @@ def application(viewer: Viewer) -> Starlette:
         if name not in STATIC:
             raise HTTPException(404)
         package, path, kind = STATIC[name]
-        return _response((files(package) / "static" / path).read_bytes(), kind)
+        return respond((files(package) / "static" / path).read_bytes(), kind)
 
     def answer(kind: str, make: Callable[[Request], Any], fresh: bool = True) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:
             try:
                 made = await run_in_threadpool(make, request)
             except MultiShadeError as error:
-                return _response(json.dumps({"error": str(error)}).encode(), "application/json", 404)
+                return respond(json.dumps({"error": str(error)}).encode(), "application/json", 404)
             except (KeyError, ValueError, IndexError) as error:
                 raise HTTPException(400) from error
             if kind == "application/json":
@@ -89,7 +78,7 @@ def application(viewer: Viewer) -> Starlette:
             headers = {} if fresh else {"Cache-Control": "private, max-age=3600"}
             if kind == "application/zip":
                 headers["Content-Disposition"] = f'attachment; filename="{_key(request)}.zip"'
-            return _response(made, kind, extra=headers)
+            return respond(made, kind, extra=headers)
 
         return endpoint
 
@@ -130,44 +119,14 @@ def application(viewer: Viewer) -> Starlette:
     ]
     return Starlette(
         routes=[Route(route.path, route.endpoint, methods=["GET"]) for route in routes],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
+        middleware=[ONLY_LOOPBACK],
         lifespan=reading,
     )
 
 
 def serve(viewer: Viewer, port: int, ready: Callable[[str], object]) -> None:
-    """Answer until interrupted.
-
-    Args:
-        viewer: The data sets.
-        port: On the loopback; 0 takes a free one.
-        ready: Called with the page's address when it can be opened.
-
-    Raises:
-        OutputError: If the port is taken, or is none.
-    """
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "a port is a number up to 65535"
-        raise OutputError(f"port {port}: {reason}; choose another with --port, 0 takes a free one") from error
-    server = uvicorn.Server(uvicorn.Config(application(viewer), log_level="warning", access_log=False))
-
-    async def run() -> None:
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
-        await task
-
-    asyncio.run(run())
-
-
-def _response(content: bytes, kind: str, status: int = 200, extra: dict[str, str] | None = None) -> Response:
-    headers = {**HEADERS, "Cache-Control": "no-store", **(extra or {})}
-    return Response(content, status, headers, media_type=kind)
+    """Show data sets until interrupted; the arguments are those of `loopback.serve`."""
+    loopback.serve(application(viewer), port, ready)
 
 
 def _key(request: Request) -> str:

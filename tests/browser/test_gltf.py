@@ -7,8 +7,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+import skimage.data
+from PIL import Image
 
+from multishade.inference.predict import infer
 from multishade.inference.results import results_of_prediction
 from multishade.inference.write import Output, parse_formats, write_results
 from tests.support.spheres import seen_sphere, sphere_prediction
@@ -29,9 +33,13 @@ validator.validateBytes(new Uint8Array(require("fs").readFileSync(process.argv[2
 """
 
 
-@pytest.mark.parametrize("perspective", [False, True])
-def test_the_validator_finds_nothing(tmp_path: Path, perspective: bool) -> None:
-    found = seen_sphere((90, 120), 40) if perspective else sphere_prediction()
+@pytest.mark.parametrize("what", ["a ball", "a ball in perspective", "a photograph"])
+def test_the_validator_finds_nothing(tmp_path: Path, what: str) -> None:
+    if what == "a photograph":
+        coffee = Image.fromarray(skimage.data.coffee()).resize((300, 200))
+        found = infer(np.asarray(coffee, np.float32) / 255)
+    else:
+        found = seen_sphere((90, 120), 40) if "perspective" in what else sphere_prediction()
     write_results(tmp_path, results_of_prediction(found, "poisson"), Output(parse_formats("glb")))
     command = ["node", "-e", SCRIPT, str(MODULES / "gltf-validator"), str(tmp_path / "surface.glb")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
