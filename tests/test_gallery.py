@@ -22,10 +22,12 @@ def test_the_pictures_of_the_readme_are_made(tmp_path: Path) -> None:
     samples = "render.samples={parallel: 1, point: 1, environment: 2}"
     demo = tuple(word for override in (*small, samples) for word in ("--set", override))
     gallery.build(tmp_path / "data", tmp_path, tmp_path / "images", demo)
+    pages = gallery.picture_pages(tmp_path, tmp_path / "images")
     shown = re.findall(r"\(docs/images/([^)]+)\)", (REPOSITORY / "README.md").read_text())
     made = {path.name for path in (tmp_path / "images").iterdir()}
+    assert {path.name for path in pages} in (set(), {"page.jpg", "studio.jpg"})  # none without Chromium
     # bundled-cat.png is made by `make bundled-report`, from a real photograph.
-    assert made | {"bundled-cat.png"} == set(shown)
+    assert made | {"bundled-cat.png", "page.jpg", "studio.jpg"} == set(shown)
     for name in made:
         with Image.open(tmp_path / "images" / name) as picture:
             assert picture.width > 600

@@ -41,6 +41,7 @@ COMMANDS = (
     "depth",
     "solve",
     "models",
+    "studio",
     "evaluate",
     "compare",
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's Chromium through Playwright, axe-core beside it, and `multishade view` as a process."""
+"""Debian's Chromium through Playwright, axe-core beside it, and local pages of `multishade` as processes."""
 
 import os
 import shutil
@@ -74,17 +74,14 @@ def serious_faults(page: Any) -> list[str]:
 @contextmanager
 def viewing(*arguments: str | Path, cache: Path) -> Iterator[str]:
     """The address of `multishade view` with these arguments."""
-    command = [
-        sys.executable,
-        "-m",
-        "multishade",
-        "view",
-        *map(str, arguments),
-        "--port",
-        "0",
-        "--cache",
-        str(cache),
-    ]
+    with serving("view", *arguments, "--cache", cache) as address:
+        yield address
+
+
+@contextmanager
+def serving(*arguments: str | Path) -> Iterator[str]:
+    """The address that a command of `multishade` prints, on a free port."""
+    command = [sys.executable, "-m", "multishade", *map(str, arguments), "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
