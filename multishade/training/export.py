@@ -16,6 +16,7 @@ import torch
 from multishade.errors import ModelError
 from multishade.models import load_model
 from multishade.models.bundled import FOLDERS, LICENCE
+from multishade.models.irondepth.model import IronDepth
 from multishade.models.rose import RoSE
 from multishade.models.rose.export import export_onnx
 from multishade.models.rose.runtime import NETWORK
@@ -25,7 +26,7 @@ from multishade.shards.marker import committed
 from multishade.shards.record import read_dataset
 from multishade.training import state as checkpoints
 from multishade.training.config import TrainConfig
-from multishade.training.model_readme import readme_of, training_data
+from multishade.training.model_readme import depth_readme_of, readme_of, training_data
 from multishade.training.tasks import parse_config
 
 LARGEST_BYTES = {"rose": 32_000_000}  # by the model's name
@@ -37,9 +38,10 @@ LIBRARIES = ("torch", "diffusers", "accelerate", "safetensors", "onnx", "bpy", "
 def export(run: Path, folder: Path | None = None, curves: Path | None = None) -> Path:
     """Write the finished model of `run`, or that of its latest checkpoint, to `folder`, with `made.json`.
 
-    A one-step model without a VAE is written as model.onnx, too; a model of `wild` gets a README.md. made.json: see
-    `record_of`. curves: a PNG to plot them into. folder: None is the bundled model's of this kind. Raises ModelError if
-    the run has no model, none of its kind is bundled, or weights or network are too large for a bundled model.
+    A one-step model without a VAE is written as model.onnx, too; models of `wild` and `irondepth` get a README.md.
+    made.json: see `record_of`. curves: a PNG to plot them into. folder: None is the bundled model's of this kind.
+    Raises ModelError if the run has no model, none of its kind is bundled, or weights or network are too large for a
+    bundled model.
     """
     model = load_model(_model_of(run))
     if folder is None and model.name not in FOLDERS:
@@ -68,6 +70,8 @@ def export(run: Path, folder: Path | None = None, curves: Path | None = None) ->
     (folder / RECORD).write_text(_one_line_a_row(record))
     if isinstance(model, Wild):
         (folder / "README.md").write_text(readme_of(model, folder, record), encoding="utf-8")
+    if isinstance(model, IronDepth):
+        (folder / "README.md").write_text(depth_readme_of(model, folder, record), encoding="utf-8")
     if curves is not None:
         plot_curves([rows_of(each) for each in runs_of(run)], curves)
     return folder

@@ -7,6 +7,7 @@ from typing import Any
 
 from multishade.models.bundled import FOLDER, LICENCE, TRAINING_DATA
 from multishade.models.card import RECORD
+from multishade.models.irondepth.model import IronDepth
 from multishade.models.wild.model import WEIGHTS, Wild
 
 TABLE = "| mesh |"  # begins the table of meshes in the README.md of the bundled RoSE
@@ -74,11 +75,51 @@ def readme_of(model: Wild, folder: Path, record: dict[str, Any]) -> str:
             f"{last['val/median_angle']:.2f}; the best constant normal {last['val/constant_angle']:.2f}.",
             "",
         ]
-    lines += [f"Trained on {record['training_data']}.", ""]
+    return "\n".join(lines + _trained_on(record))
+
+
+def depth_readme_of(model: IronDepth, folder: Path, record: dict[str, Any]) -> str:
+    """Write the README.md of an exported `irondepth` model from its record. Arguments and result as `readme_of`."""
+    settings = model.settings
+    weights = sum(value.numel() for value in model.network.parameters())
+    size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    options = record["runs"][0]["config"]
+    start = options["model"].get("weights", "not recorded")
+    normals = options["objective"].get("normals")
+    given = "true ones with errors" + (f", and those of a trained model ({normals})" if normals else "")
+    lines = [
+        "# irondepth: depth along normals",
+        "",
+        f"A colour photo of {settings.size} x {settings.size} pixels, its normals with their confidence, and the "
+        f"camera -> depth, refined {settings.iterations} times in cells of {settings.stride} pixels. EfficientNet "
+        f"{settings.encoder} (weights before training: {start}) and a decoder; {weights / 1e6:.1f} million weights, "
+        f"half floats, {size / 1e6:.1f} MB. The weights are under {LICENCE}. Normals in training: {given}.",
+        "",
+        f"`{RECORD}` has the configurations, the data's fingerprints and shards, the libraries and the curves.",
+        "",
+    ]
+    last = next((run["validation"][-1] for run in reversed(record["runs"]) if run["validation"]), None)
+    if last is not None:
+        lines += ["| validation | initial | refined |", "| --- | ---: | ---: |"]
+        for prefix, what in (("", "true normals"), ("predicted_", "predicted normals")):
+            for name, measure in (
+                ("abs_rel", "abs rel"),
+                ("mean_angle", "mean angle of the depth's normals, degrees"),
+            ):
+                if f"val/{prefix}{name}" in last:
+                    before, after = last[f"val/{prefix}initial_{name}"], last[f"val/{prefix}{name}"]
+                    lines.append(f"| {what}: {measure} | {before:.4g} | {after:.4g} |")
+        lines += ["", f"An object without relief has abs rel {last['val/flat_abs_rel']:.4g}.", ""]
+    return "\n".join(lines + _trained_on(record))
+
+
+def _trained_on(record: dict[str, Any]) -> list[str]:
+    """The last lines of a README: the data, and the meshes if they are those of the bundled RoSE."""
+    lines = [f"Trained on {record['training_data']}.", ""]
     if _same_as_bundled(record):
         text = (FOLDER / "README.md").read_text(encoding="utf-8")
         lines += [text[text.index(TABLE) :].rstrip(), ""]
-    return "\n".join(lines)
+    return lines
 
 
 def _data(record: dict[str, Any], use: str) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training of IronDepth: losses by hand, normals with errors, runs on shards."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from multishade.errors import ModelError, MultiShadeError
 from multishade.geometry.angles import angular_error_degrees
 from multishade.models import load_model
+from multishade.models.bundled import FOLDER
 from multishade.models.irondepth.settings import IronDepthSettings
 from multishade.models.rose.settings import RoseSettings
 from multishade.shards.marker import commit_marker
@@ -23,7 +25,7 @@ from multishade.training.normal_maps import lit_least_squares, with_errors
 from multishade.training.tasks.irondepth import IronDepthObjective, distorted, sample_anchors
 from multishade.training.trainer import train
 from tests.support.data_shards import write_shards
-from tests.support.depth_scenes import relief_of, sphere_inputs
+from tests.support.depth_scenes import relief_of, sphere_inputs, tiny
 from tests.support.synthetic import make_sample
 from tests.support.training_runs import metrics, quiet
 
@@ -223,3 +225,28 @@ def test_the_shipped_recipes_are_of_a_model(name: str) -> None:
     config = tasks.load_config(name)
     assert config.task == "irondepth"
     IronDepthSettings.model_validate(config.model.model_dump(include=set(IronDepthSettings.model_fields)))
+
+
+def test_the_readme_of_an_exported_model_has_the_figures_of_its_record(tmp_path: Path) -> None:
+    from multishade.training.model_readme import depth_readme_of
+
+    model = tiny(plane="both", iterations=6)
+    model.save_pretrained(tmp_path, dtype=torch.float16)
+    last = {
+        "val/abs_rel": 0.03,
+        "val/initial_abs_rel": 0.05,
+        "val/mean_angle": 12.0,
+        "val/initial_mean_angle": 20.0,
+    }
+    known = json.loads((FOLDER / "made.json").read_text())
+    run = {
+        "config": {"model": {"weights": "imagenet"}, "objective": {"normals": "bundled"}},
+        "data": known["runs"][0]["data"],
+        "validation": [{**last, "val/flat_abs_rel": 0.07}],
+    }
+    text = depth_readme_of(model, tmp_path, {"training_data": "renders", "runs": [run]})
+    assert "| true normals: abs rel | 0.05 | 0.03 |" in text
+    assert "predicted normals" not in text  # the record has no such figures
+    assert "32 x 32 pixels" in text
+    assert "refined 6 times in cells of 4 pixels" in text
+    assert "| `avocado` | CC0-1.0 |" in text
