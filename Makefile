@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs docs-site conventions gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth study-paradigm study-quality study-supervision evaluate clean
+.PHONY: docs docs-site conventions gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -232,6 +232,13 @@ bundled-iga-psn: bundled-data bundled-photometric-data
 bundled-irondepth: bundled-data $(VENV)/.all
 	$(RUN)/multishade train configs/train/bundled-irondepth.yaml $$(test -d out/bundled-irondepth/checkpoints && echo --resume)
 	$(RUN)/python -m multishade.training.export out/bundled-irondepth --curves docs/images/bundled-irondepth-curves.png
+
+# Train the bundled `wild` on the shards of `make bundled-data`, first part on a GPU, second on a core, and export it.
+bundled-wild: bundled-data $(VENV)/.all
+	for part in bundled-wild bundled-wild-fine; do \
+	  $(RUN)/multishade train configs/train/$$part.yaml $$(test -d out/$$part/checkpoints && echo --resume) || exit 1; \
+	done
+	$(RUN)/python -m multishade.training.export out/bundled-wild-fine --curves docs/images/bundled-wild-curves.png
 
 # Measure the bundled model: errors, confidence, coverage (docs/training.md).
 bundled-report: $(VENV)/.all
