@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from multishade.render.plan import Plan, PlannedGroup
-from multishade.shards.layout import RECORD_NAME, failures_name, marker_name, staging_name, tar_name
+from multishade.shards.layout import (
+    RECORD_NAME,
+    TAR_SUFFIX,
+    failures_name,
+    marker_name,
+    staging_name,
+    tar_name,
+)
 from multishade.shards.tar import Entry
 from multishade.storage.base import PARTIAL_SUFFIX, partial_of
 from multishade.storage.owner import owner_in
@@ -71,7 +78,8 @@ class Staging:
         if not self._names:
             self._store.make_folder()
         self._names.add(name)
-        self._store.write_bytes(name, _encode(staged, self._identity(group)))
+        with self._store.take_up(name) as stream:
+            stream.write(_encode(staged, self._identity(group)))
 
     def _identity(self, group: PlannedGroup) -> list[str]:
         material = group.material.id if group.material else ""
@@ -105,8 +113,13 @@ def remove_leftovers(store: Store, shards: Iterable[int]) -> None:
         name, owner = partial_of(partial), owner_in(partial)
         if name in written or (name == RECORD_NAME and owner is not None and owner.dead):
             store.remove(partial)
-    for tar in tars:
-        remove_staging(store.file(tar))
+    staging = {staging_name(tar): tar for tar in tars}
+    for path in store.unfinished():
+        if path in written or path.partition("/")[0] in staging:
+            store.remove_partials(path)
+    for folder in store.list_folders(staging_name(f"*{TAR_SUFFIX}")):
+        if folder in staging:
+            remove_staging(store.file(staging[folder]))
 
 
 def _encode(staged: StagedGroup, identity: Sequence[str]) -> bytes:

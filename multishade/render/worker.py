@@ -58,9 +58,8 @@ def render_shard(
     watch = Stopwatch()
     file = shard_file(store, shard)
     with GroupRenderer(plan.config, threads, watch) as renderer:
-        file.remove_partials()
         groups = _Groups(plan, shard, renderer, Staging(plan, file))
-        digest = write_tar(file, groups.files(progress))
+        digest = write_tar(file, groups.files(progress), take_up=True)
         groups.add_time()
         failures = tuple(renderer.failures)
         commit_marker(

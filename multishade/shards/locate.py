@@ -137,7 +137,7 @@ def _local_matches(place: str) -> list[str]:
 
 
 def _remote_matches(place: str) -> list[str]:
-    from multishade.storage.remote import filesystem, glob_urls
+    from multishade.storage.driver import filesystem, glob_urls
 
     filesystem(place)  # a scheme that cannot be had is reported with the whole place
     if any(sign in place for sign in "*?["):

@@ -104,10 +104,12 @@ def read_marker(shard: FilePlace) -> Marker | None:
 def committed(shard: FilePlace) -> Marker | None:
     """Read the marker of a tar that has the length that the marker states; None otherwise: then make it again."""
     marker = read_marker(shard)
-    file = open_file(shard)
-    if marker is None or not file.exists() or file.size() != marker.bytes:
+    if marker is None:
         return None
-    return marker
+    try:
+        return marker if open_file(shard).size() == marker.bytes else None
+    except FileMissing:
+        return None
 
 
 def _encode(name: str, marker: Marker) -> bytes:

@@ -44,13 +44,14 @@ class ShardDigest:
     members: Members | None = field(default=None, compare=False, repr=False, kw_only=True)
 
 
-def write_tar(place: FilePlace, samples: Iterable[Entry]) -> ShardDigest:
+def write_tar(place: FilePlace, samples: Iterable[Entry], *, take_up: bool = False) -> ShardDigest:
     """Write a tar that appears under its name only when it is complete.
 
     Args:
         place: The tar, in a folder that exists (if the storage has folders).
         samples: Keys ascend (numbers in them compared as numbers) and hold no dot; every sample has the same files in
             the same order. Whatever the iterable raises passes through, and no file is left.
+        take_up: Remove or continue what killed writers of this tar left; nobody else may be writing it.
 
     Returns:
         The digest, for `commit_marker`.
@@ -62,7 +63,7 @@ def write_tar(place: FilePlace, samples: Iterable[Entry]) -> ShardDigest:
     fields: tuple[str, ...] = ()
     keys: list[str] = []
     offsets, sizes = [], []
-    with file.write() as stream:
+    with file.take_up() if take_up else file.write() as stream:
         writer = _HashingWriter(stream)
         tar = tarfile.open(fileobj=writer, mode="w", format=tarfile.USTAR_FORMAT)  # type: ignore[call-overload]
         for key, files in samples:

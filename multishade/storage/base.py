@@ -77,6 +77,10 @@ class Store(ABC):
         """Names of the files directly in the folder that match, sorted; none if there is no such folder."""
 
     @abstractmethod
+    def list_folders(self, pattern: str = "*") -> list[str]:
+        """Names of the folders directly in the folder that match, sorted; none if there is no such folder."""
+
+    @abstractmethod
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
 
@@ -100,10 +104,25 @@ class Store(ABC):
         Two writers of one name do not meet: the last to finish wins. Raises ShardError if the storage refuses.
         """
 
+    def take_up(self, name: str) -> AbstractContextManager[Writer]:
+        """Write a file as `write` does. What killed writers of it left is removed or, if possible, continued.
+
+        Nobody else may be writing `name` meanwhile.
+        """
+        self.remove_partials(name)
+        return self.write(name)
+
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write a whole file, as `write` does."""
         with self.write(name) as stream:
             stream.write(data)
+
+    def unfinished(self) -> list[str]:
+        """Paths, below the folder, of files for which killed writers left uploads that no listing shows.
+
+        `remove_partials` of such a path removes them. Only object stores keep such uploads.
+        """
+        return []
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -150,6 +169,9 @@ class StoredFile:
 
     def write(self) -> AbstractContextManager[Writer]:
         return self.store.write(self.name)
+
+    def take_up(self) -> AbstractContextManager[Writer]:
+        return self.store.take_up(self.name)
 
     def write_bytes(self, data: bytes) -> None:
         self.store.write_bytes(self.name, data)

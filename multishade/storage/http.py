@@ -51,6 +51,9 @@ class HttpStore(Store):
             "{000000..000099}"
         )
 
+    def list_folders(self, pattern: str = "*") -> list[str]:
+        return self.list_names(pattern)
+
     def exists(self, name: str) -> bool:
         try:
             _HttpStream(self.url_of(name), RETRY, method="HEAD").close()

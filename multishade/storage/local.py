@@ -68,6 +68,16 @@ class LocalStore(Store):
                 entry.name for entry in entries if fnmatchcase(entry.name, pattern) and entry.is_file()
             )
 
+    def list_folders(self, pattern: str = "*") -> list[str]:
+        with _reading(self.folder):
+            try:
+                entries = list(os.scandir(self.folder))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+            return sorted(
+                entry.name for entry in entries if fnmatchcase(entry.name, pattern) and entry.is_dir()
+            )
+
     def exists(self, name: str) -> bool:
         return (self.folder / name).is_file()
 

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of any scheme that fsspec has (s3://, gs://, az://, sftp://, memory://, ...), as a `Store`.
 
-Not yet tested against real object stores: the tests use fsspec's memory file system, and one that uploads on closing.
+S3 is tested against a server of its protocol (`make test-storage`), other schemes through fsspec's memory file system.
 """
 
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, BinaryIO, cast
 
-from multishade.errors import DataError, FileMissing, MultiShadeError, ShardError
-from multishade.storage.base import PARTIAL_SUFFIX, NamingWriter, Store, Writer, limited, partial_name
+from multishade.storage import s3
+from multishade.storage.base import PARTIAL_SUFFIX, NamingWriter, Store, Writer, partial_name
+from multishade.storage.driver import call, filesystem, naming
 
+S3 = frozenset({"s3", "s3a"})
 # An upload to these appears only once it is committed, and a copy of a large object costs a second upload: there a
 # file is written in place. Elsewhere it is written under a temporary name and moved.
-UPLOADED_ON_COMMIT = frozenset({"s3", "s3a", "gs", "gcs"})
-_EXTRAS = {"s3": "s3", "s3a": "s3"}  # scheme -> the extra of this package that installs its driver
+UPLOADED_ON_COMMIT = frozenset({"gs", "gcs"})
+_WITHOUT_FOLDERS = S3 | {"gs", "gcs", "az", "abfs", "abfss"}
+_FIRST_RANGE, _LARGEST_RANGE = 1 << 20, 32 << 20
 
 
 @dataclass(frozen=True)
@@ -40,64 +44,101 @@ class RemoteStore(Store):
         return RemoteStore(self.url_of(name))
 
     def make_folder(self) -> None:
-        if self._scheme in UPLOADED_ON_COMMIT:
-            return  # object stores have no folders
-        with _naming(self.address, "written"):
-            filesystem(self.address).makedirs(self._path(), exist_ok=True)
+        if self._scheme not in _WITHOUT_FOLDERS | UPLOADED_ON_COMMIT:
+            files = filesystem(self.address)
+            call(self.address, "written", lambda: files.makedirs(self._path(), exist_ok=True))
 
     def list_names(self, pattern: str = "*") -> list[str]:
+        return self._list("file", pattern)
+
+    def list_folders(self, pattern: str = "*") -> list[str]:
+        return self._list("directory", pattern)
+
+    def _list(self, kind: str, pattern: str) -> list[str]:
         files = filesystem(self.address)
-        with _naming(self.address, "listed"):
+
+        def entries() -> list[dict[str, Any]]:
             files.invalidate_cache(self._path())
             try:
-                entries = files.ls(self._path(), detail=True)
+                return list(files.ls(self._path(), detail=True))
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        names = [entry["name"].rsplit("/", 1)[-1] for entry in entries if entry["type"] == "file"]
+
+        found = [entry for entry in call(self.address, "listed", entries) if entry["type"] == kind]
+        names = [entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in found]
         return sorted(name for name in names if fnmatchcase(name, pattern))
 
     def exists(self, name: str) -> bool:
         files = filesystem(self.address)
-        with _naming(self.url_of(name)):
+
+        def exists() -> bool:
             files.invalidate_cache(self._path())
-            return bool(files.isfile(self._path(name)))
+            try:
+                return bool(files.info(self._path(name))["type"] == "file")
+            except FileNotFoundError:
+                return False
+
+        return call(self.url_of(name), "read", exists)
 
     def size(self, name: str) -> int:
-        with _naming(self.url_of(name)):
-            return int(filesystem(self.address).size(self._path(name)))
+        files = filesystem(self.address)
+
+        def size() -> int:
+            files.invalidate_cache(self._path())
+            return int(files.info(self._path(name))["size"])
+
+        return call(self.url_of(name), "read", size)
 
     def open(self, name: str, start: int = 0, length: int | None = None) -> BinaryIO:
-        with _naming(self.url_of(name)):
-            stream = filesystem(self.address).open(self._path(name), "rb")
-            if start:
-                stream.seek(start)
-            return limited(cast(BinaryIO, stream), length)
+        size = self.size(name)
+        end = size if length is None else min(size, start + length)
+        return cast(BinaryIO, io.BufferedReader(_RangeStream(self, name, start, end)))
 
     def read_bytes(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         end = None if length is None else start + length
         if end == start:
             return b""
-        with _naming(self.url_of(name)):
-            return bytes(filesystem(self.address).cat_file(self._path(name), start=start, end=end))
+        files, path = filesystem(self.address), self._path(name)
+        return call(self.url_of(name), "read", lambda: bytes(files.cat_file(path, start=start, end=end)))
+
+    def take_up(self, name: str) -> AbstractContextManager[Writer]:
+        if self._scheme in S3:
+            return self._upload(name, take_up=True)
+        return super().take_up(name)
 
     @contextmanager
     def write(self, name: str) -> Iterator[Writer]:
-        in_place = self._scheme in UPLOADED_ON_COMMIT
-        write = self._write_in_place if in_place else self._write_and_move
+        if self._scheme in S3:
+            with self._upload(name) as upload:
+                yield upload
+            return
+        write = self._write_in_place if self._scheme in UPLOADED_ON_COMMIT else self._write_and_move
         with write(name) as stream:
-            yield NamingWriter(stream, lambda: _naming(self.url_of(name), "written"))
+            yield NamingWriter(stream, lambda: naming(self.url_of(name), "written"))
+
+    @contextmanager
+    def _upload(self, name: str, take_up: bool = False) -> Iterator[Writer]:
+        upload = s3.S3Upload(self.url_of(name), take_up)
+        try:
+            yield upload
+            upload.commit()
+            filesystem(self.address).invalidate_cache(self._path())
+        except BaseException:
+            with suppress(Exception):  # the first error is the one to report
+                upload.discard()
+            raise
 
     @contextmanager
     def _write_in_place(self, name: str) -> Iterator[BinaryIO]:
         files, url = filesystem(self.address), self.url_of(name)
-        with _naming(url, "written"):
+        with naming(url, "written"):
             stream = files.open(self._path(name), "wb", autocommit=False)
             # fsspec adds it to the file system's transaction, which is not ours to end.
             with suppress(ValueError):
                 files.transaction.files.remove(stream)
         try:
             yield stream
-            with _naming(url, "written"):
+            with naming(url, "written"):
                 stream.close()
                 stream.commit()
                 files.invalidate_cache(self._path())
@@ -112,13 +153,13 @@ class RemoteStore(Store):
     def _write_and_move(self, name: str) -> Iterator[BinaryIO]:
         files, url = filesystem(self.address), self.url_of(name)
         temporary = self._path(partial_name(name))
-        with _naming(url, "written"):
+        with naming(url, "written"):
             stream = files.open(temporary, "wb")
         try:
             yield stream
-            with _naming(url, "written"):
+            with naming(url, "written"):
                 stream.close()
-                files.mv(temporary, self._path(name))
+            call(url, "written", lambda: files.mv(temporary, self._path(name)))
         except BaseException:
             with suppress(Exception):
                 stream.close()
@@ -127,53 +168,60 @@ class RemoteStore(Store):
             raise
 
     def remove(self, name: str) -> None:
-        with _naming(self.url_of(name), "removed"), suppress(FileNotFoundError):
-            filesystem(self.address).rm_file(self._path(name))
+        files = filesystem(self.address)
+
+        def remove() -> None:
+            with suppress(FileNotFoundError):
+                files.rm_file(self._path(name))
+
+        call(self.url_of(name), "removed", remove)
 
     def remove_folder(self) -> None:
-        if self._scheme not in UPLOADED_ON_COMMIT:
+        if self._scheme not in _WITHOUT_FOLDERS | UPLOADED_ON_COMMIT:
             with suppress(Exception):  # not empty, or not there
                 filesystem(self.address).rmdir(self._path())
 
     def remove_partials(self, name: str) -> list[str]:
-        found = [each for each in self.list_names(f"*{PARTIAL_SUFFIX}") if each.startswith(f".{name}.")]
-        for each in found:
-            self.remove(each)
-        return found
+        if self._scheme in S3:  # a writer leaves no file, but an upload
+            url = self.url_of(name)
+            found = [each for each in s3.unfinished(url) if not each.path]
+            for each in found:
+                s3.abort(url, each.key, each.upload)
+            return [name for _ in found]
+        partials = [each for each in self.list_names(f"*{PARTIAL_SUFFIX}") if each.startswith(f".{name}.")]
+        for partial in partials:
+            self.remove(partial)
+        return partials
+
+    def unfinished(self) -> list[str]:
+        if self._scheme not in S3:
+            return []
+        return list(dict.fromkeys(each.path for each in s3.unfinished(f"{self.url}/")))
 
     def _path(self, name: str | None = None) -> str:
         address = self.address if name is None else self.url_of(name)
         return str(filesystem(address)._strip_protocol(address))
 
 
-def filesystem(url: str) -> Any:
-    """The file system of a URL's scheme. Raises DataError if it is unknown or its package is not installed."""
-    import fsspec
+class _RangeStream(io.RawIOBase):
+    """Bytes of a file in order, by ranges that grow, so that a broken connection costs one of them."""
 
-    scheme = url.partition("://")[0]
-    try:
-        return fsspec.filesystem(scheme)
-    except (ImportError, ValueError) as error:
-        extra = _EXTRAS.get(scheme)
-        remedy = f" (pip install 'multishade[{extra}]')" if extra else ""
-        raise DataError(f"{url}: {error}{remedy}") from error
+    def __init__(self, store: RemoteStore, name: str, start: int, end: int) -> None:
+        self._store, self._name, self._position, self._end = store, name, start, end
+        self._range, self._held, self._next = b"", 0, _FIRST_RANGE
 
+    def readable(self) -> bool:
+        return True
 
-def glob_urls(pattern: str) -> list[str]:
-    """URLs that match a pattern with * ? [ ] anywhere in its path. Raises ShardError if it cannot be listed."""
-    files, scheme = filesystem(pattern), pattern.partition("://")[0]
-    with _naming(pattern, "listed"):
-        return [f"{scheme}://{name.lstrip('/')}" for name in files.glob(pattern)]
-
-
-@contextmanager
-def _naming(url: str, reason: str = "read") -> Iterator[None]:
-    """Each driver raises exceptions of its own: all become ShardError that names the file."""
-    try:
-        yield
-    except MultiShadeError:
-        raise
-    except FileNotFoundError as error:
-        raise FileMissing(f"{url}: cannot be {reason} (no such file)") from error
-    except Exception as error:
-        raise ShardError(f"{url}: cannot be {reason} ({type(error).__name__}: {error})") from error
+    def readinto(self, buffer: Any) -> int:
+        if self._held == len(self._range):
+            count = min(self._next, self._end - self._position)
+            if count <= 0:
+                return 0
+            self._range, self._held = self._store.read_bytes(self._name, self._position, count), 0
+            self._position += len(self._range)
+            self._next = min(2 * self._next, _LARGEST_RANGE)
+        data = memoryview(self._range)[self._held : self._held + len(buffer)]
+        buffer[: len(data)] = data
+        self._held += len(data)
+        return len(data)

@@ -21,12 +21,14 @@ from tests.support.object_store import SCHEME, ObjectStore
 CONTENT = bytes(range(256)) * 8
 
 
-@pytest.fixture(params=["local", "memory", "objects"])
+@pytest.fixture(params=["local", "memory", "objects", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     if request.param == "local":
         place = str(tmp_path / "data")
     elif request.param == "memory":
         place = f"memory://{tmp_path.name}/data"
+    elif request.param == "s3":
+        place = f"{request.getfixturevalue('s3_store').bucket()}/data"
     else:
         fsspec.register_implementation(SCHEME, ObjectStore, clobber=True)
         monkeypatch.setattr(remote, "UPLOADED_ON_COMMIT", frozenset({SCHEME}))
@@ -108,6 +110,8 @@ def test_two_writers_of_one_file_do_not_meet(store: Store) -> None:
 
 
 def test_what_a_killed_writer_left_is_removed_and_no_other_file(store: Store) -> None:
+    if store.url.startswith("s3"):
+        pytest.skip("a killed upload leaves no file: test_s3.py")
     for name in (".a.tar.01ab.partial", ".b.tar.01ab.partial", "a.tar"):
         store.write_bytes(name, b"x")
     assert store.remove_partials("a.tar") == [".a.tar.01ab.partial"]
@@ -128,7 +132,13 @@ def test_a_store_goes_to_another_process(store: Store) -> None:
 def test_a_folder_in_a_store_is_a_store(store: Store) -> None:
     child = store.child("inner")
     child.make_folder()
+    assert store.list_folders() == ([] if store.url.startswith(("s3", SCHEME)) else ["inner"])
     child.write_bytes("a", b"1")
+    assert (
+        store.list_folders()
+        == store.list_folders("i*")
+        == ([] if store.url.startswith(SCHEME) else ["inner"])
+    )
     assert child.url == f"{store.url}/inner" and store.list_names() == []
 
 
