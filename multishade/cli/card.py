@@ -28,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a rendered data set")
+    parser.add_argument("folder", metavar="DIR", help="folder or URL of a rendered data set")
     add_share_read(parser)
     parser.add_argument(
         "--preview-samples",
@@ -43,17 +43,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     from multishade.publish.card import size_text
     from multishade.publish.write import CARD, CardOptions, write_card
+    from multishade.storage.store import is_local, open_store
     from multishade.storage.writable import require_writable_folder
 
-    require_writable_folder(args.folder)
+    if is_local(args.folder):
+        require_writable_folder(Path(args.folder))
     options = CardOptions(args.samples, args.images, max(0, args.preview_samples))
     contents = write_card(
         args.folder, options, args.workers, lambda step: print(f"{step} ...", file=sys.stderr)
     )
-    licence = contents.licence
-    print(
-        f"{args.folder / CARD}: {contents.samples:,} samples, {size_text(contents.bytes)}, licence {licence.hub}"
-    )
+    licence, card = contents.licence, open_store(args.folder).url_of(CARD)
+    print(f"{card}: {contents.samples:,} samples, {size_text(contents.bytes)}, licence {licence.hub}")
     for line in (*licence.reasons, *contents.notes):
         print(f"  {line}")
     return 0

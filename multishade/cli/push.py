@@ -4,11 +4,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from multishade.publish.push import LocalFile
+    from multishade.publish.push import PushedFile
 
 EPILOG = """examples:
   hf auth login
@@ -28,7 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="folder of a data set, with the card of `multishade card`"
+        "folder", metavar="DIR", help="folder or URL of a data set, with the card of `multishade card`"
     )
     parser.add_argument("repository", metavar="REPO", help="USER/NAME")
     parser.add_argument(
@@ -49,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{len(files)} files, {size_text(sum(file.size for file in files))}")
         return 0
 
-    def report(files: "Sequence[LocalFile]", done: int, total: int) -> None:
+    def report(files: "Sequence[PushedFile]", done: int, total: int) -> None:
         names = f"{files[0].name} and {len(files) - 1} more files"
         print(f"{size_text(done)} of {size_text(total)} sent; sending {names}", file=sys.stderr)
 

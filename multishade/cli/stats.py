@@ -3,7 +3,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from multishade.cli.options import add_output, add_share_read, positive
 from multishade.cli.places import add_places, dataset_of, default_output, name_of
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     out = args.output or default_output("stats", name_of(args.places))
     require_writable_folder(out)
 
-    folder = Path(str(dataset_of(args.places)))
+    folder = dataset_of(args.places)
     found = gather(folder, args.samples, args.images, args.workers, places=args.places)
     assets, note = assets_of(found)
     checks = check_all(found, assets)

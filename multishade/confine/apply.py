@@ -173,7 +173,8 @@ def _landlock(box: Box) -> None:
                 allow(path, read | AccessFS.WRITE_FILE | AccessFS.IOCTL_DEV)
             for path in ("/proc/driver", *map(os.path.expanduser, GPU_CACHES)):
                 allow(path, read if path == "/proc/driver" else write)
-        allow(box.scratch, write)
+        for path in (box.scratch, *box.caches):
+            allow(path, write)
         rules.restrict()
 
 

@@ -40,6 +40,7 @@ class Box:
         names: Folders, with all below, whose names it may list without reading the files.
         run: Programs that it may start, with the scripts' interpreters if one is a script.
         gpu: Whether it renders on a graphics card, and so needs its devices and kernel caches.
+        caches: Further folders that it writes to, whose content other processes use.
         address_bytes: Address space beyond what the process holds when it is confined; None: no limit.
         data_bytes: Memory that it may write to, in all; None: no limit.
         cpu_seconds: Processor time from its start on; None: no limit.
@@ -52,6 +53,7 @@ class Box:
     names: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
     gpu: bool = False
+    caches: tuple[str, ...] = ()
     address_bytes: int | None = None
     data_bytes: int | None = None
     cpu_seconds: int | None = None

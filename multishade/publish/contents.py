@@ -16,7 +16,7 @@ from multishade.shards.locate import find_shards
 from multishade.shards.marker import Marker, committed
 from multishade.shards.meta import CameraMeta, EnvironmentMeta, MixedMeta, SampleMeta
 from multishade.shards.record import DatasetRecord, read_dataset
-from multishade.storage.store import StoredFile
+from multishade.storage.store import FolderPlace, Store, StoredFile, open_store
 from multishade.text import read_text
 
 UNKNOWN = "unknown"
@@ -66,7 +66,7 @@ class Contents:
         notes: What could not be found out.
     """
 
-    folder: Path
+    folder: Store
     record: DatasetRecord
     shards: Sequence[tuple[StoredFile, Marker]]
     assets: Sequence[AssetUse]
@@ -102,11 +102,11 @@ class Contents:
         return tuple(self.shards[0][1].fields)
 
 
-def survey(folder: Path, seen: Callable[[], object] = lambda: None) -> Contents:
+def survey(place: FolderPlace, seen: Callable[[], object] = lambda: None) -> Contents:
     """Read what a card states of a data set: markers, the meta.json of every sample, and the manifests if they exist.
 
     Args:
-        folder: A local folder of finished shards.
+        place: A folder of finished shards.
         seen: Called for each sample.
 
     Returns:
@@ -115,8 +115,9 @@ def survey(folder: Path, seen: Callable[[], object] = lambda: None) -> Contents:
     Raises:
         ShardError: If the folder is no data set, has no finished shard, or a meta.json cannot be read.
     """
+    folder = open_store(place)
     record = read_dataset(folder)
-    shards = [(file, marker) for file in find_shards([folder]) if (marker := committed(file)) is not None]
+    shards = [(file, marker) for file in find_shards([folder.url]) if (marker := committed(file)) is not None]
     if not shards:
         raise ShardError(f"{folder}: has no finished shard; render some first")
     licences, notes = _environment_licences(record)

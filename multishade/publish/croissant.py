@@ -7,12 +7,12 @@ Croissant 1.1 (mlcommons.org/croissant/1.1), JSON-LD. `mlcroissant` validates it
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 from multishade.errors import ShardError
 from multishade.publish.contents import Contents
 from multishade.publish.preview import PICTURES, TEXTS
+from multishade.storage.store import StoredFile
 
 VERSION = "http://mlcommons.org/croissant/1.1"
 _META_FILES, _TAR = "meta-files", "application/x-tar"
@@ -62,12 +62,12 @@ CONTEXT: dict[str, Any] = {
 }
 
 
-def croissant(contents: Contents, preview: Path | None) -> dict[str, Any]:
+def croissant(contents: Contents, preview: tuple[str, bytes] | None) -> dict[str, Any]:
     """Return the content of croissant.json.
 
     Args:
         contents: The data set.
-        preview: Its Parquet file of pictures, None if there is none.
+        preview: Path, below the folder, and content of its Parquet file of pictures; None if there is none.
     """
     licence = contents.licence
     tars = [_file(file.name, _TAR, marker.bytes, marker.sha256) for file, marker in contents.shards]
@@ -83,8 +83,7 @@ def croissant(contents: Contents, preview: Path | None) -> dict[str, Any]:
     distribution = [*tars, meta_files]
     records = [_samples()]
     if preview is not None:
-        name = preview.relative_to(contents.folder).as_posix()
-        data = preview.read_bytes()
+        name, data = preview
         distribution.append(_file(name, "application/x-parquet", len(data), hashlib.sha256(data).hexdigest()))
         records.append(_preview(name))
     return {
@@ -112,7 +111,7 @@ def croissant(contents: Contents, preview: Path | None) -> dict[str, Any]:
     }
 
 
-def tars_described(path: Path) -> dict[str, str]:
+def tars_described(path: StoredFile) -> dict[str, str]:
     """Return name -> sha256 of the tars in a croissant.json. Raises ShardError if it is none."""
     try:
         files = json.loads(path.read_bytes())["distribution"]

@@ -6,10 +6,12 @@ again. Shards come first and the card last, so that a repository with a card is 
 """
 
 import hashlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from multishade.errors import HubError, ShardError
@@ -21,6 +23,8 @@ from multishade.publish.write import CARD, CROISSANT, PICTURES
 from multishade.shards.layout import RECORD_NAME, marker_name
 from multishade.shards.locate import find_shards
 from multishade.shards.marker import Marker, committed
+from multishade.storage.scratch import scratch_prefix
+from multishade.storage.store import FolderPlace, Store, StoredFile, open_store
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -31,17 +35,17 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class LocalFile:
+class PushedFile:
     """A file to upload.
 
     Attributes:
-        path: Where it is.
+        file: Where it is.
         name: Its path in the repository.
         size: Bytes.
         sha256: If it is known without reading the file, else None.
     """
 
-    path: Path
+    file: StoredFile
     name: str
     size: int
     sha256: str | None = None
@@ -65,17 +69,17 @@ class Pushed:
 
 
 def push(
-    folder: Path,
+    folder: FolderPlace,
     repository: str,
     private: bool = False,
-    progress: Callable[[Sequence[LocalFile], int, int], object] = lambda files, done, total: None,
+    progress: Callable[[Sequence[PushedFile], int, int], object] = lambda files, done, total: None,
 ) -> Pushed:
     """Upload a data set's folder to the Hugging Face Hub. The repository is created if it does not exist.
 
     The token is that of `hf auth login` or of HF_TOKEN; HF_ENDPOINT names another hub.
 
     Args:
-        folder: The data set, local, with its card.
+        folder: The data set, with its card. Files of a remote one are copied here, one commit at a time.
         repository: USER/NAME.
         private: Whether a new repository can be seen by its owner only.
         progress: Called before each commit with its files, and the bytes that are done and those of all files to send.
@@ -114,7 +118,7 @@ def push(
     return Pushed(str(url), len(missing), len(files) - len(missing), total)
 
 
-def files_to_push(folder: Path) -> list[LocalFile]:
+def files_to_push(folder: FolderPlace) -> list[PushedFile]:
     """List the files of a data set in the order of their upload: each shard with its marker, the card at the end.
 
     Args:
@@ -124,35 +128,36 @@ def files_to_push(folder: Path) -> list[LocalFile]:
         ShardError: If there is no finished shard, a tar is not the one of its marker, or the card is missing or was
             written for other shards.
     """
-    tars = find_shards([folder])
-    files = []
+    store = open_store(folder)
+    tars = find_shards([store.url])
+    names, files = set(store.list_names()), []
     for tar in tars:
         marker: Marker | None = committed(tar)
         if marker is None:
             raise ShardError(
                 f"{tar}: is not finished; render it, or remove it, before the data set is pushed"
             )
-        files.append(LocalFile(folder / tar.name, tar.name, marker.bytes, marker.sha256))
-        files.append(_local(folder, marker_name(tar.name)))
+        files.append(PushedFile(tar, tar.name, marker.bytes, marker.sha256))
+        files.append(_listed(store, marker_name(tar.name)))
         index = f"{tar.name}{energon.INDEX_SUFFIX}"
-        files += [_local(folder, index)] if (folder / index).is_file() else []
+        files += [_listed(store, index)] if index in names else []
     for name in (CARD, RECORD_NAME, CROISSANT):
-        if not (folder / name).is_file():
-            raise ShardError(f"{folder / name}: is missing; write it with `multishade card {folder}`")
+        if name not in names:
+            raise ShardError(f"{store.url_of(name)}: is missing; write it with `multishade card {folder}`")
     shards = {file.name: file.sha256 for file in files if file.sha256}
-    if tars_described(folder / CROISSANT) != shards:
+    if tars_described(store.file(CROISSANT)) != shards:
         raise ShardError(
             f"{folder}: the card was written for other shards than the folder holds; write it again with "
             f"`multishade card {folder}`"
         )
     for part in (energon.FOLDER, PREVIEW_FOLDER, PICTURES):
-        found = sorted(path for path in (folder / part).rglob("*") if path.is_file())
-        files += [_local(folder, path.relative_to(folder).as_posix()) for path in found]
-    return files + [_local(folder, name) for name in (RECORD_NAME, CROISSANT, CARD)]
+        child = store.child(part)
+        files += [_listed(child, name, f"{part}/") for name in child.list_names()]
+    return files + [_listed(store, name) for name in (RECORD_NAME, CROISSANT, CARD)]
 
 
-def _local(folder: Path, name: str) -> LocalFile:
-    return LocalFile(folder / name, name, (folder / name).stat().st_size)
+def _listed(store: Store, name: str, folder: str = "") -> PushedFile:
+    return PushedFile(store.file(name), folder + name, store.size(name))
 
 
 def _present(api: "HfApi", repository: str) -> dict[str, Any]:
@@ -161,7 +166,7 @@ def _present(api: "HfApi", repository: str) -> dict[str, Any]:
     return {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
 
 
-def _is_present(file: LocalFile, present: Mapping[str, Any]) -> bool:
+def _is_present(file: PushedFile, present: Mapping[str, Any]) -> bool:
     """Whether the repository has the same content: by sha256 for large files, by git's hash for the others."""
     entry = present.get(file.name)
     if entry is None or entry.size != file.size:
@@ -172,15 +177,15 @@ def _is_present(file: LocalFile, present: Mapping[str, Any]) -> bool:
     return bool(_digest(file, hashlib.sha1(b"blob %d\0" % file.size)) == entry.blob_id)
 
 
-def _digest(file: LocalFile, hasher: Any) -> str:
-    with file.path.open("rb") as stream:
+def _digest(file: PushedFile, hasher: Any) -> str:
+    with file.file.open() as stream:
         while chunk := stream.read(_CHUNK):
             hasher.update(chunk)
     return str(hasher.hexdigest())
 
 
-def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
-    batch: list[LocalFile] = []
+def _batches(files: Sequence[PushedFile]) -> Iterator[list[PushedFile]]:
+    batch: list[PushedFile] = []
     for file in files:
         if batch and (
             len(batch) >= COMMIT_FILES or sum(each.size for each in batch) + file.size > COMMIT_BYTES
@@ -192,14 +197,25 @@ def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
         yield batch
 
 
-def _commit(api: "HfApi", repository: str, batch: Sequence[LocalFile]) -> None:
+def _commit(api: "HfApi", repository: str, batch: Sequence[PushedFile]) -> None:
     from huggingface_hub import CommitOperationAdd
 
-    operations = [CommitOperationAdd(file.name, str(file.path)) for file in batch]
     more = f" to {batch[-1].name}" if len(batch) > 1 else ""
-    api.create_commit(
-        repository, operations, commit_message=f"Add {batch[0].name}{more}", repo_type="dataset"
-    )
+    with TemporaryDirectory(prefix=scratch_prefix()) as copies:
+        paths = [_local_path(file, Path(copies, str(number))) for number, file in enumerate(batch)]
+        operations = [CommitOperationAdd(file.name, path) for file, path in zip(batch, paths, strict=True)]
+        api.create_commit(
+            repository, operations, commit_message=f"Add {batch[0].name}{more}", repo_type="dataset"
+        )
+
+
+def _local_path(file: PushedFile, copy: Path) -> str:
+    """The path of a file on this machine: its own, or that of a copy."""
+    if file.file.store.local:
+        return file.file.url
+    with file.file.open() as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target, _CHUNK)
+    return str(copy)
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from matplotlib.figure import Figure
 
@@ -21,9 +22,12 @@ from multishade.stats.figures import png_bytes
 from multishade.stats.gather import gather
 from multishade.stats.page import CAPTIONS, figures_of
 from multishade.storage.local import atomic_file, write_text
+from multishade.storage.scratch import scratch_prefix
+from multishade.storage.store import FolderPlace, Store, open_store
 
 CARD, CROISSANT, PICTURES = "README.md", "croissant.json", "card"
 SHEET_ROWS = 6
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class CardOptions:
 
 
 def write_card(
-    folder: Path,
+    place: FolderPlace,
     options: CardOptions | None = None,
     workers: int = 1,
     progress: Callable[[str], object] = lambda step: None,
@@ -52,7 +56,7 @@ def write_card(
     Files of an earlier call are replaced; shards, markers and dataset.json are not touched.
 
     Args:
-        folder: The data set, local.
+        place: The data set. The files of a remote one are made here first, and the card is sent last.
         options: How much is read.
         workers: Shards that are read at a time for the statistics.
         progress: Called with a description of each step when it begins.
@@ -64,9 +68,22 @@ def write_card(
         ShardError: If the folder is no data set, has no finished shard, or cannot be written.
         MissingPackageError: If a preview is wanted and pyarrow is not installed.
     """
-    options = options or CardOptions()
+    options, store = options or CardOptions(), open_store(place)
+    if store.local:
+        return _write(store, Path(store.url), options, workers, progress)
+    with TemporaryDirectory(prefix=scratch_prefix()) as name:
+        contents = _write(store, Path(name), options, workers, progress)
+        progress("sending the files")
+        _send(Path(name), store)
+    return contents
+
+
+def _write(
+    store: Store, folder: Path, options: CardOptions, workers: int, progress: Callable[[str], object]
+) -> Contents:
+    """Make the files of a data set in a local folder: its own, or one to send from."""
     progress("reading markers and meta.json")
-    contents = survey(folder)
+    contents = survey(store)
     preview = None
     if options.preview:
         progress("drawing the preview")
@@ -77,18 +94,34 @@ def write_card(
         if earlier != preview:
             earlier.unlink()
     progress("measuring distributions")
-    statistics = gather(folder, options.samples, options.images, workers)
+    statistics = gather(store, options.samples, options.images, workers)
     assets, note = assets_of(statistics)
     checks = check_all(statistics, assets)
     pictures = _draw_pictures(folder, contents, figures_of(statistics))
     progress("writing the card")
     pattern = f"{PREVIEW_FOLDER}/*.parquet" if preview else None
     text = card_text(contents, checks, pictures, pattern, len(statistics.samples), note)
-    description = json.dumps(croissant(contents, preview), indent=2, ensure_ascii=False) + "\n"
+    described = (f"{PREVIEW_FOLDER}/{preview.name}", preview.read_bytes()) if preview else None
+    description = json.dumps(croissant(contents, described), indent=2, ensure_ascii=False) + "\n"
     write_text(folder / CROISSANT, description)
     energon.write_index(folder, contents.shards, contents.split)
     write_text(folder / CARD, text)
     return contents
+
+
+def _send(folder: Path, store: Store) -> None:
+    """Put the files of a folder into a store, those of an earlier preview out of it, and the card last."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    previews = store.child(PREVIEW_FOLDER)
+    for name in set(previews.list_names("*.parquet")) - {path.name for path in paths}:
+        previews.remove(name)
+    for path in sorted(paths, key=lambda each: each.name == CARD):
+        parent = path.parent.relative_to(folder).as_posix()
+        target = store if parent == "." else store.child(parent)
+        target.make_folder()
+        with path.open("rb") as source, target.write(path.name) as stream:
+            while chunk := source.read(_CHUNK):
+                stream.write(chunk)
 
 
 def _draw_pictures(

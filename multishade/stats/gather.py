@@ -19,7 +19,7 @@ from multishade.shards.marker import committed
 from multishade.shards.record import read_dataset
 from multishade.shards.tar import list_keys, read_shard
 from multishade.stats.measure import SampleFigures, measure
-from multishade.storage.store import FilePlace, StoredFile
+from multishade.storage.store import FilePlace, FolderPlace, StoredFile, open_store
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Statistics:
         samples: Figures of the samples that were read.
     """
 
-    folder: Path
+    folder: FolderPlace
     config: Config
     shards: int
     total: int
@@ -44,7 +44,7 @@ class Statistics:
 
 
 def gather(
-    folder: Path,
+    folder: FolderPlace,
     max_samples: int,
     max_images: int,
     workers: int = 1,
@@ -69,7 +69,9 @@ def gather(
     """
     config = config_of(folder)
     markers = {
-        path: marker for path in find_shards(places or [folder]) if (marker := committed(path)) is not None
+        path: marker
+        for path in find_shards(places or [open_store(folder).url])
+        if (marker := committed(path)) is not None
     }
     if not markers:
         raise ShardError(f"{folder}: has no finished shard; render some first")
@@ -89,7 +91,7 @@ def gather(
     return Statistics(folder, config, len(markers), total, failures, samples)
 
 
-def config_of(folder: Path) -> Config:
+def config_of(folder: FolderPlace) -> Config:
     """Return the recipe of a data set from its dataset.json; its manifests need not exist."""
     return read_dataset(folder).recipe()
 

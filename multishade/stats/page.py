@@ -22,6 +22,7 @@ from multishade.stats.check import Check
 from multishade.stats.exposures import images_of
 from multishade.stats.gather import Statistics
 from multishade.stats.quality import LEAST_PSNR, SECTION
+from multishade.storage.store import open_store
 
 SHOWN_SAMPLES = 4
 CAPTIONS = {
@@ -55,7 +56,7 @@ def write_page(
 
 def _thumbnails(path: Path, statistics: Statistics) -> Figure:
     """Some samples as pictures, which the page contains."""
-    shards = find_shards([statistics.folder])
+    shards = find_shards([open_store(statistics.folder).url])
     chosen = shards[:: -(-len(shards) // SHOWN_SAMPLES)]
     shown = draw_sheet(path, chosen, SHOWN_SAMPLES)
     return Figure(data_url(path.read_bytes(), "image/png"), f"{shown} of {statistics.total:,} samples.")

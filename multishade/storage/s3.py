@@ -190,7 +190,8 @@ def unfinished(url: str) -> list[Unfinished]:
     """
     files = filesystem(url)
     bucket, prefix, _ = files.split_path(url)
-    found, markers = [], {}
+    found: list[Unfinished] = []
+    markers: dict[str, str] = {}
     while True:
         arguments = {"Bucket": bucket, "Prefix": prefix, **markers}
         page = call(url, "listed", lambda: files.call_s3("list_multipart_uploads", **arguments))  # noqa: B023

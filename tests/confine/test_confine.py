@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from multishade.assets.sandbox import Limits, run_sandboxed
+from multishade.config.models import Runtime
 from multishade.confine import apply
 from multishade.confine.apply import support
 from multishade.confine.box import Box, code_on_path, with_python
 from multishade.confine.launch import confined
+from multishade.render.blender.confined import AssetFiles, blender_box, start_blender
 
 needs_landlock = pytest.mark.skipif(not support().landlock, reason="this kernel has no Landlock")
 
@@ -164,6 +166,29 @@ def test_a_program_is_confined_before_it_starts(tmp_path: Path) -> None:
     assert run("asset").stdout.split() == [str(scratch), "geometry"]
     assert "PermissionError" in run("secret").stderr
     assert list(scratch.iterdir()) == []
+
+
+@needs_landlock
+def test_a_program_on_a_graphics_card_keeps_its_kernels_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is made if it is missing; the drivers find it by their own variables, and the box lets them write."""
+    monkeypatch.setenv("MULTISHADE_KERNELS", str(tmp_path / "kernels"))
+    scratch, program = tmp_path / "scratch", tmp_path / "blender"
+    scratch.mkdir()
+    names = "XDG_CACHE_HOME OPTIX_CACHE_PATH CUDA_CACHE_PATH"
+    script = f"for name in {names}; do mkdir -p ${{!name}}; touch ${{!name}}/$name; done; touch {tmp_path}/elsewhere"
+    program.write_text(f"#!/bin/bash\n{script}\n")
+    program.chmod(0o755)
+    runtime = Runtime(blender=str(program))
+    with start_blender(runtime, blender_box(scratch, "optix", runtime, AssetFiles())) as process:
+        _, printed = process.communicate(timeout=120)
+    kept = sorted(
+        path.relative_to(tmp_path / "kernels").as_posix() for path in (tmp_path / "kernels").rglob("*_*")
+    )
+    assert kept == ["XDG_CACHE_HOME", "cuda/CUDA_CACHE_PATH", "optix/OPTIX_CACHE_PATH"], printed
+    assert "Permission denied" in printed and not (tmp_path / "elsewhere").exists()
+    assert blender_box(scratch, "cpu", runtime, AssetFiles()).caches == ()
 
 
 def test_of_a_checkout_code_is_read_and_data_are_not(tmp_path: Path) -> None:

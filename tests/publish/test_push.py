@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from multishade.errors import ShardError
-from multishade.publish.push import COMMIT_BYTES, LocalFile, _batches, files_to_push
+from multishade.publish.push import COMMIT_BYTES, PushedFile, _batches, files_to_push
+from multishade.storage.store import open_file
 from tests.support.loopback import Loopback, loopback
 from tests.support.synthetic import make_sample, write_synthetic_shard
 
@@ -143,7 +144,8 @@ def test_a_card_of_other_shards_is_refused(folder: Path) -> None:
 
 
 def test_commits_stay_small(tmp_path: Path) -> None:
-    files = [LocalFile(tmp_path, str(number), COMMIT_BYTES // 4) for number in range(9)]
+    file = open_file(tmp_path / "a")
+    files = [PushedFile(file, str(number), COMMIT_BYTES // 4) for number in range(9)]
     assert [len(batch) for batch in _batches(files)] == [4, 4, 1]
-    files = [LocalFile(tmp_path, str(number), 1) for number in range(130)]
+    files = [PushedFile(file, str(number), 1) for number in range(130)]
     assert [len(batch) for batch in _batches(files)] == [64, 64, 2]

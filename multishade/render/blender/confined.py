@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder to exchange files in, and the files of assets -> a Blender process in its box; groups -> their files."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -21,6 +22,8 @@ OPEN_FILES = 4096
 HEADROOM = (
     1.5  # memory that Blender may have, over `runtime.memory_gib`: what grows slowly is ended by name before
 )
+# Where Cycles (its own kernels, below XDG_CACHE_HOME/cycles), OptiX and CUDA keep what they compile.
+_KERNEL_FOLDERS = {"XDG_CACHE_HOME": "", "OPTIX_CACHE_PATH": "optix", "CUDA_CACHE_PATH": "cuda"}
 WRITTEN_BYTES = 16 << 30  # of one file
 
 
@@ -47,7 +50,16 @@ def blender_box(folder: Path, device: str, runtime: Runtime, assets: "AssetFiles
         open_files=OPEN_FILES,
         file_bytes=WRITTEN_BYTES,
     )
+    if box.gpu:
+        kernels = kernel_cache()
+        kernels.mkdir(parents=True, exist_ok=True)
+        box = dataclasses.replace(box, caches=(str(kernels),))
     return with_python(box).reading((*own, *assets.read), assets.names)
+
+
+def kernel_cache() -> Path:
+    """Return the folder in which this machine keeps GPU kernels, so that they are compiled once: MULTISHADE_KERNELS."""
+    return Path(os.environ.get("MULTISHADE_KERNELS") or "~/.cache/multishade/kernels").expanduser().absolute()
 
 
 class AssetFiles:
@@ -117,6 +129,8 @@ def start_blender(runtime: Runtime, box: Box) -> subprocess.Popen[str]:
     os.mkdir(temporary)
     environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)
     environment["BLENDER_USER_RESOURCES"] = box.scratch  # no add-ons and settings of this user
+    for name, folder in _KERNEL_FOLDERS.items() if box.caches else ():
+        environment[name] = os.path.join(box.caches[0], folder)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     try:
         return subprocess.Popen(
