@@ -5,6 +5,7 @@ The bucket is moto's, behind a proxy that answers every 25th request with an err
 program in Blender's place is the dummy.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from multishade.render.run import render
@@ -58,7 +60,7 @@ def command(server: S3Server, folder: Path, *words: str) -> str:
 
 
 def killed(server: S3Server, folder: Path, *words: str) -> None:
-    """Start a command that renders and kill it, with SIGKILL, when two groups are in the bucket."""
+    """Start a command that renders. When two groups are in the bucket kill it, and its workers, which would go on."""
     process = subprocess.Popen(
         [sys.executable, "-m", "multishade", *words],
         env=environment(server),
@@ -66,12 +68,17 @@ def killed(server: S3Server, folder: Path, *words: str) -> None:
         start_new_session=True,
     )
     try:
-        while sum(".group " in line and line.startswith("PUT") for line in server.log) < 2:
+        while sum(".groups/" in line and line.startswith("PUT") for line in server.log) < 2:
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.05)
     finally:
+        family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family, timeout=60)
 
 
 def view(server: S3Server, folder: Path, place: str) -> int:
