@@ -54,7 +54,7 @@ class IronDepthObjective(Section):
 
     iterations: int = Field(3, ge=0, le=100, description="of the refinement, in training")
     warm: int = Field(
-        12,
+        0,
         ge=0,
         le=100,
         description="most iterations without loss that precede those, in half of the steps; many in prediction then "
