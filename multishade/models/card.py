@@ -2,6 +2,7 @@
 """Where a model comes from -> what its results must state: its name, its licence, and what it was trained on."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,25 @@ def model_card(source: str | Path | None = None) -> dict[str, Any]:
 
 
 def stated_data(folder: Path) -> str:
-    """Return what the record beside a bundled model says that it was trained on."""
+    """Return what the files beside a bundled model say that it was trained on: made.json, or else README.md.
+
+    Args:
+        folder: Of the model.
+
+    Returns:
+        A phrase; "see README.md ..." if neither states it.
+    """
     try:
         return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["training_data"])
     except (OSError, ValueError, KeyError, TypeError):
+        pass  # a record that was written before it had this
+    readme = folder / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    stated = re.search(r"^It was trained on (.+?)\n\n", text, re.DOTALL | re.MULTILINE)
+    if stated is None:
         return f"see README.md and {RECORD} beside the weights"
+    phrase = " ".join(stated[1].split()).rstrip(":.")
+    return phrase.replace("of these meshes", "of meshes that README.md beside the weights lists")
 
 
 def _fingerprints(folder: Path) -> list[str]:

@@ -79,6 +79,20 @@ class TestList:
         assert f"{last['val/mean_angle']:.2f}" in table
         assert bundled.TRAINING_DATA in table
 
+    def test_training_data_are_stated_by_the_record_or_else_by_the_readme(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(bundled, "FOLDERS", {"wild": tmp_path})
+        (tmp_path / "wild.json").write_text('{"size": 64}')
+        assert listed(capsys)["wild"]["training_data"].startswith("see README.md")
+        (tmp_path / "README.md").write_text(
+            "# A\n\nIt was trained on renders\nof cubes, and of these meshes:\n\n|a|\n"
+        )
+        expected = "renders of cubes, and of meshes that README.md beside the weights lists"
+        assert listed(capsys)["wild"]["training_data"] == expected
+        (tmp_path / "made.json").write_text('{"training_data": "spheres", "runs": []}')
+        assert listed(capsys)["wild"]["training_data"] == "spheres"
+
     def test_a_model_that_is_not_installed_has_a_remedy(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
