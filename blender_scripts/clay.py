@@ -34,14 +34,14 @@ def sanitize(material: bpy.types.Material) -> None:
 def install(material: bpy.types.Material) -> None:
     """Add the clay nodes; they are unused until `set_clay_enabled`."""
     tree = material.node_tree
-    surface = _surface(tree)
+    surface = surface_of(tree)
     source = _find(surface, "Normal")
     diffuse = tree.nodes.new("ShaderNodeBsdfDiffuse")
     diffuse.inputs["Color"].default_value = (1.0, 1.0, 1.0, 1.0)
     if source is not None and source.inputs["Normal"].is_linked:
         tree.links.new(source.inputs["Normal"].links[0].from_socket, diffuse.inputs["Normal"])
     shader = diffuse
-    solid = _solid(tree, surface)
+    solid = solid_of(tree, surface)
     if solid is not None:
         shader = tree.nodes.new("ShaderNodeMixShader")
         hole = tree.nodes.new("ShaderNodeBsdfTransparent")
@@ -78,7 +78,7 @@ def _output(tree: bpy.types.NodeTree) -> bpy.types.Node:
     return output
 
 
-def _solid(tree: bpy.types.NodeTree, surface: bpy.types.Node) -> bpy.types.NodeSocket | None:
+def solid_of(tree: bpy.types.NodeTree, surface: bpy.types.Node) -> bpy.types.NodeSocket | None:
     """The output that is 1 where the material is solid and 0 where it is a hole; None if it has no holes."""
     if SOLID in tree.nodes:
         return tree.nodes[SOLID].outputs[0]
@@ -88,7 +88,7 @@ def _solid(tree: bpy.types.NodeTree, surface: bpy.types.Node) -> bpy.types.NodeS
     return shader.inputs["Alpha"].links[0].from_socket
 
 
-def _surface(tree: bpy.types.NodeTree) -> bpy.types.Node:
+def surface_of(tree: bpy.types.NodeTree) -> bpy.types.Node:
     return _output(tree).inputs["Surface"].links[0].from_node
 
 

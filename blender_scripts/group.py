@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from blender_scripts import clay, framing, objects, render, uv
+from blender_scripts import clay, framing, material_passes, objects, render, uv
 from blender_scripts.lights import LightRig
 from blender_scripts.materials import build_material
 from blender_scripts.plain import build_plain
@@ -33,6 +33,7 @@ class LoadedGroup:
         render.prepare(self._scene, settings)
         imported = time.perf_counter()
         self._materials = assign_material(self._objects, group.material)
+        material_passes.install(self._objects, self._materials, settings.passes)
         _require_images()
         self._rig = LightRig(self._scene, settings.importance_map)
         self._clay: bool | None = None

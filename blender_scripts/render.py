@@ -12,6 +12,7 @@ import bpy
 from mathutils import Matrix
 
 from blender_scripts.clay import GEOMETRY_NORMAL
+from blender_scripts.material_passes import aovs_of
 from multishade.protocol.messages import Shot, Subpixels
 from multishade.protocol.scene import Camera, RenderSettings
 
@@ -62,8 +63,9 @@ def prepare(scene: bpy.types.Scene, settings: RenderSettings) -> None:
     layer.use_pass_normal = layer.use_pass_z = True
     # Store the image before the denoiser, too: `render_to_psnr` estimates the error with it.
     layer.cycles.denoising_store_passes = settings.psnr is not None and settings.denoise
-    if GEOMETRY_NORMAL not in layer.aovs:
-        layer.aovs.add().name = GEOMETRY_NORMAL
+    for name in (GEOMETRY_NORMAL, *aovs_of(settings.passes)):
+        if name not in layer.aovs:
+            layer.aovs.add().name = name
 
 
 def prepare_file(

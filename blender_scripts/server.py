@@ -27,10 +27,11 @@ from blender_scripts.foreign_images import ForeignImages
 from blender_scripts.group import LoadedGroup, MaterialUnusable
 from blender_scripts.lights import EnvironmentUnusable
 from blender_scripts.map_sets import MapUnusable
+from blender_scripts.material_passes import PassUnusable
 from blender_scripts.objects import ObjectUnusable
 from multishade.protocol import messages, scene
 
-ASSET_ERRORS = (ObjectUnusable, MaterialUnusable, MapUnusable, EnvironmentUnusable)
+ASSET_ERRORS = (ObjectUnusable, MaterialUnusable, MapUnusable, EnvironmentUnusable, PassUnusable)
 
 
 class Server:

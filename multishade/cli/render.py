@@ -53,6 +53,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--retry-failed", action="store_true", help="render shards again whose markers record groups left out"
     )
+    parser.add_argument(
+        "--no-sheet", action="store_true", help="draw no contact sheet of the first shards beside the tars"
+    )
     parser.set_defaults(run=run)
 
 
@@ -114,6 +117,8 @@ def _render(args: argparse.Namespace) -> int:
     print_summary(result)
     if args.preview:
         finish_preview(Path(output))
+    elif not args.no_sheet:
+        finish_sheet(result)
     return 0 if result.complete else 1
 
 
@@ -148,3 +153,20 @@ def print_summary(result: "RenderResult") -> None:
         print(f"  stopped: {result.stopped}; `{program()} failures {result.output}` lists them by reason")
     if result.rendered or result.skipped:
         print(f"look at them with: {program(INSPECT)} {result.output}/*.tar --sheet sheet.png")
+
+
+def finish_sheet(result: "RenderResult") -> None:
+    """Draw the contact sheet of the data set's first shards if this run changed what it shows.
+
+    A sheet that cannot be drawn is named on standard error; the shards are complete without it.
+    """
+    from multishade.errors import MultiShadeError
+    from multishade.report.first_sheet import write_first_sheet
+
+    try:
+        drawn = write_first_sheet(result.output, {report.shard for report in result.rendered})
+    except (MultiShadeError, OSError) as error:
+        print(f"note: no contact sheet: {error}", file=sys.stderr)
+        return
+    if drawn is not None:
+        print(f"{drawn.url}: contact sheet of the first samples")

@@ -21,6 +21,7 @@ from multishade.config.lighting import (
 )
 from multishade.config.rendering import Adaptive, Denoise, Quality, Render, Samples
 from multishade.config.section import PositiveRange, Probability, Range, Section
+from multishade.protocol.scene import PASSES
 
 __all__ = [
     "Adaptive",
@@ -37,6 +38,7 @@ __all__ = [
     "MixedLight",
     "Objects",
     "ParallelLight",
+    "PassName",
     "PointLight",
     "Quality",
     "Render",
@@ -49,6 +51,7 @@ __all__ = [
     "Views",
 ]
 
+PassName = Literal["albedo", "roughness", "metallic", "position", "object_index"]
 ViewName = Literal["front", "back", "left", "right", "top", "bottom"]
 
 
@@ -202,6 +205,17 @@ class Formats(Section):
         "dwab", description="compression of EXR images; dwab is lossy"
     )
     normal_geometry: bool = Field(False, description="also store the normal without bump mapping")
+    passes: tuple[PassName, ...] = Field(
+        (),
+        description="also store what the materials are made of, at the pixels' centres; a group with a material "
+        "that has no such values is left out",
+    )
+
+    @field_validator("passes")
+    @classmethod
+    def _in_order(cls, value: tuple[PassName, ...]) -> tuple[PassName, ...]:
+        # One order, so that the order in the file decides neither bytes nor fingerprint.
+        return tuple(sorted(set(value), key=PASSES.index))
 
 
 class Shards(Section):

@@ -38,7 +38,8 @@ class Batch:
         fields: Name -> what the properties are computed from, packed as it travels. image: (B, 1 or 3, H, W) float16,
             not yet display-encoded if `linear`, then to be made `grey` or not. normal: (B, 3, H, W) float16. shading:
             (B, K, H, W) float16, absent if it follows from the normal. images: (B, 3 K, H, W) float16. depth:
-            (B, 1, H, W) float32. light_directions, intrinsics, orthographic: as the properties.
+            (B, 1, H, W) float32. albedo: (B, 3, H, W) float16; roughness, metallic: (B, 1, H, W) float16.
+            light_directions, intrinsics, orthographic: as the properties.
         directions: (K, 3) the lights of `shading`, camera frame.
         linear, grey: How `image` follows from its field.
         faults: Samples that could not be read, and were replaced, in the making of this batch.
@@ -96,6 +97,21 @@ class Batch:
     def depth(self) -> Tensor:
         """(B, 1, H, W) along the view axis, scene units; 0 off the mask."""
         return self._packed("depth")
+
+    @cached_property
+    def albedo(self) -> Tensor:
+        """(B, 3, H, W) base colour, linear; 0 off the mask."""
+        return self._packed("albedo").float()
+
+    @cached_property
+    def roughness(self) -> Tensor:
+        """(B, 1, H, W), 0 to 1; 0 off the mask."""
+        return self._packed("roughness").float()
+
+    @cached_property
+    def metallic(self) -> Tensor:
+        """(B, 1, H, W), 0 to 1; 0 off the mask."""
+        return self._packed("metallic").float()
 
     @property
     def intrinsics(self) -> Tensor:

@@ -7,7 +7,10 @@ from typing import Literal, get_args
 
 from multishade.errors import DataError
 
-Field = Literal["image", "images", "normal", "mask", "shading", "depth", "intrinsics"]
+Field = Literal[
+    "image", "images", "normal", "mask", "shading", "depth", "intrinsics", "albedo", "roughness", "metallic"
+]
+MATERIAL_FIELDS = ("albedo", "roughness", "metallic")
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class FieldSpec:
         name: "image": one input photo (one of `image_*`). "images": several images of a photometric sequence and the
             directions of their lights (`shading.exr` or `light_*.png`). "normal" and "mask" (`normal.exr`, always
             read). "shading": K frames under the lights that the loader is given (none, or `shading.exr` for stored
-            shading). "depth" (`depth.exr`). "intrinsics": pinhole matrix and kind of camera (`meta.json`).
+            shading). "depth" (`depth.exr`). "intrinsics": pinhole matrix and kind of camera (`meta.json`). "albedo",
+            "roughness", "metallic": material passes (`albedo.exr`, ...; shards with `formats.passes`).
         count: Of "images": how many lights per sample, sampled anew in each epoch; None is all, in their order.
     """
 

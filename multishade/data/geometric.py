@@ -145,6 +145,17 @@ def warp_depth(depth: Tensor, mask: Tensor, window: Window) -> Tensor:
     return torch.where(smooth, mean[0], nearest[0]) * (nearest[1] > 0.5)
 
 
+def warp_material(values: Tensor, mask: Tensor, window: Window) -> Tensor:
+    """(C, H, W) float32 values of a material, any off the mask (H, W) -> (C, size, size), 0 off the window's mask.
+
+    The mean of the pixels around, or of those that a pixel covers; at outlines the nearest pixel's values.
+    """
+    stacked = _interleaved(torch.cat([values, mask[None].float()]))
+    nearest = _warp(stacked, window.affine(), window.size, cv2.INTER_NEAREST)
+    mean = _warp(*_shrunk(stacked, window), window.size, cv2.INTER_LINEAR)
+    return torch.where(mean[-1] > _COVERED, mean[:-1], nearest[:-1]) * (nearest[-1] > 0.5)
+
+
 def window_intrinsics(matrix: NDArray[np.floating], window: Window) -> NDArray[np.float64]:
     """Compute the pinhole matrix of the camera that sees the window, turned about the view axis with it.
 

@@ -19,6 +19,7 @@ from multishade.data.geometric import (
     sample_window,
     warp_depth,
     warp_light,
+    warp_material,
     warp_normal,
     warp_shading,
     window_intrinsics,
@@ -39,7 +40,7 @@ class Prepared:
         index, key: Of the sample.
         planes: Field -> its channels, (H, W) each. image: 1 or 3 of display values, or 3 of linear light if `linear`.
             normal: 3, 0 off the mask. shading: K, absent if it follows from the normal. images: 3 K, linear light.
-            All float16; depth: 1, float32, 0 off the mask.
+            albedo, roughness, metallic: 3 or 1, 0 off the mask. All float16; depth: 1, float32, 0 off the mask.
         numbers: Field -> a small array: light_directions (K, 3), intrinsics (3, 3), orthographic ().
         linear: Whether the image is still to be display-encoded.
     """
@@ -162,6 +163,11 @@ def _others(view: View, window: Window | None) -> tuple[dict[str, Iterable[Tenso
         mask = view.mask
         depth = torch.where(mask, view.depth, 0.0) if window is None else warp_depth(view.depth, mask, window)
         planes["depth"] = [depth]
+    for name, given in view.materials.items():
+        moved = (
+            given if window is None else warp_material(torch.stack(given).float(), view.mask, window).half()
+        )
+        planes[name] = moved
     if view.intrinsics is not None:
         matrix = view.intrinsics if window is None else window_intrinsics(view.intrinsics, window)
         numbers["intrinsics"] = matrix.astype(np.float32)

@@ -20,14 +20,16 @@ from multishade.data.reader import LocalTars, Raw, StreamReader
 from multishade.data.schedule import Schedule
 from multishade.errors import DataError, ImageFileError, ShardError
 from multishade.photometry.shading import lambert
+from multishade.protocol.scene import PASSES
 from multishade.shards.fields import decode_depth, decode_grey, decode_image, decode_rgb, decode_shading
 from multishade.shards.locate import open_shards
+from multishade.shards.material_passes import decode_pass
 from multishade.shards.meta import SampleMeta, decode_meta
 
 Item = dict[str, Any]
 Transform = Callable[[Item], Any]
 FIELDS = ("image_*", "normal", "mask")
-_KNOWN = ("alpha", "mask", "normal", "normal_geometry", "depth", "shading", "directions", "meta")
+_KNOWN = ("alpha", "mask", "normal", "normal_geometry", "depth", "shading", "directions", "meta", *PASSES)
 
 
 class ShardDataset(Dataset[Any]):
@@ -39,6 +41,8 @@ class ShardDataset(Dataset[Any]):
     - normal, normal_geometry: (3, H, W) unit vectors, camera frame, 0 off the mask;
     - depth: (1, H, W) along the camera's z axis, scene units, +inf off the mask;
     - shading: (K, H, W), or (K, 3, H, W) in mode photometric, stored or derived; directions: (K, 3) of its lights;
+    - albedo, position: (3, H, W); roughness, metallic: (1, H, W); object_index: (1, H, W) int32: material passes, as in
+      `Sample.passes`;
     - meta: the dictionary of meta.json (PyTorch's own collation cannot combine it).
     """
 
@@ -209,6 +213,11 @@ class FieldDecoder:
                 item[field] = _tensor(decode_grey(key, name, data)[None] / np.float32(255))
             elif field == "depth":
                 item[field] = _tensor(decode_depth(key, data)[None])
+            elif field == "object_index":
+                item[field] = torch.from_numpy(decode_pass(key, field, data)[None].astype(np.int32))
+            elif field in PASSES:
+                values = decode_pass(key, field, data)
+                item[field] = _planar(values) if values.ndim == 3 else _tensor(values[None])
         if self._wants("shading"):
             item["shading"] = self._shading(key, files)
         if self._wants("directions"):

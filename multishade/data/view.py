@@ -9,7 +9,7 @@ import fnmatch
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from multishade.data import relight
-from multishade.data.fields import FieldSpec
+from multishade.data.fields import MATERIAL_FIELDS, FieldSpec
 from multishade.data.reader import Raw
 from multishade.data.sequence import FILE as _SEQUENCE
 from multishade.data.sequence import FRAME as _FRAME
@@ -28,6 +28,7 @@ from multishade.imaging.codecs import decode_exr, decode_png
 from multishade.imaging.color import png_to_linear
 from multishade.shards import light_basis
 from multishade.shards.fields import decode_depth, decode_grey, light_names
+from multishade.shards.material_passes import CHANNELS, pass_file
 from multishade.shards.meta import SampleMeta
 
 Planes = list[Tensor]
@@ -50,6 +51,7 @@ class View:
         images, directions: (K, 3, H, W) float16 linear light, and (K, 3) lights, of a photometric sequence.
         depth: (H, W) float32, scene units; infinite off the object.
         intrinsics: (3, 3) float64 pinhole matrix.
+        materials: Of albedo, roughness and metallic those that were asked for, 3 planes or 1, 0 off the mask.
         orthographic: Whether the camera is, in which case `intrinsics` maps scene units to pixels at any depth.
     """
 
@@ -63,6 +65,7 @@ class View:
     depth: Tensor | None = None
     intrinsics: NDArray[np.float64] | None = None
     orthographic: bool = False
+    materials: Mapping[str, Planes] = field(default_factory=dict)
 
     @property
     def mask(self) -> Tensor:
@@ -97,6 +100,8 @@ class ViewDecoder:
             self._always.append("depth.exr")
         if "intrinsics" in fields:
             self._always.append("meta.json")
+        self._materials = [name for name in MATERIAL_FIELDS if name in fields]
+        self._always += [pass_file(name) for name in self._materials]
         self._options = functools.cache(self._find_options)  # every sample of a data set has the same names
 
     def may_need(self, name: str) -> bool:
@@ -145,9 +150,12 @@ class ViewDecoder:
             if "intrinsics" in self._fields:
                 intrinsics, orthographic = _camera(raw)
                 view = replace(view, intrinsics=intrinsics, orthographic=orthographic)
+            planes = {name: _planes(raw, pass_file(name), CHANNELS[name] or "") for name in self._materials}
+            view = replace(view, materials=planes)
         except ImageFileError as error:
             raise ShardError(f"{raw.place}: {error}") from error
         others = {
+            **{name: given[0] for name, given in view.materials.items()},
             "image": view.image[0] if view.image else None,
             "alpha": alpha,
             "shading": shading[0] if shading else None,

@@ -5,6 +5,7 @@ All pictures are (H, W, 3) uint8. Nothing here is read back as data.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,30 @@ def grey_to_rgb(
     coded = np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
     inside = np.ones(values.shape, dtype=bool) if mask is None else mask
     return _on_background(np.repeat(coded[..., None], 3, axis=2), inside, background)
+
+
+def pass_to_rgb(
+    name: str, values: NDArray[Any], mask: Mask | None = None, background: Colour = WHITE
+) -> Picture:
+    """A material pass -> a picture; `background` outside `mask`.
+
+    name: albedo (H, W, 3) is sRGB-encoded, roughness and metallic (H, W) are grey from 0 to 1, object_index (H, W) has
+    a colour for each number, position (H, W, 3) is red, green and blue over the largest extent of the object.
+    """
+    inside = np.ones(values.shape[:2], dtype=bool) if mask is None else mask
+    if name == "albedo":
+        coloured = linear_to_png(np.minimum(values, 1), 8)
+    elif name == "position":
+        chosen = values[inside]
+        low = chosen.min(axis=0) if chosen.size else np.zeros(3)
+        extent = max(float((chosen.max(axis=0) - low).max()) if chosen.size else 0.0, 1e-9)
+        coloured = np.rint(np.clip((values - low) / extent, 0, 1) * 255).astype(np.uint8)
+    elif name == "object_index":
+        # The golden angle: neighbouring numbers get distant colours, and a number the same one in every sample.
+        coloured = _mapped(np.mod(values * 0.381966, 1.0), "hsv")
+    else:
+        return grey_to_rgb(values, inside, background)
+    return _on_background(coloured, inside, background)
 
 
 def fit_height(picture: Picture, height: int) -> Picture:

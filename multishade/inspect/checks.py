@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from multishade.inspect import appearance, basis, physics, structure
+from multishade.inspect import appearance, basis, passes, physics, structure
 from multishade.inspect.results import CheckResult
 from multishade.shards.sample import Sample
 
@@ -21,6 +21,7 @@ CHECKS: dict[str, Callable[[Sample], CheckResult]] = {
     "exposure": physics.check_exposure,
     "appearance": appearance.check_appearance,
     "light basis": basis.check_basis,
+    "passes": passes.check_passes,
 }
 
 

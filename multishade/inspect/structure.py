@@ -5,6 +5,7 @@ import numpy as np
 
 from multishade.geometry.camera import view_directions
 from multishade.inspect.results import CheckResult, count, disagreement, grown, normals
+from multishade.shards.material_passes import pass_shape
 from multishade.shards.meta import meta_problems
 from multishade.shards.sample import Sample
 
@@ -37,6 +38,7 @@ def check_sizes(sample: Sample) -> CheckResult:
     if sample.light_basis is not None:
         lights = len(info.light_basis.directions) if info.light_basis else 0
         expected["light_basis"] = (lights, *size, 3)
+    expected |= {name: pass_shape(name, size) for name in sample.passes}
     count, mode = len(info.shading.directions), info.shading.mode
     if sample.shading is not None:
         expected["shading"] = (count, *size, 3) if mode == "photometric" else (count, *size)
@@ -44,6 +46,7 @@ def check_sizes(sample: Sample) -> CheckResult:
         reason = f"shading of mode {mode} is not stored, and cannot be derived from the normal"
         return CheckResult([reason], {})
     shapes = {name: sample.images[name].shape for name in sample.images}
+    shapes |= {name: values.shape for name, values in sample.passes.items()}
     shapes |= {name: getattr(sample, name).shape for name in expected if name not in shapes}
     wrong = [
         f"{name} is {shapes[name]}, not {shape}" for name, shape in expected.items() if shapes[name] != shape
@@ -53,7 +56,7 @@ def check_sizes(sample: Sample) -> CheckResult:
 
 def check_finite(sample: Sample) -> CheckResult:
     """No value is NaN, and only depths are infinite."""
-    arrays = {**sample.images, "alpha": sample.alpha, "normal": sample.normal}
+    arrays = {**sample.images, **sample.passes, "alpha": sample.alpha, "normal": sample.normal}
     for name in ("normal_geometry", "shading", "light_basis"):
         if getattr(sample, name) is not None:
             arrays[name] = getattr(sample, name)

@@ -18,6 +18,9 @@ LightKind = Literal["parallel", "point", "environment", "mixed"]
 LIGHT_KINDS: tuple[LightKind, ...] = get_args(LightKind)
 ShadingMode = Literal["lambert", "cast", "photometric"]
 
+# Material passes, in the order of their files.
+PASSES = ("albedo", "roughness", "metallic", "position", "object_index")
+
 STUDIO = "studio:"  # prefix of an environment map that comes with Blender
 
 
@@ -145,6 +148,7 @@ class RenderSettings:
     importance_map: int = 256  # pixels across the map by which an environment is sampled
     max_texture: int | None = None
     geometry_samples: int = 1  # of the normal over a pixel, a square; 1: its centre
+    passes: tuple[str, ...] = ()  # of PASSES: what the materials are made of, at the pixels' centres
 
 
 @dataclasses.dataclass(frozen=True)

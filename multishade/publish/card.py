@@ -45,6 +45,11 @@ FILES = {
     "shading.exr": "the shading sequence, one channel (photometric: three) for each light",
     "light_*": "the photometric sequence, one file for each light",
     "light_basis.exr": "the object under each light of a basis",
+    "albedo.exr": "base colour of the material, linear",
+    "roughness.exr": "roughness of the material",
+    "metallic.exr": "metallic of the material",
+    "position.exr": "place of the surface, camera frame, scene units",
+    "object_index.png": "number of the mesh object",
     "meta.json": "camera, lights, object, material, exposure, conventions",
 }
 LIMITS = (

@@ -19,6 +19,7 @@ from multishade.render.blender.views import RenderedView
 from multishade.render.plan import PlannedGroup
 from multishade.shards import meta
 from multishade.shards.fields import FieldFormat
+from multishade.shards.material_passes import CONVENTIONS as PASS_CONVENTIONS
 from multishade.shards.sample import Sample
 
 Array = NDArray[np.float32]
@@ -63,6 +64,7 @@ def build_sample(
         shading=shading,
         normal_geometry=rendered.normal_geometry if config.formats.normal_geometry else None,
         light_basis=basis,
+        passes=rendered.passes,
         meta=_meta(rendered, group, config, exposures, renderer).to_mapping(),
     )
 
@@ -170,7 +172,7 @@ def _meta(
         lights={light.field: light_meta(light, group) for light in view.lights},
         shading=_sequence_meta(view.sequence, group),
         exposure=exposures,
-        conventions=CONVENTIONS,
+        conventions={**CONVENTIONS, **{name: PASS_CONVENTIONS[name] for name in rendered.passes}},
         renderer=_renderer_meta(view, config, renderer),
         **optional,
     )

@@ -39,4 +39,5 @@ def render_settings(config: Config, threads: int) -> RenderSettings:
         crop=render.crop,
         max_texture=config.materials.max_texture,
         geometry_samples=config.geometry.samples,
+        passes=config.formats.passes,
     )

@@ -61,6 +61,10 @@ def _pictures(sample: Sample, folder: Path) -> list[Path]:
         write_normal_png(folder / f"{name}.png", normal, sample.mask)
         paths.append(folder / f"{name}.png")
     paths.append(_save(folder / "depth.png", display.depth_to_rgb(sample.depth, sample.mask, display.BLACK)))
+    for name, values in sample.passes.items():
+        paths.append(
+            _save(folder / f"{name}.png", display.pass_to_rgb(name, values, sample.mask, display.BLACK))
+        )
     for number, frame in enumerate(shading_of(sample)):
         coloured = linear_to_png(frame, 8) if frame.ndim == 3 else display.grey_to_rgb(frame)
         paths.append(_save(folder / f"shading_{number:02d}.png", coloured))
@@ -71,6 +75,7 @@ def _exact(sample: Sample, folder: Path) -> list[Path]:
     """Linear images, normals, depth and shading as 32-bit EXR."""
     arrays: dict[str, Float32] = {**sample.images, **_normals(sample), "depth": sample.depth}
     arrays["alpha"] = sample.alpha
+    arrays |= {name: values.astype(np.float32) for name, values in sample.passes.items()}
     arrays |= {f"shading_{number:02d}": frame for number, frame in enumerate(shading_of(sample))}
     if sample.light_basis is not None:
         arrays |= {f"basis_{number:02d}": frame for number, frame in enumerate(sample.light_basis)}

@@ -29,6 +29,8 @@ NOTES = {
         "normal: in the camera frame, n / 2 + 1/2: red right, green up, blue toward the viewer, as on the ball above.",
         "depth: along the view axis, in scene units; near is light. The caption has the range.",
         "mask: where the pixel's centre hits the object, and its share of the whole image.",
+        "albedo: base colour, sRGB-encoded; roughness and metallic: 0 is black, 1 white; position: x, y, z over the "
+        "object as red, green, blue; object index: a colour for each mesh object of the file.",
         "least squares: angle between the true normal and that of least squares on the shading below it, from black "
         "(0) to the value at the right end of the scale; blue where fewer than three lights reach the pixel.",
     ),

@@ -16,6 +16,7 @@ from multishade.imaging import display
 from multishade.imaging.codecs import encode_png
 from multishade.imaging.color import linear_to_png
 from multishade.imaging.display import Picture
+from multishade.protocol.scene import PASSES
 from multishade.report.tiles import (
     GROUND,
     MASK_SHADE,
@@ -28,9 +29,10 @@ from multishade.report.tiles import (
     shading_tiles,
 )
 from multishade.shards.fields import decode_depth, decode_grey, decode_image, decode_rgb
+from multishade.shards.material_passes import decode_pass
 from multishade.shards.sample import Sample
 
-SMALL = ("normal", "depth", "mask")  # beside the images
+SMALL = ("normal", "depth", "mask", *PASSES)  # beside the images
 UNIT = 32767  # of a normal's components in `normal_bytes`, as in static/relit.js
 JPEG_QUALITY = 86
 Read = Callable[[Sequence[str]], Mapping[str, bytes]]
@@ -100,6 +102,9 @@ def small_picture(key: str, read: Read, fields: Sequence[str], name: str, side: 
     elif name == "depth":
         depth = np.where(inside, cut(decode_depth(key, files[file]), box), np.nan)
         picture = display.depth_to_rgb(depth, inside, GROUND, display.DEPTH_COLOURS, percentiles=(0, 100))
+    elif name in PASSES:
+        values = cut(decode_pass(key, name, files[file]), box)
+        picture = display.pass_to_rgb(name, values, inside, GROUND)
     elif name == "mask":
         picture = np.where(inside[..., None], np.array(MASK_SHADE, np.uint8), np.array(GROUND, np.uint8))
     else:

@@ -49,7 +49,7 @@ def draw_sheet(
     samples = _read(spread(entries, rows, set(reasons)))
     blocks = [draw_block(sample, reasons.get(sample.key, ())) for sample in samples]
     names = tars[0].name if len(tars) == 1 else f"{tars[0].name} to {tars[-1].name}"
-    write_png(path, _page(blocks, f"{len(blocks)} of {len(entries)} samples of {names}"))
+    write_png(path, draw_page(blocks, f"{len(blocks)} of {len(entries)} samples of {names}"))
     return len(blocks)
 
 
@@ -63,11 +63,11 @@ def draw_sample_sheet(path: Path, sample: Sample) -> None:
     Raises:
         ImageFileError: If the file cannot be written.
     """
-    write_png(path, _page([draw_block(sample, tile=LARGE)], sample.key))
+    write_png(path, draw_page([draw_block(sample, tile=LARGE)], sample.key))
 
 
-def _page(blocks: Sequence[Image.Image], subtitle: str) -> NDArray[np.uint8]:
-    """Blocks below a title, and the legend at the end."""
+def draw_page(blocks: Sequence[Image.Image], subtitle: str) -> NDArray[np.uint8]:
+    """Draw blocks below a title, and the legend at the end; (H, W, 3)."""
     width = max([block.width for block in blocks], default=900)
     parts = [_draw_title(width, subtitle), *blocks, draw_legend(width)]
     height = 2 * MARGIN + sum(part.height for part in parts) + BETWEEN * (len(parts) - 2)

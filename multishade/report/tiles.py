@@ -53,7 +53,30 @@ def image_tiles(sample: Sample) -> list[Tile]:
     picture = np.where(mask[..., None], np.array(MASK_SHADE, np.uint8), np.array(GROUND, np.uint8))
     tiles.append(Tile(picture, "mask", f"{sample.mask.mean():.0%} of the frame"))
     tiles.append(_error_tile(sample, box))
+    return tiles + pass_tiles(sample)
+
+
+def pass_tiles(sample: Sample) -> list[Tile]:
+    """The material passes that the sample has."""
+    box = object_square(sample.mask)
+    mask = cut(sample.mask, box)
+    tiles = []
+    for name, values in sample.passes.items():
+        picture = display.pass_to_rgb(name, cut(values, box), mask, GROUND)
+        tiles.append(Tile(picture, name.replace("_", " "), _pass_note(name, values[sample.mask])))
     return tiles
+
+
+def _pass_note(name: str, values: NDArray[Any]) -> str:
+    """What the caption says of the values on the object."""
+    if not values.size:
+        return ""
+    if name == "object_index":
+        number = len(np.unique(values))
+        return f"{number} object" + ("s" if number > 1 else "")
+    if name == "position":
+        return ""
+    return f"{values.min():.2f} to {values.max():.2f}"
 
 
 def shading_tiles(sample: Sample) -> list[Tile]:

@@ -184,7 +184,8 @@ class SampleMeta(_Section):
         {}, description="if `render.quality.psnr` is set, for each image, `shading` and `light_basis`"
     )
     encoding: dict[str, FileEncoding] = Field(
-        {}, description="how `image`, `normal`, `depth`, `shading` and `light_basis` are stored"
+        {},
+        description="how `image`, `normal`, `depth`, `shading`, `light_basis` and each material pass are stored",
     )
 
     @classmethod

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from multishade.errors import ImageFileError, ShardError
 from multishade.photometry.shading import lambert
+from multishade.protocol.scene import PASSES
 from multishade.shards.fields import (
     FieldFormat,
     decode_basis,
@@ -31,6 +32,7 @@ from multishade.shards.fields import (
     require_one_of,
 )
 from multishade.shards.keys import require_valid_key
+from multishade.shards.material_passes import decode_passes, describe_passes, encode_passes, pass_shape
 from multishade.shards.meta import SampleMeta, decode_meta, encode_meta
 
 if TYPE_CHECKING:
@@ -56,6 +58,9 @@ class Sample:
         meta: The content of meta.json as plain data; `info` is its typed form.
         normal_geometry: (H, W, 3) float32, the normal without bump.
         light_basis: (M, H, W, 3) float32, images under one light each.
+        passes: Material passes that are stored, 0 off the mask: "albedo" (H, W, 3) float32 linear base colour,
+            "roughness" and "metallic" (H, W) float32, "position" (H, W, 3) float32 in the camera frame, scene units,
+            "object_index" (H, W) uint16, the mesh object from 1.
     """
 
     key: str
@@ -68,6 +73,7 @@ class Sample:
     meta: dict[str, Any] = field(repr=False)
     normal_geometry: NDArray[np.float32] | None = None
     light_basis: NDArray[np.float32] | None = None
+    passes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     @property
     def info(self) -> SampleMeta:
@@ -83,6 +89,7 @@ class Sample:
         fields = [*self.images, "normal", "depth"]
         fields += [] if self.normal_geometry is None else ["normal_geometry"]
         fields += [] if self.light_basis is None else [f"light_basis of {len(self.light_basis)}"]
+        fields += self.passes
         shading = self.meta.get("shading", {})
         fields.append(f"{len(shading.get('directions', ()))} x shading {shading.get('mode', '?')}")
         return f"Sample({self.key}: {width} x {height}, {', '.join(fields)})"
@@ -140,6 +147,8 @@ def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]
     if sample.light_basis is not None:
         files.append(("light_basis.exr", encode_basis(sample.light_basis, format)))
         encoding["light_basis"] = describe_basis(format)
+    files += encode_passes(sample.passes, format.data_compression)
+    encoding |= describe_passes(sample.passes, format.data_compression)
     meta = {**sample.meta, "encoding": encoding}
     files.append(("meta.json", encode_meta(sample.key, meta)))
     return files
@@ -185,6 +194,7 @@ def decode_sample(key: str, fields: Mapping[str, bytes]) -> Sample:
             meta=meta,
             normal_geometry=normal_geometry,
             light_basis=basis,
+            passes=decode_passes(key, fields),
         )
     except ImageFileError as error:
         raise ShardError(str(error)) from error
@@ -227,6 +237,9 @@ def _require_sound(sample: Sample, format: FieldFormat) -> None:
     if sample.light_basis is not None:
         count = len(info.light_basis.directions) if info.light_basis else 0
         arrays["light_basis"] = (sample.light_basis, (count, *size, 3))
+    for name, values in sample.passes.items():
+        require_one_of(f"{sample.key}: a material pass", name, PASSES)
+        arrays[name] = (values, pass_shape(name, size))
     if sample.shading is not None:
         count = len(info.shading.directions)
         arrays["shading"] = (sample.shading, (count, *size, 3) if mode == "photometric" else (count, *size))

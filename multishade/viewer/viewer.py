@@ -57,7 +57,7 @@ class Viewer:
                     "shards": len(each.data.shards),
                     "failures": each.failures[:500],
                     "pictures": [name.split(".")[0] for name in each.fields if name.startswith("image_")]
-                    + list(SMALL),
+                    + [name for name in SMALL if any(field.split(".")[0] == name for field in each.fields)],
                 }
                 for each in self.catalogues
             ]

@@ -171,7 +171,7 @@ class TestSpecs:
             ((FieldSpec("image"), FieldSpec("images")), "exclude each other"),
             ((FieldSpec("depth"), FieldSpec("depth")), "given twice"),
             ((FieldSpec("depth", 3),), "only 'images' has one"),
-            ((FieldSpec("albedo"),), "'albedo' is unknown; there are image, images"),  # type: ignore[arg-type]
+            ((FieldSpec("gloss"),), "'gloss' is unknown; there are image, images"),  # type: ignore[arg-type]
         ],
     )
     def test_impossible_fields(self, solid: Path, fields: Any, message: str) -> None:

@@ -33,6 +33,7 @@ from tests.support.synthetic import (
     ring,
     with_basis,
     with_meta,
+    with_passes,
     write_synthetic_shard,
 )
 
@@ -164,6 +165,7 @@ OTHER_LIGHTS = SOUND.meta["shading"]["directions"][1:]
 
 SKY = SOUND.meta["lights"]["image_env0"]
 BASIS = with_basis(make_sample(size=SIZE, mode="photometric"))
+PASSES = with_passes(make_sample(size=SIZE))
 PHOTOMETRIC = make_sample(size=SIZE, mode="photometric")
 
 
@@ -400,6 +402,12 @@ DAMAGES: list[tuple[str, Sample, str, str]] = [
         with_meta(BASIS, "light_basis", directions=(ring() * [-1, 1, 1]).tolist()),
         "light basis",
         "fit their lights with x flipped",
+    ),
+    (
+        "passes of another view",
+        replace(PASSES, passes={name: values[:, ::-1] for name, values in PASSES.passes.items()}),
+        "passes",
+        "position: up to 0.* scene units from where depth and camera put it",
     ),
 ]
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.geometry.conventions import CONVENTIONS
+from multishade.geometry.depth import depth_to_points
 from multishade.shards.marker import commit_marker
+from multishade.shards.material_passes import CONVENTIONS as PASS_CONVENTIONS
 from multishade.shards.meta import SCHEMA
 from multishade.shards.sample import FieldFormat, Sample, encode_sample
 from multishade.shards.tar import ShardDigest, write_tar
@@ -145,6 +147,25 @@ def make_sample(
         meta=meta,
         normal_geometry=smooth.astype(np.float32) if normal_geometry else None,
     )
+
+
+def with_passes(sample: Sample) -> Sample:
+    """The sample with all material passes: albedo and roughness that vary, half of it metal, two objects."""
+    mask = sample.mask
+    camera = sample.info.camera
+    columns = np.broadcast_to(np.arange(mask.shape[1]) / mask.shape[1], mask.shape)
+    passes = {
+        "albedo": np.where(mask[..., None], np.stack([columns, 0.5 + 0 * columns, 1 - columns], -1), 0),
+        "roughness": np.where(mask, 0.25 + 0.5 * columns, 0),
+        "metallic": np.where(mask, columns > 0.5, 0),
+        "position": np.where(mask[..., None], depth_to_points(sample.depth, camera.K, camera.type), 0),
+        "object_index": np.where(mask, 1 + (columns > 0.5), 0).astype(np.uint16),
+    }
+    values = {
+        name: array if name == "object_index" else array.astype(np.float32) for name, array in passes.items()
+    }
+    conventions = {**sample.meta["conventions"], **PASS_CONVENTIONS}
+    return replace(sample, passes=values, meta={**sample.meta, "conventions": conventions})
 
 
 def with_basis(sample: Sample) -> Sample:

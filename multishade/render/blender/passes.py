@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A multi-layer EXR that Cycles wrote -> float32 arrays by pass, and world normals -> camera normals."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,3 +64,37 @@ def camera_normals(
     length = np.linalg.norm(turned, axis=-1, keepdims=True)
     normal[mask] = turned / np.maximum(length, 1e-12)
     return normal
+
+
+def material_passes(
+    passes: Mapping[str, NDArray[np.float32]], names: Sequence[str], mask: NDArray[np.bool_], camera: Camera
+) -> dict[str, NDArray[Any]]:
+    """Take what the materials are made of out of the AOVs of one sample at each pixel's centre.
+
+    Values that Cycles clamps are clamped likewise, so that they are those with which the images were rendered.
+
+    Args:
+        passes: As `read_passes` reads them; the AOVs are those of `blender_scripts.material_passes`.
+        names: Of `protocol.scene.PASSES`.
+        mask: (H, W), where there is a surface.
+        camera: The view's.
+
+    Returns:
+        Name -> array, 0 off the mask. albedo: (H, W, 3) float32, linear. roughness, metallic: (H, W) float32, 0 to 1.
+        position: (H, W, 3) float32, camera frame, scene units. object_index: (H, W) uint16, from 1.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for name in names:
+        if name == "albedo":
+            values: NDArray[Any] = np.maximum(passes["material_albedo"][..., :3], 0)
+        elif name == "position":
+            pose = np.asarray(camera.camera_to_world, dtype=np.float64)
+            world = passes["material_position"][..., :3].astype(np.float64)
+            values = ((world - pose[:3, 3]) @ pose[:3, :3]).astype(np.float32)
+        elif name == "object_index":
+            values = np.rint(passes["material_surface"][..., 2]).astype(np.uint16)
+        else:
+            channel = ("roughness", "metallic").index(name)
+            values = np.clip(passes["material_surface"][..., channel], 0, 1)
+        found[name] = np.where(mask[..., None] if values.ndim == 3 else mask, values, values.dtype.type(0))
+    return found

@@ -26,7 +26,7 @@ from multishade.protocol.scene import Group, Light, RenderSettings, View
 from multishade.render.blender import footprint
 from multishade.render.blender.convergence import EstimatedQuality, Part, QualityTarget, render_to_psnr
 from multishade.render.blender.load import load
-from multishade.render.blender.passes import camera_normals, hit_mask, read_passes
+from multishade.render.blender.passes import camera_normals, hit_mask, material_passes, read_passes
 from multishade.render.blender.process import BlenderProcess
 from multishade.render.blender.views import GeometryBuffers, RenderedImage, RenderedView
 from multishade.render.blender.visibility import Visibility, choose_light
@@ -120,6 +120,7 @@ class Session:
             normal_geometry=camera_normals(passes["normal_geometry"], mask, view.camera),
             depth=np.where(mask, passes["Depth"], np.float32(np.inf)),
             sequence=sequence,
+            passes=material_passes(passes, self._settings.passes, mask, view.camera),
         )
         return self._averaged(view, buffers) if self._settings.geometry_samples > 1 else buffers
 
@@ -203,6 +204,7 @@ class Session:
             sequence=sequence,
             basis=basis,
             quality=quality,
+            passes=buffers.passes,
         )
 
     def _frames(

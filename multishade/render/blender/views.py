@@ -2,6 +2,7 @@
 """What Cycles rendered of a view, as arrays: float32, scene-linear, unexposed."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ class RenderedView:
     quality: dict[str, EstimatedQuality] = dataclasses.field(
         default_factory=dict
     )  # field -> the least estimated
+    passes: dict[str, NDArray[Any]] = dataclasses.field(
+        default_factory=dict
+    )  # material passes (`blender.passes.material_passes`)
     findings: tuple[str, ...] = ()  # what was corrected in the object's file, as tags
 
 
@@ -48,3 +52,4 @@ class GeometryBuffers:
     normal_geometry: Array
     depth: Array
     sequence: Array | None  # mode cast only
+    passes: dict[str, NDArray[Any]] = dataclasses.field(default_factory=dict)
