@@ -67,7 +67,8 @@ def requirements_in(path: Path) -> dict[str, str | None]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "require":
             for extra in (keyword.value for keyword in node.keywords if keyword.arg == "extra"):
-                found |= {ast.literal_eval(each): ast.literal_eval(extra) for each in node.args}
+                named = [each for each in node.args if isinstance(each, ast.Constant)]  # one is looked up
+                found |= {ast.literal_eval(each): ast.literal_eval(extra) for each in named}
     return found
 
 
