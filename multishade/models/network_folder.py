@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of a model that is one network of ours: NAME.json and network/model.safetensors."""
 
+from multishade.extras import require
+
+require("torch", "safetensors", extra="train")
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
