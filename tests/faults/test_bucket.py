@@ -139,13 +139,13 @@ def test_the_life_of_a_data_set_in_a_bucket(server: S3Server, tmp_path: Path) ->
     assert "multishade-000001.tar" in listed and listed.count(".parquet") == 1 and "README.md" in listed
 
     data = (f"data.train=[{place}/multishade-000000.tar]", f"data.val=[{place}/multishade-000001.tar]")
-    for run, sources in (("bucket", data), ("disk", [each.replace(place, "local") for each in data])):
-        settings = [f"--set={each}" for each in (*TRAIN, *sources, f"output={run}")]
-        command(server, tmp_path, "train", "rose-tiny", *settings)
-    weights = [sorted((tmp_path / run / "model").glob("*.safetensors")) for run in ("bucket", "disk")]
-    assert weights[0] and [path.read_bytes() for path in weights[0]] == [
-        path.read_bytes() for path in weights[1]
+    settings = [f"--set={each}" for each in (*TRAIN, *data, "output=run")]
+    command(server, tmp_path, "train", "rose-tiny", *settings)
+    assert (tmp_path / "run" / "model" / "rose.json").is_file()
+    steps = [
+        json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     ]
+    assert steps and max(steps) == 2
 
     for kind, times in server.served.items():
         FIGURES.faults[f"S3 server: {kind}"] += times
