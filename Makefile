@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs docs-site conventions gallery setup render test test-faults test-storage test-slurm test-cluster test-hostile lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-driver bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
+.PHONY: docs docs-site conventions gallery setup render test test-faults test-storage test-slurm test-cluster test-hostile test-hostile-shards soak lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-driver bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -169,6 +169,14 @@ eval-solvers: $(VENV)/.render
 # Scan and load more than 300 hostile files, and those of the folder COLLECTIONS; write docs/reliability.md (minutes).
 test-hostile: $(VENV)/.all
 	$(RUN)/python -m tests.hostile.suite $(if $(COLLECTIONS),--collections $(COLLECTIONS))
+
+# Corrupt shards by a thousand seeds, and inspect hostile tars; write docs/reliability.md (minutes).
+test-hostile-shards: $(VENV)/.all
+	$(RUN)/python -m tests.hostile.shard_suite
+
+# Watch memory, descriptors, temporary files and speed of a run of an hour, and 1,000 views in one Blender; write docs/reliability.md.
+soak: $(VENV)/.all
+	$(RUN)/python -m benchmarks.soak $(if $(MINUTES),--minutes $(MINUTES))
 
 # Compare pretrained encoders with other networks at equal processor time: 35 minutes of a core a run, 18 runs.
 bench-backbone: study-data $(VENV)/.all

@@ -11,7 +11,7 @@ def fingerprint_fields(config: Config) -> dict[str, Any]:
 
     `runtime` is left out, and so are the paths of the manifests (their rows count, not where they are stored) and the
     number of shards (a data set may grow). Settings of a light basis, of `camera.fit`, of `geometry`, of
-    `exposure.min_visible`, of `formats.passes`, of `render.quality` and of `render.adaptive` are included only if the
+    `exposure.min_visible`, of `formats.passes` and `formats.hashes`, of `render.quality` and of `render.adaptive` are included only if the
     feature is in use, so that data sets without it keep the fingerprint that they had before the feature existed.
 
     Args:
@@ -29,6 +29,8 @@ def fingerprint_fields(config: Config) -> dict[str, Any]:
         del fields["exposure"]["min_visible"]
     if not config.formats.passes:
         del fields["formats"]["passes"]
+    if not config.formats.hashes:
+        del fields["formats"]["hashes"]
     if config.geometry.samples == 1:
         del fields["geometry"]
     if config.render.adaptive.threshold == 0:

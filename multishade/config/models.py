@@ -205,6 +205,10 @@ class Formats(Section):
         "dwab", description="compression of EXR images; dwab is lossy"
     )
     normal_geometry: bool = Field(False, description="also store the normal without bump mapping")
+    hashes: bool = Field(
+        False,
+        description="also store the sha256 of each file in its sample's meta.json, so that readers find damage",
+    )
     passes: tuple[PassName, ...] = Field(
         (),
         description="also store what the materials are made of, at the pixels' centres; a group with a material "

@@ -147,6 +147,11 @@ class Data(Section):
     photometric: Photometric = Photometric()
     relight: Relight = Relight()
     clay: Clay = Clay()
+    verify: bool = Field(
+        False,
+        description="compare what is read with the hashes in meta.json (shards with formats.hashes), and pass over "
+        "samples that differ",
+    )
     run: int | Literal["shard", "auto"] = Field(
         "auto",
         description="samples read in a row from one place: 1 is a perfect shuffle and reads "

@@ -28,8 +28,9 @@ from multishade.imaging.codecs import decode_exr, decode_png
 from multishade.imaging.color import png_to_linear
 from multishade.shards import light_basis
 from multishade.shards.fields import decode_depth, decode_grey, light_names
+from multishade.shards.hashes import check_hashes
 from multishade.shards.material_passes import CHANNELS, pass_file
-from multishade.shards.meta import SampleMeta
+from multishade.shards.meta import SampleMeta, decode_meta
 
 Planes = list[Tensor]
 _IMAGE = re.compile(r"image_[a-z0-9_]+\.(?:exr|png)")
@@ -98,7 +99,7 @@ class ViewDecoder:
             self._always += ["meta.json", _SEQUENCE]
         if "depth" in fields:
             self._always.append("depth.exr")
-        if "intrinsics" in fields:
+        if "intrinsics" in fields or settings.verify:
             self._always.append("meta.json")
         self._materials = [name for name in MATERIAL_FIELDS if name in fields]
         self._always += [pass_file(name) for name in self._materials]
@@ -133,6 +134,8 @@ class ViewDecoder:
         sequence. Raises ShardError for files that are damaged, DataError for ones that do not fit the settings.
         """
         try:
+            if self._settings.verify:
+                _verify(raw)
             normal = _planes(raw, "normal.exr", "RGB")
             alpha = None
             if self._alpha:
@@ -246,6 +249,18 @@ class ViewDecoder:
                 f"the same: {_ANOTHER_SHADING}"
             )
         return _planes(raw, _SEQUENCE, light_names(len(wanted)))
+
+
+def _verify(raw: Raw) -> None:
+    """Compare the files with the hashes in meta.json. Raises ShardError if one differs, DataError if there are none."""
+    meta = decode_meta(f"{raw.place}: {raw.key}", raw.files["meta.json"])
+    if "hashes" not in meta:
+        # Not damage: no other sample of such a shard would do either.
+        raise DataError(
+            f"{raw.place}: {raw.key}: has no hashes in its meta.json to verify files with: render with formats.hashes: "
+            "true, or set verify: false"
+        )
+    check_hashes(f"{raw.place}: {raw.key}", raw.files, meta, complete=False)
 
 
 def _camera(raw: Raw) -> tuple[NDArray[np.float64], bool]:

@@ -3,12 +3,13 @@
 
 from collections.abc import Callable
 
-from multishade.inspect import appearance, basis, passes, physics, structure
+from multishade.inspect import appearance, basis, camera, passes, physics, structure
 from multishade.inspect.results import CheckResult
 from multishade.shards.sample import Sample
 
 CHECKS: dict[str, Callable[[Sample], CheckResult]] = {
     "meta": structure.check_meta,
+    "camera": camera.check_camera,
     "sizes": structure.check_sizes,
     "finite": structure.check_finite,
     "mask": structure.check_mask,
@@ -26,7 +27,7 @@ CHECKS: dict[str, Callable[[Sample], CheckResult]] = {
 
 
 def check_sample(sample: Sample) -> tuple[dict[str, list[str]], dict[str, float]]:
-    """Make all checks on one sample; if its meta or the sizes of its arrays are wrong, the later checks are left out.
+    """Make all checks on one sample; after one of its meta, its camera or the sizes that failed, no more are made.
 
     Args:
         sample: A decoded sample.
@@ -41,6 +42,6 @@ def check_sample(sample: Sample) -> tuple[dict[str, list[str]], dict[str, float]
         measures |= measured
         if messages:
             failed[name] = messages
-            if name in ("meta", "sizes"):
+            if name in ("meta", "camera", "sizes"):
                 break
     return failed, measures

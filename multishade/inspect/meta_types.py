@@ -5,7 +5,7 @@ Hugging Face's `datasets` takes the type of each name from the first samples. Nu
 a whole number there and a fraction later is cut down without one. A name that is absent from a sample is no conflict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,11 @@ class MetaTypes:
 
     def add(self, key: str, meta: Mapping[str, Any]) -> None:
         """Take in the meta of the sample `key`."""
-        for name, kinds in types_of(meta).items():
+        self.add_types(key, types_of(meta))
+
+    def add_types(self, key: str, types: Mapping[str, Iterable[str]]) -> None:
+        """Take in what `types_of` returned for the sample `key`."""
+        for name, kinds in types.items():
             for each in kinds:
                 self.first.setdefault(name, {}).setdefault(each, key)
 

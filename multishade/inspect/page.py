@@ -15,6 +15,7 @@ from multishade.errors import MultiShadeError, OutputError
 from multishade.imaging.display import Picture, fit_height
 from multishade.inspect.run import Inspection
 from multishade.inspect.text import render_text
+from multishade.report.drawable import is_drawable
 from multishade.report.html import (
     data_url,
     inline_modules,
@@ -94,7 +95,7 @@ def write_page(path: Path, inspection: Inspection, places: Sequence[str], rows: 
 
 
 def _gallery(places: Sequence[str], rows: int, reasons: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """What the page needs of each sample; samples that cannot be read are left out, the checks name them."""
+    """What the page needs of each sample; samples that cannot be drawn are left out, the checks name them."""
     found = []
     entries: list[tuple[str, str]] = []
     sets: dict[str, Dataset] = {}
@@ -110,6 +111,8 @@ def _gallery(places: Sequence[str], rows: int, reasons: Mapping[str, Sequence[st
         try:
             sample = sets[place][key]
         except MultiShadeError:
+            continue
+        if not is_drawable(sample):
             continue
         folder = sets[place].shards[0].store
         command = replay_command(folder.url, key) if folder.exists(RECORD_NAME) else None

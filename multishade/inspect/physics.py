@@ -22,6 +22,7 @@ from multishade.shards.recovery import recovered_error
 from multishade.shards.sample import Sample
 
 LIGHT_TOLERANCE = 1e-4
+FARTHEST = 1e4  # scene units to a point light
 LAMBERT_TOLERANCE = 1e-3  # shading and normal each rounded to half floats
 CAST_TOLERANCE = 2 / 255
 CAST_BRIGHTER_SHARE, CAST_DIFFERENT_SHARE = 0.001, 0.02
@@ -174,6 +175,10 @@ def _mistakes(
     yield "with the normal's x and y flipped", points, normal * np.array([-1, -1, 1])
     yield "with the normal's x and y exchanged", points, normal[..., [1, 0, 2]]
     camera = sample.info.camera
+    for factor in (0.5, 2.0):
+        matrix = np.asarray(camera.K, np.float64) * [[factor, 1, 1], [1, factor, 1], [1, 1, 1]]
+        scaled = depth_to_points(sample.depth, matrix.tolist(), camera.type)
+        yield f"if the focal lengths are {factor:g} times those of K", scaled, normal
     if camera.type == "perspective":
         toward = view_directions(sample.mask.shape, camera.K, camera.type)
         along_axis = sample.depth * toward[..., 2]
@@ -225,6 +230,8 @@ def _misplaced(camera: CameraMeta, position: Vector) -> str | None:
     pose = np.asarray(camera.camera_to_world, np.float64)
     centre = -pose[:3, :3].T @ pose[:3, 3]
     offset = np.asarray(position, np.float64) - centre
-    if np.linalg.norm(offset) <= 0.5:
+    if np.abs(offset).max() <= 0.5 and np.linalg.norm(offset) <= 0.5:
         return "lies inside the object's bounding sphere"
+    if np.abs(offset).max() > FARTHEST:
+        return f"is farther than {FARTHEST:g} scene units from the object"
     return "lies behind the object" if offset[2] <= 0 else None

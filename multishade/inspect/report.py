@@ -11,17 +11,19 @@ import numpy as np
 
 from multishade.errors import HostUnreachable, MultiShadeError
 from multishade.imaging.exposure import is_nearly_black
-from multishade.inspect.checks import CHECKS, check_sample
+from multishade.inspect.checks import CHECKS
 from multishade.inspect.meta_types import MetaTypes, merge_types
+from multishade.inspect.sample import SampleFiles, SampleResult, SampleSummary, inspect_sample
 from multishade.shards.keys import group_key_of, natural_order
 from multishade.shards.marker import read_marker
-from multishade.shards.meta import EnvironmentMeta, MixedMeta, decode_meta
-from multishade.shards.sample import Sample, decode_sample
 from multishade.shards.tar import hash_file, read_shard
 from multishade.storage.store import FilePlace, StoredFile, open_file
+from multishade.text import printable
 
 # The checks of a tar as a whole; CHECKS are those of each sample.
 SHARD_CHECKS = ("readable", "files", "types", "hashes")
+SAMPLE_BYTES = 1 << 30  # of all files of a sample
+CheckSample = Callable[[SampleFiles], SampleResult]
 
 # Only extreme bump on half of all samples would reach these; built-in objects have 1.0 and 0.2 degrees.
 SYSTEMATIC_SAMPLES, SYSTEMATIC_DEGREES, SYSTEMATIC_TILT_DEGREES = 6, 10.0, 1.5
@@ -47,25 +49,6 @@ class DarkImage:
     median: float
 
 
-@dataclass(frozen=True)
-class SampleSummary:
-    """The content of one sample, and what was measured on it."""
-
-    key: str
-    object: str
-    family: str
-    material: str
-    kind: str
-    camera: str
-    size: str
-    mode: str
-    frames: int
-    lights: tuple[str, ...]
-    environments: tuple[str, ...]
-    renderer: str
-    measures: dict[str, float]
-
-
 @dataclass
 class ShardReport:
     """The content of one tar, whether it has a marker, and the findings."""
@@ -75,6 +58,7 @@ class ShardReport:
     sha256: str = ""
     has_marker: bool = False
     failures: int = 0
+    hashed: int = 0  # samples whose files were compared with hashes in their meta
     file_bytes: dict[str, int] = field(default_factory=dict)  # file after the key -> bytes over all samples
     samples: list[SampleSummary] = field(default_factory=list)
     keys: int = 0
@@ -83,15 +67,20 @@ class ShardReport:
 
     def add_finding(self, check: str, key: str, message: str) -> None:
         """Add a finding of a check. key: the sample; "" if the whole tar is concerned."""
-        self.findings.append(Finding(check, Path(self.path).name, key, message))
+        self.findings.append(Finding(check, printable(Path(self.path).name), key, printable(message)))
 
 
-def inspect_shard(shard: FilePlace, seen: Callable[[str], object] = lambda key: None) -> ShardReport:
+def inspect_shard(
+    shard: FilePlace,
+    seen: Callable[[str], object] = lambda key: None,
+    check: CheckSample = inspect_sample,
+) -> ShardReport:
     """Check every sample of a tar, and compare the tar with its marker.
 
     Args:
         shard: The tar.
         seen: Called with the key of each sample.
+        check: Checks the files of one sample; by default in this process. `inspect_shards` does it in a confined one.
 
     Returns:
         The report. A damaged tar gives findings, not exceptions.
@@ -105,12 +94,17 @@ def inspect_shard(shard: FilePlace, seen: Callable[[str], object] = lambda key: 
         report.bytes = file.size()
         report.sha256 = hash_file(file)
         for key, files in read_shard(file):
-            _inspect_sample(report, key, files)
+            _add_sample(report, key, files, check)
             seen(key)
+        if not report.keys:
+            report.add_finding("readable", "", "holds no sample")
+        if 0 < report.hashed < report.keys:
+            less = f"{report.keys - report.hashed} of {report.keys} samples have no hashes in meta.json, the others do"
+            report.add_finding("hashes", "", less)
     except HostUnreachable:
         raise  # says nothing about the tar
     except (MultiShadeError, OSError) as error:
-        report.add_finding("readable", "", str(error).removeprefix(f"{file}: "))
+        report.add_finding("readable", "", printable(str(error).removeprefix(f"{file}: ")))
     _compare_with_marker(report, file)
     return report
 
@@ -165,26 +159,28 @@ def summarise(reports: Sequence[ShardReport]) -> dict[str, Any]:
     }
 
 
-def _inspect_sample(report: ShardReport, key: str, files: dict[str, bytes]) -> None:
+def _add_sample(report: ShardReport, key: str, files: dict[str, bytes], check: CheckSample) -> None:
+    shown = printable(key)
     report.keys += 1
     if not report.file_bytes:
-        report.file_bytes = dict.fromkeys(files, 0)
-    if list(files) != list(report.file_bytes):
-        report.add_finding("files", key, _file_difference(list(files), list(report.file_bytes)))
+        report.file_bytes = dict.fromkeys(map(printable, files), 0)
+    if list(map(printable, files)) != list(report.file_bytes):
+        difference = _file_difference(list(map(printable, files)), list(report.file_bytes))
+        report.add_finding("files", shown, difference)
     for name, data in files.items():
+        name = printable(name)
         report.file_bytes[name] = report.file_bytes.get(name, 0) + len(data)
-    try:
-        report.types.add(key, decode_meta(key, files.get("meta.json", b"{}")))
-        sample = decode_sample(key, files)
-    except MultiShadeError as error:
-        report.add_finding("readable", key, str(error))
+    size = sum(map(len, files.values()))
+    if size > SAMPLE_BYTES:
+        report.add_finding("readable", shown, f"has {size:,} bytes; up to {SAMPLE_BYTES:,} are read")
         return
-    failed, measures = check_sample(sample)
-    for check, messages in failed.items():
-        for message in messages:
-            report.add_finding(check, key, message)
-    if "meta" not in failed:
-        report.samples.append(_summary(sample, measures))
+    result = check(SampleFiles(key, files))
+    report.types.add_types(shown, result.types)
+    report.hashed += result.hashed
+    for name, message in result.findings:
+        report.add_finding(name, shown, message)
+    if result.summary is not None:
+        report.samples.append(result.summary)
 
 
 def _dark_images(report: ShardReport) -> list[DarkImage]:
@@ -195,28 +191,6 @@ def _dark_images(report: ShardReport) -> list[DarkImage]:
         for name, median in sample.measures.items()
         if name.startswith("image_") and name.endswith("_median") and is_nearly_black(median)
     ]
-
-
-def _summary(sample: Sample, measures: dict[str, float]) -> SampleSummary:
-    info = sample.info
-    lights, renderer = tuple(info.lights.values()), info.renderer
-    return SampleSummary(
-        key=sample.key,
-        object=info.object.id,
-        family=info.object.family or info.object.source,
-        material=info.material.id,
-        kind=info.material.kind,
-        camera=info.camera.type,
-        size=f"{info.camera.width} x {info.camera.height}",
-        mode=info.shading.mode,
-        frames=len(info.shading.directions),
-        lights=tuple(light.type for light in lights),
-        environments=tuple(
-            light.environment for light in lights if isinstance(light, EnvironmentMeta | MixedMeta)
-        ),
-        renderer=f"{renderer.name} {renderer.version} on {renderer.device}",
-        measures=measures,
-    )
 
 
 def _compare_with_marker(report: ShardReport, shard: StoredFile) -> None:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model's place, a folder or a name on the Hugging Face Hub -> its files; a folder -> the Hub."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from multishade.errors import ModelError
 from multishade.extras import require
 from multishade.storage.hosts import unreachable
+from multishade.text import parse_json, read_regular
 
+SETTINGS_BYTES = 4 << 20  # of a JSON file of a model
 Loaded = TypeVar("Loaded")
 
 
@@ -24,13 +25,13 @@ def read_json(source: str | Path, name: str) -> dict[str, Any] | None:
         The object, or None if there is no such file.
 
     Raises:
-        ModelError: If the file is not a JSON object, or the source does not exist.
+        ModelError: If the file is not a JSON object or larger than `SETTINGS_BYTES`, or the source does not exist.
     """
     path = fetch_file(source, name)
     if path is None:
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_regular(path, SETTINGS_BYTES))
     except (OSError, ValueError) as error:
         raise ModelError(f"{source}/{name}: cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):
@@ -72,14 +73,36 @@ def fetch_file(source: str | Path, name: str) -> Path | None:
 
 
 def load_part(source: str | Path, part: str, load: Callable[[str], Loaded]) -> Loaded:
-    """Run a library's own loader. Raises ModelError, naming source and part, if it fails."""
+    """Run a library's own loader, and check the weights.
+
+    Args:
+        source: A folder, a file, or a name on the Hub.
+        part: What is loaded, for messages.
+        load: Takes the source; returns a module, a pair of one and a report, or tensors by name.
+
+    Raises:
+        ModelError: Naming source and part, if it fails or a weight is not finite.
+    """
     require("safetensors", extra="train")
     from safetensors import SafetensorError
 
     try:
-        return load(str(source))
+        loaded = load(str(source))
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"{source}: its {part} cannot be loaded: {error}") from error
+    _require_finite(f"{source}: its {part}", loaded[0] if isinstance(loaded, tuple) else loaded)
+    return loaded
+
+
+def _require_finite(what: str, loaded: Any) -> None:
+    import torch
+
+    tensors: Mapping[str, torch.Tensor] = loaded if isinstance(loaded, Mapping) else loaded.state_dict()
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ModelError(
+                f"{what} has weights that are not finite, in {name}: it is damaged; fetch it again"
+            )
 
 
 def push(folder: Path, repository: str, private: bool, title: str = "model") -> None:

@@ -102,6 +102,7 @@ def field_format(config: models.Config) -> FieldFormat:
         image_compression=config.formats.image_compression,
         shading_stored=config.shading.stored,
         basis_compression=config.light_basis.compression if config.light_basis else "zip",
+        hashes=config.formats.hashes,
     )
 
 

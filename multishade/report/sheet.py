@@ -14,6 +14,7 @@ from multishade.errors import MultiShadeError
 from multishade.imaging.codecs import write_png
 from multishade.imaging.text import font
 from multishade.report.block import PAGE, QUIET, TITLE, draw_block
+from multishade.report.drawable import is_drawable
 from multishade.report.legend import draw_legend, normal_ball
 from multishade.shards.keys import group_key_of
 from multishade.shards.sample import Sample, decode_sample
@@ -29,7 +30,7 @@ Tar = TypeVar("Tar")
 def draw_sheet(
     path: Path, shards: Sequence[FilePlace], rows: int, reasons: Mapping[str, Sequence[str]] | None = None
 ) -> int:
-    """Write a contact sheet as PNG; samples that cannot be read are left out.
+    """Write a contact sheet as PNG; samples that cannot be read, or whose arrays do not fit their meta, are left out.
 
     Args:
         path: The PNG file.
@@ -89,15 +90,23 @@ def _entries(shards: Sequence[StoredFile]) -> list[tuple[StoredFile, str]]:
 
 
 def _read(entries: Sequence[tuple[StoredFile, str]]) -> Iterator[Sample]:
-    """The samples that can be read, tar by tar; each tar is read once."""
+    """The samples that can be drawn, tar by tar; each tar is read once."""
     wanted: dict[StoredFile, set[str]] = {}
     for shard, key in entries:
         wanted.setdefault(shard, set()).add(key)
     for shard in sorted(wanted, key=str):
-        for key, files in read_shard(shard):
-            if key in wanted[shard]:
-                with suppress(MultiShadeError):
-                    yield decode_sample(key, files)
+        with suppress(MultiShadeError):
+            for key, files in read_shard(shard):
+                if key in wanted[shard] and (sample := _drawable(key, files)) is not None:
+                    yield sample
+
+
+def _drawable(key: str, files: Mapping[str, bytes]) -> Sample | None:
+    try:
+        sample = decode_sample(key, files)
+    except MultiShadeError:
+        return None
+    return sample if is_drawable(sample) else None
 
 
 def spread(entries: list[tuple[Tar, str]], rows: int, first: set[str]) -> list[tuple[Tar, str]]:

@@ -39,6 +39,7 @@ class FieldFormat:
         data_compression: Of normal, depth and shading; lossless.
         shading_stored: Whether the shading sequence is stored; False: it is derived from the normal (mode lambert).
         basis_compression: Of a light basis.
+        hashes: Whether meta.json holds the sha256 of each file.
     """
 
     image: Literal["exr", "png16", "png8"] = "exr"
@@ -48,6 +49,7 @@ class FieldFormat:
     data_compression: str = "zip"
     shading_stored: bool = True
     basis_compression: str = "zip"
+    hashes: bool = False
 
     def __post_init__(self) -> None:
         require_one_of("image", self.image, ("exr", "png16", "png8"))

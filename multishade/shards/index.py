@@ -20,6 +20,7 @@ from multishade.shards.source import Source, open_source
 from multishade.storage.store import FilePlace, open_file
 
 BLOCK = 512  # bytes of a tar's header, and what its files are padded to
+_CHUNK = 1 << 20  # bytes looked at in a row
 _PLAIN = (b"0", b"\0")  # type flags of plain files
 Choose = Callable[[Sequence[str]], Sequence[str]]
 
@@ -78,6 +79,7 @@ def walk(source: Source) -> Iterator[Member]:
         if len(block) == BLOCK and not block.strip(b"\0"):
             if source.read(offset + BLOCK, BLOCK) != bytes(BLOCK):
                 raise _neither(source, offset)
+            _require_nothing_more(source, offset)
             return
         if len(block) < BLOCK or not _checksum_holds(block):
             raise _neither(source, offset)
@@ -115,11 +117,25 @@ def _walk_extended(source: Source, offset: int) -> Iterator[Member]:
                 _require_whole(source, member)
                 yield member
                 offset = end_of(member.data, member.size if member.plain else 0)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, MemoryError, RecursionError, EOFError) as error:
         reason = f"byte {offset}: not a tar member ({error}): damaged or cut short"
         raise TarDamaged(source.url, reason) from error
     if source.read(offset, 2 * BLOCK) != bytes(2 * BLOCK):  # `tarfile` takes a damaged header for the end
         raise _neither(source, offset)
+    _require_nothing_more(source, offset)
+
+
+def _require_nothing_more(source: Source, end: int) -> None:
+    """After the end mark of a tar come zeros, up to the size of a record: other bytes are samples that nobody reads."""
+    offset = end + 2 * BLOCK
+    while data := source.read(offset, _CHUNK):
+        if (stripped := data.lstrip(b"\0")) != b"":
+            raise TarDamaged(
+                source.url,
+                f"byte {offset + len(data) - len(stripped)}: data after the end of the tar at byte {end}: appended "
+                "to it, or another tar; write one tar of all samples",
+            )
+        offset += len(data)
 
 
 def _require_whole(source: Source, member: Member) -> None:
@@ -292,6 +308,13 @@ class _SourceFile(io.RawIOBase):
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size}[whence]
         self._position = start + offset
         return self._position
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most what is left: a header may state any size, and the base class would reserve it."""
+        left = max(0, self._source.size - self._position)
+        data = self._source.read(self._position, left if size < 0 else min(size, left))
+        self._position += len(data)
+        return data
 
     def readinto(self, buffer: Any) -> int:
         data = self._source.read(self._position, len(buffer))

@@ -187,6 +187,11 @@ class SampleMeta(_Section):
         {},
         description="how `image`, `normal`, `depth`, `shading`, `light_basis` and each material pass are stored",
     )
+    hashes: dict[str, str] = Field(
+        {},
+        description="if `formats.hashes` is set, the sha256 of each file of the sample by its name after the key; that "
+        "under `meta.json` is of the meta without it",
+    )
 
     @classmethod
     def parse(cls, key: str, meta: Mapping[str, Any]) -> Self:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from multishade.errors import ImageFileError, ShardError
 from multishade.photometry.shading import lambert
 from multishade.protocol.scene import PASSES
+from multishade.shards.bounds import require_bounded
 from multishade.shards.fields import (
     FieldFormat,
     decode_basis,
@@ -31,6 +32,7 @@ from multishade.shards.fields import (
     encode_shading,
     require_one_of,
 )
+from multishade.shards.hashes import check_hashes, with_hashes
 from multishade.shards.keys import require_valid_key
 from multishade.shards.material_passes import decode_passes, describe_passes, encode_passes, pass_shape
 from multishade.shards.meta import SampleMeta, decode_meta, encode_meta
@@ -149,7 +151,9 @@ def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]
         encoding["light_basis"] = describe_basis(format)
     files += encode_passes(sample.passes, format.data_compression)
     encoding |= describe_passes(sample.passes, format.data_compression)
-    meta = {**sample.meta, "encoding": encoding}
+    meta = {**{name: value for name, value in sample.meta.items() if name != "hashes"}, "encoding": encoding}
+    if format.hashes:
+        meta = with_hashes(sample.key, files, meta)
     files.append(("meta.json", encode_meta(sample.key, meta)))
     return files
 
@@ -157,8 +161,10 @@ def encode_sample(sample: Sample, format: FieldFormat) -> list[tuple[str, bytes]
 def decode_sample(key: str, fields: Mapping[str, bytes]) -> Sample:
     """Decode the files of one key.
 
-    PNG images come back as linear light. Lossy images may ring below zero in dark places; negative values come back as
-    0. Shading that is not stored is None: `shading_of` derives it.
+    Files are compared with their hashes if meta.json holds hashes. Sizes are compared with the camera's before pixels
+    are decoded, so that memory is bounded whatever a header states. PNG images come back as linear light. Lossy images
+    may ring below zero in dark places; negative values come back as 0. Shading that is not stored is None: `shading_of`
+    derives it.
 
     Args:
         key: The sample's key.
@@ -168,13 +174,17 @@ def decode_sample(key: str, fields: Mapping[str, bytes]) -> Sample:
         The sample. Its meta is read as JSON, but not validated before `info` is asked for.
 
     Raises:
-        ShardError: If a file is missing or damaged; the message names key and file.
+        ShardError: If a file is missing, damaged, not the one that its hash is of, or far larger than the camera; the
+            message names key and file.
     """
     missing = [name for name in _REQUIRED if name not in fields]
     if missing:
         raise ShardError(f"{key}: lacks {', '.join(missing)}; it has {', '.join(fields)}")
     meta = decode_meta(key, fields["meta.json"])
+    if "hashes" in meta:
+        check_hashes(key, fields, meta)
     try:
+        require_bounded(key, fields, meta)
         normal_geometry = None
         if "normal_geometry.exr" in fields:
             normal_geometry = decode_rgb(key, "normal_geometry.exr", fields["normal_geometry.exr"])

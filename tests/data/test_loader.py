@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batches: the same for any number of workers, equal for every rank, exactly resumable, and not stopped by damage."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from multishade.errors import DataError
 from multishade.geometry.lights import ring, spiral
 from multishade.imaging.color import linear_to_srgb
 from multishade.photometry.shading import lambert
+from multishade.shards.marker import marker_of
 from multishade.shards.sample import FieldFormat, decode_sample
 from multishade.shards.tar import read_shard
+from tests.hostile.corruptions import contents, tar_of
 from tests.support.data_shards import COUNTS, data, key_of, write_shards
 from tests.support.synthetic import make_sample, write_synthetic_shard
 
@@ -339,3 +342,37 @@ def test_images_are_relit_from_a_photometric_sequence(tmp_path: Path) -> None:
     for batch in relit:
         inside = batch.image.mean(dim=1)[batch.mask[:, 0] > 0]
         assert 0.05 < inside.median() < 0.8
+
+
+def test_verified_files_that_differ_from_their_hashes_are_passed_over(tmp_path: Path) -> None:
+    """Two images are exchanged: both are sound files of the right size, so that only their hashes tell."""
+    (path,) = write_shards(tmp_path / "hashed", (4,), FieldFormat(hashes=True))
+    members = contents(path.read_bytes())
+    assert members is not None
+    first, second = (
+        row
+        for row, (name, _) in enumerate(members)
+        if name in [f"{key_of(0, n)}.image_point.exr" for n in (1, 2)]
+    )
+    (a, x), (b, y) = members[first], members[second]
+    members[first], members[second] = (a, y), (b, x)
+    marker_of(path).remove()
+    path.write_bytes(tar_of(members))
+    options: dict[str, Any] = {"batch_size": 4, "images": ("image_point",)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        next(iter(make(path, **options)))
+    with pytest.warns(DamagedDataWarning, match=r"image_point.exr: has another sha256"):
+        next(iter(make(path, verify=True, **options)))
+
+
+def test_verifying_needs_hashes(tars: list[Path]) -> None:
+    with pytest.raises(DataError, match="has no hashes in its meta.json to verify files with"):
+        next(iter(make(tars[0], verify=True)))
+
+
+def test_what_is_verified_may_resume_what_was_not(tmp_path: Path) -> None:
+    paths = write_shards(tmp_path / "hashed", (4,), FieldFormat(hashes=True))
+    plain, verified = make(paths[0]), make(paths[0], verify=True)
+    verified.load_state_dict(plain.state_dict())
+    assert torch.equal(next(iter(plain)).image, next(iter(verified)).image)

@@ -201,6 +201,40 @@ class TestWrongModels:
         with pytest.raises(ModelError, match=r"do not fit its config\.json: missing_keys conv_in\.bias"):
             RoSE.from_pretrained(tmp_path)
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_not_finite(self, tmp_path: Path, value: float) -> None:
+        from safetensors.torch import load_file, save_file
+
+        tiny_model().save_pretrained(tmp_path)
+        path = tmp_path / "unet" / "diffusion_pytorch_model.safetensors"
+        weights = load_file(path)
+        weights["conv_in.bias"][1] = value
+        save_file(weights, path, metadata={"format": "pt"})
+        with pytest.raises(ModelError, match=r"its unet has weights that are not finite, in conv_in\.bias"):
+            RoSE.from_pretrained(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("[" * 100_000, "nested too deeply"),
+            ("{}" + " " * (5 << 20), "larger than 4 MiB"),
+            (
+                '{"format": 1, "sampling": {"max_guidance": Infinity}}',
+                "max_guidance inf: input should be a finite",
+            ),
+            (
+                '{"format": 1, "lights": 1000000000}',
+                "lights 1000000000: input should be less than or equal to 256",
+            ),
+            ('{"format": 1, "size": "huge"}', "size 'huge'"),
+        ],
+    )
+    def test_settings_that_attack(self, tmp_path: Path, text: str, message: str) -> None:
+        tiny_model().save_pretrained(tmp_path)
+        (tmp_path / "rose.json").write_text(text)
+        with pytest.raises(ModelError, match=message):
+            RoSE.from_pretrained(tmp_path)
+
     def test_another_diffusion_process(self, tmp_path: Path) -> None:
         place, base = save_published(tmp_path)
         path = base / "scheduler" / "scheduler_config.json"

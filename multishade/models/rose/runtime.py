@@ -82,7 +82,8 @@ class OnnxRoSE:
             frames (B, K, H, W) or (B, 3, H, W), and coverage and error (B, 1, H, W) of a model with these heads.
 
         Raises:
-            ModelError: If the network does not take images of this size, or is of other settings than rose.json.
+            ModelError: If the network does not take images of this size, is of other settings than rose.json, or makes
+                values that are not finite.
         """
         batch, _, height, width = images.shape
         photo = np.ascontiguousarray(np.broadcast_to(images, (batch, 3, height, width)), np.float32)
@@ -100,6 +101,11 @@ class OnnxRoSE:
                 f"{self._network}: makes frames of shape {found['frames'].shape}, but its {FILE_NAME} states "
                 f"{frames} of {width} x {height} pixels; export the model again"
             )
+        for name, values in found.items():
+            if not np.isfinite(values).all():
+                raise ModelError(
+                    f"{self._network}: its output {name} is not finite: damaged weights; export the model again"
+                )
         return found
 
     def averaged(self, images: Float32) -> dict[str, Float32]:
