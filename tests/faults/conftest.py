@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fault_runs import FIGURES
+from tests.support.fault_runs import FIGURES, PATIENCE
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- written by make test-faults -->", "<!-- end -->"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            # Several processes of a run start one after another; what hangs is found by the tests' own deadlines.
+            item.add_marker(pytest.mark.timeout(4 * PATIENCE))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

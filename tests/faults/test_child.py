@@ -17,7 +17,7 @@ from multishade.render.plan import Plan
 from multishade.render.run import render
 from multishade.storage.scratch import sweep_scratch
 from tests.support.dummy_process import failing_once
-from tests.support.fault_runs import FIGURES, hashes, left_behind, plan_of, without_processes
+from tests.support.fault_runs import FIGURES, PATIENCE, hashes, left_behind, plan_of, without_processes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUICK = ("runtime.request_seconds=20", "runtime.memory_gib=0.3")
@@ -97,7 +97,7 @@ def start(folder: Path, output: Path, backend: str = "local", *more: str) -> "su
     )
 
 
-def wait_for(output: Path, groups: int, process: "subprocess.Popen[str]", seconds: float = 400.0) -> None:
+def wait_for(output: Path, groups: int, process: "subprocess.Popen[str]", seconds: float = PATIENCE) -> None:
     """Wait until groups are staged, or the process has ended."""
     deadline = time.monotonic() + seconds
     while len(list(output.glob(".*.groups/*.group"))) < groups and process.poll() is None:
@@ -105,7 +105,7 @@ def wait_for(output: Path, groups: int, process: "subprocess.Popen[str]", second
         time.sleep(0.02)
 
 
-def gone(folder: Path, output: Path, seconds: float = 30.0) -> list[str]:
+def gone(folder: Path, output: Path, seconds: float = PATIENCE / 10) -> list[str]:
     """What is left some time after the end: a Blender whose owner was killed ends by itself."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -147,7 +147,7 @@ def test_a_killed_blender_costs_one_attempt(
         how = [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGABRT][seed % 4]
         for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else ():
             child.send_signal(how)
-        printed, _ = process.communicate(timeout=300)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     assert hashes(tmp_path) == reference and gone(folder, tmp_path) == []
     FIGURES.faults[f"child: {how.name}"] += 1
@@ -165,7 +165,7 @@ def test_signals_end_with_130_and_leave_nothing(
         for name in signals:
             process.send_signal(getattr(signal, f"SIG{name}"))
             time.sleep(0.01)
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, printed
     assert not [item for item in left_behind(tmp_path / "none", folder)]
     assert render(plan, tmp_path).complete and hashes(tmp_path) == reference
@@ -180,7 +180,7 @@ def test_a_stopped_driver_goes_on(folder: Path, reference: dict[str, str], tmp_p
         process.send_signal(signal.SIGSTOP)
         time.sleep(24)  # longer than runtime.request_seconds
         process.send_signal(signal.SIGCONT)
-        printed, _ = process.communicate(timeout=300)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     assert hashes(tmp_path) == reference and gone(folder, tmp_path) == []
     FIGURES.faults["driver: SIGSTOP, SIGCONT"] += 1

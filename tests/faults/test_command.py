@@ -17,7 +17,7 @@ from multishade.shards.layout import shard_file
 from multishade.shards.marker import read_marker
 from tests.faults.test_child import gone, wait_for
 from tests.faults.test_ray import family, left_of_ray
-from tests.support.fault_runs import FIGURES, hashes, plan_of, recipe, without_processes
+from tests.support.fault_runs import FIGURES, PATIENCE, hashes, plan_of, recipe, without_processes
 
 pytestmark = pytest.mark.slow
 SHARDS, GROUPS = 4, 3
@@ -73,7 +73,7 @@ def test_the_killed_command_is_repeated(
     staged = [path for path in tmp_path.glob(".*.groups/*.group") if path.parent.stem[1:] not in committed]
     assert 0 < len(committed) < SHARDS and staged
     with command(folder, tmp_path) as process:
-        printed, _ = process.communicate(timeout=550)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     assert hashes(tmp_path) == reference and gone(folder, tmp_path) == []
     # What the second run rendered: no complete shard, and of the others no group that was staged.
@@ -89,7 +89,7 @@ def test_failures_are_rendered_again_by_retry(
 ) -> None:
     """A group that always ends Blender is left out; `failures --retry` renders its shard, and no other, again."""
     with command(folder, tmp_path, "crash@s000002-g0001") as process:
-        printed, _ = process.communicate(timeout=550)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, printed
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
     assert len(before) == SHARDS and hashes(tmp_path) != reference
@@ -97,7 +97,7 @@ def test_failures_are_rendered_again_by_retry(
         [sys.executable, "-m", "multishade", "failures", str(tmp_path), "--retry"],
         capture_output=True,
         text=True,
-        timeout=550,
+        timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "DUMMY_BLENDER": ""},
     )
     assert again.returncode == 0, again.stdout + again.stderr

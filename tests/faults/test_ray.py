@@ -16,7 +16,7 @@ from multishade.render.backends import Resources
 from multishade.render.plan import Plan
 from multishade.render.run import render
 from tests.faults.test_child import gone, start, wait_for
-from tests.support.fault_runs import FIGURES, hashes, plan_of, without_processes
+from tests.support.fault_runs import FIGURES, PATIENCE, hashes, plan_of, without_processes
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def named(pid: int, word: str) -> list[psutil.Process]:
     return found
 
 
-def left_of_ray(members: list[psutil.Process], seconds: float = 180.0) -> list[psutil.Process]:
+def left_of_ray(members: list[psutil.Process], seconds: float = PATIENCE / 3) -> list[psutil.Process]:
     """Processes of the run that are still there long after its end: Ray's agents wait a minute for a lost GCS."""
     psutil.wait_procs(members, timeout=seconds)
     return [
@@ -76,7 +76,7 @@ def test_a_lost_part_of_ray_is_named_within_seconds(
         (victim, *_) = named(process.pid, what)
         victim.kill()
         killed = time.monotonic()
-        printed, _ = process.communicate(timeout=300)
+        printed, _ = process.communicate(timeout=PATIENCE)
     seconds = time.monotonic() - killed  # a figure of the page; Ray by itself ends the process after a minute
     assert process.returncode == 2, printed
     assert f"error: Ray was lost: {said}" in printed and "the same command continues" in printed
@@ -107,7 +107,7 @@ def test_a_lost_worker_is_replaced(
         wait_for(tmp_path, 1, process)
         members = family(process.pid)
         kill(process.pid)
-        printed, _ = process.communicate(timeout=400)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     assert hashes(tmp_path) == reference
     assert left_of_ray(members) == [] and gone(folder, tmp_path) == []
@@ -125,7 +125,7 @@ def test_the_command_killed_and_repeated(
         for name in signals:
             process.send_signal(getattr(signal, f"SIG{name}"))
             time.sleep(0.02)
-        printed, _ = process.communicate(timeout=300)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == (-signal.SIGKILL if signals == ["KILL"] else 130), printed
     assert left_of_ray(members) == []
     committed = {path.stem for path in tmp_path.glob("multishade-*.json")}
@@ -146,7 +146,7 @@ def test_lost_messages_between_rays_processes(
         "CoreWorkerService.grpc_client.PushTask=3:25:25,NodeManagerService.grpc_client.RequestWorkerLease=3:25:25",
     )
     with start(folder, tmp_path, "ray") as process:
-        printed, _ = process.communicate(timeout=500)
+        printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     assert hashes(tmp_path) == reference and gone(folder, tmp_path) == []
     FIGURES.faults["Ray: lost messages (RAY_testing_rpc_failure), one run"] += 1
@@ -197,7 +197,7 @@ def test_a_shared_memory_of_2_mib(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=PATIENCE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     )
     if "unshare: " in done.stderr or "mount: " in done.stderr:

@@ -23,6 +23,7 @@ from tests.support.dummy_process import DummyProcess, dummy_blender
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 OBJECTS = 6
+PATIENCE = 1800.0  # seconds until a run hangs for sure, on a busy machine, too: Ray starts in minutes there
 
 
 def recipe(folder: Path, *more: str, groups: int = 3, shards: int = 2) -> list[str]:
