@@ -173,6 +173,15 @@ def lit(name: str, **changes: Any) -> Sample:
     return with_meta(SOUND, "lights", **{name: {**SOUND.meta["lights"][name], **changes}})
 
 
+def focal(factor: float, centre: float = 0.5, last: float = 1.0, skew: float = 0.0) -> Sample:
+    """SOUND with other intrinsics: focal lengths by a factor, centre and skew in sides of the image."""
+    camera = SOUND.meta["camera"]
+    (a, _, _), (_, b, _), _ = camera["K"]
+    side = camera["width"]
+    rows = [[a * factor, skew * side, centre * side], [0.0, b * factor, centre * side], [0.0, 0.0, last]]
+    return with_meta(SOUND, "camera", K=rows)
+
+
 def posed(matrix: np.ndarray) -> Sample:
     return with_meta(SOUND, "camera", camera_to_world=matrix.tolist())
 
@@ -366,7 +375,21 @@ DAMAGES: list[tuple[str, Sample, str, str]] = [
     ("distance along the ray", along_the_ray(SOUND), "depth", "distance along the ray"),
     ("depth in other units", changed(SOUND, "depth", lambda a: a * 10), "depth", "from the object's centre"),
     ("camera elsewhere", posed(np.eye(4)), "depth", "from the object's centre"),
-    ("camera mirrored", posed(np.diag([1.0, 1, -1, 1])), "depth", "not a rotation"),
+    ("camera mirrored", posed(np.diag([1.0, 1, -1, 1])), "camera", "no rotation"),
+    ("pose without its last row", posed(np.diag([1.0, 1, 1, 2])), "camera", "last row of camera_to_world"),
+    (
+        "camera far away",
+        posed(np.eye(4) + np.eye(4, k=1) * 2e4 * (np.arange(4) == 3)),
+        "camera",
+        "farther than",
+    ),
+    ("focal length of 0", focal(0.0), "camera", "not positive"),
+    ("focal length of a telescope", focal(1e5), "camera", "are plausible for"),
+    ("focal length halved", focal(0.5), "depth", "if the focal lengths are 2 times those of K"),
+    ("focal length doubled", focal(2.0), "depth", "if the focal lengths are 0.5 times those of K"),
+    ("centre elsewhere", focal(1.0, centre=9.0), "camera", "lies far outside of the image"),
+    ("K of another form", focal(1.0, last=2.0), "camera", "last row of K is 0, 0, 2"),
+    ("K with a skew", focal(1.0, skew=0.1), "camera", "skew"),
     ("lamp off", unlit(SOUND, "image_point"), "exposure", "image_point: is black"),
     (
         "black at any exposure",
