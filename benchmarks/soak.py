@@ -39,11 +39,11 @@ VIEWS_A_GROUP = 4
 MIB = 2**20
 # What a process of the run is, by a word of its command line; the first one that fits.
 ROLES = {
+    "multishade render": "driver",  # first, since its options name the program in Blender's place
     "dummy-blender": "Blender's place",
     "ray::": "worker",
     "raylet/raylet": "raylet",
     "gcs_server": "GCS",
-    "multishade render": "driver",
 }
 GROWTH_DESCRIPTORS = 16  # of a process, from the first tenth of the run to the last: more is a leak
 
