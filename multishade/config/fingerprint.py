@@ -11,8 +11,9 @@ def fingerprint_fields(config: Config) -> dict[str, Any]:
 
     `runtime` is left out, and so are the paths of the manifests (their rows count, not where they are stored) and the
     number of shards (a data set may grow). Settings of a light basis, of `camera.fit`, of `geometry`, of
-    `exposure.min_visible`, of `formats.passes` and `formats.hashes`, of `render.quality` and of `render.adaptive` are included only if the
-    feature is in use, so that data sets without it keep the fingerprint that they had before the feature existed.
+    `exposure.min_visible`, of `formats.passes` and `formats.hashes`, of `render.quality` and of `render.adaptive` are
+    included only if the feature is in use, so that data sets without it keep the fingerprint that they had before the
+    feature existed.
 
     Args:
         config: A validated configuration.
