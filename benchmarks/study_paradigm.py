@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report goes")
     args = parser.parse_args(arguments)
     # Before torch is loaded, so that it holds for worker processes too.
-    os.environ.update(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 
     from benchmarks.study.arms import ARMS, named
     from benchmarks.study.run import Place, carry_out, plan

@@ -48,8 +48,6 @@ def arguments(shards: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     small = {"mini": FRAMES_NETWORK, "channels-tiny": CHANNELS_NETWORK}
     monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, **small})
     monkeypatch.delenv("MULTISHADE_DILIGENT", raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
     settings = {
         "data.train": [str(shards / "train")],
         "data.val": [str(shards / "test")],

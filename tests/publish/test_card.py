@@ -152,7 +152,8 @@ def test_croissant_states_the_hash_of_each_file(carded: Path) -> None:
     }
     for name, entry in files.items():
         assert entry["sha256"] == hashlib.sha256((carded / name).read_bytes()).hexdigest()
-    assert content == croissant(survey(carded), carded / "preview/train-00000-of-00001.parquet")
+    name = "preview/train-00000-of-00001.parquet"
+    assert content == croissant(survey(carded), (name, (carded / name).read_bytes()))
 
 
 def test_the_energon_index_points_at_the_members(carded: Path) -> None:
@@ -181,7 +182,7 @@ def test_the_energon_index_points_at_the_members(carded: Path) -> None:
 def test_a_key_in_two_shards_is_refused(tmp_path: Path) -> None:
     found = survey(make_folder(tmp_path / "data"))
     with pytest.raises(ShardError, match="occurs in two shards"):
-        write_index(found.folder, [found.shards[0], found.shards[0]], "train")
+        write_index(tmp_path / "data", [found.shards[0], found.shards[0]], "train")
 
 
 def test_shards_are_not_touched(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import queue
 import re
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -37,6 +38,8 @@ from multishade.storage.scratch import make_scratch, remove_scratch
 
 KEPT_LINES = 200  # of Blender's output
 POLL_SECONDS = 0.25
+# How a process ends whose limit of data (`confined.HEADROOM`) refuses it memory before a poll sees that it has grown.
+REFUSED_MEMORY = ("SIGSEGV", "SIGABRT", "SIGBUS")
 COPY_SECONDS = 120.0  # for one image that Blender does not read itself
 # Printed by Cycles when a device or an allocation fails although the render call reports success.
 SILENT_FAILURE = re.compile(
@@ -207,11 +210,32 @@ class BlenderProcess:
 
     def _ended(self, name: str) -> NoReturn:
         """Report that the process ended while the request `name` was waiting."""
-        self._process.wait(timeout=30)
+        peak = self._wait_for_end()
         code = self._process.returncode
         by = signal.Signals(-code).name if code < 0 else ""
         how = f"signal {by}" if by else f"exit status {code}"
+        if by in REFUSED_MEMORY and peak > self._runtime.memory_gib * 2**30:
+            raise BlenderMemoryExceeded(
+                f"Blender grew to {peak / 2**30:.1f} GiB and was ended (runtime.memory_gib is "
+                f"{self._runtime.memory_gib:g}), by {how} at '{name}'",
+                self.output,
+            ) from None
         raise BlenderCrashed(f"Blender ended with {how} at '{name}'", self.output, by) from None
+
+    def _wait_for_end(self) -> int:
+        """Wait until the process has ended; return the most memory that it had, in bytes, 0 if that is not known."""
+        deadline = time.monotonic() + 30
+        while sys.platform == "linux" and self._process.returncode is None and time.monotonic() < deadline:
+            try:
+                ended, status, usage = os.wait4(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if ended:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                return usage.ru_maxrss * 1024
+            time.sleep(0.01)
+        self._process.wait(timeout=1)
+        return 0
 
     def _limit_processor(self, seconds: float) -> None:
         """Let Blender use no more than all cores for so many seconds from now on, also if this process stops."""
