@@ -46,7 +46,9 @@ def ray_node(host: Host, folder: Path, *words: str) -> Iterator[None]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "DUMMY_BLENDER": "slow@load"}
+    # All processes of a cluster need one token; `ray start` and `ray.init` would each look for their own.
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "5" * 64}
+    return {**os.environ, **token, "PYTHONPATH": str(ROOT), "DUMMY_BLENDER": "slow@load"}
 
 
 def nodes_of(host: Host, address: str) -> int:
