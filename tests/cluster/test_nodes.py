@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -86,9 +86,12 @@ def test_a_machine_that_is_cut_off_does_not_stop_the_run(tmp_path: Path) -> None
                 while not nodes_of(head, address):
                     assert time.monotonic() < deadline, (tmp_path / f"{head.name}.log").read_text()
                 joins = f"--address={address}"
-                with ray_node(second, tmp_path, joins), ray_node(third, tmp_path, joins):
-                    while nodes_of(head, address) < 3:
-                        assert time.monotonic() < deadline, (tmp_path / f"{third.name}.log").read_text()
+                with ExitStack() as joined:
+                    # One after the other: names of sockets in the shared temporary folder are taken when they are free.
+                    for number, host in enumerate((second, third), start=2):
+                        joined.enter_context(ray_node(host, tmp_path, joins))
+                        while nodes_of(head, address) < number:
+                            assert time.monotonic() < deadline, (tmp_path / f"{host.name}.log").read_text()
                     sets = [f"--set={override}" for override in recipe(folder, shards=SHARDS)]
                     words = ["render", str(DEMO), *sets, "--shards", f"0-{SHARDS - 1}", "-o", str(output)]
                     driver = subprocess.Popen(
