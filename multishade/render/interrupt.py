@@ -23,6 +23,10 @@ STOP_SECONDS = 60.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Signalled(KeyboardInterrupt):
+    """An interrupt that a signal caused."""
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt on SIGINT and SIGTERM inside the block; only the main thread can."""
@@ -42,7 +46,10 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Like `interruptible`, for a command: end this process and all that it started at a second signal."""
+    """Like `interruptible`, for a command: end this process and all that it started at a second signal.
+
+    After a signal further ones are ignored: the command is leaving, and its exit code is to be that of the interrupt.
+    """
     # Python runs its handlers between two steps of the main thread, which may be held up in a library. The system
     # writes the signal's number into a socket at once.
     heard, signalled = socket.socketpair()
@@ -53,6 +60,10 @@ def ending_at_once() -> Iterator[None]:
     try:
         with interruptible():
             yield
+    except Signalled:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        raise
     finally:
         signal.set_wakeup_fd(previous)
         signalled.close()  # ends the watcher
@@ -71,7 +82,7 @@ def end_at_once() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise Signalled
 
 
 def _watch(heard: socket.socket) -> None:
