@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs docs-site conventions gallery setup render test test-faults test-storage test-slurm test-cluster test-hostile test-hostile-shards soak lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-driver bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
+.PHONY: docs docs-site conventions gallery setup render test test-faults test-storage test-slurm test-cluster test-hostile test-hostile-shards soak lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-overhead bench-driver bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -123,6 +123,16 @@ bench-view: $(VENV)/.all
 
 bench: $(VENV)/.all
 	$(RUN)/python -m benchmarks.pipeline
+
+# Compare the processor seconds of `make bench` with those at another commit: what stands in docs/reliability.md compares with the
+# last one before that work. Needs the history of the repository.
+BEFORE ?= b1a19d2
+PAIRS ?= 5
+GROUPS ?= 4
+bench-overhead: $(VENV)/.all
+	test -d build/before-$(BEFORE) || \
+	  { mkdir -p build/before-$(BEFORE) && git archive $(BEFORE) | tar -x -C build/before-$(BEFORE); }
+	$(RUN)/python -m benchmarks.overhead build/before-$(BEFORE) . --pairs $(PAIRS) --page docs/reliability.md -- --groups $(GROUPS)
 
 # Measure the command that spreads shards, with workers that only report (docs/cluster.md).
 bench-driver: $(VENV)/.all

@@ -2,9 +2,9 @@
 """Memory, descriptors, temporary files and speed of a long run, and 1,000 views in a row in one Blender: `make soak`.
 
 The run is `multishade render` with Ray and one worker, on images of 16 pixels, with a program in Blender's place that
-answers at once (`tests/support/dummy_blender.py`), so that an hour has as many groups as weeks of rendering have. Then
-real Blender renders views of 32 pixels in one process that is never replaced. The table and the plot go into
-docs/reliability.md. On a machine with other work, compare the processor time at the start and the end, not the speed.
+answers at once (`tests/support/dummy_blender.py`), so that an hour has as many groups as weeks of rendering have.
+At the same time real Blender renders views of 32 pixels in one process that is never replaced. Table and plot go into
+docs/reliability.md. On a machine with other work, compare processor time at the start and the end, not the speed.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -228,7 +229,7 @@ def lines(minutes: float, looks: Sequence[Look], cpu: Sequence[float], views: Vi
     rows.append(("real Blender: processor seconds a view", *(f"{value:.3f}" for value in _tenths(views.cpu))))
     groups = GROUPS * looks[-1].shards
     return [
-        f"{minutes:.0f} minutes, {groups:,} groups in {looks[-1].shards:,} shards; then "
+        f"{minutes:.0f} minutes, {groups:,} groups in {looks[-1].shards:,} shards; beside it "
         f"{len(views.seconds) * VIEWS_A_GROUP:,} views of 32 x 32 pixels in one Blender. Medians:",
         "",
         "| | first tenth | last tenth |",
@@ -295,10 +296,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=PAGE, help="gets the table")
     parser.add_argument("--plot", type=Path, default=PLOT)
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="soak-") as place:
+    with tempfile.TemporaryDirectory(prefix="soak-") as place, ThreadPoolExecutor(1) as beside:
+        rendering = beside.submit(render_views, options.views)
         looks, output = watch_run(options.minutes, Path(place))
         cpu = _cpu_a_shard(output, looks[-1].shards)
-    views = render_views(options.views)
+        views = rendering.result()
     text = lines(options.minutes, looks, cpu, views)
     found = leaks(looks)
     print("\n".join([*text, *found]))

@@ -2,7 +2,6 @@
 """`multishade failures DIR`: what failed in a data set, and why; render it again, or pass objects over from now on."""
 
 import argparse
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -112,17 +111,12 @@ def _again(folder: str, entry: "Entry") -> str:
 
 def _retry(folder: str, shards: Sequence[int], overrides: Sequence[str]) -> int:
     from multishade.cli.render import print_summary
-    from multishade.config import override_config
-    from multishade.errors import ConfigError
     from multishade.render.interrupt import ending_at_once
     from multishade.render.plan import read_plan
     from multishade.render.progress import ProgressBar
     from multishade.render.run import render
 
-    if outside := [text for text in overrides if not text.startswith("runtime.")]:
-        raise ConfigError(f"--set {outside[0]}: only settings of runtime leave the data set as it is")
-    plan = read_plan(folder)
-    plan = dataclasses.replace(plan, config=override_config(plan.config, overrides))
+    plan = read_plan(folder, overrides)
     with ending_at_once(), ProgressBar(plan) as progress:
         result = render(plan, folder, shards, backend="ray", retry_failed=True, progress=progress)
     print_summary(result)

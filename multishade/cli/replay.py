@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from multishade.cli.options import add_threads
+from multishade.cli.options import add_overrides, add_threads
 from multishade.cli.places import add_places, dataset_of, read_places
 
 
@@ -25,6 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--light", metavar="FIELD", help="with --blend: the image whose light the scene has")
     add_threads(parser, default=1)
+    add_overrides(parser, "runtime.blender=/opt/blender/blender")
     parser.set_defaults(run=run)
 
 
@@ -44,14 +45,14 @@ def run(args: argparse.Namespace) -> int:
             raise ShardError(
                 f"{key}: is the key of a group; --blend saves the scene of a sample, such as {key}-v0"
             )
-        samples = render_group_again(folder, key, args.threads.count)
+        samples = render_group_again(folder, key, args.threads.count, args.overrides)
         print(f"{key}: rendered without failure, {samples} samples")
         return 0
     if args.blend is not None:
-        save_scene(folder, key, args.blend, args.light)
+        save_scene(folder, key, args.blend, args.light, args.overrides)
         print(f"saved {args.blend}")
         return 0
-    differences = compare(folder, key, args.threads.count)
+    differences = compare(folder, key, args.threads.count, args.overrides)
     for line in differences:
         print(line)
     print(f"{key}: {'differs' if differences else 'the same bytes'}")

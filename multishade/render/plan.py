@@ -7,13 +7,14 @@ rendered again on its own, in any order, by any worker.
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multishade.assets.schema import EnvironmentRow, MaterialRow, ObjectRow, family_and_seed
-from multishade.config import Config, fingerprint_fields, models
+from multishade.config import Config, fingerprint_fields, models, override_config
 from multishade.errors import ConfigError, ShardError
 from multishade.procedural import materials
 from multishade.protocol import scene
@@ -93,9 +94,11 @@ class Plan:
             "samples": samples,
             "images": samples * self.images_per_view(),
         }
-        # The paths of the manifests, so that a sample can be rendered again from the folder alone.
-        sources = config.sources.model_dump(mode="json")
-        return DatasetRecord(fingerprint_fields(config), self.manifests, {**sizes, "sources": sources})
+        # Paths of the manifests and of a named Blender, so that a sample can be rendered again from the folder alone.
+        places: dict[str, Any] = {"sources": config.sources.model_dump(mode="json")}
+        if config.runtime.blender is not None:
+            places["blender"] = config.runtime.blender
+        return DatasetRecord(fingerprint_fields(config), self.manifests, {**sizes, **places})
 
     def group(self, shard: int, number: int) -> PlannedGroup:
         """Compute group `number` of shard `shard`, always the same."""
@@ -199,22 +202,25 @@ def make_plan(config: Config) -> Plan:
     return Plan(config, assets, manifests)
 
 
-def read_plan(folder: FolderPlace) -> Plan:
+def read_plan(folder: FolderPlace, overrides: Sequence[str] = ()) -> Plan:
     """Rebuild the plan of a rendered data set from its dataset.json and the manifests that it names.
 
     Args:
         folder: The data set.
+        overrides: Settings of runtime, such as "runtime.request_seconds=1200".
 
     Returns:
-        The plan that it was rendered from.
+        The plan that it was rendered from, with the Blender that it was begun with.
 
     Raises:
         ShardError: If the folder is no data set, or its manifests have changed since it was rendered.
         ManifestError: If a manifest cannot be read.
-        ConfigError: If all its objects are in quarantine.
+        ConfigError: If an override is wrong or none of runtime, or all its objects are in quarantine.
     """
+    if outside := [text for text in overrides if not text.startswith("runtime.")]:
+        raise ConfigError(f"--set {outside[0]}: only settings of runtime leave the data set as it is")
     record = read_dataset(folder)
-    plan = make_plan(record.recipe())
+    plan = make_plan(override_config(record.recipe(), overrides))
     changed = record.differences(plan.record())
     if changed:
         raise ShardError(f"{folder}: its manifests have changed since it was rendered: {'; '.join(changed)}")

@@ -22,6 +22,14 @@ class Started:
 
 
 @dataclasses.dataclass(frozen=True)
+class StartRepeated:
+    """Ray did not start in time, as on a machine that is busy, and is started again."""
+
+    attempt: int
+    attempts: int
+
+
+@dataclasses.dataclass(frozen=True)
 class SamplesRendered:
     """Samples were finished since the last such event."""
 
@@ -48,7 +56,7 @@ class Stopping:
     """The run was interrupted; the processes that render are being ended."""
 
 
-Event = Started | SamplesRendered | ShardCommitted | ShardGivenUp | Stopping
+Event = Started | StartRepeated | SamplesRendered | ShardCommitted | ShardGivenUp | Stopping
 Progress = Callable[[Event], None]
 
 
@@ -81,6 +89,8 @@ class ProgressBar:
         match event:
             case Started(shards, _):
                 self._start(shards)
+            case StartRepeated(attempt, attempts) if self._bar is not None:
+                self._bar.write(f"Ray did not start in time: attempt {attempt} of {attempts}")
             case SamplesRendered(count) if self._bar is not None:
                 self._bar.update(count)
             case ShardCommitted(report):

@@ -3,6 +3,7 @@
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from multishade.errors import OutputError, ShardError
@@ -22,13 +23,14 @@ from multishade.shards.sample import encode_sample
 from multishade.storage.store import FolderPlace
 
 
-def compare(folder: FolderPlace, key: str, threads: int) -> list[str]:
+def compare(folder: FolderPlace, key: str, threads: int, overrides: Sequence[str] = ()) -> list[str]:
     """Render one sample again and compare it with its shard.
 
     Args:
         folder: A rendered data set.
         key: The sample's key, such as s000000-g0001-v0.
         threads: Threads of Blender.
+        overrides: Settings of runtime.
 
     Returns:
         One line for each file whose bytes differ; empty if the sample is the same.
@@ -37,7 +39,7 @@ def compare(folder: FolderPlace, key: str, threads: int) -> list[str]:
         ShardError: If the folder has no such sample, or its manifests have changed.
         AssetError, BlenderError: If the sample cannot be rendered.
     """
-    plan = read_plan(folder)
+    plan = read_plan(folder, overrides)
     shard, group = planned_view(plan, folder, key)
     stored = Dataset(shard_file(folder, shard).url).files(key)
     with GroupRenderer(plan.config, threads, Stopwatch()) as renderer:
@@ -47,13 +49,14 @@ def compare(folder: FolderPlace, key: str, threads: int) -> list[str]:
     return [f"{key}.{name}: differs" for name in names if stored.get(name) != rendered.get(name)]
 
 
-def render_group_again(folder: FolderPlace, key: str, threads: int) -> int:
+def render_group_again(folder: FolderPlace, key: str, threads: int, overrides: Sequence[str] = ()) -> int:
     """Render a group of a data set in one attempt, whether or not its shard holds it: to see why it fails.
 
     Args:
         folder: The data set.
         key: The group's key, such as s000000-g0001.
         threads: Threads of Blender.
+        overrides: Settings of runtime.
 
     Returns:
         The number of its samples.
@@ -62,7 +65,7 @@ def render_group_again(folder: FolderPlace, key: str, threads: int) -> int:
         ShardError: If the data set has no such group, or its manifests have changed.
         AssetError, BlenderError: If the group cannot be rendered; a BlenderError has what Blender printed.
     """
-    plan, place = read_plan(folder), SampleKey.parse(f"{key}-v0")
+    plan, place = read_plan(folder, overrides), SampleKey.parse(f"{key}-v0")
     if place.shard >= plan.config.shards.count or place.group >= plan.config.shards.groups:
         raise ShardError(
             f"{key}: the data set has shards 0 to {plan.config.shards.count - 1}, each with groups 0 to "
@@ -80,7 +83,9 @@ def is_group_key(text: str) -> bool:
         return False
 
 
-def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> None:
+def save_scene(
+    folder: FolderPlace, key: str, path: Path, field: str | None, overrides: Sequence[str] = ()
+) -> None:
     """Save the scene of one sample as a .blend with packed textures.
 
     Rendering the file in Blender (F12) gives the sample's image: its samples, denoiser, exposure and display encoding
@@ -91,13 +96,14 @@ def save_scene(folder: FolderPlace, key: str, path: Path, field: str | None) -> 
         key: The sample's key.
         path: Of the .blend file.
         field: The image whose light is set up; None: the first one.
+        overrides: Settings of runtime.
 
     Raises:
         ShardError: If the folder has no such sample, or the sample no such image.
         AssetError, BlenderError: If the scene cannot be built.
         OutputError: If the file cannot be written.
     """
-    plan = read_plan(folder)
+    plan = read_plan(folder, overrides)
     shard, group = planned_view(plan, folder, key)
     (view,) = group.views
     fields = [light.field for light in view.lights]

@@ -26,7 +26,7 @@ class DatasetRecord:
     Attributes:
         config: The settings that decide the data, as plain JSON values, without those of how it is run.
         manifests: Name -> sha256 of each manifest's rows.
-        plan: Sizes (shards, samples, images) and the places of the manifests, for reading.
+        plan: Sizes (shards, samples, images), the places of the manifests, and Blender's if one was named, for reading.
         schema: Version of meta.json.
     """
 
@@ -54,6 +54,7 @@ class DatasetRecord:
         try:
             settings = {**self.config, "sources": self.plan["sources"]}
             settings["shards"] = {**settings["shards"], "count": self.plan["shards"]}
+            settings["runtime"] = {"blender": self.plan.get("blender")}
             return Config.model_validate(settings)
         except ValidationError as error:
             problem = error.errors()[0]

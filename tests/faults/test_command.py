@@ -100,12 +100,9 @@ def test_failures_are_rendered_again_by_retry(
     assert process.returncode == 1, printed
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
     assert len(before) == SHARDS and hashes(tmp_path) != reference
-    # dataset.json holds no settings of the machine.
-    blender = next(
-        each for each in recipe(folder, groups=GROUPS, shards=SHARDS) if each.startswith("runtime.blender")
-    )
+    # The same Blender as before: dataset.json names it.
     again = subprocess.run(
-        [sys.executable, "-m", "multishade", "failures", str(tmp_path), "--retry", "--set", blender],
+        [sys.executable, "-m", "multishade", "failures", str(tmp_path), "--retry"],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

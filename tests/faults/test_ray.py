@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ray's processes are killed or cut off: a named error within seconds, or the run finishes; the same bytes after."""
 
+import json
 import os
 import signal
 import subprocess
@@ -137,19 +138,41 @@ def test_the_command_killed_and_repeated(
     FIGURES.faults["command with Ray: " + ", ".join(f"SIG{name}" for name in signals)] += 1
 
 
+# Ray's names of what is lost: the setting that asks for it, and what its log says when it does so.
+LOSSES = {
+    "req": "Inject RPC request failure for",
+    "in_flight": "Inject RPC response failure while request in flight for",
+    "resp": "Inject RPC response failure for",
+}
+# How many messages of a kind each process of Ray loses, at its first calls. A lost task is a lost worker to Ray, and a
+# shard that loses two is given up.
+LOST = {
+    "CoreWorkerService.grpc_client.PushTask": 1,
+    "NodeManagerService.grpc_client.RequestWorkerLease": 2,
+    "NodeManagerService.grpc_client.ReturnWorkerLease": 1,
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_lost_messages_between_rays_processes(
-    folder: Path, reference: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loss: str, folder: Path, reference: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray drops requests and answers by itself: METHOD=MOST:SHARE OF REQUESTS:SHARE OF ANSWERS."""
-    monkeypatch.setenv(
-        "RAY_testing_rpc_failure",
-        "CoreWorkerService.grpc_client.PushTask=3:25:25,NodeManagerService.grpc_client.RequestWorkerLease=3:25:25",
-    )
+    """Ray itself loses requests, answers, and answers to requests that are still at work."""
+    faults = {
+        name: {"num_failures": count, f"num_lower_bound_{loss}_failures": count}
+        for name, count in LOST.items()
+    }
+    monkeypatch.setenv("RAY_testing_rpc_failure", json.dumps(faults))
+    monkeypatch.setenv("RAY_LOG_TO_STDERR", "1")  # else its log is removed at the end of the run
     with start(folder, tmp_path, "ray") as process:
         printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     assert hashes(tmp_path) == reference and gone(folder, tmp_path) == []
-    FIGURES.faults["Ray: lost messages (RAY_testing_rpc_failure), one run"] += 1
+    for name, count in LOST.items():
+        injected = printed.count(f"{LOSSES[loss]} {name}")
+        assert injected >= count, printed
+        what = "request" if loss == "req" else "answer"
+        FIGURES.faults[f"Ray: lost {what} of {name.rpartition('.')[2]}"] += injected
 
 
 def test_one_of_two_nodes_is_cut_off(

@@ -148,6 +148,21 @@ def test_later_shards_show_another_object_whatever_their_order(broken: Path, pla
     assert tars[0] == tars[1] and len(tars[0]) == 4
 
 
+def test_failures_are_rendered_again_by_the_blender_that_the_folder_was_begun_with(
+    broken: Path, plan: Plan
+) -> None:
+    named = plan.config.runtime.blender
+    assert named is not None and read_plan(broken).config.runtime.blender == named
+    assert read_plan(broken, ["runtime.blender=/opt/blender"]).config.runtime.blender == "/opt/blender"
+    with pytest.raises(ConfigError, match=r"--set seed=2: only settings of runtime"):
+        read_plan(broken, ["seed=2"])
+    # What was made without naming one has the record that it always had.
+    runtime = plan.config.runtime.model_copy(update={"blender": None})
+    config = plan.config.model_copy(update={"runtime": runtime})
+    unnamed = dataclasses.replace(plan, config=config).record()
+    assert "blender" not in unnamed.plan and unnamed.fingerprint == plan.record().fingerprint
+
+
 def test_a_quarantine_does_not_change_the_fingerprint(broken: Path, plan: Plan) -> None:
     write_quarantine(broken, [Quarantined("monkey-0", 3, "torn")])
     assert with_quarantine(plan, broken).record().fingerprint == plan.record().fingerprint

@@ -11,6 +11,7 @@ import ray
 
 from multishade.errors import ShardError
 from multishade.render.backends import Resources, ray_cluster
+from multishade.render.progress import StartRepeated
 
 
 def test_without_an_address_a_run_starts_its_own_ray_beside_any_other(
@@ -19,8 +20,42 @@ def test_without_an_address_a_run_starts_its_own_ray_beside_any_other(
     asked: dict[str, object] = {}
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     monkeypatch.setattr(ray, "init", lambda **settings: asked.update(settings))
-    assert ray_cluster._start(Resources(workers=2, cpus_per_worker=3)) == 2
+    assert ray_cluster._start(Resources(workers=2, cpus_per_worker=3), lambda event: None) == 2
     assert asked["address"] == "local" and asked["num_cpus"] == 6
+
+
+def test_a_start_that_is_late_is_repeated_and_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Exception("The current node timed out during startup.")
+    errors: list[Exception | None] = [late, late, None]
+    started: list[subprocess.Popen[bytes]] = []
+
+    def init(**settings: object) -> None:
+        started.append(subprocess.Popen(["sleep", "600"]))
+        if (error := errors.pop(0)) is not None:
+            raise error
+
+    events: list[object] = []
+    monkeypatch.setattr(ray, "init", init)
+    ray_cluster._start(Resources(workers=1), events.append)
+    assert events == [
+        StartRepeated(2, ray_cluster.START_ATTEMPTS),
+        StartRepeated(3, ray_cluster.START_ATTEMPTS),
+    ]
+    first, second, third = started
+    assert first.poll() is not None and second.poll() is not None and third.poll() is None
+    third.kill()
+    third.wait()
+    errors += [late] * ray_cluster.START_ATTEMPTS
+    with pytest.raises(
+        ShardError, match=f"cannot be started on this machine, tried {ray_cluster.START_ATTEMPTS}"
+    ):
+        ray_cluster._start(Resources(workers=1), events.append)
+    errors[:] = [ValueError("no such resource")]  # not repeated: it would fail again
+    with pytest.raises(ShardError, match="cannot be started on this machine: no such resource"):
+        ray_cluster._start(Resources(workers=1), events.append)
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def test_an_address_without_a_cluster_is_named() -> None:

@@ -48,7 +48,7 @@ def render_shards(
         KeyboardInterrupt: On Ctrl-C and SIGTERM, when the tasks have ended.
     """
     # Our handlers are set after Ray's start, which installs its own.
-    with interruptible(), running(resources) as cluster, interruptible():
+    with interruptible(), running(resources, progress) as cluster, interruptible():
         counter: Any = ray.remote(_SampleCounter).options(num_cpus=0).remote()
         task, work = _task(resources), ray.put(plan)
         waiting = list(shards)

@@ -20,10 +20,12 @@ from ray._private.worker import global_worker
 
 from multishade.errors import ShardError
 from multishade.render.backends import Resources
+from multishade.render.progress import Progress, StartRepeated
 
 CONNECT_SECONDS = 5.0
 WATCH_SECONDS = 2.0  # between two looks at the processes
 SHUTDOWN_SECONDS = 20.0
+START_ATTEMPTS = 4
 STOPPED_LOOKS = (
     30  # after which a process that is stopped (SIGSTOP) is ended: a stopped worker never finishes
 )
@@ -97,11 +99,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(resources: Resources) -> Iterator[Cluster]:
+def running(resources: Resources, progress: Progress) -> Iterator[Cluster]:
     """Start Ray here or join a cluster for the block.
 
     Args:
         resources: Workers, and the address of a cluster.
+        progress: Called if the start is repeated.
 
     Yields:
         The cluster.
@@ -116,7 +119,10 @@ def running(resources: Resources) -> Iterator[Cluster]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     before = set(psutil.Process().children(recursive=True))
     try:
-        slots = _start(resources) if resources.address is None else _join(resources, resources.address)
+        if resources.address is None:
+            slots = _start(resources, progress)
+        else:
+            slots = _join(resources, resources.address)
     except BaseException as error:
         ray.shutdown()
         _kill(set(psutil.Process().children(recursive=True)) - before)
@@ -130,24 +136,38 @@ def running(resources: Resources) -> Iterator[Cluster]:
         cluster.close()
 
 
-def _start(resources: Resources) -> int:
+def _start(resources: Resources, progress: Progress) -> int:
+    """Start Ray on this machine. Its own deadlines of 30 s are too short for a busy one: such a start is repeated."""
     slots = resources.local_workers()
-    try:
-        ray.init(
-            # Otherwise Ray joins whatever cluster runs on this machine or is named in RAY_ADDRESS.
-            address="local",
-            num_cpus=slots * resources.cpus_per_worker,
-            num_gpus=math.ceil(slots * resources.gpus_per_worker) or None,
-            include_dashboard=False,
-            object_store_memory=OBJECT_STORE_BYTES,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-        )
-    except Exception as error:  # of many kinds
-        raise ShardError(
-            f"Ray cannot be started on this machine: {error}; `multishade doctor` shows what it lacks"
-        ) from error
+    before = set(psutil.Process().children(recursive=True))
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            _start_once(slots, resources)
+            break
+        except Exception as error:  # of many kinds; Ray names a deadline in words only
+            late = "timed out" in str(error).lower()
+            if not late or attempt == START_ATTEMPTS:
+                often = f", tried {attempt} times" if attempt > 1 else ""
+                raise ShardError(
+                    f"Ray cannot be started on this machine{often}: {error}; `multishade doctor` shows what it lacks"
+                ) from error
+            ray.shutdown()
+            _kill(set(psutil.Process().children(recursive=True)) - before)
+            progress(StartRepeated(attempt + 1, START_ATTEMPTS))
     return slots
+
+
+def _start_once(slots: int, resources: Resources) -> None:
+    ray.init(
+        # Otherwise Ray joins whatever cluster runs on this machine or is named in RAY_ADDRESS.
+        address="local",
+        num_cpus=slots * resources.cpus_per_worker,
+        num_gpus=math.ceil(slots * resources.gpus_per_worker) or None,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        logging_level=logging.ERROR,
+        log_to_driver=False,
+    )
 
 
 def _join(resources: Resources, address: str) -> int:
