@@ -195,8 +195,8 @@ class Loader:
         self._done = epoch * self.batches_per_epoch + samples // self.schedule.batch
 
     def _order(self) -> dict[str, Any]:
-        # What is verified has the same content: runs of versions that knew no such setting resume.
-        settings = self._settings.model_dump_json(exclude={"shards", "verify"}).encode()
+        # What is verified or kept has the same content: runs of versions that knew no such setting resume.
+        settings = self._settings.model_dump_json(exclude={"shards", "verify", "cache"}).encode()
         schedule = self.schedule
         fields = (
             {} if self._fields == DEFAULT_FIELDS else {"fields": [astuple(spec) for spec in self._fields]}

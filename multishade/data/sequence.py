@@ -2,7 +2,7 @@
 """A sample's photometric sequence -> some of its images, linear light, and the directions of their lights."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -28,15 +28,11 @@ def sequence_files(names: Sequence[str]) -> list[str]:
     return ["meta.json", *(frames or [FILE])]
 
 
-def decode_sequence(
-    raw: Raw, count: int | None, rng: np.random.Generator
-) -> tuple[Tensor, NDArray[np.float32]]:
-    """Decode some images of a sequence.
+def decode_sequence(raw: Raw) -> tuple[Tensor, NDArray[np.float32]]:
+    """Decode a sequence.
 
     Args:
         raw: The sample's files, among them those of `sequence_files`.
-        count: How many images, sampled without replacement; None is all, in their order.
-        rng: Used if there is a count.
 
     Returns:
         images: (K, 3, H, W) float16 linear light, background 0.
@@ -44,7 +40,7 @@ def decode_sequence(
 
     Raises:
         ShardError: If the files are damaged or do not belong together.
-        DataError: If the sequence is of another kind, or has fewer images than `count`.
+        DataError: If the sequence is of another kind.
     """
     where = f"{raw.place}: {raw.key}"
     shading = SampleMeta.decode(where, raw.files["meta.json"]).shading
@@ -56,15 +52,36 @@ def decode_sequence(
         raise ShardError(
             f"{where}: its sequence does not have one RGB image for each of {len(directions)} lights"
         )
-    order = np.arange(len(images))
-    if count is not None:
-        if count > len(images):
-            raise DataError(
-                f"{where}: has {len(images)} images, {count} are asked for: lower the field's count"
-            )
-        order = rng.permutation(len(images))[:count]
-    planes = np.ascontiguousarray(images[order].transpose(0, 3, 1, 2), np.float16)
-    return torch.from_numpy(planes), directions[order]
+    planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2), np.float16)
+    return torch.from_numpy(planes), directions
+
+
+def choose_lights(
+    raw: Raw,
+    images: Tensor,
+    directions: NDArray[np.float32],
+    count: int | None,
+    begin: Callable[[], np.random.Generator],
+) -> tuple[Tensor, NDArray[np.float32]]:
+    """Choose some images of a sequence.
+
+    Args:
+        raw: The sample, for the error.
+        images, directions: Of `decode_sequence`; they are not changed.
+        count: How many images, sampled without replacement; None is all, in their order.
+        begin: Makes the generator that chooses.
+
+    Raises:
+        DataError: If there are fewer images than `count`.
+    """
+    if count is None:
+        return images, directions
+    if count > len(images):
+        raise DataError(
+            f"{raw.place}: {raw.key}: has {len(images)} images, {count} are asked for: lower the field's count"
+        )
+    order = begin().permutation(len(images))[:count]
+    return images[torch.from_numpy(order)], directions[order]
 
 
 def warp_sequence(

@@ -152,6 +152,13 @@ class Data(Section):
         description="compare what is read with the hashes in meta.json (shards with formats.hashes), and pass over "
         "samples that differ",
     )
+    cache: float = Field(
+        0.0,
+        ge=0,
+        description="most memory in which each process that makes batches keeps decoded files, so that a small data "
+        "set is decoded once and not in every epoch; the batches are the same; 0: none",
+        json_schema_extra={"unit": "GiB"},
+    )
     run: int | Literal["shard", "auto"] = Field(
         "auto",
         description="samples read in a row from one place: 1 is a perfect shuffle and reads "

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from multishade.data import relight
+from multishade.data.cache import DecodedCache
 from multishade.data.fields import MATERIAL_FIELDS, FieldSpec
 from multishade.data.reader import Raw
 from multishade.data.sequence import FILE as _SEQUENCE
 from multishade.data.sequence import FRAME as _FRAME
-from multishade.data.sequence import decode_sequence, sequence_files
+from multishade.data.sequence import choose_lights, decode_sequence, sequence_files
 from multishade.data.settings import Data
 from multishade.errors import DataError, ImageFileError, ShardError
 from multishade.imaging.codecs import decode_exr, decode_png
@@ -103,6 +104,7 @@ class ViewDecoder:
             self._always.append("meta.json")
         self._materials = [name for name in MATERIAL_FIELDS if name in fields]
         self._always += [pass_file(name) for name in self._materials]
+        self._cache = DecodedCache(settings.cache)
         self._options = functools.cache(self._find_options)  # every sample of a data set has the same names
 
     def may_need(self, name: str) -> bool:
@@ -136,7 +138,7 @@ class ViewDecoder:
         try:
             if self._settings.verify:
                 _verify(raw)
-            normal = _planes(raw, "normal.exr", "RGB")
+            normal = self._planes(raw, "normal.exr", "RGB")
             alpha = None
             if self._alpha:
                 alpha = torch.from_numpy(decode_grey(raw.key, "alpha.png", raw.files["alpha.png"]))
@@ -145,15 +147,18 @@ class ViewDecoder:
             if "image" in self._fields:
                 view = replace(view, image=self._image(raw) or self._composed(raw, view.mask, begin))
             if "images" in self._fields:
-                images, directions = decode_sequence(raw, self._fields["images"].count, lights())
+                sequence = self._cache.get((raw.index, _SEQUENCE), lambda: decode_sequence(raw))
+                images, directions = choose_lights(raw, *sequence, self._fields["images"].count, lights)
                 view = replace(view, images=images, directions=directions)
             if "depth" in self._fields:
-                depth = torch.from_numpy(decode_depth(raw.key, raw.files["depth.exr"]).astype(np.float32))
+                (depth,) = self._cache.get((raw.index, "depth.exr"), lambda: (_depth(raw),))
                 view = replace(view, depth=depth)
             if "intrinsics" in self._fields:
                 intrinsics, orthographic = _camera(raw)
                 view = replace(view, intrinsics=intrinsics, orthographic=orthographic)
-            planes = {name: _planes(raw, pass_file(name), CHANNELS[name] or "") for name in self._materials}
+            planes = {
+                name: self._planes(raw, pass_file(name), CHANNELS[name] or "") for name in self._materials
+            }
             view = replace(view, materials=planes)
         except ImageFileError as error:
             raise ShardError(f"{raw.place}: {error}") from error
@@ -216,7 +221,7 @@ class ViewDecoder:
             return []
         name = inputs[0]
         if name.endswith(".exr"):
-            return _planes(raw, name, "RGB")
+            return self._planes(raw, name, "RGB")
         pixels = decode_png(raw.files[name], f"{raw.key}.{name}")
         if pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ShardError(f"{raw.place}: {raw.key}.{name}: has shape {pixels.shape}, not (H, W, 3)")
@@ -248,7 +253,10 @@ class ViewDecoder:
                 f"{raw.place}: {raw.key}: its sequence has {len(stored)} lights, and the model's {len(wanted)} are not "
                 f"the same: {_ANOTHER_SHADING}"
             )
-        return _planes(raw, _SEQUENCE, light_names(len(wanted)))
+        return self._planes(raw, _SEQUENCE, light_names(len(wanted)))
+
+    def _planes(self, raw: Raw, name: str, channels: Sequence[str]) -> Planes:
+        return list(self._cache.get((raw.index, name), lambda: tuple(_planes(raw, name, channels))))
 
 
 def _verify(raw: Raw) -> None:
@@ -267,6 +275,10 @@ def _camera(raw: Raw) -> tuple[NDArray[np.float64], bool]:
     """The pinhole matrix (3, 3) and whether the camera is orthographic."""
     camera = SampleMeta.decode(f"{raw.place}: {raw.key}", raw.files["meta.json"]).camera
     return np.asarray(camera.K, np.float64), camera.type == "orthographic"
+
+
+def _depth(raw: Raw) -> Tensor:
+    return torch.from_numpy(decode_depth(raw.key, raw.files["depth.exr"]).astype(np.float32))
 
 
 def _planes(raw: Raw, name: str, channels: Sequence[str]) -> Planes:

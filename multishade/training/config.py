@@ -36,6 +36,12 @@ class Data(Section):
         "auto", description="samples read in a row; see multishade.data"
     )
     workers: int = Field(2, ge=0, description="processes that decode, for each process that trains")
+    cache: float = Field(
+        0.0,
+        ge=0,
+        description="most memory in which each of those keeps decoded files for the next epoch; 0: none",
+        json_schema_extra={"unit": "GiB"},
+    )
 
     def settings(self, size: int, grey: bool, training: bool) -> DataSettings:
         """Return the settings of `multishade.data.Loader`.
@@ -54,6 +60,7 @@ class Data(Section):
                 relight=self.relight,
                 clay=self.clay,
                 run=self.run,
+                cache=self.cache,
                 **common,
             )
         plain = Geometric(size=size, frame=self.geometric.frame, margin=self.geometric.margin)

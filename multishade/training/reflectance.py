@@ -7,19 +7,39 @@ with soft edges; light from elsewhere is a small constant part of the albedo.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-METALLIC = 0.3  # share of materials
 MIXED = 0.4  # share of patches with two materials
 SHADOWED = 0.15  # share of images with a cast shadow
-ROUGHNESS = (0.2, 0.9)  # square root of GGX's alpha
 AMBIENT = 0.06  # most of the constant light, of the albedo
 
 
-def shaded_images(normal: Tensor, mask: Tensor, directions: Tensor, rng: torch.Generator) -> Tensor:
+@dataclass(frozen=True)
+class Materials:
+    """How materials are drawn.
+
+    Attributes:
+        metallic: Share of them.
+        matt: Share without a microfacet part.
+        roughness: Least and most, the square root of GGX's alpha.
+    """
+
+    metallic: float = 0.3
+    matt: float = 0.0
+    roughness: tuple[float, float] = (0.2, 0.9)
+
+
+def shaded_images(
+    normal: Tensor,
+    mask: Tensor,
+    directions: Tensor,
+    rng: torch.Generator,
+    materials: Materials = Materials(),
+) -> Tensor:
     """Shade normals under lights of irradiance pi, each sample in a material of its own.
 
     Args:
@@ -27,6 +47,7 @@ def shaded_images(normal: Tensor, mask: Tensor, directions: Tensor, rng: torch.G
         mask: (N, 1, H, W), 1 on the object.
         directions: (N, K, 3) unit vectors towards the lights, camera frame.
         rng: Draws materials and shadows; on the CPU, whatever the device of the normals.
+        materials: How they are drawn.
 
     Returns:
         (N, K, 3, H, W) linear light, 0 off the mask.
@@ -45,11 +66,11 @@ def shaded_images(normal: Tensor, mask: Tensor, directions: Tensor, rng: torch.G
         return (low + (high - low) * torch.rand(count, *shape, generator=rng)).to(device)
 
     def material() -> Tensor:
-        metallic = uniform(0, 1, 1, 1, 1) < METALLIC
+        metallic = uniform(0, 1, 1, 1, 1) < materials.metallic
         colour = uniform(0.05, 0.95, 3, 1, 1)
         grey = colour.mean(dim=1, keepdim=True)
         colour = grey + uniform(0, 1, 1, 1, 1) * (colour - grey)
-        alpha = uniform(*ROUGHNESS, 1, 1, 1).square()
+        alpha = uniform(*materials.roughness, 1, 1, 1).square()
         spread = peak.square() * (alpha.square() - 1) + 1
         distribution = alpha.square() / (math.pi * spread.square())
         masking = _smith(lit.clamp_min(1e-3), alpha) * _smith(seen, alpha)
@@ -60,6 +81,9 @@ def shaded_images(normal: Tensor, mask: Tensor, directions: Tensor, rng: torch.G
         diffuse = torch.where(metallic, 0.0, colour)
         fresnel = base.unsqueeze(1) + (1 - base.unsqueeze(1)) * grazing.unsqueeze(2)
         ambient = uniform(0, AMBIENT, 1, 1, 1) * (diffuse + base)
+        if materials.matt:
+            matt = uniform(0, 1, 1, 1, 1) < materials.matt
+            diffuse, lobe = torch.where(matt, colour, diffuse), torch.where(matt, 0.0, lobe)
         return diffuse.unsqueeze(1) * lit.unsqueeze(2) + fresnel * lobe.unsqueeze(2) + ambient.unsqueeze(1)
 
     images = material()

@@ -28,7 +28,7 @@ from multishade.training.weighting import LossWeighting
 
 # What may differ between a run and its continuation: none of it changes a step that is already made.
 FREE_SECTIONS = {"name", "output", "validation", "checkpoints", "logging", "hub"}
-FREE_SETTINGS = {("optimisation", "steps"), ("data", "workers"), ("data", "val")}
+FREE_SETTINGS = {("optimisation", "steps"), ("data", "workers"), ("data", "cache"), ("data", "val")}
 
 
 @dataclass

@@ -6,14 +6,12 @@ lights lie in a cone about the view axis whose width is drawn, too: sets of phot
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 
-from multishade.config.section import Probability, Section
 from multishade.data.batches import Batch
 from multishade.data.fields import FieldSpec
 from multishade.data.settings import Data as DataSettings
@@ -25,9 +23,9 @@ from multishade.models.base import Inputs
 from multishade.models.ps_fcn.model import StereoModel
 from multishade.models.ps_fcn.settings import StereoSettings
 from multishade.photometry.solvers import methods as solvers
-from multishade.training.config import NotNegative, Positive, TrainConfig
 from multishade.training.losses.stereo import staged_loss
-from multishade.training.reflectance import shaded_images
+from multishade.training.reflectance import Materials, shaded_images
+from multishade.training.stereo_config import StereoConfig, StereoObjective
 from multishade.training.task import Losses, Networks, Task
 from multishade.training.validation import ValidationRow, angular_metrics, thinned
 
@@ -35,68 +33,6 @@ LEAST_OBJECT = 0.15  # share of a patch that should be object
 TRIES = 4  # places that are drawn for a patch; the one with the most object is taken
 VALIDATION_SEED, VALIDATION_LIGHTS = 0, 24  # of images that are made from the val shards' normals
 BASELINE = "ols"  # the solver whose error is logged beside the network's
-
-
-class StereoObjective(Section):
-    """The losses, and how patches and lights are drawn from a view."""
-
-    stages: tuple[Positive, Positive, Positive] = Field(
-        (0.5, 0.7, 1.0), description="weights of the three outputs; a network with one output takes the last"
-    )
-    angle: NotNegative = Field(1.0, description="weight of 1 - cosine of the angle to the true normal (L_A)")
-    gradient: NotNegative = Field(0.05, description="weight of the difference of the gradients (L_G)")
-    window: int = Field(
-        64, ge=8, description="pixels a side of what is read of a view", json_schema_extra={"unit": "pixels"}
-    )
-    patches: int = Field(4, ge=1, description="patches of model.size that are cut out of it")
-    lights: tuple[int, int] = Field(
-        (8, 16), description="fewest and most images of a patch, drawn for each step"
-    )
-    cone: Probability = Field(
-        0.5, description="share of patches whose lights are taken from a cone about the view axis"
-    )
-    cone_cosine: tuple[float, float] = Field(
-        (0.2, 0.75),
-        description="cosine of the cone's half angle, drawn for each patch; wider if it has too few lights",
-    )
-    shaded: Probability = Field(
-        0.5,
-        description="share of patches whose images are made from the true normals, in random materials under random "
-        "lights; with 1, shards of any kind serve",
-    )
-    noise: NotNegative = Field(
-        0.05, description="width of the uniform noise that is added to the normalised images, as in PS-FCN"
-    )
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.angle + self.gradient == 0:
-            raise ValueError("angle and gradient are both 0: there is no loss")
-        if not 3 <= self.lights[0] <= self.lights[1]:
-            raise ValueError("lights is [fewest, most], 3 or more")
-        if not 0 <= self.cone_cosine[0] <= self.cone_cosine[1] < 1:
-            raise ValueError("cone_cosine is [low, high], in [0, 1)")
-        return self
-
-
-class StereoOrigin(Section):
-    """Where the weights come from."""
-
-    pretrained: str | None = Field(
-        None, description="a model's folder or a published checkpoint to start from; none: random weights"
-    )
-
-
-class StereoConfig(TrainConfig):
-    """A training run of a photometric-stereo network."""
-
-    objective: StereoObjective = Field(StereoObjective())
-
-    @model_validator(mode="after")
-    def _patches_fit(self) -> Self:
-        if self.objective.window < self.model.size:
-            raise ValueError("objective.window is smaller than model.size: there is no such patch in it")
-        return self
 
 
 C = TypeVar("C", bound=StereoConfig)
@@ -142,7 +78,9 @@ class StereoTask(Task[C, M], Generic[C, M]):
             noise = torch.rand(seen.shape, generator=rng).sub_(0.5).mul_(options.noise)
             seen = seen + noise.to(seen) * mask.unsqueeze(1)
         outputs = networks["network"](seen, directions)
-        parts = staged_loss(outputs, truth, mask, options.stages, options.angle, options.gradient)
+        parts = staged_loss(
+            outputs, truth, mask, options.stages, options.angle, options.gradient, options.arc
+        )
         per_sample = {name: value.view(-1, options.patches).mean(dim=1) for name, value in parts.items()}
         return Losses(per_sample.pop("total"), per_sample)
 
@@ -227,16 +165,17 @@ def choose_images(
         Images (N, k, 3, H, W), linear light, and the directions of their lights, (N, k, 3).
     """
     normal, mask = patches["normal"], patches["mask"]
+    materials = Materials(options.metallic, options.matt, options.roughness)
     if "images" not in patches:
         fewest, most = options.lights
         count = int(torch.randint(fewest, most + 1, (1,), generator=rng))
         directions = random_lights(len(mask), count, options, rng).to(mask)
-        return shaded_images(normal, mask, directions, rng), directions
+        return shaded_images(normal, mask, directions, rng, materials), directions
     images, directions = choose_lights(patches["images"], patches["directions"], options, rng)
     made = (torch.rand(len(mask), generator=rng) < options.shaded).nonzero()[:, 0].to(mask.device)
     if len(made):
         directions[made] = random_lights(len(made), directions.shape[1], options, rng).to(directions)
-        images[made] = shaded_images(normal[made], mask[made], directions[made], rng)
+        images[made] = shaded_images(normal[made], mask[made], directions[made], rng, materials)
     return images, directions
 
 

@@ -14,9 +14,11 @@ from multishade.models import load_model
 from multishade.models.base import Inputs, Model
 from multishade.models.iga_psn.attention import Attention
 from multishade.models.iga_psn.regressor import Hourglass
+from multishade.models.ps_fcn.least_squares import CHANNELS, fits
 from multishade.models.ps_fcn.model import StereoModel
 from multishade.models.ps_fcn.network import StereoNetwork
 from multishade.models.ps_fcn.observations import gradient_image, normalised
+from multishade.photometry.solvers.methods import solve
 from tests.support.stereo_samples import (
     lit_sphere,
     published_normals,
@@ -36,6 +38,7 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ("iga-psn", {}),
     ("iga-psn", {"fusion": "self"}),
 ]
+CORRECTING: dict[str, Any] = {"base": "robust", "compress": 0.5}
 
 
 def normals(model: StereoModel[Any], inputs: Inputs, **options: Any) -> Tensor:
@@ -106,6 +109,63 @@ class TestImages:
         made = tiny("ps-fcn").predict(Inputs(images=inputs.images, directions=inputs.directions))
         assert inputs.images is not None and made.mask is not None
         assert torch.equal(made.mask[:, 0], inputs.images.amax(dim=(1, 2)) > 0)
+
+
+class TestBase:
+    """A network that corrects a robust fit."""
+
+    def test_order_and_parts_change_nothing(self) -> None:
+        model, (inputs, _) = tiny("iga-psn", **CORRECTING), lit_sphere(size=22, lights=7)
+        assert inputs.images is not None and inputs.directions is not None
+        whole = normals(model, inputs)
+        order = torch.tensor([4, 2, 6, 0, 1, 5, 3])
+        permuted = Inputs(inputs.image, inputs.mask, inputs.images[:, order], inputs.directions[:, order])
+        torch.testing.assert_close(normals(model, permuted), whole, atol=1e-4, rtol=0)
+        torch.testing.assert_close(normals(model, inputs, part=2), whole, atol=1e-5, rtol=0)
+
+    def test_without_a_correction_the_answer_is_that_of_the_robust_solver(self) -> None:
+        model, (inputs, _) = tiny("iga-psn", **CORRECTING), lit_sphere(lights=12)
+        with torch.no_grad():
+            for head in model.network.get_submodule("regressor.heads").children():
+                head.get_parameter("weight").zero_()
+        assert inputs.images is not None and inputs.directions is not None and inputs.mask is not None
+        photographs = inputs.images[0].permute(0, 2, 3, 1).numpy()
+        mask = inputs.mask[0, 0].numpy() > 0.5
+        solved = solve(photographs, inputs.directions[0].double().numpy(), mask, method="robust")
+        both = torch.from_numpy(mask & solved.determined)
+        made = normals(model, inputs)[0].permute(1, 2, 0)[both]
+        cosine = (made * torch.from_numpy(solved.normal)[both]).sum(dim=1)
+        assert float(torch.acos(cosine.clamp(-1, 1)).median().rad2deg()) < 0.1
+
+    def test_a_highlight_does_not_turn_the_base(self) -> None:
+        inputs, truth = lit_sphere(lights=12)
+        assert inputs.images is not None and inputs.directions is not None and inputs.mask is not None
+        facing = torch.einsum("bkc,bchw->bkhw", inputs.directions, truth).clamp_min(0)
+        images = facing.unsqueeze(2).repeat(1, 1, 3, 1, 1)
+        images[:, 3] *= 20
+        base, known = fits(images, inputs.directions)
+        inside = (facing > 0.1).sum(dim=1) >= 5
+        assert known.shape == (1, CHANNELS, *truth.shape[2:])
+        plain = known[:, 3:6]
+        angle = [
+            torch.acos((n * truth).sum(dim=1).clamp(-1, 1))[inside].rad2deg().mean() for n in (base, plain)
+        ]
+        assert float(angle[0]) < 1.0 < 10 < float(angle[1])
+
+    def test_pixels_that_determine_nothing_get_finite_normals(self) -> None:
+        model, (inputs, _) = tiny("iga-psn", **CORRECTING), lit_sphere(lights=3)
+        assert inputs.images is not None and inputs.directions is not None
+        same = inputs.directions[:, :1].expand_as(inputs.directions)
+        dark = Inputs(inputs.image, inputs.mask, torch.zeros_like(inputs.images), inputs.directions)
+        for given in (dark, Inputs(inputs.image, inputs.mask, inputs.images, same)):
+            assert torch.isfinite(normals(model, given)).all()
+
+    def test_the_memory_of_the_fits_is_that_of_a_few_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        inputs, _ = lit_sphere(lights=9)
+        assert inputs.images is not None and inputs.directions is not None
+        whole = fits(inputs.images, inputs.directions)[1]
+        monkeypatch.setattr("multishade.models.ps_fcn.least_squares.PIXELS_AT_ONCE", 9 * 24 * 5)
+        torch.testing.assert_close(fits(inputs.images, inputs.directions)[1], whole, atol=1e-5, rtol=0)
 
 
 class TestByHand:

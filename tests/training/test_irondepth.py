@@ -203,7 +203,7 @@ class TestRuns:
             tmp_path / "run",
             shards,
             model=source,
-            objective={"normals": "bundled", "predicted": 0.7},
+            objective={"normals": "bundled", "predicted": 0.7, "degraded": 10.0},
             optimisation={"steps": 2},
             validation={"every": 2},
         )

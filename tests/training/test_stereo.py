@@ -15,14 +15,14 @@ from multishade.models import load_model
 from multishade.training import state, tasks
 from multishade.training.config import TrainConfig
 from multishade.training.losses.stereo import cosine_loss, gradient_loss, staged_loss
-from multishade.training.reflectance import shaded_images
+from multishade.training.reflectance import Materials, shaded_images
 from multishade.training.stereo import (
-    StereoObjective,
     choose_images,
     choose_lights,
     cut_patches,
     random_lights,
 )
+from multishade.training.stereo_config import StereoObjective
 from multishade.training.trainer import learning_rate, train
 from tests.support.data_shards import write_shards
 from tests.support.stereo_samples import lit_sphere, tiny
@@ -91,6 +91,16 @@ class TestLosses:
         alone = staged_loss(outputs[:1], truth, mask, (0.5, 0.7, 1.0), 1.0, 0.05)
         torch.testing.assert_close(alone["total"], each[0])
 
+    def test_the_angle_itself_can_be_counted(self) -> None:
+        turn = torch.tensor([0.1, 0.7])
+        truth = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(2, 3, 4, 4)
+        normal = torch.stack([turn.sin(), 0 * turn, turn.cos()], dim=1)[..., None, None].expand(2, 3, 4, 4)
+        mask = torch.zeros(2, 1, 4, 4)
+        mask[..., :2] = 1
+        parts = staged_loss([normal], truth, mask, (0.5, 0.7, 1.0), 0.0, 0.0, 2.0)
+        torch.testing.assert_close(parts["arc"], turn)
+        torch.testing.assert_close(parts["total"], 2 * turn)
+
 
 class TestImagesFromNormals:
     def made(self, seed: int = 0, count: int = 6) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -117,6 +127,20 @@ class TestImagesFromNormals:
     def test_they_follow_from_the_generator(self) -> None:
         assert torch.equal(self.made(3)[0], self.made(3)[0])
         assert not torch.equal(self.made(3)[0], self.made(4)[0])
+
+    def test_materials_without_highlight_are_what_least_squares_assumes(self) -> None:
+        inputs, normal = lit_sphere(size=24)
+        assert inputs.mask is not None
+        directions = random_lights(1, 8, StereoObjective(), rng(2))
+        for matt in (0.0, 1.0):
+            images = shaded_images(normal, inputs.mask, directions, rng(2), Materials(1.0, matt))
+            facing = torch.einsum("nkc,nchw->nkhw", directions, normal).clamp_min(0).unsqueeze(2)
+            # One constant a pixel and channel for the ambient light and one for the albedo, of those not in shadow.
+            lit = (facing > 0.2) & (inputs.mask > 0).unsqueeze(1)
+            ratio = torch.where(lit, images / facing, torch.nan)
+            spread = ratio.nan_to_num(0).amax(dim=1) / ratio.nan_to_num(1e9).amin(dim=1).clamp_min(1e-6)
+            shown = spread[inputs.mask.expand(-1, 3, -1, -1) > 0]
+            assert (float(shown.median()) < 1.6) == bool(matt)
 
     def test_materials_are_not_matt(self) -> None:
         """Least squares, which is exact for matt surfaces, errs by degrees on them."""

@@ -10,6 +10,7 @@ from multishade.models.iga_psn.attention import Attention
 from multishade.models.iga_psn.regressor import Regressor
 from multishade.models.iga_psn.settings import IgaPsnSettings
 from multishade.models.ps_fcn.layers import extractor, initialise, strengthen
+from multishade.models.ps_fcn.least_squares import CHANNELS
 from multishade.models.ps_fcn.model import StereoModel
 from multishade.models.ps_fcn.network import StereoNetwork
 from multishade.models.ps_fcn.observations import gradient_image
@@ -22,16 +23,20 @@ class IgaPsnNetwork(StereoNetwork):
     def __init__(self, settings: IgaPsnSettings) -> None:
         super().__init__()
         self.gradient, self.fusion = settings.gradient, settings.fusion
+        self.base, self.compress = settings.base, settings.compress
         width = settings.width
         self.images = extractor(6, width)
         self.gradients = extractor(6, width)
         if self.fusion != "none":
             self.attention = Attention(2 * width)
         streams = 2 if self.fusion == "none" else 4
-        self.regressor = Regressor(streams * 2 * width, width, settings.regressor == "hourglass")
+        known = 0 if self.base == "none" else CHANNELS
+        self.regressor = Regressor(streams * 2 * width, width, settings.regressor == "hourglass", known)
         for part in (self.images, self.gradients, self.regressor):
             initialise(part)
         self.regressor.begin_equal()
+        if known:
+            self.regressor.begin_small()
         for branch in (self.images, self.gradients):
             strengthen(branch)
 
@@ -48,8 +53,11 @@ class IgaPsnNetwork(StereoNetwork):
             return self.attention.own(steep), self.attention.own(plain)
         return self.attention.cross(steep, plain), self.attention.cross(plain, steep)
 
-    def regress(self, fused: Tensor) -> tuple[Tensor, ...]:
-        outputs: tuple[Tensor, ...] = self.regressor(fused)
+    def seen_by_extractors(self, images: Tensor) -> Tensor:
+        return images if self.compress == 1 else images.sign() * images.abs() ** self.compress
+
+    def regress(self, fused: Tensor, known: Tensor | None = None) -> tuple[Tensor, ...]:
+        outputs: tuple[Tensor, ...] = self.regressor(fused, known)
         return outputs
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from multishade.models.ps_fcn.layers import conv, deconv, head
 
+SMALL = 0.2  # factor on the heads' initial weights, if the outputs correct a base
 BESIDE = 0.1  # factor on what an hourglass adds to its input at first
 
 
@@ -37,16 +38,20 @@ class Hourglass(nn.Module):
 
 
 class Regressor(nn.Module):
-    """(B, channels, H / 2, W / 2) -> one normal map of any length, or three with hourglasses: (B, 3, H, W)."""
+    """(B, channels, H / 2, W / 2) -> one normal map of any length, or three with hourglasses: (B, 3, H, W).
 
-    def __init__(self, channels: int, width: int, hourglass: bool) -> None:
+    known: channels (B, known, H, W) of a base that are given with the features: averaged at the start, and as they are
+    before the last convolution of the preprocessing.
+    """
+
+    def __init__(self, channels: int, width: int, hourglass: bool, known: int = 0) -> None:
         super().__init__()
         self.preprocessing = nn.Sequential(
-            conv(channels, 4 * width),
+            conv(channels + known, 4 * width),
             conv(4 * width, 2 * width),
             conv(2 * width, 2 * width),
             deconv(2 * width, width),
-            conv(width, width),
+            conv(width + known, width),
         )
         stages = 2 if hourglass else 0
         self.hourglasses = nn.ModuleList(Hourglass(width) for _ in range(stages))
@@ -69,9 +74,20 @@ class Regressor(nn.Module):
         for each in self.heads[1:]:
             each.get_parameter("weight").copy_(self.heads[0].get_parameter("weight"))
 
-    def forward(self, fused: Tensor) -> tuple[Tensor, ...]:
+    @torch.no_grad()
+    def begin_small(self) -> None:
+        """Change random weights so that the outputs begin as small corrections."""
+        for each in self.heads:
+            each.get_parameter("weight").mul_(SMALL)
+
+    def forward(self, fused: Tensor, known: Tensor | None = None) -> tuple[Tensor, ...]:
         """Run the regressor."""
-        features = [self.preprocessing(fused)]
+        if known is None:
+            features = [self.preprocessing(fused)]
+        else:
+            averaged = functional.avg_pool2d(known, 2).to(fused.dtype)
+            raised = self.preprocessing[:-1](torch.cat([fused, averaged], dim=1))
+            features = [self.preprocessing[-1](torch.cat([raised, known.to(raised.dtype)], dim=1))]
         for hourglass in self.hourglasses:
             features.append(hourglass(features[-1]))
         return tuple(each(seen) for each, seen in zip(self.heads, features, strict=True))

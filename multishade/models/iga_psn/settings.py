@@ -19,3 +19,15 @@ class IgaPsnSettings(StereoSettings):
     regressor: Literal["hourglass", "plain"] = Field(
         "hourglass", description="hourglass: two stacked hourglasses after the preprocessing; plain: none"
     )
+    base: Literal["none", "robust"] = Field(
+        "none",
+        description="what the outputs are added to. none: nothing (the paper); robust: the normals of a robust fit, "
+        "which the regressor sees together with those of least squares and with how well they explain the images",
+    )
+    compress: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="exponent of the images as the extractors see them, with their sign. 1: as they are (the paper); "
+        "below 1, what is beside a sharp highlight is seen, too",
+    )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from multishade.models.ps_fcn.layers import conv, deconv, extractor, head, initialise, strengthen
+from multishade.models.ps_fcn.least_squares import fits
 from multishade.models.ps_fcn.observations import gradient_image
 from multishade.models.ps_fcn.settings import PsFcnSettings
 
@@ -17,7 +18,13 @@ MULTIPLE = 4  # the networks halve the size twice
 
 
 class StereoNetwork(nn.Module, ABC):
-    """A network whose features are fused over the images by their maximum: any number of images, in any order."""
+    """A network whose features are fused over the images by their maximum: any number of images, in any order.
+
+    Attributes:
+        base: What the outputs are added to; see `IgaPsnSettings`.
+    """
+
+    base: str = "none"
 
     @abstractmethod
     def features(self, images: Tensor, lights: Tensor) -> Tensor:
@@ -32,8 +39,15 @@ class StereoNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def regress(self, fused: Tensor) -> tuple[Tensor, ...]:
-        """Compute normals of any length, the best last: (B, C, H / 2, W / 2) -> (B, 3, H, W) each."""
+    def regress(self, fused: Tensor, known: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Compute normals of any length, the best last: (B, C, H / 2, W / 2) -> (B, 3, H, W) each.
+
+        known: (B, 8, H, W) of `least_squares.fits`, for a network with `base`.
+        """
+
+    def seen_by_extractors(self, images: Tensor) -> Tensor:
+        """Make of observations what `features` takes."""
+        return images
 
     def forward(
         self, observations: Tensor, directions: Tensor, part: int | None = None
@@ -50,18 +64,22 @@ class StereoNetwork(nn.Module, ABC):
         """
         count, images, _, height, width = observations.shape
         padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+        known: Tensor | None = None
+        if self.base != "none":
+            start_normal, known = fits(observations, directions)
+            known = functional.pad(known, padding).to(next(self.parameters()).dtype)
         fused: Tensor | None = None
         for start in range(0, images, part or images):
             chosen = slice(start, start + (part or images))
-            seen = functional.pad(observations[:, chosen].flatten(0, 1), padding)
+            seen = self.seen_by_extractors(functional.pad(observations[:, chosen].flatten(0, 1), padding))
             lights = directions[:, chosen].flatten(0, 1)[..., None, None].expand(-1, -1, *seen.shape[2:])
             maximum = self.features(seen, lights.to(seen)).unflatten(0, (count, -1)).amax(dim=1)
             fused = maximum if fused is None else torch.maximum(fused, maximum)
         assert fused is not None
-        return tuple(
-            functional.normalize(normal.float()[..., :height, :width], dim=1)
-            for normal in self.regress(fused)
-        )
+        corrections = [each.float()[..., :height, :width] for each in self.regress(fused, known)]
+        if known is not None:
+            corrections = [start_normal + each for each in corrections]
+        return tuple(functional.normalize(normal, dim=1) for normal in corrections)
 
 
 class PsFcnNetwork(StereoNetwork):
@@ -87,5 +105,5 @@ class PsFcnNetwork(StereoNetwork):
         features: Tensor = self.extractor(torch.cat(seen, dim=1))
         return features
 
-    def regress(self, fused: Tensor) -> tuple[Tensor, ...]:
+    def regress(self, fused: Tensor, known: Tensor | None = None) -> tuple[Tensor, ...]:
         return (self.regressor(fused),)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from multishade.models.ps_fcn.observations import differences
+from multishade.training.losses.angular import mean_angle
 
 
 def cosine_loss(normal: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -48,6 +49,7 @@ def staged_loss(
     weights: Sequence[float],
     angle: float,
     gradient: float,
+    arc: float = 0.0,
 ) -> dict[str, Tensor]:
     """Sum the losses of all outputs of a network.
 
@@ -56,16 +58,21 @@ def staged_loss(
         truth, mask: As `cosine_loss`.
         weights: Of the stages. A network with fewer outputs takes the last ones.
         angle, gradient: Weights of the two losses.
+        arc: Weight of the mean angle, in radians.
 
     Returns:
-        "total", and the "cosine" and "gradient" losses of the last output; (B,) each.
+        "total", and the "cosine" and "gradient" losses of the last output, and its mean angle "arc" if it has a weight;
+        (B,) each.
     """
     total = torch.zeros(len(truth), device=truth.device)
-    cosine = steep = total
+    cosine = steep = radians = total
     for normal, weight in zip(outputs, weights[-len(outputs) :], strict=True):
         cosine, steep = cosine_loss(normal, truth, mask), gradient_loss(normal, truth, mask)
         total = total + weight * (angle * cosine + gradient * steep)
-    return {"total": total, "cosine": cosine, "gradient": steep}
+        if arc:
+            radians = mean_angle(normal.flatten(2), truth.flatten(2), mask[:, 0].flatten(1))
+            total = total + weight * arc * radians
+    return {"total": total, "cosine": cosine, "gradient": steep, **({"arc": radians} if arc else {})}
 
 
 def _steepness(normal: Tensor) -> Tensor:

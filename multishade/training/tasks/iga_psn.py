@@ -8,7 +8,8 @@ from pydantic import Field
 from multishade.models.iga_psn.model import IGAPSN
 from multishade.models.iga_psn.settings import IgaPsnSettings
 from multishade.models.ps_fcn.model import StereoModel
-from multishade.training.stereo import StereoConfig, StereoOrigin, StereoTask
+from multishade.training.stereo import StereoTask
+from multishade.training.stereo_config import StereoConfig, StereoOrigin
 
 
 class IgaPsnModel(IgaPsnSettings, StereoOrigin):

@@ -68,6 +68,13 @@ class IronDepthObjective(Section):
         description="a trained model of normals: a folder, a Hub name, or `bundled`; none: the truth with errors alone",
     )
     predicted: Probability = Field(0.5, description="share of samples with that model's normals")
+    degraded: NotNegative = Field(
+        0.0,
+        le=60,
+        description="largest mean angle by which those are turned: a model errs less on views that it was trained on "
+        "than on others; their confidence falls with it. 0: they are as predicted",
+        json_schema_extra={"unit": "degrees"},
+    )
     most_degrees: NotNegative = Field(
         25.0, le=60, description="largest mean angle by which true normals are turned"
     )
@@ -174,6 +181,9 @@ class IronDepthTask(Task[IronDepthConfig, IronDepth]):
         chosen = (torch.rand(len(batch), generator=rng) < options.predicted).nonzero()[:, 0].to(normal.device)
         if len(chosen):
             made, trust = predicted(self._normals, batch.image[chosen], batch.mask[chosen])
+            if options.degraded:
+                made, kept = with_errors(made.float(), batch.mask[chosen], options.degraded, rng)
+                trust = (trust + kept - 1).clamp(0, 1) * batch.mask[chosen]
             normal[chosen], confidence[chosen] = made.to(normal), trust.to(confidence)
         return normal, confidence
 

@@ -7,7 +7,8 @@ from pydantic import Field
 
 from multishade.models.ps_fcn.model import PSFCN, StereoModel
 from multishade.models.ps_fcn.settings import PsFcnSettings
-from multishade.training.stereo import StereoConfig, StereoOrigin, StereoTask
+from multishade.training.stereo import StereoTask
+from multishade.training.stereo_config import StereoConfig, StereoOrigin
 
 
 class PsFcnModel(PsFcnSettings, StereoOrigin):
