@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from multishade.config import load_settings
+from multishade.shards.locate import find_shards, open_shards
 from multishade.shards.locate import fingerprint as data_fingerprint
-from multishade.shards.locate import open_shards
+from multishade.shards.marker import read_marker
 from multishade.training.tasks.rose import RoseConfig
 
 # The first is the project's default, and the one that arms are compared with; chosen before any result was seen.
@@ -135,11 +136,19 @@ def training_fingerprint(config: RoseConfig) -> str:
     )
     settings["data"] = {
         **settings["data"],
-        "train": data_fingerprint(open_shards(config.data.train)),
+        "train": [data_fingerprint(open_shards(config.data.train)), content_fingerprint(config.data.train)],
         "val": [],
     }
+    for name in ("workers", "cache"):  # the batches are the same
+        settings["data"].pop(name, None)
     settings["model"].pop("sampling", None)  # how a trained model is run
     return digest(settings)
+
+
+def content_fingerprint(places: Sequence[str | Path]) -> str:
+    """Of the content of shards, from their markers: settings may differ in what neither names nor sizes show."""
+    markers = [read_marker(tar) for tar in find_shards(places)]
+    return digest([None if marker is None else marker.sha256 for marker in markers])
 
 
 def digest(content: Any) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -104,12 +105,14 @@ def carry_out(
 def single_thread() -> None:
     """For this process: jobs share the machine by cores, and seconds mean the same for all."""
     import cv2
-    import numba
 
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    numba.set_num_threads(1)
     cv2.setNumThreads(0)
+    if find_spec("numba"):  # some solvers' kernels; what predicts normals needs none
+        import numba
+
+        numba.set_num_threads(1)
 
 
 def do(job: Job, place: Place, report: Report = lambda text: None) -> str:
@@ -123,7 +126,7 @@ def do(job: Job, place: Place, report: Report = lambda text: None) -> str:
         return "was there"
     asked = _asked(job, place)
     notes = _trained(job, place, report)
-    model = RoSE.from_pretrained(folder / "model")
+    model = RoSE.from_pretrained(folder / "model").to("cuda" if torch.cuda.is_available() else "cpu")
     since = time.process_time()
     rows = measure.measure(model, job.arm, job.seed, sampling, given)
     spent = time.process_time() - since
@@ -168,8 +171,8 @@ def _trained(job: Job, place: Place, report: Report) -> dict[str, Any]:
     return notes
 
 
-def _train(config: RoseConfig, report: Report) -> dict[str, float]:
-    """Train from the start, and say what it took: processor seconds, steps, weights."""
+def _train(config: RoseConfig, report: Report) -> dict[str, Any]:
+    """Train from the start, on a CUDA device if torch has one, and say what it took."""
     folder = config.folder
     shutil.rmtree(folder, ignore_errors=True)  # what an interrupted or another run left
     since = time.process_time()
@@ -181,6 +184,7 @@ def _train(config: RoseConfig, report: Report) -> dict[str, float]:
         "steps": config.optimisation.steps,
         "batch": config.optimisation.batch,
         "parameters": sum(weight.numel() for weight in model.unet.parameters()),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
     }
 
 

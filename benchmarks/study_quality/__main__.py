@@ -3,7 +3,9 @@
 
     python -m benchmarks.study_quality [--diligent FOLDER] [--seeds 3] [--workers 2] [--minutes 90] [--report-only]
 
-What is finished is skipped, so an interrupted study is continued by repeating the command.
+What is finished is skipped, so an interrupted study is continued by repeating the command. Its parts may run on several
+machines: --render-only where Blender is, --train-only on a copy of the shards (on a CUDA device if torch has one), and
+the rest where its OUT/results, or OUT/models if the test shard was not copied, were put into OUT.
 """
 
 import argparse
@@ -48,7 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each (default: 1)")
     parser.add_argument("--minutes", type=float, help="begin no further training after so many")
-    parser.add_argument("--report-only", action="store_true", help="write the report from what is there")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument("--render-only", action="store_true", help="render the shards to train on and stop")
+    part.add_argument(
+        "--train-only", action="store_true", help="train on shards that are there, measure, and stop"
+    )
+    part.add_argument("--report-only", action="store_true", help="begin no training, and write the report")
     parser.add_argument("--note", action="append", default=[], help="a sentence for the report's reader")
     parser.add_argument(
         "-o", "--out", type=Path, default=Path("out/study-quality"), help="models and results"
@@ -76,6 +83,13 @@ def main(arguments: list[str] | None = None) -> int:
             args.recipe, args.data, args.workers, args.panel, args.test_groups, tuple(args.render_set)
         )
         study = Study(scenes, args.config, args.out, args.diligent, tuple(args.set))
+        if args.render_only:
+            study.render(chosen, args.shards, args.most_shards)
+            return 0
+        if args.train_only:
+            left = study.train(range(args.seeds), args.workers, args.minutes)
+            print(f"{len(left)} runs are left" if left else "all runs are trained")
+            return 0
         print(
             study.run(
                 chosen,

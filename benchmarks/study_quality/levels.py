@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.study.arms import NO_SOLVER, Arm, Question
 
 KINDS = ("parallel", "point", "environment")  # of light: each needs samples of its own for one PSNR
-LADDER = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # samples whose PSNR is measured
+LADDER = (1, 4, 16, 64, 256)  # samples whose PSNR is measured; between them it is interpolated
 REFERENCE_SAMPLES = 1024  # not denoised
 MARGIN = 0.5  # degrees of mean angular error: a quality that costs less than this is not inferior. Stated beforehand
 STEPS, COST = (
@@ -79,12 +79,16 @@ def arms(tars: Mapping[str, Mapping[str, Sequence[Path]]]) -> tuple[Arm, ...]:
     return tuple(made)
 
 
-def questions(levels: Sequence[str]) -> tuple[Question, ...]:
-    """Make the planned comparisons: each quality with REFERENCE, whose scenes both kinds of arms share."""
+def questions(levels: Mapping[str, Sequence[str]]) -> tuple[Question, ...]:
+    """Make the planned comparisons: each quality with REFERENCE, whose scenes both kinds of arms share.
+
+    Args:
+        levels: Kind (STEPS, COST) -> levels that have an arm of it.
+    """
     reference = (arm_name(STEPS, REFERENCE), NO_SOLVER)
     return tuple(
         Question(f"{level_of(name).title}, equal {kind}", reference, (arm_name(kind, name), NO_SOLVER))
-        for kind in (STEPS, COST)
-        for name in levels
+        for kind, names in levels.items()
+        for name in names
         if name != REFERENCE
     )

@@ -58,8 +58,9 @@ def blocks(
     found: Sequence[Findings],
     missing: Sequence[str],
     figure: Figure,
+    devices: Sequence[str] = (),
 ) -> list[Block]:
-    """Write the report. levels: by name; missing: what this run left out, in sentences."""
+    """Write the report. levels: by name; missing: what this run left out, in sentences; devices: of the training."""
     parts: list[Block] = [
         Paragraph(
             "Rendered training images are noisy, and each halving of the noise costs four times the samples. Does "
@@ -70,7 +71,7 @@ def blocks(
     ]
     parts += [Caution(text) for text in missing]
     parts += [Heading("The qualities"), Paragraph(_qualities_text()), _qualities(levels)]
-    parts += [Heading("What is trained"), Paragraph(_training_text(config, levels))]
+    parts += [Heading("What is trained"), Paragraph(_training_text(config, levels, devices))]
     for one in found:
         parts += [
             Heading(BENCHMARKS.get(one.benchmark, one.benchmark)),
@@ -211,15 +212,16 @@ def _qualities(levels: Mapping[str, Measured]) -> Table:
     return Table(header, rows)
 
 
-def _training_text(config: RoseConfig, levels: Mapping[str, Measured]) -> str:
+def _training_text(config: RoseConfig, levels: Mapping[str, Measured], devices: Sequence[str]) -> str:
     options = config.optimisation
+    where = f" Trained on: {', '.join(devices)}." if devices else ""
     return (
         f"`{config.model.preset}` predicts normals directly from one photo at {config.model.size} x "
         f"{config.model.size} pixels: {options.steps} steps of {options.batch} photos, AdamW, learning rate "
         f"{options.learning_rate:g}, {options.decay} decay (`configs/train/study-quality.yaml`). With one seed all "
         "qualities get the same scenes, crops and exposures in the same order. At equal cost each quality has as many "
         f"scenes as the rendering time of the reference's {levels[REFERENCE].scenes[STEPS]} pays for, and the same "
-        "number of steps."
+        "number of steps; where that is the same number of shards, there is no run of its own." + where
     )
 
 

@@ -4,6 +4,7 @@
 FOLDER/ladder/N/    a few scenes with N samples, denoised; FOLDER/ladder/reference/ with many, not denoised
 FOLDER/ladder.json  the PSNR of each number of samples, by kind of light
 FOLDER/LEVEL/       shards to train on, FOLDER/test/ clean ones of unseen objects
+FOLDER/rendered.json  samples and number of shards of each level (benchmarks.study_quality.run)
 """
 
 import json
@@ -30,6 +31,7 @@ from multishade.storage.local import atomic_file
 
 Quality = Mapping[str, float]  # kind of light -> mean dB
 FIELDS = {"image_parallel": "parallel", "image_point": "point", "image_env0": "environment"}
+CLEAN_SAMPLES = 64
 # Scenes of the ladder come from a seed of their own, so that no level is chosen by what it is trained on.
 PANEL = (
     "seed=2027",
@@ -38,7 +40,13 @@ PANEL = (
     "formats.image_compression=zip",
     "name=study-quality-panel",
 )
-CLEAN = ("split=test", "seed=2028", "shards.count=1", *(f"render.samples.{kind}=256" for kind in KINDS))
+CLEAN = (
+    "split=test",
+    "seed=2028",
+    "shards.count=1",
+    "views.count=1",
+    *(f"render.samples.{kind}={CLEAN_SAMPLES}" for kind in KINDS),
+)
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,10 @@ class Scenes:
         """
         chosen = [f"render.samples.{kind}={number}" for kind, number in (samples or {}).items()]
         self._render(self.folder / level.name, count, [*chosen, *level.changes])
-        return [self.folder / level.name / tar_name(number) for number in range(count)]
+        return tars_of(self.folder, level.name, count)
 
     def clean_test(self) -> Path:
-        """Render the test shard: unseen objects and materials, 256 samples, denoised."""
+        """Render the test shard: unseen objects and materials, CLEAN_SAMPLES samples, denoised."""
         self._render(self.folder / "test", 1, [*CLEAN, f"shards.groups={self.test}"])
         return self.folder / "test"
 
@@ -99,10 +107,20 @@ class Scenes:
         plan = make_plan(load_config(self.config, [*self.overrides, *changes]))
         with ProgressBar(plan) as bar:
             result = render(
-                plan, folder, range(count), resources=Resources(workers=self.workers), progress=bar
+                plan,
+                folder,
+                range(count),
+                "ray" if self.workers > 1 else "local",
+                resources=Resources(workers=self.workers),
+                progress=bar,
             )
         if not result.complete:
             raise ShardError(f"{folder}: groups are missing, so that levels would show different scenes")
+
+
+def tars_of(folder: Path, level: str, count: int) -> list[Path]:
+    """Name the first `count` shards of a level."""
+    return [folder / level / tar_name(number) for number in range(count)]
 
 
 def mean_quality(images: Mapping[str, Sample], truth: Mapping[str, Sample]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 """The study of rendering quality: choice of samples and scenes, conclusions, and a tiny study to its report."""
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.study import run as study_run
+from benchmarks.study.arms import configure, training_fingerprint
 from benchmarks.study.findings import Answer
 from benchmarks.study_quality import levels, report
 from benchmarks.study_quality.levels import COST, LEVELS, MARGIN, REFERENCE, STEPS, level_of
-from benchmarks.study_quality.run import Study, affordable
-from benchmarks.study_quality.scenes import Scenes, mean_quality, samples_for
+from benchmarks.study_quality.run import Study, affordable, read_rendered
+from benchmarks.study_quality.scenes import Scenes, mean_quality, samples_for, tars_of
+from multishade.errors import EvaluationError
 from multishade.evaluation.statistics import Difference
 from multishade.models.rose import presets
 from multishade.shards.sample import Sample
@@ -82,7 +86,7 @@ class TestQuality:
 
 def answer(high: float, seeds_high: float, low: float = -0.1) -> Answer:
     difference = Difference(30, 20.0, 20.0, 0.0, low, high, 0.95, 0.5, 0.0)
-    question = levels.questions(["q26"])[0]
+    question = levels.questions({STEPS: ["q26"]})[0]
     return Answer(question, difference, 1.0, "", (0.0, 0.0), low, seeds_high, False)
 
 
@@ -110,15 +114,13 @@ class SyntheticScenes(Scenes):
         return dict.fromkeys(levels.KINDS, 30.0)
 
     def shards(self, level: levels.Level, samples: Mapping[str, int] | None, count: int) -> list[Path]:
-        return [
-            self._write(self.folder / level.name / f"tiny-{number:06d}.tar", 3) for number in range(count)
-        ]
+        return [self._write(path, 3) for path in tars_of(self.folder, level.name, count)]
 
     def clean_test(self) -> Path:
         return self._write(self.folder / "test" / "tiny-000000.tar", 6).parent
 
     def seconds(self, files: Sequence[Path]) -> float:
-        return {"q26": 1.0, REFERENCE: 2.0}[files[0].parent.name]
+        return {"q26": 1.0, REFERENCE: 2.0, "q42": 2.1}[files[0].parent.name]
 
     @staticmethod
     def _write(path: Path, objects: int) -> Path:
@@ -132,35 +134,99 @@ class SyntheticScenes(Scenes):
         return path
 
 
+def tiny_study(scenes: Scenes, out: Path) -> Study:
+    changes = {
+        "model.preset": "channels-tiny",
+        "model.size": 16,
+        "optimisation.steps": 2,
+        "optimisation.batch": 2,
+        "optimisation.precision": "no",
+        "validation.samples": 1,
+    }
+    overrides = tuple(f"{name}={json.dumps(value)}" for name, value in changes.items())
+    return Study(scenes, ROOT / "configs/train/study-quality.yaml", out, overrides=overrides)
+
+
+@pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, "channels-tiny": CHANNELS_NETWORK})
+
+
+@pytest.mark.usefixtures("tiny_network")
 class TestStudy:
-    def test_from_scenes_to_report(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(presets, "PRESETS", {**presets.PRESETS, "channels-tiny": CHANNELS_NETWORK})
-        changes = {
-            "model.preset": "channels-tiny",
-            "model.size": 16,
-            "optimisation.steps": 2,
-            "optimisation.batch": 2,
-            "optimisation.precision": "no",
-            "validation.samples": 1,
-        }
-        overrides = tuple(f"{name}={json.dumps(value)}" for name, value in changes.items())
+    def test_from_scenes_to_report(self, tmp_path: Path) -> None:
         scenes = SyntheticScenes(ROOT / "configs/study-quality.yaml", tmp_path / "data")
-        study = Study(
-            scenes, ROOT / "configs/train/study-quality.yaml", tmp_path / "out", overrides=overrides
-        )
-        chosen = [level_of("q26"), level_of(REFERENCE)]
+        study = tiny_study(scenes, tmp_path / "out")
+        chosen = [level_of("q26"), level_of(REFERENCE), level_of("q42")]
         docs = tmp_path / "docs"
         docs.mkdir()
         said = study.run(chosen, (1, 4), range(2), docs)
         assert said == f"report: {docs / 'study-quality.md'}"
         text = (docs / "study-quality.md").read_text()
-        assert "| 26 dB | 1 | 1 | 1 | 30.0 | 30.0 | 30.0 | 30.0 | 1.00 | 8 | 16 |" in text
+        assert "| 26 dB | 1 | 1 | 1 | 30.0 | 30.0 | 30.0 | 30.0 | 1.00 | 12 | 24 |" in text
+        # What a little more costs buys the same shard, which is trained on once.
+        assert "| 30.0 | 2.10 | 12 |  |" in text and "42 dB, equal cost" not in text
         assert "## Clean test shards" in text and "DiLiGenT was not given" in text
         assert "26 dB, equal steps" in text and "26 dB, equal cost" in text
+        assert "Trained on: " in text
         assert (docs / "images" / "study-quality.png").stat().st_size > 5000
         trained = sorted(path.name for path in (tmp_path / "out" / "models").iterdir())
-        arms = (f"{COST}-q26", f"{STEPS}-q26", f"{STEPS}-{REFERENCE}")
-        assert trained == [f"{arm}-seed{seed}" for arm in arms for seed in (0, 1)]
+        arms = (f"{COST}-q26", f"{STEPS}-q26", f"{STEPS}-{REFERENCE}", f"{STEPS}-q42")
+        assert trained == sorted(f"{arm}-seed{seed}" for arm in arms for seed in (0, 1))
+
+    def test_models_that_were_trained_on_a_copy_of_the_shards_are_measured_and_not_trained_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scenes = SyntheticScenes(ROOT / "configs/study-quality.yaml", tmp_path / "data")
+        chosen = [level_of("q26"), level_of(REFERENCE)]
+        rendered = tiny_study(scenes, tmp_path / "out").render(chosen, 1, 4)
+        assert read_rendered(scenes.folder) == rendered
+        shutil.copytree(scenes.folder, tmp_path / "copy")
+        away = tiny_study(replace(scenes, folder=tmp_path / "copy"), tmp_path / "away")
+        assert away.train(range(1)) == [] and not (tmp_path / "copy" / "test").exists()
+        assert len(list((tmp_path / "away" / "models").glob("*/trained.json"))) == 3
+        assert not (tmp_path / "away" / "results").exists()
+        shutil.copytree(tmp_path / "away" / "models", tmp_path / "out" / "models")
+        monkeypatch.setattr(study_run, "_train", None)
+        docs = tmp_path / "docs"
+        docs.mkdir()
+        tiny_study(scenes, tmp_path / "out").run(chosen, (1, 4), range(1), docs)
+        assert "## Clean test shards" in (docs / "study-quality.md").read_text()
+
+    def test_results_of_a_copy_are_taken_without_its_models(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scenes = SyntheticScenes(ROOT / "configs/study-quality.yaml", tmp_path / "data")
+        chosen = [level_of("q26"), level_of(REFERENCE)]
+        tiny_study(scenes, tmp_path / "out").render(chosen, 1, 4)
+        scenes.clean_test()
+        shutil.copytree(scenes.folder, tmp_path / "copy")
+        tiny_study(replace(scenes, folder=tmp_path / "copy"), tmp_path / "away").train(range(1))
+        shutil.copytree(tmp_path / "away" / "results", tmp_path / "out" / "results")
+        monkeypatch.setattr(study_run, "_trained", None)
+        docs = tmp_path / "docs"
+        docs.mkdir()
+        tiny_study(scenes, tmp_path / "out").run(chosen, (1, 4), range(1), docs)
+        assert "## Clean test shards" in (docs / "study-quality.md").read_text()
+
+    def test_training_needs_rendered_shards(self, tmp_path: Path) -> None:
+        scenes = SyntheticScenes(ROOT / "configs/study-quality.yaml", tmp_path)
+        with pytest.raises(EvaluationError, match=r"rendered\.json is missing: .*--render-only"):
+            tiny_study(scenes, tmp_path / "out").train(range(1))
+
+    def test_other_images_in_shards_of_the_same_name_are_another_training(self, tmp_path: Path) -> None:
+        fingerprints = set()
+        for noise in (0.0, 0.1):
+            sample = make_sample("s000000-g0000-v0", size=32)
+            images = {name: image + np.float32(noise) for name, image in sample.images.items()}
+            path = tmp_path / str(noise) / "tiny-000000.tar"
+            path.parent.mkdir()
+            write_synthetic_shard(path, [replace(sample, images=images)])
+            arm = levels.arms({STEPS: {"q26": [path]}})[0]
+            fingerprints.add(
+                training_fingerprint(configure(ROOT / "configs/train/study-quality.yaml", arm, 0, tmp_path))
+            )
+        assert len(fingerprints) == 2
 
     def test_names_are_checked(self) -> None:
         assert len({level.name for level in LEVELS}) == len(LEVELS)
