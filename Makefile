@@ -303,9 +303,10 @@ study-supervision: study-data $(VENV)/.all
 evaluate: $(VENV)/.all
 	$(RUN)/python -m benchmarks.evaluate_all $(if $(TESTS),--shards $(TESTS)) $(WEIGHTS:%=--weights %)
 
-# Make the tables of docs/study-quality.md: renders and trains for hours, and continues where it was stopped.
-study-quality: $(VENV)/.all
-	$(RUN)/multishade assets builtin -o data/bundled-assets --objects-per-family 128 --materials-per-family 48
+# Make the tables of docs/study-quality.md: half a processor hour of rendering, 39 trainings, on a CUDA device if torch has one
+# (TORCH=cuda); continues where it was stopped. A larger study: python -m benchmarks.study_quality --shards 12 --most-shards 60.
+# MULTISHADE_DILIGENT=FOLDER adds real objects.
+study-quality: study-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_quality $(if $(WORKERS),--workers $(WORKERS))
 
 clean:

@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def carry_out(
         return left
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=single_thread) as pool:
         waiting = iter(jobs)
-        running = {pool.submit(do, job, place): job for job, _ in zip(waiting, range(workers), strict=False)}
+        running = {pool.submit(do, job, place): job for job in islice(waiting, workers)}
         while running:
             done = next(as_completed(running))
             report(f"{running.pop(done).name}: {done.result()}")

@@ -41,12 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--levels", nargs="+", help="names in benchmarks/study_quality/levels.py (default: all)"
     )
-    parser.add_argument(
-        "--shards", type=int, default=12, help="of each quality, for equal steps (default: 12)"
-    )
-    parser.add_argument("--most-shards", type=int, default=48, help="for equal cost, at most (default: 48)")
-    parser.add_argument("--panel", type=int, default=24, help="groups that PSNR is measured on (default: 24)")
-    parser.add_argument("--test-groups", type=int, default=32, help="of the test shard (default: 32)")
+    parser.add_argument("--shards", type=int, default=2, help="of each quality, for equal steps (default: 2)")
+    parser.add_argument("--most-shards", type=int, default=4, help="for equal cost, at most (default: 4)")
+    parser.add_argument("--panel", type=int, default=4, help="groups that PSNR is measured on (default: 4)")
+    parser.add_argument("--test-groups", type=int, default=24, help="of the test shard (default: 24)")
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: 3)")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each (default: 1)")
     parser.add_argument("--minutes", type=float, help="begin no further training after so many")

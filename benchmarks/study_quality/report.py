@@ -4,12 +4,21 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from benchmarks.study.arms import NO_SOLVER
 from benchmarks.study.findings import LEVEL, Answer, Cell, Findings
-from benchmarks.study_quality.levels import COST, KINDS, MARGIN, REFERENCE, STEPS, arm_name, level_of
+from benchmarks.study_quality.levels import (
+    COST,
+    KINDS,
+    LADDER,
+    MARGIN,
+    REFERENCE,
+    REFERENCE_SAMPLES,
+    STEPS,
+    arm_name,
+    level_of,
+)
+from benchmarks.study_quality.scenes import CLEAN_SAMPLES, Scenes
 from multishade.evaluation.statistics import readable
 from multishade.report.document import Block, Bullets, Caution, Figure, Heading, Paragraph, Table
 from multishade.training.tasks.rose import RoseConfig
@@ -58,6 +67,7 @@ def blocks(
     found: Sequence[Findings],
     missing: Sequence[str],
     figure: Figure,
+    scenes: Scenes,
     devices: Sequence[str] = (),
 ) -> list[Block]:
     """Write the report. levels: by name; missing: what this run left out, in sentences; devices: of the training."""
@@ -70,7 +80,7 @@ def blocks(
         )
     ]
     parts += [Caution(text) for text in missing]
-    parts += [Heading("The qualities"), Paragraph(_qualities_text()), _qualities(levels)]
+    parts += [Heading("The qualities"), Paragraph(_qualities_text(scenes.panel)), _qualities(levels)]
     parts += [Heading("What is trained"), Paragraph(_training_text(config, levels, devices))]
     for one in found:
         parts += [
@@ -79,6 +89,11 @@ def blocks(
                 f"{one.objects} objects, {one.predictions} photos per run. Mean angular error in degrees inside the "
                 f"mask, averaged by object, then over objects; interval: {LEVEL:.0%} over objects; then the range "
                 "over seeds."
+                + (
+                    f" Objects and materials of the test split, {CLEAN_SAMPLES} samples, denoised."
+                    if one.benchmark == "shards"
+                    else ""
+                )
             ),
             _errors(levels, one),
         ]
@@ -117,59 +132,7 @@ def conclusions(levels: Mapping[str, Measured], found: Findings) -> list[str]:
     return said
 
 
-def draw(path: Path, levels: Mapping[str, Measured], found: Findings) -> None:
-    """Draw the error of each level against what a view costs, with intervals over objects."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(8.5, 4.6), layout="constrained")
-    for kind, colour, shift in ((STEPS, "#1f6fb2", 0.985), (COST, "#c2571a", 1.015)):
-        names = [name for name in levels if (arm_name(kind, name), NO_SOLVER) in found.cells]
-        names += [REFERENCE] if kind == COST and REFERENCE in levels else []
-        names.sort(key=lambda name: levels[name].seconds)
-        cells = [_cell(found, kind, name) for name in names]
-        _line(axes, [levels[name].seconds * shift for name in names], cells, colour, TERMS[kind])
-    for name, level in levels.items():
-        cell = _cell(found, STEPS, name)
-        if cell is not None:
-            axes.annotate(
-                level_of(name).title,
-                (level.seconds, cell.mean),
-                xytext=(4, 9),
-                textcoords="offset points",
-                fontsize=8,
-            )
-    axes.set_xscale("log")
-    axes.set_xlabel("CPU seconds to render a view")
-    axes.set_ylabel("mean angular error, degrees")
-    axes.legend(frameon=False)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    pyplot.close(figure)
-
-
-def _line(axes: Any, places: Sequence[float], cells: Sequence[Cell | None], colour: str, label: str) -> None:
-    shown = [(x, cell) for x, cell in zip(places, cells, strict=True) if cell is not None]
-    means = [cell.mean for _, cell in shown]
-    below = [0.0 if math.isnan(cell.low) else cell.mean - cell.low for _, cell in shown]
-    above = [0.0 if math.isnan(cell.high) else cell.high - cell.mean for _, cell in shown]
-    axes.errorbar(
-        [x for x, _ in shown],
-        means,
-        yerr=[below, above],
-        fmt="o-",
-        color=colour,
-        markersize=4,
-        linewidth=1,
-        capsize=2,
-        label=label,
-    )
-
-
-def _cell(found: Findings, kind: str, level: str) -> Cell | None:
+def cell_of(found: Findings, kind: str, level: str) -> Cell | None:
     """Of the reference both kinds of arms are one."""
     name = arm_name(STEPS if level == REFERENCE else kind, level)
     return found.cells.get((name, NO_SOLVER))
@@ -179,11 +142,12 @@ def _level_names(found: Findings) -> list[str]:
     return [name.partition("-")[2] for name, _ in found.cells if name.startswith(f"{STEPS}-")]
 
 
-def _qualities_text() -> str:
+def _qualities_text(panel: int) -> str:
     return (
         "Samples are chosen for each kind of light so that the mean PSNR of denoised images comes nearest to the "
-        "named one. It is measured on other scenes than those of the training: against 1,024 samples without "
-        "denoiser, display-encoded, inside the mask. The last two qualities are settings as they are. Seconds are CPU "
+        f"named one. It is measured on {panel} other scenes than those of the training: against {REFERENCE_SAMPLES:,} "
+        "samples without denoiser, display-encoded, inside the mask; at most "
+        f"{LADDER[-1]} samples are taken. The last two qualities are settings as they are. Seconds are CPU "
         "seconds of all stages of a view of three images, geometry and object included, from the shards' markers."
     )
 
@@ -214,14 +178,16 @@ def _qualities(levels: Mapping[str, Measured]) -> Table:
 
 def _training_text(config: RoseConfig, levels: Mapping[str, Measured], devices: Sequence[str]) -> str:
     options = config.optimisation
+    most = max(level.scenes.get(COST, 0) for level in levels.values())
     where = f" Trained on: {', '.join(devices)}." if devices else ""
     return (
         f"`{config.model.preset}` predicts normals directly from one photo at {config.model.size} x "
         f"{config.model.size} pixels: {options.steps} steps of {options.batch} photos, AdamW, learning rate "
         f"{options.learning_rate:g}, {options.decay} decay (`configs/train/study-quality.yaml`). With one seed all "
         "qualities get the same scenes, crops and exposures in the same order. At equal cost each quality has as many "
-        f"scenes as the rendering time of the reference's {levels[REFERENCE].scenes[STEPS]} pays for, and the same "
-        "number of steps; where that is the same number of shards, there is no run of its own." + where
+        f"scenes as the rendering time of the reference's {levels[REFERENCE].scenes[STEPS]} pays for, in whole shards "
+        f"and at most {most}, and the same number of steps; if that is the same number of shards, there is no run of "
+        "its own." + where
     )
 
 

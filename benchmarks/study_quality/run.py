@@ -19,7 +19,7 @@ from benchmarks.study.run import (
     measure_baselines,
     plan,
 )
-from benchmarks.study_quality import report
+from benchmarks.study_quality import figure, report
 from benchmarks.study_quality.levels import COST, REFERENCE, STEPS, Level, arms, questions
 from benchmarks.study_quality.report import Measured
 from benchmarks.study_quality.scenes import Scenes, samples_for, tars_of
@@ -219,12 +219,14 @@ class Study:
         devices: Sequence[str],
     ) -> Path:
         (docs / "images").mkdir(parents=True, exist_ok=True)
-        report.draw(docs / "images" / f"{report.NAME}.png", measured, found[0])
-        figure = Figure(f"images/{report.NAME}.png", "Error against the cost of a view")
+        figure.draw(docs / "images" / f"{report.NAME}.png", measured, found[0])
+        picture = Figure(f"images/{report.NAME}.png", "Error against the cost of a view")
         config = load_settings(self.config, RoseConfig, self.overrides)
         path = docs / f"{report.NAME}.md"
         path.write_text(
-            to_markdown(report.TITLE, report.blocks(config, measured, found, notes, figure, devices)),
+            to_markdown(
+                report.TITLE, report.blocks(config, measured, found, notes, picture, self.scenes, devices)
+            ),
             encoding="utf-8",
         )
         return path

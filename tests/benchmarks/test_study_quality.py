@@ -183,7 +183,7 @@ class TestStudy:
         assert read_rendered(scenes.folder) == rendered
         shutil.copytree(scenes.folder, tmp_path / "copy")
         away = tiny_study(replace(scenes, folder=tmp_path / "copy"), tmp_path / "away")
-        assert away.train(range(1)) == [] and not (tmp_path / "copy" / "test").exists()
+        assert away.train(range(1), workers=2) == [] and not (tmp_path / "copy" / "test").exists()
         assert len(list((tmp_path / "away" / "models").glob("*/trained.json"))) == 3
         assert not (tmp_path / "away" / "results").exists()
         shutil.copytree(tmp_path / "away" / "models", tmp_path / "out" / "models")
