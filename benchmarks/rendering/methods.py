@@ -93,8 +93,11 @@ class Ours:
         self._renderer = GroupRenderer(settings, 1, self._clock)
         self._renderer.blender()
 
-    def measure(self, item: Item, views: range = range(1)) -> Measured:
-        """Render the item, from the built-in mesh to the tar. An image's seconds are those of all its parts."""
+    def measure(self, item: Item, views: range = range(1), compared: bool = True) -> Measured:
+        """Render the item, from the built-in mesh to the tar. An image's seconds are those of all its parts.
+
+        compared: Whether with the item's reference, which has to be there; else `psnr` is empty.
+        """
         with tempfile.TemporaryDirectory() as folder:
             group = planned(item, self._config, Path(folder), views)
             child = psutil.Process(self._renderer.blender().pid)
@@ -106,7 +109,7 @@ class Ours:
             total, elapsed = _cpu(child) - before, time.perf_counter() - wall
         # The share inside Cycles is measured in elapsed time, since stages have no CPU time of their own.
         limit = total * sum(self._clock.seconds.get(stage, 0.0) for stage in CYCLES) / elapsed
-        known, view = references.of(item), samples[0]
+        known, view = references.of(item) if compared else {}, samples[0]
         psnr = {
             field: known[field].psnr(image / view.info.exposure[field])
             for field, image in view.images.items()

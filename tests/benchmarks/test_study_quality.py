@@ -20,6 +20,7 @@ from benchmarks.study_quality.scenes import Scenes, mean_quality, samples_for, t
 from multishade.errors import EvaluationError
 from multishade.evaluation.statistics import Difference
 from multishade.models.rose import presets
+from multishade.shards.layout import tar_name
 from multishade.shards.sample import Sample
 from tests.support.rose_samples import CHANNELS_NETWORK
 from tests.support.synthetic import make_sample, write_synthetic_shard
@@ -117,7 +118,7 @@ class SyntheticScenes(Scenes):
         return [self._write(path, 3) for path in tars_of(self.folder, level.name, count)]
 
     def clean_test(self) -> Path:
-        return self._write(self.folder / "test" / "tiny-000000.tar", 6).parent
+        return self._write(self.folder / "test" / tar_name(0), 6).parent
 
     def seconds(self, files: Sequence[Path]) -> float:
         return {"q26": 1.0, REFERENCE: 2.0, "q42": 2.1}[files[0].parent.name]
