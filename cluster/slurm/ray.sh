@@ -28,9 +28,11 @@ address=$ip:$((20000 + SLURM_JOB_ID % 20000))
 started=()
 stop() { kill "${started[@]}" 2> /dev/null || true; wait "${started[@]}" 2> /dev/null || true; }
 trap stop EXIT
+# A node whose packets vanish is given up after a minute (Ray by itself: seven); all processes take it from the head.
+quick='{"grpc_client_keepalive_time_ms": 30000, "grpc_client_keepalive_timeout_ms": 30000}'
 each=(--num-cpus="$cpus" --num-gpus="$gpus" --object-store-memory=100000000 --disable-usage-stats --block)
 srun --overlap --nodes=1 --ntasks=1 --nodelist="${nodes[0]}" \
-  $RAY start --head --node-ip-address="$ip" --port="${address#*:}" --include-dashboard=false "${each[@]}" &
+  $RAY start --head --node-ip-address="$ip" --port="${address#*:}" --include-dashboard=false --system-config="$quick" "${each[@]}" &
 started+=($!)
 if [ "${#nodes[@]}" -gt 1 ]; then
   srun --overlap --nodes=$((${#nodes[@]} - 1)) --ntasks-per-node=1 --exclude="${nodes[0]}" --no-kill \
