@@ -65,18 +65,20 @@ def test_the_killed_command_is_repeated(
     plan: Plan, folder: Path, reference: dict[str, str], tmp_path: Path
 ) -> None:
     """SIGKILL when a shard is complete and another has finished groups: only what is missing is rendered."""
-    with command(folder, tmp_path, "slow@load") as process:
-        while not list(tmp_path.glob("multishade-*.json")) and process.poll() is None:
-            time.sleep(0.02)
-        while not unfinished(tmp_path) and process.poll() is None:
+    # The last group of the second shard is held, since a worker finishes what it can before it learns of the kill.
+    with command(folder, tmp_path, f"hold@s000001-g{GROUPS - 1:04}") as process:
+        while process.poll() is None and not (
+            (tmp_path / "multishade-000000.json").exists()
+            and len(list(tmp_path.glob(".multishade-000001.groups/*.group"))) == GROUPS - 1
+        ):
             time.sleep(0.02)
         members = family(process.pid)
         process.kill()
         killed = time.monotonic()
     assert process.returncode == -signal.SIGKILL
-    committed = {path.stem: path.read_bytes() for path in tmp_path.glob("multishade-*.json")}
     assert left_of_ray(members) == []
     ended = time.monotonic() - killed
+    committed = {path.stem: path.read_bytes() for path in tmp_path.glob("multishade-*.json")}
     staged = unfinished(tmp_path)
     assert 0 < len(committed) < SHARDS and staged
     with command(folder, tmp_path) as process:

@@ -6,8 +6,8 @@ its bytes depend on the requests alone, as Blender's do. What goes wrong is said
 `FAULT@WHERE`: at the request of this number (counted in each process) or of this name (`load`), or at the group of this
 key, the child does FAULT:
 
-    crash (SIGSEGV), exit (no answer, status 7), hang, stop (SIGSTOP), leak (memory), truncate (its EXR files),
-    asset (refuses the file), error (a traceback), slow (answers half a second late)
+    crash (SIGSEGV), exit (no answer, status 7), hang, hold (hang until its owner ends), stop (SIGSTOP), leak (memory),
+    truncate (its EXR files), asset (refuses the file), error (a traceback), slow (answers half a second late)
 
 `dummy_process.failing_once` lets only the first process do so.
 """
@@ -74,6 +74,9 @@ class Child:
                 os._exit(7)
             case "hang":
                 time.sleep(3600)
+            case "hold":
+                sys.stdin.read()
+                os._exit(0)
             case "stop":
                 os.kill(os.getpid(), signal.SIGSTOP)
             case "leak":
