@@ -206,7 +206,11 @@ study-data: data/bundled-assets/objects.jsonl
 
 # Make the bundled model again: data (hours on two cores), training (minutes on a GPU, days on two cores), export.
 # MULTISHADE_ASSETS=FOLDER (with meshes, meshes_organic, materials, environments, environments_cc0) adds real ones; without it the built-in part alone is used, and
-# made.json records that.
+# made.json records that. A trial of all its steps, half an hour on two cores:
+#   make bundled-model BUILTIN_SHARDS=0 REAL_SHARDS=0 REAL_MORE_SHARDS=0 TRAINING="--set optimisation.steps=20 --set optimisation.batch=8"
+BUILTIN_SHARDS ?= 0-71
+REAL_SHARDS ?= 0-17
+REAL_MORE_SHARDS ?= 0-11
 LITE := data/bundled-192-assets
 DATA_192 := configs/bundled-192.yaml $(if $(WORKERS),--workers $(WORKERS))
 ifdef MULTISHADE_ASSETS
@@ -226,13 +230,15 @@ bundled-data: $(VENV)/.all data/bundled-assets/objects.jsonl
 	$(RUN)/multishade assets builtin -o $(LITE) --objects-per-family 192 --materials-per-family 64
 ifdef MULTISHADE_ASSETS
 	$(RUN)/python -m benchmarks.bundled_assets $(MULTISHADE_ASSETS) -o $(LITE)
-	$(RUN)/multishade render $(DATA_192) $(REAL) --shards 0-17 -o data/bundled-192-real
+	$(RUN)/multishade render $(DATA_192) $(REAL) --shards $(REAL_SHARDS) -o data/bundled-192-real
+	$(RUN)/multishade render $(DATA_192) $(REAL) --set name=photos-real-more --set seed=194 --shards $(REAL_MORE_SHARDS) \
+	  -o data/bundled-192-real-more
 	$(RUN)/multishade render $(DATA_192) $(REAL) --set name=photos-real-val --set seed=293 --set shards.groups=10 $(VALIDATION) \
 	  -o data/bundled-192-real-val
 else
 	@echo "MULTISHADE_ASSETS is not set: built-in objects, materials and environments alone; no pictures for backgrounds"
 endif
-	$(RUN)/multishade render $(DATA_192) $(MIXED) --shards 0-59 -o data/bundled-192
+	$(RUN)/multishade render $(DATA_192) $(MIXED) --shards $(BUILTIN_SHARDS) -o data/bundled-192
 ifdef MULTISHADE_ASSETS
 	$(RUN)/python -m multishade.training.backgrounds -o data/bundled-192-backgrounds \
 	  --environments $(LITE)/real-environments.jsonl $(LITE)/real-environments_cc0.jsonl --materials $(LITE)/real-materials.jsonl \
@@ -245,7 +251,7 @@ endif
 	  --set geometry.samples=1 --set exposure.min_visible=0 -o data/bundled-test-points
 
 bundled-model: bundled-data
-	OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/bundled-192.yaml $(BUILTIN_ONLY) \
+	OMP_NUM_THREADS=1 $(RUN)/multishade train configs/train/bundled-192.yaml $(BUILTIN_ONLY) $(TRAINING) \
 	  $$(test -d out/bundled-192/checkpoints && echo --resume)
 	$(RUN)/python -m multishade.training.export out/bundled-192 --curves docs/images/bundled-curves.png
 	$(MAKE) bundled-report
