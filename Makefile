@@ -128,11 +128,10 @@ bench: $(VENV)/.all
 # last one before that work. Needs the history of the repository.
 BEFORE ?= b1a19d2
 PAIRS ?= 5
-GROUPS ?= 4
 bench-overhead: $(VENV)/.all
 	test -d build/before-$(BEFORE) || \
 	  { mkdir -p build/before-$(BEFORE) && git archive $(BEFORE) | tar -x -C build/before-$(BEFORE); }
-	$(RUN)/python -m benchmarks.overhead build/before-$(BEFORE) . --pairs $(PAIRS) --page docs/reliability.md -- --groups $(GROUPS)
+	$(RUN)/python -m benchmarks.overhead build/before-$(BEFORE) . --pairs $(PAIRS) --page docs/reliability.md
 
 # Measure the command that spreads shards, with workers that only report (docs/cluster.md).
 bench-driver: $(VENV)/.all

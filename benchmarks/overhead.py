@@ -1,128 +1,123 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two checkouts -> the ratio of the processor seconds that `make bench` takes in them: what a change costs a render.
+"""Two checkouts -> processor seconds of `make bench`'s groups in either: what a change costs a render.
 
-Usage: python -m benchmarks.overhead BEFORE AFTER [--pairs N] [--config FILE] [options of benchmarks.pipeline after --]
+Usage: python -m benchmarks.overhead BEFORE AFTER [--pairs N] [--groups N] [--config FILE] [--page FILE]
 
-Each pair runs `benchmarks.pipeline` once in either checkout, in turns, which of them first alternating, with this
-interpreter and the recipe of BEFORE, so that both do the same work: a recipe of AFTER may ask for what is new.
-Processor seconds are those of the run and of all processes that it started and waited for, Blender among them, since a
-busy machine changes wall-clock time, and processor time less. `make bench-overhead` compares with the last commit
-before the work that docs/reliability.md describes, and writes the figures there.
+Each pair renders the same groups once in either checkout, by its own `benchmarks.pipeline`, in turns, which of them
+first alternating, with this interpreter and the recipe of BEFORE, so that both do the same work: a recipe of AFTER may
+ask for what is new. Processor seconds are those of the process and of Blender, since a busy machine changes wall-clock
+time, and processor time less. What is spent once a process (imports, Blender's start) is apart, as in `make bench`.
 """
 
 import argparse
+import json
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
-STAGE = re.compile(r"^(\w+) +(\d+\.\d+)(?: +\d+\.\d+%|$)", re.MULTILINE)  # a line of the benchmark's table
+# Runs in a checkout, of any version since b1a19d2: prints processor seconds until the first group, and of each group.
+SCRIPT = """
+import json, resource, sys, time
+from pathlib import Path
+import psutil
+from benchmarks import pipeline
+from multishade.config import load_config
+
+def cpu():
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    living = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
+    return time.process_time() + ended.ru_utime + ended.ru_stime + sum(each.user + each.system for each in living)
+
+run = pipeline.Run(pipeline.make_plan(load_config(Path(sys.argv[1]), [])), 1)
+spent = [cpu()]
+for number in range(int(sys.argv[2])):
+    run.group(number)
+    spent.append(cpu())
+run.close()
+print(json.dumps(spent))
+"""
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run of the benchmark.
+class Spent:
+    """Processor seconds of one run, Blender's among them: until its first group, and of each group."""
 
-    Attributes:
-        cpu: User and system seconds, of its descendants, too.
-        stages: Wall-clock seconds a sample, by stage, and their "total".
-    """
-
-    cpu: float
-    stages: Mapping[str, float]
+    start: float
+    groups: tuple[float, ...]
 
 
-def run_pipeline(checkout: Path, options: Sequence[str]) -> Run:
-    """Run `benchmarks.pipeline` in a checkout.
+def render_groups(checkout: Path, config: Path, groups: int) -> Spent:
+    """Render groups in a checkout.
 
     Args:
         checkout: Root of a working tree.
-        options: Arguments of the benchmark.
+        config: The recipe.
+        groups: How many, from the first one on.
 
     Returns:
         What it took.
 
     Raises:
-        RuntimeError: If the run fails.
+        subprocess.CalledProcessError: If the run fails.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.pipeline", *options],
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(config), str(groups)],
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": str(checkout.resolve())},
         stdout=subprocess.PIPE,
         text=True,
+        check=True,
     )
-    assert process.stdout is not None
-    printed = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{checkout}: benchmarks.pipeline ended with {process.returncode}")
-    stages = {name: float(seconds) for name, seconds in STAGE.findall(printed)}
-    return Run(used.ru_utime + used.ru_stime, stages)
+    spent = json.loads(done.stdout.splitlines()[-1])
+    return Spent(spent[0], tuple(np.diff(spent).tolist()))
 
 
-def lines(before: Sequence[Run], after: Sequence[Run], what: str) -> list[str]:
-    """The pairs, the median ratio and the medians of the stages, as tables."""
-    ratios = [new.cpu / old.cpu for old, new in zip(before, after, strict=True)]
-    stages = [name for name in after[0].stages if name != "total"]
-    pairs = [
-        f"| {number} | {old.cpu:.1f} | {new.cpu:.1f} | {new.cpu / old.cpu:.3f} |"
-        for number, (old, new) in enumerate(zip(before, after, strict=True), start=1)
-    ]
-    medians = [
-        f"| {name} | {_median(before, name):.3f} | {_median(after, name):.3f} |"
-        for name in [*stages, "total"]
-    ]
+def lines(before: Sequence[Spent], after: Sequence[Spent]) -> list[str]:
+    """The medians over the runs, by group, and the ratio of their sums, as a table."""
+    rows = [("once a process: imports, start of Blender", _median([each.start for each in before]))]
+    news = [_median([each.start for each in after])]
+    for number in range(len(before[0].groups)):
+        rows.append((f"group {number}", _median([each.groups[number] for each in before])))
+        news.append(_median([each.groups[number] for each in after]))
+    ratios = [sum(new.groups) / sum(old.groups) for old, new in zip(before, after, strict=True)]
     return [
-        f"Processor seconds of the whole run, {what}; median ratio **{np.median(ratios):.3f}** "
-        f"({min(ratios):.3f} to {max(ratios):.3f}).",
+        f"Processor seconds on {os.cpu_count()} cores, medians of {len(before)} runs of each; ratio of all groups "
+        f"**{np.median(ratios):.3f}** ({min(ratios):.3f} to {max(ratios):.3f}).",
         "",
-        "| pair | before, s | after, s | ratio |",
-        "| ---: | ---: | ---: | ---: |",
-        *pairs,
-        "",
-        "Wall-clock seconds a sample by stage (`make bench`), medians:",
-        "",
-        "| stage | before | after |",
+        "| | before | after |",
         "| --- | ---: | ---: |",
-        *medians,
+        *(f"| {name} | {old:.2f} | {new:.2f} |" for (name, old), new in zip(rows, news, strict=True)),
     ]
 
 
-def _median(runs: Sequence[Run], stage: str) -> float:
-    return float(np.median([run.stages.get(stage, 0.0) for run in runs]))
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compare two checkouts, print each pair as it is measured, and the figures."""
+    """Compare two checkouts; print each run as it ends, then the figures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--groups", type=int, default=3)
     parser.add_argument("--config", type=Path, help="the recipe (default: configs/demo.yaml of BEFORE)")
-    parser.add_argument("--page", type=Path, help=f"write the figures into a page, such as {PAGE.name}")
-    parser.add_argument(
-        "options", nargs="*", metavar="-- OPTION", help="of benchmarks.pipeline, such as --groups 2"
-    )
+    parser.add_argument("--page", type=Path, help="write the figures into this page")
     args = parser.parse_args(arguments)
     config = (args.config or args.before / "configs" / "demo.yaml").resolve()
-    runs: dict[Path, list[Run]] = {args.before: [], args.after: []}
+    spent: dict[Path, list[Spent]] = {args.before: [], args.after: []}
     for number in range(args.pairs):
         for checkout in (args.before, args.after) if number % 2 == 0 else (args.after, args.before):
-            runs[checkout].append(run_pipeline(checkout, [str(config), *args.options]))
-            print(f"{checkout}: {runs[checkout][-1].cpu:.1f} processor seconds", flush=True)
-    settings = " ".join(args.options) or "defaults"
-    what = f"{args.pairs} pairs, `{settings}`, {os.cpu_count()} cores"
-    text = "\n".join(lines(runs[args.before], runs[args.after], what))
+            spent[checkout].append(render_groups(checkout, config, args.groups))
+            print(f"{checkout}: {spent[checkout][-1]}", flush=True)
+    text = "\n".join(lines(spent[args.before], spent[args.after]))
     print(text)
     if args.page is not None:
         from benchmarks.pages import replace_measured
