@@ -255,12 +255,12 @@ bundled-model: bundled-data
 	$(RUN)/python -m multishade.training.export out/bundled-192 --curves docs/images/bundled-curves.png
 	$(MAKE) bundled-report
 
-# Make the bundled IGA-PSN again: the shards of the bundled RoSE and photometric ones (a quarter of an hour of one core), training
+# Make the bundled IGA-PSN again: the shards of the bundled RoSE and photometric ones (half an hour of one core), training
 # (minutes on a GPU), export.
 PHOTOMETRIC := configs/bundled-photometric.yaml $(if $(WORKERS),--workers $(WORKERS))
 bundled-photometric-data: $(VENV)/.render
 	$(RUN)/multishade assets builtin -o data/photometric-assets --objects-per-family 192 --materials-per-family 64
-	$(RUN)/multishade render $(PHOTOMETRIC) --shards 0-9 -o data/photometric-bundled
+	$(RUN)/multishade render $(PHOTOMETRIC) --shards 0-23 -o data/photometric-bundled
 	$(RUN)/multishade render $(PHOTOMETRIC) --set split=val --set shards.groups=12 --set shards.count=1 --shards 0 \
 	  -o data/photometric-bundled-val
 	$(RUN)/multishade render $(PHOTOMETRIC) --set split=test --set shards.groups=24 --set shards.count=1 --shards 0 \
