@@ -23,6 +23,7 @@ RECIPES = {
     "demo": SMALL,
     "photometric": (*SMALL, "shading.count=8"),
     "multishade": (*SMALL, "materials.variants=1", "render.importance_map=1024"),
+    "multishade-fine": (*SMALL, "materials.variants=1", "render.importance_map=1024"),
 }
 WANTED = 0.3  # relative error
 

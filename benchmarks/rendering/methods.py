@@ -100,7 +100,8 @@ class Ours:
         """
         with tempfile.TemporaryDirectory() as folder:
             group = planned(item, self._config, Path(folder), views)
-            child = psutil.Process(self._renderer.blender().pid)
+            # Before the clock runs: a Blender that may not read the group's files is replaced.
+            child = psutil.Process(self._renderer.blender(group).pid)
             before, wall = _cpu(child), time.perf_counter()
             self._clock.start(child)
             samples = self._renderer.render(group)

@@ -17,7 +17,7 @@ from multishade.protocol import scene
 from multishade.render import sampling
 from multishade.render.plan import PlannedGroup, environment_path
 
-CONFIG = Path("configs/multishade.yaml")
+CONFIG = Path("configs/multishade-fine.yaml")
 LICENCE = "CC0-1.0"
 
 
@@ -56,7 +56,7 @@ PANEL = (
 
 
 def config(overrides: list[str] | None = None) -> Config:
-    """The paper's recipe."""
+    """The paper's recipe in clean images."""
     return load_config(CONFIG, overrides or [])
 
 

@@ -22,7 +22,13 @@ def main() -> None:
     )
     parser.add_argument("recipes", nargs="+", help="names or files")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the recipes")
-    parser.add_argument("--items", nargs="+", type=int, default=range(len(PANEL)), help="of the panel")
+    parser.add_argument(
+        "--items",
+        nargs="+",
+        type=int,
+        default=range(len(PANEL)),
+        help="numbers of the panel's (default: all)",
+    )
     args = parser.parse_args()
     rows = []
     for name in args.recipes:

@@ -89,8 +89,11 @@ def find(
     rng: np.random.Generator,
     arms: Sequence[Arm] = ARMS,
     questions: Sequence[Question] = QUESTIONS,
+    finished: Mapping[str, Sequence[int]] | None = None,
 ) -> list[Findings]:
-    """rows: of all arms, solvers, seeds and benchmarks; those of other seeds than the arm's are not looked at."""
+    """rows: of all arms, solvers, seeds and benchmarks; those of other seeds than the arm's are not looked at.
+    finished: seeds by arm; with it each question is answered on all seeds that both its arms have.
+    """
     return [
         _on(
             benchmark,
@@ -100,6 +103,7 @@ def find(
             rng,
             arms,
             questions,
+            finished or seeds,
         )
         for benchmark in dict.fromkeys(row.benchmark for row in rows)
     ]
@@ -113,6 +117,7 @@ def _on(
     rng: np.random.Generator,
     arms: Sequence[Arm],
     questions: Sequence[Question],
+    finished: Mapping[str, Sequence[int]],
 ) -> Findings:
     grouped: dict[tuple[str, str], list[ResultRow]] = {}
     for row in rows:
@@ -126,11 +131,15 @@ def _on(
             if parts and all(parts):
                 cells[arm.name, solver] = _cell(parts, f"{arm.name} {solver}", rng)
     asked = [question for question in questions if {question.reference, question.other} <= cells.keys()]
-    found = [_difference(cells[item.reference], cells[item.other], rng) for item in asked]
+    pairs = [_pair(item, grouped, cells, seeds, finished, rng) for item in asked]
+    found = [
+        _difference(pair[item.reference], pair[item.other], rng)
+        for item, pair in zip(asked, pairs, strict=True)
+    ]
     adjusted = statistics.adjust([one.p for one in found], CORRECTION)
     answers = [
-        _answer(question, difference, p, cells, len(asked), arms)
-        for question, difference, p in zip(asked, found, adjusted, strict=True)
+        _answer(question, difference, p, pair, len(asked), arms)
+        for question, difference, p, pair in zip(asked, found, adjusted, pairs, strict=True)
     ]
     some = next(iter(cells.values())) if cells else None
     first = next((list(group) for group in grouped.values()), [])
@@ -148,6 +157,27 @@ def _on(
         tuple(answers),
         tuple(question for question in questions if question not in asked),
     )
+
+
+def _pair(
+    question: Question,
+    grouped: Mapping[tuple[str, str], Sequence[ResultRow]],
+    cells: Mapping[Key, Cell],
+    seeds: Mapping[str, Sequence[int]],
+    finished: Mapping[str, Sequence[int]],
+    rng: np.random.Generator,
+) -> Mapping[Key, Cell]:
+    """The question's two cells, on the seeds that both have: those of the table, if these are all."""
+    keys = (question.reference, question.other)
+    shared = sorted(set.intersection(*(set(finished[arm]) for arm, _ in keys)))
+    if all(list(seeds[arm]) == shared for arm, _ in keys):
+        return cells
+    return {
+        (arm, solver): _cell(
+            [grouped[arm, settings_text(solver, seed)] for seed in shared], f"{arm} {solver}", rng
+        )
+        for arm, solver in keys
+    }
 
 
 def _cell(parts: Sequence[Sequence[ResultRow]], label: str, rng: np.random.Generator) -> Cell:

@@ -1,64 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings -> the figure of docs/study-quality.md: error against the cost of a view."""
+"""Findings -> the figure of docs/study-quality.md: differences from the reference against the cost of a view."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from benchmarks.study.arms import NO_SOLVER
-from benchmarks.study.findings import Cell, Findings
-from benchmarks.study_quality.levels import COST, REFERENCE, STEPS, arm_name, level_of
-from benchmarks.study_quality.report import TERMS, Measured, cell_of
+from benchmarks.study.findings import Findings
+from benchmarks.study_quality.levels import COST, MARGIN, REFERENCE, STEPS, level_of
+from benchmarks.study_quality.report import TERMS, Measured
+
+TICKS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
+COLOURS = {STEPS: "#1f6fb2", COST: "#c2571a"}
 
 
 def draw(path: Path, levels: Mapping[str, Measured], found: Findings) -> None:
-    """Draw the error of each level against what a view costs, with intervals over objects."""
+    """Draw each difference (disc) with its interval over objects (bar) and its seeds (crosses), and the margin."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8.5, 4.6), layout="constrained")
-    for kind, colour, shift in ((STEPS, "#1f6fb2", 0.985), (COST, "#c2571a", 1.015)):
-        names = [name for name in levels if (arm_name(kind, name), NO_SOLVER) in found.cells]
-        names += [REFERENCE] if kind == COST and REFERENCE in levels else []
-        names.sort(key=lambda name: levels[name].seconds)
-        cells = [cell_of(found, kind, name) for name in names]
-        _line(axes, [levels[name].seconds * shift for name in names], cells, colour, TERMS[kind])
-    for name, level in levels.items():
-        cell = cell_of(found, STEPS, name)
-        if cell is not None:
-            axes.annotate(
-                level_of(name).title,
-                (level.seconds, cell.mean),
-                xytext=(4, 9),
-                textcoords="offset points",
-                fontsize=8,
-            )
+    figure, axes = pyplot.subplots(figsize=(8.5, 4.8), layout="constrained")
+    for kind, shift in ((STEPS, 0.98), (COST, 1.02)):
+        answers = [one for one in found.answers if one.question.other[0].startswith(f"{kind}-")]
+        places = [levels[one.question.other[0].partition("-")[2]].seconds * shift for one in answers]
+        middles = [one.found.difference for one in answers]
+        ends = [
+            [max(0.0, one.found.difference - one.found.low) for one in answers],
+            [max(0.0, one.found.high - one.found.difference) for one in answers],
+        ]
+        axes.errorbar(
+            places,
+            middles,
+            yerr=ends,
+            fmt="o",
+            color=COLOURS[kind],
+            markersize=5,
+            capsize=2,
+            label=TERMS[kind],
+        )
+        for place, one in zip(places, answers, strict=True):
+            axes.plot([place] * len(one.by_seed), one.by_seed, "x", color=COLOURS[kind], markersize=5)
+    axes.axhline(0, color="#8a929c", linewidth=1)
+    axes.axhline(MARGIN, color="#8a929c", linewidth=1, linestyle="--", label=f"margin, {MARGIN:g}°")
+    # Names above the frame, in two heights, since cheap qualities cost nearly the same.
+    names = sorted(levels, key=lambda name: levels[name].seconds)
+    for number, name in enumerate(names):
+        title = level_of(name).title + (" (reference)" if name == REFERENCE else "")
+        axes.annotate(
+            title,
+            (levels[name].seconds, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 4 + 13 * (number % 3)),
+            textcoords="offset points",
+            fontsize=8,
+            ha="center",
+        )
     axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in TICKS if low <= tick <= high])
+    axes.set_xticklabels([f"{tick:g}" for tick in TICKS if low <= tick <= high])
+    axes.minorticks_off()
     axes.set_xlabel("CPU seconds to render a view")
-    axes.set_ylabel("mean angular error, degrees")
-    axes.legend(frameon=False)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.set_ylabel("difference from the reference, degrees")
+    axes.legend(frameon=False, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
-
-
-def _line(axes: Any, places: Sequence[float], cells: Sequence[Cell | None], colour: str, label: str) -> None:
-    shown = [(x, cell) for x, cell in zip(places, cells, strict=True) if cell is not None]
-    means = [cell.mean for _, cell in shown]
-    below = [0.0 if math.isnan(cell.low) else cell.mean - cell.low for _, cell in shown]
-    above = [0.0 if math.isnan(cell.high) else cell.high - cell.mean for _, cell in shown]
-    axes.errorbar(
-        [x for x, _ in shown],
-        means,
-        yerr=[below, above],
-        fmt="o-",
-        color=colour,
-        markersize=4,
-        linewidth=1,
-        capsize=2,
-        label=label,
-    )

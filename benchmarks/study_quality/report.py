@@ -88,7 +88,7 @@ def blocks(
             Paragraph(
                 f"{one.objects} objects, {one.predictions} photos per run. Mean angular error in degrees inside the "
                 f"mask, averaged by object, then over objects; interval: {LEVEL:.0%} over objects; then the range "
-                "over seeds."
+                "over the seeds that all have."
                 + (
                     f" Objects and materials of the test split, {CLEAN_SAMPLES} samples, denoised."
                     if one.benchmark == "shards"
@@ -100,7 +100,7 @@ def blocks(
         parts += [figure] if one is found[0] else []
         parts += [Heading("Differences from the reference", 3), Paragraph(_margin_text()), _differences(one)]
     parts += [Heading("What follows"), Bullets(conclusions(levels, found[0]) if found else [])]
-    parts += [Heading("Limits"), Bullets(_limits(config))]
+    parts += [Heading("Limits"), Bullets(_limits(config, levels))]
     return parts
 
 
@@ -117,10 +117,18 @@ def conclusions(levels: Mapping[str, Measured], found: Findings) -> list[str]:
     share = levels[cheapest].seconds / levels[REFERENCE].seconds
     said = [
         f"Not inferior to {level_of(REFERENCE).title} by {MARGIN} degrees with equal steps: "
-        f"{', '.join(level_of(name).title for name in good)}.",
+        f"{'; '.join(level_of(name).title for name in good)}.",
         f"The cheapest of them is {level_of(cheapest).title}: {levels[cheapest].seconds:.2f} CPU seconds a view, "
         f"{share:.2f} times the reference's.",
     ]
+    for judged, text in (("open", "Open, since an interval has the margin inside"), ("inferior", "Inferior")):
+        names = [
+            level_of(name).title
+            for name in _level_names(found)
+            for answer in found.answers
+            if answer.question.other[0] == arm_name(STEPS, name) and verdict(answer) == judged
+        ]
+        said += [f"{text}, with equal steps: {'; '.join(names)}."] if names else []
     for answer in found.answers:
         kind, _, name = answer.question.other[0].partition("-")
         if kind == COST and answer.shown:
@@ -129,6 +137,9 @@ def conclusions(levels: Mapping[str, Measured], found: Findings) -> list[str]:
                 f"At equal cost the error of {level_of(name).title} is {abs(answer.found.difference):.2f} degrees "
                 f"{side} than the reference's ({_range(answer.found.low, answer.found.high)})."
             )
+    said.append(
+        "[The whole data set](performance.md#the-whole-data-set): the recipes that follow from it, and their cost."
+    )
     return said
 
 
@@ -193,7 +204,8 @@ def _training_text(config: RoseConfig, levels: Mapping[str, Measured], devices: 
 
 def _margin_text() -> str:
     return (
-        f"Reference: {level_of(REFERENCE).title}, equal steps. Negative: better than the reference. Not inferior: both "
+        f"Reference: {level_of(REFERENCE).title}, equal steps. Negative: better than the reference. Each on the seeds "
+        "that both have. Not inferior: both "
         f"{LEVEL:.0%} intervals, over objects and over seeds, end below the margin of {MARGIN} degrees, which was "
         "stated before there were results."
     )
@@ -231,18 +243,23 @@ def _differences(found: Findings) -> Table:
             answer.question.asked,
             readable(answer.found.difference, sign=True),
             _range(answer.found.low, answer.found.high, sign=True),
+            str(len(answer.by_seed)),
             _range(answer.seeds_low, answer.seeds_high, sign=True),
             verdict(answer),
         ]
         for answer in found.answers
     ]
-    return Table(("", "difference °", "over objects", "over seeds", ""), rows)
+    return Table(("", "difference °", "over objects", "seeds", "over seeds", ""), rows)
 
 
-def _limits(config: RoseConfig) -> list[str]:
+def _limits(config: RoseConfig, levels: Mapping[str, Measured]) -> list[str]:
     return [
+        "Few seeds: the interval over n seeds is Student's t with n - 1 degrees of freedom, wide for three, and for "
+        "two narrow only if these happen to agree.",
         f"A small network, {config.optimisation.steps} steps: one that fits its training set more closely could "
         "notice finer noise.",
+        f"{levels[REFERENCE].scenes[STEPS]} objects for equal steps: noise works like an augmentation, which a small "
+        "set needs more than a large one. With more objects the order may change.",
         f"Images of 128 pixels, seen at {config.model.size}: shrinking averages noise away, and so would larger images "
         "seen at the same size.",
         "Training and test images come from one renderer; the real photographs are of few objects.",

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.study import findings
+from benchmarks.study.arms import Arm
 from benchmarks.study.run import (
     BASELINES,
     Job,
@@ -20,7 +21,7 @@ from benchmarks.study.run import (
     plan,
 )
 from benchmarks.study_quality import figure, report
-from benchmarks.study_quality.levels import COST, REFERENCE, STEPS, Level, arms, questions
+from benchmarks.study_quality.levels import COST, REFERENCE, STEPS, Level, arm_name, arms, questions
 from benchmarks.study_quality.report import Measured
 from benchmarks.study_quality.scenes import Scenes, samples_for, tars_of
 from multishade.config import load_config, load_settings
@@ -107,31 +108,18 @@ class Study:
         made = arms(rendered.tars(self.scenes.folder))
         place = self._place(self.scenes.clean_test())
         jobs = plan(made, seeds)
-        left = carry_out(jobs, place, workers, minutes, _say)
+        left = [job for job in carry_out(jobs, place, workers, minutes, _say) if not is_finished(job, place)]
         if left:
             _say(f"time is up: {len(left)} of {len(jobs)} runs are left; repeat the command for them")
         done = [job for job in jobs if is_finished(job, place)]
-        common = findings.common_seeds(
-            {arm.name: [job.seed for job in done if job.arm == arm] for arm in made}, made
-        )
-        if not common:
-            raise EvaluationError(f"{self.out}: no seed is finished for all qualities: repeat the command")
-        kept = [job for job in done if job.seed in common[job.arm.name]]
+        measure_baselines(place)
+        found, kept = self._find(done, place, made)
         lost = [job.name for job in jobs if job not in kept]
         missing = (
             [f"{len(lost)} of {len(jobs)} planned runs are left out: {', '.join(lost)}."] if lost else []
         )
         if self.diligent is None:
             missing.append("DiLiGenT was not given, so nothing here is measured on real photographs.")
-        measure_baselines(place)
-        found = findings.find(
-            [row for job in kept for row in read_csv(place.result(job.name))],
-            read_csv(place.result(BASELINES)),
-            common,
-            np.random.default_rng(0),
-            made,
-            questions(rendered.shards),
-        )
         devices = sorted({str(facts_of(job, place).get("device", "")) for job in kept} - {""})
         measured = self.describe(levels, rendered)
         return f"report: {self._write(docs, measured, found, [*missing, *notes], devices)}"
@@ -207,6 +195,57 @@ class Study:
             )
         return measured
 
+    def _find(
+        self, done: Sequence[Job], place: Place, made: Sequence[Arm]
+    ) -> tuple[list[findings.Findings], list[Job]]:
+        """Compare the arms of each kind with the reference.
+
+        Means are of the seeds that all arms of a kind have, differences of those that both arms have.
+
+        Returns:
+            What the benchmarks show, and the runs that it is made from.
+
+        Raises:
+            EvaluationError: If no seed is finished for all arms of equal steps.
+        """
+        merged: dict[str, findings.Findings] = {}
+        used: list[Job] = []
+        for kind in (STEPS, COST):
+            names = [
+                arm_name(STEPS, REFERENCE),
+                *(arm.name for arm in made if arm.name.startswith(f"{kind}-")),
+            ]
+            chosen = [arm for arm in made if arm.name in names]
+            finished = {arm.name: [job.seed for job in done if job.arm == arm] for arm in chosen}
+            seeds = findings.common_seeds(finished, chosen)
+            if not seeds and kind == STEPS:
+                raise EvaluationError(
+                    f"{self.out}: no seed is finished for all qualities: repeat the command"
+                )
+            if not seeds:
+                continue
+            kept = [
+                job for job in done if job.arm in chosen and job.seed in finished[arm_name(STEPS, REFERENCE)]
+            ]
+            used += [job for job in kept if job not in used]
+            for one in findings.find(
+                [row for job in kept for row in read_csv(place.result(job.name))],
+                read_csv(place.result(BASELINES)),
+                seeds,
+                np.random.default_rng(0),
+                chosen,
+                questions({kind: [arm.name.partition("-")[2] for arm in chosen]}),
+                finished,
+            ):
+                before = merged.get(one.benchmark, one)
+                merged[one.benchmark] = replace(
+                    before,
+                    seeds={**one.seeds, **before.seeds},
+                    cells={**one.cells, **before.cells},
+                    answers=before.answers if before is one else (*before.answers, *one.answers),
+                )
+        return list(merged.values()), used
+
     def _place(self, test: Path) -> Place:
         return Place(self.config, self.out, test, self.diligent, (*self.overrides, f"data.val=[{test}]"))
 
@@ -220,7 +259,10 @@ class Study:
     ) -> Path:
         (docs / "images").mkdir(parents=True, exist_ok=True)
         figure.draw(docs / "images" / f"{report.NAME}.png", measured, found[0])
-        picture = Figure(f"images/{report.NAME}.png", "Error against the cost of a view")
+        picture = Figure(
+            f"images/{report.NAME}.png",
+            "Difference from the reference against the cost of a view: interval over objects, crosses are seeds",
+        )
         config = load_settings(self.config, RoseConfig, self.overrides)
         path = docs / f"{report.NAME}.md"
         path.write_text(

@@ -44,20 +44,20 @@ def test_more_work_costs_more(more: str) -> None:
 
 
 def test_adaptive_sampling_ends_before_its_limit() -> None:
-    config = load_config("multishade")
-    plain = load_config("multishade", ["render.adaptive.threshold=0"])
+    config = load_config("multishade-fine")
+    plain = load_config("multishade-fine", ["render.adaptive.threshold=0"])
     for kind in ("parallel", "point", "environment"):
         assert effective_samples(plain, kind) == 256
         assert 8 < effective_samples(config, kind) < 128
-    coarse = load_config("multishade", ["render.adaptive.threshold=0.2"])
+    coarse = load_config("multishade-fine", ["render.adaptive.threshold=0.2"])
     assert effective_samples(coarse, "parallel") < effective_samples(config, "parallel")
-    few = load_config("multishade", ["render.samples.parallel=4"])
+    few = load_config("multishade-fine", ["render.samples.parallel=4"])
     assert effective_samples(few, "parallel") == 4
 
 
 def test_the_recipe_costs_what_its_benchmark_measured() -> None:
     # docs/performance.md: 18 to 125 CPU seconds a view of opaque objects, 372 with glass, 75 on average.
-    assert 60 < seconds(recipe="multishade") / 6 < 90
+    assert 60 < seconds(recipe="multishade-fine") / 6 < 90
 
 
 @pytest.fixture
