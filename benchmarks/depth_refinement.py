@@ -6,7 +6,8 @@
 Each view of the shards is refined with its true normals and with those of a trained model (default: the bundled RoSE).
 Writes depth.json and depth.png and prints tables: abs rel, rmse, log10, delta 1 to 3 of the depth at the true mean;
 mean, median and root mean square of the angle of its normals (planes through 7 x 7 points), the shares below 11.25,
-22.5 and 30 degrees; flatness and orientation of planar faces (rms distance in per cent of the depth, degrees).
+22.5 and 30 degrees; flatness and orientation of planar faces (rms distance in per cent of the depth, degrees). Also of
+the integral of the normals alone, by least squares, without a network.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from multishade.inference.depth import load_depth_model
 from multishade.models import load_model
 from multishade.models.base import Inputs, Model
 from multishade.models.irondepth.model import IronDepth
+from multishade.photometry.integration.methods import integrate
 from multishade.training.depth_measures import planes_last, score
 from multishade.training.normal_maps import predicted
 
@@ -63,6 +65,17 @@ def view_scores(depth: Tensor, batch: Batch, faces: bool = False) -> Row:
     return scores
 
 
+def integral_scores(normal: Tensor, batch: Batch) -> Row:
+    """Measure the depth that normals (1, 3, H, W) alone have, integrated by least squares."""
+    mask = batch.mask[0, 0].cpu().numpy() > 0.5
+    matrix = batch.intrinsics[0].cpu().numpy().astype(np.float64)
+    camera = None if bool(batch.orthographic[0]) else matrix
+    depth = integrate(planes_last(normal[0]), mask, camera=camera, pixel_size=1 / matrix[0, 0]).depth
+    usable = np.isfinite(depth) & mask
+    filled = np.where(usable, depth, np.median(depth[usable])).astype(np.float32)
+    return view_scores(torch.from_numpy(filled)[None, None], batch)
+
+
 def random_anchors(batch: Batch, count: int, rng: np.random.Generator) -> Tensor | None:
     """True depth at `count` pixels of the object, (1, 1, H, W), 0 elsewhere; None for 0."""
     if count == 0:
@@ -91,6 +104,7 @@ def measure_view(
         depths = model.refinements(inputs, iterations)
         last = len(depths) - 1
         found[name] = [view_scores(each, batch, place in (0, last)) for place, each in enumerate(depths)]
+    found["integral"] = [integral_scores(normal, batch) for normal in (batch.normal, made)]
     rng = np.random.default_rng(seed)
     found["anchors"] = []
     mask = batch.mask[0, 0].cpu().numpy() > 0.5
@@ -121,7 +135,7 @@ def mean_rows(rows: Sequence[Row]) -> Row:
 def summarise(views: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Average over views."""
     found: dict[str, Any] = {"views": len(views), "flat": mean_rows([view["flat"] for view in views])}
-    for name in ("true", "predicted", "anchors"):
+    for name in ("true", "predicted", "integral", "anchors"):
         steps = len(views[0][name])
         found[name] = [mean_rows([view[name][step] for view in views]) for step in range(steps)]
     return found
@@ -159,6 +173,9 @@ def table(summary: Mapping[str, Any]) -> str:
             lines.append(
                 f"| {source} normals, {when} | " + " | ".join(f"{row[name]:.4g}" for name in names) + " |"
             )
+    for source, row in zip(("true", "predicted"), summary["integral"], strict=True):
+        figures = (f"{row[name]:.4g}" if name in row else "" for name in names)
+        lines.append(f"| {source} normals, integrated | " + " | ".join(figures) + " |")
     return "\n".join(lines)
 
 

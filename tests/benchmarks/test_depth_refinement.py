@@ -42,13 +42,16 @@ def test_a_view_is_measured_by_iterations_and_by_anchors(tmp_path: Path) -> None
     assert view["true"][2]["abs_rel"] == pytest.approx(view["predicted"][2]["abs_rel"])
     # The network's weights are random, but the sphere is a fixed point of the propagation.
     assert view["true"][2]["mean_angle"] < view["true"][0]["mean_angle"]
+    assert view["integral"][0]["abs_rel"] < 0.2 * view["flat"]["abs_rel"]
     assert view["anchors"][-1]["raw_abs_rel"] < view["anchors"][1]["raw_abs_rel"]
     assert math.isnan(view["true"][0]["flatness"])  # a sphere has no planar face
     summary = depth_refinement.summarise([view, view])
     assert summary["true"][1]["rmse"] == pytest.approx(view["true"][1]["rmse"])
     depth_refinement.plot(summary, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 10_000
-    assert "| true normals, refined |" in depth_refinement.table(summary)
+    text = depth_refinement.table(summary)
+    assert "| true normals, refined |" in text
+    assert len({line.count("|") for line in text.splitlines()}) == 1
 
 
 def test_anchors_are_of_the_object_and_true(tmp_path: Path) -> None:
