@@ -24,7 +24,11 @@ cpus=${SLURM_CPUS_PER_TASK:-1} gpus=${SLURM_GPUS_ON_NODE:-0}
 mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 # The batch script runs on the first node.
 ip=$(getent ahostsv4 "${nodes[0]}" | awk 'NR == 1 { print $1 }')
+# Many systems give the own name a loopback address, at which no other node would find the head.
+case $ip in 127.*) ip=$(hostname -I | awk '{ print $1 }') ;; esac
 address=$ip:$((20000 + SLURM_JOB_ID % 20000))
+# All processes of a cluster need one token: srun takes it to the other nodes.
+export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=${RAY_AUTH_TOKEN:-$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')}
 started=()
 stop() { kill "${started[@]}" 2> /dev/null || true; wait "${started[@]}" 2> /dev/null || true; }
 trap stop EXIT

@@ -63,6 +63,20 @@ def test_an_address_without_a_cluster_is_named() -> None:
         ray_cluster._join(Resources(address="127.0.0.1:1"), "127.0.0.1:1")
 
 
+def test_nodes_that_join_later_get_work_and_workers_bound_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = ray_cluster.Cluster.__new__(ray_cluster.Cluster)
+    cluster.slots, cluster._own, cluster._raylet, cluster._gcs = 4, False, None, "head:1"
+    cluster._looked = cluster._answered = float("-inf")
+    cluster._resources = Resources(address="head:1", cpus_per_worker=2, workers=7)
+    monkeypatch.setattr(ray_cluster, "_answers", lambda address: True)
+    for cpus, slots in ((8.0, 4), (12.0, 6), (16.0, 7), (2.0, 1), (0.0, 0)):
+        resources = {"CPU": cpus}
+        monkeypatch.setattr(ray, "cluster_resources", lambda resources=resources: resources)
+        cluster._looked = float("-inf")
+        cluster.require_alive()
+        assert cluster.slots == slots
+
+
 def test_a_process_that_stays_stopped_is_ended_and_one_that_goes_on_is_not() -> None:
     cluster = ray_cluster.Cluster.__new__(ray_cluster.Cluster)
     cluster._family, cluster._stopped = set(), {}

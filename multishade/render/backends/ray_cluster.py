@@ -37,11 +37,12 @@ class Cluster:
     """Ray as it runs for one call of `render`.
 
     Attributes:
-        slots: Workers that can run at once.
+        slots: Workers that can run at once; on a cluster that was joined, nodes come and go.
     """
 
-    def __init__(self, slots: int, own: bool) -> None:
-        self.slots, self._own, self._is_lost = slots, own, False
+    def __init__(self, slots: int, resources: Resources) -> None:
+        own = resources.address is None
+        self.slots, self._own, self._is_lost, self._resources = slots, own, False, resources
         node = global_worker.node
         self._session = Path(node.get_session_dir_path())
         self._gcs = node.gcs_address
@@ -62,6 +63,8 @@ class Cluster:
             self._lost(f"its raylet (process {self._raylet.pid}) ended")
         if _answers(self._gcs):
             self._answered = now
+            if not self._own:
+                self.slots = _slots(self._resources)
         elif self._own or now - self._answered > GCS_GRACE_SECONDS:
             self._lost(f"its GCS at {self._gcs} does not answer")
         if self._own:
@@ -129,7 +132,7 @@ def running(resources: Resources, progress: Progress) -> Iterator[Cluster]:
         if isinstance(error, SystemExit):  # Ray's own handler of SIGTERM, which it sets while it starts
             raise KeyboardInterrupt from error
         raise
-    cluster = Cluster(slots, own=resources.address is None)
+    cluster = Cluster(slots, resources)
     try:
         yield cluster
     finally:
@@ -176,15 +179,22 @@ def _join(resources: Resources, address: str) -> int:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ShardError(f"--address {address}: no Ray cluster answers there: {error}") from error
-    available = ray.cluster_resources()
-    slots = int(available.get("CPU", 0) // resources.cpus_per_worker)
-    if resources.gpus_per_worker:
-        slots = min(slots, int(available.get("GPU", 0) // resources.gpus_per_worker))
+    slots = _slots(resources)
     if slots < 1:
+        available = ray.cluster_resources()
         raise ShardError(
             f"the Ray cluster has {available.get('CPU', 0):g} CPUs and {available.get('GPU', 0):g} GPUs: too few for "
             f"one worker of {resources.cpus_per_worker} CPUs and {resources.gpus_per_worker:g} GPUs"
         )
+    return slots
+
+
+def _slots(resources: Resources) -> int:
+    """Workers that can run at once on the nodes that the cluster has now."""
+    available = ray.cluster_resources()
+    slots = int(available.get("CPU", 0) // resources.cpus_per_worker)
+    if resources.gpus_per_worker:
+        slots = min(slots, int(available.get("GPU", 0) // resources.gpus_per_worker))
     return min(slots, resources.workers or slots)
 
 
