@@ -23,6 +23,7 @@ def add_fetch(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     _add_matsynth(sources)
     _add_polyhaven(sources)
     _add_http(sources)
+    _add_bucket(sources)
 
 
 def _add_objaverse(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -99,6 +100,16 @@ def _add_http(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     parser.add_argument(
         "list", type=Path, metavar="LIST", help="lines of: URL SHA256 [LICENCE [PATH]], or JSON objects"
     )
+    _add_kind(parser)
+
+
+def _add_bucket(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _source(sources, "bucket", "all files below a folder of an object store", run_bucket)
+    parser.add_argument("url", metavar="URL", help="s3://BUCKET/FOLDER, gs://..., az://...")
+    _add_kind(parser)
+
+
+def _add_kind(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=["auto", "objects", "materials", "environments"], default="auto")
     parser.add_argument("--licence", help="licence of files for which none is stated")
     _add_split(parser)
@@ -171,6 +182,17 @@ def run_http(args: argparse.Namespace) -> int:
 
         options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split)
         return fetch_url_list(args.list, options, job)
+
+    return _run(args, fetch)
+
+
+def run_bucket(args: argparse.Namespace) -> int:
+    def fetch(job: "FetchJob") -> "FetchResult":
+        from multishade.assets.fetch.bucket import fetch_bucket
+        from multishade.assets.scanning.scan import ScanOptions
+
+        options = ScanOptions(kind=args.kind, licence=args.licence, split=args.split)
+        return fetch_bucket(args.url, options, job)
 
     return _run(args, fetch)
 

@@ -89,6 +89,16 @@ class RemoteStore(Store):
 
         return call(self.url_of(name), "read", size)
 
+    def version(self, name: str) -> str:
+        """Return what the driver takes for the identity of a file's content: of S3 its ETag, else size and time."""
+        files = filesystem(self.address)
+
+        def version() -> str:
+            files.invalidate_cache(self._path())
+            return str(files.checksum(self._path(name)))
+
+        return call(self.url_of(name), "read", version)
+
     def open(self, name: str, start: int = 0, length: int | None = None) -> BinaryIO:
         size = self.size(name)
         end = size if length is None else min(size, start + length)

@@ -71,8 +71,10 @@ class TestList:
         found = listed(capsys)["rose"]
         assert found["errors"]["mean_angle"] == last["val/mean_angle"]
         assert found["steps"] == sum(each["steps"] for each in record["runs"])
-        samples = [each["samples"] for each in record["runs"][-1]["data"]["train"]]
-        assert found["data"] == dict(zip(("bundled-192", "bundled-192-real"), samples, strict=True))
+        run = record["runs"][-1]
+        places = [place.removeprefix("data/") for place in run["config"]["data"]["train"]]
+        samples = [each["samples"] for each in run["data"]["train"]]
+        assert found["data"] == dict(zip(places, samples, strict=True))
         assert found["licence"] == "Apache-2.0"
         assert main(["models"]) == 0
         table = capsys.readouterr().out

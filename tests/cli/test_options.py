@@ -79,7 +79,9 @@ def test_an_old_name_takes_no_other_values_than_the_new_one(capsys: pytest.Captu
 
 def test_every_command_that_writes_has_both_names_of_the_output() -> None:
     writing = {name for name, parser in COMMANDS.items() if "--output" in parser._option_string_actions}
-    fetching = {f"assets fetch {source}" for source in ("objaverse", "matsynth", "polyhaven", "http")}
+    fetching = {
+        f"assets fetch {source}" for source in ("objaverse", "matsynth", "polyhaven", "http", "bucket")
+    }
     others = {"render", "configs", "show", "export", "stats", "failures", "assets builtin", "assets scan"}
     assert writing == fetching | others | {"train", "infer", "depth", "solve", "evaluate", "compare"}
     for name in writing:

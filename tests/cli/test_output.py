@@ -43,7 +43,7 @@ def test_a_file_in_the_way_of_the_output_folder(
 
 
 def test_solve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("multishade.inference.photometric.solve_object", None)  # must not be reached
+    monkeypatch.setattr("multishade.evaluation.solve.solve_object", None)  # must not be reached
     write_diligent_object(tmp_path / "ballPNG")
     (tmp_path / "taken").write_text("a file")
     assert main(["solve", str(tmp_path / "ballPNG"), "-o", str(tmp_path / "taken")]) == 2
