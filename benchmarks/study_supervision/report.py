@@ -151,8 +151,7 @@ def _method(config: SurfaceConfig, views: Mapping[str, Any]) -> str:
 def _surface_text() -> str:
     return (
         "Collapsed is the share of logged steps in which about one sample of the batch has all the weight, and "
-        "the weight "
-        "that is left amounts to the given share of a batch (1: equal weights)."
+        "the weight that is left amounts to the given share of a batch (1: equal weights)."
     )
 
 
@@ -168,7 +167,7 @@ def _arms(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
                 arm.title,
                 ", ".join(arm.surfaces),
                 f"{_mean(of, 'training_seconds'):.0f}" if arm.members == 1 else "",
-                str(of[0]["device"]),
+                ", ".join(sorted({str(each["device"]) for each in of})),
                 f"{_mean(of, 'effective'):.2f}" if adaptive else "",
                 f"{_mean(of, 'collapsed'):.0%}" if adaptive else "",
                 str(len(of)),
