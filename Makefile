@@ -11,7 +11,7 @@ RUN := $(VENV)/bin
 # Shows what it downloads; ends in seconds without a network. TORCH=cuda takes the wheel with CUDA.
 INSTALL := $(RUN)/python .ci/install.py
 
-.PHONY: docs docs-site conventions gallery setup render test test-faults test-storage test-slurm test-cluster test-hostile test-hostile-shards soak lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-overhead bench-driver bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
+.PHONY: docs docs-site conventions gallery setup render test test-faults test-storage test-slurm test-cluster test-hostile test-hostile-shards test-hostile-configs soak lint wheel test-wheel test-hubs test-browser test-docs first-hour bench bench-overhead bench-driver bench-view bench-cores bench-estimate bench-render search-render bench-solvers bench-integration bench-loader bench-light-basis bench-backbone eval-solvers study-data bundled-data bundled-model bundled-report bundled-photometric-data bundled-iga-psn bundled-irondepth bundled-wild study-paradigm study-quality study-supervision evaluate clean
 
 # Two stamp files, since rendering needs neither torch nor the test tools.
 $(VENV)/.render: pyproject.toml constraints.txt
@@ -182,6 +182,10 @@ test-hostile: $(VENV)/.all
 # Corrupt shards by a thousand seeds, and inspect hostile tars; write docs/reliability.md (minutes).
 test-hostile-shards: $(VENV)/.all
 	$(RUN)/python -m tests.hostile.shard_suite
+
+# Read configurations and rows of manifests that attack their readers; write docs/reliability.md (seconds).
+test-hostile-configs: $(VENV)/.all
+	$(RUN)/python -m tests.hostile.config_suite
 
 # Watch memory, descriptors, temporary files and speed of a run of an hour, and 1,000 views in one Blender; write docs/reliability.md.
 soak: $(VENV)/.all
