@@ -8,15 +8,21 @@ step of a small network, 0.15 s on one thread, took 3.6 to 10.4 s on two, at six
 threads as cores are free, and threads that sleep while they wait (OMP_WAIT_POLICY).
 """
 
+import functools
 import os
 import platform
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    import threadpoolctl
 
 MOST = 16  # images of this size do not keep more threads busy
 MEASURED_SECONDS = 0.2
@@ -24,8 +30,11 @@ OPENMP = "OMP_NUM_THREADS"
 # Read by the libraries when they are loaded.
 _LIMITS = (OPENMP, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 _WAITING = "OMP_WAIT_POLICY"
+_WITH_BLAS = ("numpy", "scipy.linalg", "torch")  # packages that come with a BLAS of their own
 
 _chosen: int | None = None
+# Two limits of different threads that overlap would restore each other's number.
+_limiting = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -193,6 +202,28 @@ def limited(count: int) -> Iterator[None]:
                     os.environ.pop(name, None)
                 else:
                     os.environ[name] = value
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS and LAPACK to one thread inside the block, or inside the function that it decorates.
+
+    A product or sum that is split over threads is rounded otherwise than by one, and the number of threads follows from
+    how busy the machine is (`choose`): what is written to files would depend on it in the last bits. Other threads of
+    this process that enter such a block wait.
+    """
+    loaded = frozenset(name for name in _WITH_BLAS if name in sys.modules)
+    with _limiting, _blas_libraries(loaded).limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _blas_libraries(loaded: frozenset[str]) -> "threadpoolctl.ThreadpoolController":
+    """The libraries of this process, listed again when another of _WITH_BLAS has been loaded."""
+    # Listing takes a millisecond, setting their threads a few microseconds.
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
 
 
 def limit_torch(count: int | None = None) -> None:

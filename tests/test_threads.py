@@ -4,11 +4,18 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import threadpoolctl
+from numpy.typing import NDArray
 
 from multishade import threads
+from multishade.photometry.integration.methods import integrate
+from multishade.photometry.rti import encode_hsh
+from multishade.photometry.solvers.methods import solve
 
 
 @pytest.fixture
@@ -129,3 +136,41 @@ with threads.limited(1):
     environment = {name: value for name, value in os.environ.items() if name not in (threads.OPENMP,)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert done.stdout == "[('blas', 1), ('openmp', 1)] 1 1 PASSIVE\n", done.stderr
+
+
+def _ball(size: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    y, x = np.mgrid[1 : -1 : size * 1j, -1 : 1 : size * 1j]
+    inside = x**2 + y**2 < 0.9
+    return np.stack([x, y, np.sqrt(np.maximum(1 - x**2 - y**2, 1e-3))], axis=-1) * inside[..., None], inside
+
+
+def _integrated() -> bytes:
+    normal, inside = _ball(48)
+    return np.nan_to_num(integrate(normal, inside).depth).tobytes()
+
+
+def _solved() -> bytes:
+    rng = np.random.default_rng(0)
+    lights = rng.normal(size=(40, 3)) + [0, 0, 3]
+    lights /= np.linalg.norm(lights, axis=1, keepdims=True)
+    images = rng.random((40, 48, 48))
+    return np.nan_to_num(solve(images, lights, method="robust").normal).tobytes()
+
+
+def _encoded() -> bytes:
+    rng = np.random.default_rng(1)
+    lights = rng.normal(size=(60, 3)) + [0, 0, 3]
+    lights /= np.linalg.norm(lights, axis=1, keepdims=True)
+    return encode_hsh(rng.random((60, 96, 96, 3)).astype(np.float32), lights)
+
+
+@pytest.mark.parametrize("make", [_integrated, _solved, _encoded])
+def test_files_do_not_depend_on_the_number_of_threads(make: Callable[[], bytes]) -> None:
+    make()  # libraries that are loaded on first use
+    found = []
+    for count in (1, 2, 3):
+        with threadpoolctl.threadpool_limits(count):
+            before = threadpoolctl.threadpool_info()
+            found.append(make())
+            assert threadpoolctl.threadpool_info() == before  # the limit ends with the function
+    assert found[0] == found[1] == found[2]

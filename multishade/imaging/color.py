@@ -2,19 +2,16 @@
 """Scene-linear light <-> sRGB display values (IEC 61966-2-1), as floats and as the integers of a PNG; luminance."""
 
 import functools
-import threading
 from typing import Any
 
 import numpy as np
-import threadpoolctl
 from numpy.typing import NDArray
+
+from multishade.threads import one_blas_thread
 
 # Weights of linear red, green and blue in relative luminance (ITU-R BT.709-6, item 3.2).
 REC709_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 REC709_LUMINANCE.setflags(write=False)
-
-# Two overlapping limits would restore each other's number of threads.
-_LIMITING = threading.Lock()
 
 
 def luminance(linear: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -30,7 +27,7 @@ def luminance(linear: NDArray[np.floating]) -> NDArray[np.floating]:
     Returns:
         (...) luminance, float32 for float32 input.
     """
-    with _LIMITING, _blas_libraries().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         return linear @ REC709_LUMINANCE
 
 
@@ -94,9 +91,3 @@ def _upper_branch(clipped: NDArray[np.float32]) -> NDArray[np.float32]:
 @functools.cache
 def _decoding_table(top: int) -> NDArray[np.float32]:
     return srgb_to_linear(np.arange(top + 1, dtype=np.float32) / np.float32(top))
-
-
-@functools.cache
-def _blas_libraries() -> threadpoolctl.ThreadpoolController:
-    # Listing the process's libraries takes a millisecond, setting their threads a few microseconds.
-    return threadpoolctl.ThreadpoolController()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import SolveError
+from multishade.threads import one_blas_thread
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -96,6 +97,7 @@ def circle_of_mask(mask: Bool, source: str = "mask") -> Circle:
     return _large_enough(circle, source)
 
 
+@one_blas_thread()
 def find_circle(images: NDArray[np.floating], source: str = "photographs") -> Circle:
     """Find the ball in photographs: the circle along most of whose rim the brightest of all images has an edge.
 
@@ -139,6 +141,7 @@ def find_circle(images: NDArray[np.floating], source: str = "photographs") -> Ci
     return _large_enough(best[0], source)
 
 
+@one_blas_thread()
 def lights_of_ball(
     images: NDArray[np.floating],
     circle: Circle,

@@ -20,6 +20,7 @@ from multishade.photometry.integration import methods as integration
 from multishade.photometry.solvers.normal_equations import confidence, solve_symmetric, spread, usable
 from multishade.photometry.solvers.observations import GREY_WEIGHTS
 from multishade.photometry.solvers.solution import Solution
+from multishade.threads import one_blas_thread
 
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -66,6 +67,7 @@ class NearSolution:
     change_degrees: float
 
 
+@one_blas_thread()
 def solve_near(
     images: NDArray[Any],
     lights: PointLights,

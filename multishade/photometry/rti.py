@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multishade.errors import SolveError
+from multishade.threads import one_blas_thread
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -66,6 +67,7 @@ def harmonic_basis(directions: NDArray[np.floating], terms: int = 9) -> Float64:
     return np.stack(columns[:terms], axis=1)
 
 
+@one_blas_thread()
 def encode_ptm(images: NDArray[np.floating], directions: NDArray[np.floating]) -> bytes:
     """Fit and encode a PTM of the kind LRGB.
 
@@ -111,6 +113,7 @@ def encode_ptm(images: NDArray[np.floating], directions: NDArray[np.floating]) -
     return header.encode("ascii") + rows.tobytes() + colours.tobytes()
 
 
+@one_blas_thread()
 def encode_hsh(images: NDArray[np.floating], directions: NDArray[np.floating]) -> bytes:
     """Fit and encode hemispherical harmonics: 9 terms of 12 lights or more, else 4.
 

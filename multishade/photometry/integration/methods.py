@@ -24,6 +24,7 @@ from multishade.photometry.integration.graph import (
 )
 from multishade.photometry.integration.mesh import mesh_from_depth
 from multishade.photometry.solvers.observations import Bool, Float64
+from multishade.threads import one_blas_thread
 
 __all__ = ["INTEGRATORS", "Depth", "integrate", "mesh_from_depth"]
 
@@ -60,6 +61,7 @@ class Depth:
     left_out: Bool
 
 
+@one_blas_thread()
 def integrate(
     normal: ArrayLike,
     mask: ArrayLike | None = None,

@@ -13,6 +13,7 @@ from multishade.photometry.solvers.observations import observe
 from multishade.photometry.solvers.relu import relu
 from multishade.photometry.solvers.robust import robust
 from multishade.photometry.solvers.solution import Solution
+from multishade.threads import one_blas_thread
 
 METHODS: Mapping[str, Callable[..., Solution]] = {
     "ols": ols,
@@ -23,6 +24,7 @@ METHODS: Mapping[str, Callable[..., Solution]] = {
 }
 
 
+@one_blas_thread()
 def solve(
     intensities: ArrayLike,
     directions: ArrayLike,
