@@ -315,7 +315,7 @@ evaluate: $(VENV)/.all
 # Make the tables of docs/study-quality.md: half a processor hour of rendering, 39 trainings, on a CUDA device if torch has one
 # (TORCH=cuda); continues where it was stopped. A larger study: python -m benchmarks.study_quality --shards 12 --most-shards 60.
 # MULTISHADE_DILIGENT=FOLDER adds real objects.
-study-quality: study-data $(VENV)/.all
+study-quality: $(VENV)/.all data/bundled-assets/objects.jsonl
 	$(RUN)/python -m benchmarks.study_quality $(if $(WORKERS),--workers $(WORKERS))
 
 clean:

@@ -104,9 +104,13 @@ def _add_http(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _add_bucket(sources: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = _source(sources, "bucket", "all files below a folder of an object store", run_bucket)
+    # Its store tries each request again, as it does for data sets.
+    parser = _source(
+        sources, "bucket", "all files below a folder of an object store", run_bucket, attempts=False
+    )
     parser.add_argument("url", metavar="URL", help="s3://BUCKET/FOLDER, gs://..., az://...")
     _add_kind(parser)
+    parser.set_defaults(attempts=1)
 
 
 def _add_kind(parser: argparse.ArgumentParser) -> None:
@@ -236,7 +240,11 @@ def _run(args: argparse.Namespace, fetch: Callable[..., "FetchResult"], credit: 
 
 
 def _source(
-    sources: Any, name: str, help_text: str, run: Callable[[argparse.Namespace], int]
+    sources: Any,
+    name: str,
+    help_text: str,
+    run: Callable[[argparse.Namespace], int],
+    attempts: bool = True,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = sources.add_parser(name, help=help_text, description=help_text)
     add_output(parser, "the manifest to write", "MANIFEST", required=True)
@@ -248,9 +256,10 @@ def _source(
         help="folder of the fetched files (default ~/.cache/multishade)",
     )
     parser.add_argument("--workers", type=int, default=8, metavar="N", help="downloads at once (default 8)")
-    parser.add_argument(
-        "--attempts", type=int, default=5, metavar="N", help="attempts at one file (default 5)"
-    )
+    if attempts:
+        parser.add_argument(
+            "--attempts", type=int, default=5, metavar="N", help="attempts at one file (default 5)"
+        )
     parser.set_defaults(run=run)
     return parser
 

@@ -2,11 +2,16 @@
 """Assets in a bucket: a manifest, only what changed is fetched again, and what cannot be fetched is named."""
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFile
 
+from multishade.assets.fetch import bucket
 from multishade.assets.fetch.bucket import fetch_bucket
 from multishade.assets.fetch.client import FetchError
 from multishade.assets.fetch.ingest import FetchJob, FetchResult, write_result
@@ -15,6 +20,7 @@ from multishade.assets.scanning.scan import ScanOptions
 from multishade.assets.verify import verify_file
 from multishade.cli import main
 from multishade.errors import StorageError
+from multishade.storage.remote import RemoteStore
 from multishade.storage.store import open_store
 from tests.support.asset_samples import LIMITS, QUICK, ball, glb, reasons
 from tests.support.s3_server import Fault, S3Server
@@ -108,23 +114,82 @@ def test_places_that_are_no_folder_of_a_bucket_are_named(s3_store: S3Server, tmp
         fetch("s3://multishade-none/meshes", tmp_path)
 
 
-def test_a_key_that_leads_out_of_the_folder_is_rejected(tmp_path: Path) -> None:
-    files = fsspec.filesystem("memory")
-    files.store["/keys/a.stl"] = fsspec.implementations.memory.MemoryFile(
-        files, "/keys/a.stl", ball(1.0).export(file_type="stl")
+def memory(folder: str, files: dict[str, bytes]) -> None:
+    """Put files into fsspec's memory under exactly these keys."""
+    place = fsspec.filesystem("memory")
+    for key, content in files.items():
+        path = f"/{folder}/{key}"
+        place.store[path] = MemoryFile(place, path, content)
+
+
+@pytest.fixture
+def keys() -> Iterator[None]:
+    yield
+    store = fsspec.filesystem("memory").store
+    for key in [key for key in store if key.startswith("/keys")]:
+        del store[key]
+
+
+def test_keys_that_no_folder_can_hold_are_rejected_and_the_others_fetched(keys: None, tmp_path: Path) -> None:
+    memory(
+        "keys", {"a.stl": ball(1.0).export(file_type="stl"), "sub/b.stl": ball(2.0).export(file_type="stl")}
     )
-    for key in ("/keys/../out.stl", "/keys/..", "/keys/line\nbreak.stl"):
-        files.store[key] = fsspec.implementations.memory.MemoryFile(files, key, b"x")
-    try:
-        result = fetch("memory://keys", tmp_path)
-    finally:
-        for key in [key for key in files.store if key.startswith("/keys")]:
-            del files.store[key]
-    assert [Path(row.location).name for row in result.rows] == ["a.stl"]
-    assert len(reasons(result)) >= 1
+    bad = ["../out.stl", "..", "line\nbreak.stl", "back\\slash.stl", "both", "both/c.stl", "l" * 300 + ".stl"]
+    memory("keys", dict.fromkeys(bad, b"x"))
+    result = fetch("memory://keys", tmp_path)
+    assert sorted(Path(row.location).name for row in result.rows) == ["a.stl", "b.stl"]
+    found = reasons(result)
+    assert found["both"] == "is a file and a folder at once; rename one"
+    assert "200 bytes" in found["l" * 300 + ".stl"] and "no path" in found["line\nbreak.stl"]
+    assert result.stopped is None
     inside = tmp_path / "cache" / "bucket"
-    assert {path.name for path in inside.rglob("*") if path.suffix == ".stl"} == {"a.stl"}
+    assert {path.name for path in inside.rglob("*") if path.suffix == ".stl"} == {"a.stl", "b.stl"}
     assert not [path for path in tmp_path.rglob("out.stl")]
+
+
+def test_a_file_that_has_grown_too_large_leaves_no_old_version(
+    keys: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory("keys", {"a.stl": ball(1.0).export(file_type="stl"), "b.stl": ball(2.0).export(file_type="stl")})
+    assert len(fetch("memory://keys", tmp_path).rows) == 2
+    memory("keys", {"b.stl": b"x" * 200_000})
+    monkeypatch.setattr(bucket, "LARGEST_FILE", 100_000)
+    result = fetch("memory://keys", tmp_path)
+    assert [Path(row.location).name for row in result.rows] == ["a.stl"]
+    assert "are refused" in reasons(result)["b.stl"]
+
+
+def test_an_interrupted_run_keeps_what_it_has_fetched(
+    keys: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory("keys", {f"{name}.stl": ball(size).export(file_type="stl") for size, name in enumerate("abc", 1)})
+    read, taken = RemoteStore.open, []
+
+    def counted(store: RemoteStore, name: str, *range_: int) -> BinaryIO:
+        taken.append(name)
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return read(store, name, *range_)
+
+    monkeypatch.setattr(RemoteStore, "open", counted)
+    job = FetchJob(tmp_path / "cache", tmp_path / "m.jsonl", replace(QUICK, workers=1), LIMITS)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_bucket("memory://keys", ScanOptions(limits=LIMITS), job)
+    taken[:] = [""] * 5
+    assert len(fetch_bucket("memory://keys", ScanOptions(limits=LIMITS), job).rows) == 3
+    assert taken[5:] == ["c.stl"]
+
+
+def test_a_damaged_record_of_versions_is_named(keys: None, tmp_path: Path) -> None:
+    memory("keys", {"a.stl": ball(1.0).export(file_type="stl")})
+    fetch("memory://keys", tmp_path)
+    (record,) = (tmp_path / "cache" / "bucket").glob("*.versions.json")
+    for text in ("{", "[1]", "7"):
+        record.write_text(text)
+        with pytest.raises(FetchError, match=r"versions\.json: cannot be read .*remove it"):
+            fetch("memory://keys", tmp_path)
+    record.unlink()
+    assert len(fetch("memory://keys", tmp_path).rows) == 1
 
 
 def test_the_command_writes_the_manifest(

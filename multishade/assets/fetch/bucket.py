@@ -26,6 +26,7 @@ from multishade.storage.store import open_store
 
 REMEDY = "free space or choose another --cache, then run again"
 CHUNK_BYTES = 1 << 20
+LONGEST_NAME = 200  # bytes; file systems have 255, of which a temporary name takes some
 
 
 def fetch_bucket(url: str, options: ScanOptions, job: FetchJob) -> FetchResult:
@@ -54,12 +55,15 @@ def fetch_bucket(url: str, options: ScanOptions, job: FetchJob) -> FetchResult:
     files = dict(_files(store, "", rejected))
     if not files:
         raise FetchError(f"{store.url}: there is no file below it; is it the folder that you mean?")
-    known: dict[str, str] = json.loads(record.read_text()) if record.is_file() else {}
+    known = _read_versions(record)
     for path in set(known) - set(files):
+        del known[path]
         (folder / path).unlink(missing_ok=True)
-    stopped = _copy_all(files, folder, known, job, rejected)
-    record.parent.mkdir(parents=True, exist_ok=True)
-    write_text(record, json.dumps({path: known[path] for path in sorted(known) if path in files}, indent=1))
+    try:
+        stopped = _copy_all(files, folder, known, job, rejected)
+    finally:  # an interrupted run keeps what it has fetched
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_text(record, json.dumps(known, indent=1, sort_keys=True))
     if not any((folder / path).is_file() for path in files):
         raise FetchError(stopped or f"no file of {store.url} could be fetched: {rejected[0].reason}")
     limited = replace(options, limits=job.limits)
@@ -70,14 +74,35 @@ def fetch_bucket(url: str, options: ScanOptions, job: FetchJob) -> FetchResult:
 
 def _files(store: RemoteStore, prefix: str, rejected: list[Rejected]) -> Iterator[tuple[str, RemoteStore]]:
     """(path below the first folder, store of its folder) of each file; keys that are no safe path are rejected."""
-    for names, folders in ((store.list_names(), False), (store.list_folders(), True)):
-        for name in names:
-            if name in ("", ".", "..") or any(letter in name for letter in "\\\0\n\r"):
-                rejected.append(Rejected(prefix + name, "a key that is no path below a folder; rename it"))
-            elif folders:
-                yield from _files(store.child(name), f"{prefix}{name}/", rejected)
-            else:
-                yield prefix + name, store
+    names, folders = store.list_names(), store.list_folders()
+    for name in (*names, *folders):
+        if name in ("", ".", "..") or any(letter in name for letter in "\\\0\n\r"):
+            rejected.append(Rejected(prefix + name, "a key that is no path below a folder; rename it"))
+        elif len(name.encode()) > LONGEST_NAME:
+            rejected.append(Rejected(prefix + name, f"a name of more than {LONGEST_NAME} bytes; shorten it"))
+        elif name in names and name in folders:
+            # Met twice; a file system has no room for both.
+            if (
+                each := Rejected(prefix + name, "is a file and a folder at once; rename one")
+            ) not in rejected:
+                rejected.append(each)
+        elif name in names:
+            yield prefix + name, store
+        else:
+            yield from _files(store.child(name), f"{prefix}{name}/", rejected)
+
+
+def _read_versions(record: Path) -> dict[str, str]:
+    """Path -> version of the files in the cache; empty at first. Raises FetchError if the file is damaged."""
+    if not record.is_file():
+        return {}
+    try:
+        known = json.loads(record.read_text())
+        return {str(path): str(version) for path, version in known.items()}
+    except (ValueError, AttributeError, OSError) as error:
+        raise FetchError(
+            f"{record}: cannot be read ({error}); remove it, and all files are fetched again"
+        ) from error
 
 
 def _copy_all(
@@ -93,16 +118,24 @@ def _copy_all(
         running = {
             path: pool.submit(_copy, store, path, folder, known.get(path)) for path, store in files.items()
         }
-        for done, (path, future) in enumerate(running.items(), 1):
-            try:
-                known[path] = future.result()
-            except FetchStopped as error:
-                stopped = stopped or str(error)
-                pool.shutdown(wait=False, cancel_futures=True)
-                break
-            except FetchError as error:
-                rejected.append(Rejected(path, str(error)))
-            job.report("downloading", done, len(files))
+        try:
+            for done, (path, future) in enumerate(running.items(), 1):
+                if future.cancelled():
+                    continue
+                try:
+                    known[path] = future.result()
+                except FetchStopped as error:
+                    stopped = stopped or str(error)
+                    pool.shutdown(wait=False, cancel_futures=True)
+                except FetchError as error:
+                    # What an earlier run fetched is of another version.
+                    known.pop(path, None)
+                    (folder / path).unlink(missing_ok=True)
+                    rejected.append(Rejected(path, str(error)))
+                job.report("downloading", done, len(files))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return stopped
 
 
