@@ -130,7 +130,8 @@ BEFORE ?= b1a19d2
 PAIRS ?= 5
 bench-overhead: $(VENV)/.all
 	test -d build/before-$(BEFORE) || \
-	  { mkdir -p build/before-$(BEFORE) && git archive $(BEFORE) | tar -x -C build/before-$(BEFORE); }
+	  { mkdir -p build && git archive -o build/before.tar $(BEFORE) && mkdir build/before-$(BEFORE) && \
+	    tar -x -f build/before.tar -C build/before-$(BEFORE) && rm build/before.tar; }
 	$(RUN)/python -m benchmarks.overhead build/before-$(BEFORE) . --pairs $(PAIRS) --page docs/reliability.md
 
 # Measure the command that spreads shards, with workers that only report (docs/cluster.md).
