@@ -91,10 +91,12 @@ def nodes_in_use(material: bpy.types.Material) -> list[bpy.types.Node]:
     if material.node_tree is None:
         return []
     output = material.node_tree.get_output_node("CYCLES")
-    return list(_upstream(output, set())) if output is not None else []
+    return list(upstream(output)) if output is not None else []
 
 
-def _upstream(node: bpy.types.Node, seen: set[int]) -> Iterator[bpy.types.Node]:
+def upstream(node: bpy.types.Node, seen: set[int] | None = None) -> Iterator[bpy.types.Node]:
+    """A node and those from which it is computed, each once, muted ones left out; seen: pointers to pass over."""
+    seen = set() if seen is None else seen
     stack = [node]
     while stack:
         current = stack.pop()
@@ -105,7 +107,7 @@ def _upstream(node: bpy.types.Node, seen: set[int]) -> Iterator[bpy.types.Node]:
         if current.type == "GROUP" and current.node_tree is not None:
             for inner in current.node_tree.nodes:
                 if inner.type == "GROUP_OUTPUT":
-                    yield from _upstream(inner, seen)
+                    yield from upstream(inner, seen)
         for socket in current.inputs:
             stack += [link.from_node for link in socket.links if not link.is_muted]
 

@@ -2,12 +2,14 @@
 """An OBJ file and its libraries -> Blender's scene, with what Blender's reader would lose of them without a word.
 
 That is the first statement after a byte order mark, a library in UTF-16, all libraries of a line that names several,
-statements in other letters (`map_kd`), textures behind backslashes, transparency as `Tr`, and a `map_d` in grey. Such
-files are read from a copy; every other file is read from where it is.
+statements in other letters (`map_kd`), textures behind backslashes, transparency as `Tr`, a `map_d` in grey, a normal
+map by `norm`, and one by `bump` that states no strength, which Blender takes for 0. Such files are read from a copy;
+every other file is read from where it is.
 """
 
 import codecs
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -27,10 +29,11 @@ MARKS = (
 # The statements of a library that Blender reads, in the letters in which it reads them.
 STATEMENTS = (
     "newmtl Ka Kd Ks Ke Ns Ni d Tr illum Pr Ps Pm Pc Pcr Tf aniso "
-    "anisor map_Kd map_Ks map_Ns map_Ke map_d map_Pr map_Pm map_Ps map_refl refl map_Bump bump"
+    "anisor map_Kd map_Ks map_Ns map_Ke map_d map_Pr map_Pm map_Ps map_refl refl map_Bump bump norm"
 ).split()
 LETTERS = {statement.lower(): statement for statement in STATEMENTS}
-TEXTURES = ("map_", "bump", "refl")
+TEXTURES = ("map_", "bump", "refl", "norm")
+RELIEF = ("map_Bump", "bump", "norm")
 
 
 def import_obj(path: Path, root: Path) -> None:
@@ -48,10 +51,15 @@ def import_obj(path: Path, root: Path) -> None:
                         node.inputs["Alpha"].default_value = 1.0 - transparency
 
 
-def settle_alpha() -> None:
-    """Take grey for alpha in every material as `map_d` means it; to be called once images may be decoded."""
+def settle_images() -> None:
+    """Read the images of all materials as their statements mean them; to be called once images may be decoded.
+
+    Grey is alpha in a `map_d`; normals, roughness and the like are numbers as they are stored, which Blender decodes as
+    colours.
+    """
     for material in bpy.data.materials:
         _take_grey_for_alpha(material)
+        _take_numbers_as_stored(material)
 
 
 def _import(path: Path, libraries: list[Path]) -> None:
@@ -120,28 +128,51 @@ def _plain_library(library: Path) -> str | None:
         key, _, rest = line.strip().partition(" ")
         changed |= LETTERS.get(key.lower(), key) != key or "\t" in line.strip()
         changed |= key.lower().startswith(TEXTURES) and "\\" in rest
+        changed |= LETTERS.get(key.lower()) in RELIEF
     return _plain_text(library) if changed else None
 
 
 def _plain_text(library: Path) -> str:
     """A library with its statements in Blender's letters and its textures by their whole paths."""
-    plain = []
+    statements = []
     for line in _lines(library):
-        key, *words = line.split() or [""]
+        key, rest = [*line.strip().split(None, 1), "", ""][:2]
         key = LETTERS.get(key.lower(), key)
         if key.lower().startswith(TEXTURES):
-            words = _with_whole_path(library.parent, words)
-        plain.append(" ".join([key, *words]) + "\n")
-    return "".join(plain)
+            words = _with_whole_path(library.parent, rest)
+        else:
+            words = [rest] if key == "newmtl" else rest.split()  # a name may have several spaces
+        statements.append([key, *words])
+    return "".join(" ".join(words) + "\n" for words in _with_one_relief(statements))
 
 
-def _with_whole_path(folder: Path, words: list[str]) -> list[str]:
+def _with_one_relief(statements: list[list[str]]) -> list[list[str]]:
+    """Each material's last statement of a normal map as Blender reads it; `norm` goes before `bump`."""
+    kept: list[list[str]] = []
+    chosen = -1  # where the current material has its own in `kept`
+    for words in statements:
+        if words[0] == "newmtl":
+            chosen = -1
+        if words[0] not in RELIEF:
+            kept.append(words)
+            continue
+        strength = [] if "-bm" in words else ["-bm", "1"]
+        made = [words[0], *strength, *words[1:]]
+        if chosen < 0:
+            chosen = len(kept)
+            kept.append(made)
+        elif not (kept[chosen][0] == "norm" != words[0]):
+            kept[chosen] = made
+    return [["map_Bump", *words[1:]] if words[0] in RELIEF else words for words in kept]
+
+
+def _with_whole_path(folder: Path, rest: str) -> list[str]:
     """The options of a texture, and the path of the file that the last words name, if it is there."""
-    for first in range(len(words)):
-        file = audit.find_beside(folder, " ".join(words[first:]))
+    for word in re.finditer(r"\S+", rest):
+        file = audit.find_beside(folder, rest[word.start() :])
         if file is not None:
-            return [*words[:first], str(file.absolute())]
-    return [word.replace("\\", "/") for word in words]
+            return [*rest[: word.start()].split(), str(file.absolute())]
+    return [word.replace("\\", "/") for word in rest.split()]
 
 
 def _transparencies(library: Path) -> dict[str, float]:
@@ -173,10 +204,26 @@ def _take_grey_for_alpha(material: bpy.types.Material) -> None:
             continue
         if base.is_linked and getattr(base.links[0].from_node, "image", None) == source.image:
             continue
-        if source.image.users > 1:
-            source.image = source.image.copy()
-        source.image.colorspace_settings.name = "Non-Color"
+        _take_as_stored(source)
         tree.links.new(source.outputs["Color"], node.inputs["Alpha"])
+
+
+def _take_numbers_as_stored(material: bpy.types.Material) -> None:
+    for node in [] if material.node_tree is None else list(material.node_tree.nodes):
+        if node.type != "TEX_IMAGE" or node.image is None:
+            continue
+        shown = [link.to_socket for link in node.outputs["Color"].links]
+        if shown and not any(socket.type == "RGBA" and socket.node.type != "NORMAL_MAP" for socket in shown):
+            _take_as_stored(node)
+
+
+def _take_as_stored(node: bpy.types.Node) -> None:
+    """Let an image node's image be numbers, not a colour, for this node alone."""
+    if node.image.colorspace_settings.name == "Non-Color":
+        return
+    if node.image.users > 1:
+        node.image = node.image.copy()
+    node.image.colorspace_settings.name = "Non-Color"
 
 
 def _has_alpha(image: bpy.types.Image) -> bool:

@@ -22,6 +22,7 @@ from blender_scripts import (
     foreign_images,
     framing,
     holes,
+    normal_maps,
     obj_text,
     sane,
 )
@@ -114,7 +115,7 @@ def _shown_objects(
         findings.add("mesh-repaired")
     foreign_images.replace(root, name, source.images)
     if path.suffix.lower() == ".obj":
-        obj_text.settle_alpha()
+        obj_text.settle_images()
     if opened and bpy.app.autoexec_fail:
         findings.add("scripts-not-run")
     if not opened:
@@ -138,6 +139,8 @@ def _shown_objects(
         audit.require_size(measured, source.bounds, name)
     if any([emission.move_to_base(material) for material in materials]):
         findings.add("colour-from-emission")
+    if any([normal_maps.leave_out_grey(material) for material in materials]):
+        findings.add("normal-map-left-out")
     empty = {material.name for material in materials if alpha.settle(material)}
     solids = holes.remove(meshes, empty)
     if solids.removed:

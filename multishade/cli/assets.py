@@ -114,8 +114,8 @@ def run_scan(args: argparse.Namespace) -> int:
 
     if args.sheet is not None and not args.render:
         raise ConfigError("--sheet is the contact sheet of --render: add --render")
+    require_writable_file(args.output)  # first: a folder such as `.` has no name to put a suffix on
     sheet = args.sheet or args.output.with_suffix(".png")
-    require_writable_file(args.output)
     if args.render:
         require_writable_file(sheet, remedy="choose another path with --sheet")
     limits = Limits(seconds=args.timeout, memory_bytes=int(args.memory_gb * 2**30), workers=args.workers)

@@ -107,9 +107,8 @@ def name_of(places: Sequence[str]) -> Path:
     absolute, here = path.resolve(), Path.cwd()
     inside = absolute.is_relative_to(here) and absolute != here
     parts = absolute.relative_to(here).parts if inside else absolute.parts[1:]
-    return Path(*(parts[1:] if len(parts) > 1 and parts[0] == "data" else parts)).with_suffix(
-        "" if path.suffix == ".tar" else path.suffix
-    )
+    name = Path(*(parts[1:] if len(parts) > 1 and parts[0] == "data" else parts))
+    return name.with_suffix("") if path.suffix == ".tar" else name
 
 
 def default_output(command: str, name: str | PurePath) -> Path:

@@ -151,6 +151,12 @@ def test_what_will_be_corrected_is_tagged(name: str, tag: str) -> None:
     assert check(name).tags == (tag,)
 
 
+@pytest.mark.parametrize("name", ["a.glb", "a.gltf", "a.obj", "bump.obj", "spaces.obj", "norm.obj"])
+def test_a_height_in_the_place_of_a_normal_map_is_tagged(tmp_path: Path, name: str) -> None:
+    for image, tags in ((members.grey(), ("normal-map-left-out",)), (members.leaning(), ())):
+        assert check_mesh(str(members.with_normal_map(tmp_path, name, image))).tags == tags
+
+
 @pytest.mark.parametrize("bytes_behind", [False, True])
 @pytest.mark.parametrize("indices", [False, True])
 @pytest.mark.parametrize("beside", [False, True])

@@ -42,6 +42,16 @@ def test_a_file_in_the_way_of_the_output_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
+@pytest.mark.parametrize("name", ["show", "scan", "fetch"])
+def test_a_folder_in_the_place_of_the_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*COMMANDS[name][: COMMANDS[name].index("-o")], "-o", "."]) == 2
+    assert "it is a folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_solve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("multishade.evaluation.solve.solve_object", None)  # must not be reached
     write_diligent_object(tmp_path / "ballPNG")

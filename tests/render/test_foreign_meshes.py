@@ -681,6 +681,70 @@ def test_a_texture_on_the_disk_of_a_ply_s_author_is_the_file_of_that_name_beside
     is_checkered(show(tmp_path / "a.ply"))
 
 
+# Normal maps
+
+MARKED = ("normal-map-left-out",)
+
+
+MAPPED = ["a.glb", "a.gltf", "a.obj", "bump.obj", "spaces.obj", "norm.obj", "names.obj", "a.usda"]
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_a_height_in_the_place_of_a_normal_map_is_left_out_and_a_normal_map_is_not(
+    show: Show, tmp_path: Path, name: str
+) -> None:
+    rendered = show(members.with_normal_map(tmp_path, name, members.grey()))
+    assert rendered.findings == MARKED
+    is_ball(rendered)
+    leaning = show(members.with_normal_map(tmp_path, name, members.leaning()))
+    assert leaning.findings == ()
+    seen = rendered.mask & leaning.mask & ~rim(rendered.mask)
+    angle = angular_error_degrees(leaning.normal[seen], rendered.normal[seen])
+    # -bm 0.5 takes half of the way from the surface's own normal.
+    assert np.median(angle) == pytest.approx(15 if name == "bump.obj" else 30, abs=1.5)
+
+
+def test_numbers_in_an_image_of_an_obj_are_read_as_they_are_stored(show: Show, tmp_path: Path) -> None:
+    (tmp_path / "half.png").write_bytes(members.png(np.full((4, 4, 3), 128)))
+    members.write_obj(tmp_path / "a.obj", members.ball(), mtl="newmtl m0\nKd 1 0 0\nPm 0.50196\nPr 0.50196\n")
+    stated = show(tmp_path / "a.obj").images["image_parallel"]
+    members.write_obj(
+        tmp_path / "b.obj", members.ball(), mtl="newmtl m0\nKd 1 0 0\nmap_Pm half.png\nmap_Pr half.png\n"
+    )
+    np.testing.assert_allclose(show(tmp_path / "b.obj").images["image_parallel"], stated, atol=2e-3)
+    mtl = "newmtl m0\nmap_Kd half.png\nmap_Pr half.png\n"  # one image as a colour and as numbers
+    members.write_obj(tmp_path / "c.obj", members.ball(), mtl=mtl)
+    grey = "newmtl m0\nKd 0.21586 0.21586 0.21586\nPr 0.50196\n"
+    members.write_obj(tmp_path / "d.obj", members.ball(), mtl=grey)
+    both, one = (show(tmp_path / name).images["image_parallel"] for name in ("c.obj", "d.obj"))
+    np.testing.assert_allclose(both, one, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "name", ["grey_normal_map.blend", "plain_grey_normal_map.blend", "plain_grey_normal_map.fbx"]
+)
+def test_a_height_in_the_place_of_a_normal_map_is_left_out_of_what_blender_alone_reads(
+    show: Show, blends: Path, name: str
+) -> None:
+    rendered = show(blends / name)
+    assert rendered.findings == MARKED
+    assert lean(rendered) < 3
+
+
+@pytest.mark.parametrize("name", ["leaning_normal_map.blend", "leaning_normal_map.fbx"])
+def test_a_normal_map_of_what_blender_alone_reads_is_shown(show: Show, blends: Path, name: str) -> None:
+    rendered = show(blends / name)
+    assert rendered.findings == ()
+    assert lean(rendered) == pytest.approx(30, abs=2)
+
+
+def lean(rendered: RenderedView) -> float:
+    """The median angle in degrees between the normals of a ball and those of the sphere."""
+    hit, normal, _ = analytic_sphere(SEEN_BY)
+    both = hit & rendered.mask & ~rim(rendered.mask)
+    return float(np.median(angular_error_degrees(rendered.normal[both], normal[both])))
+
+
 # What was corrected
 
 

@@ -227,6 +227,50 @@ def unused_image_node() -> None:
     elsewhere.image.source, elsewhere.image.filepath = "FILE", "/home/author/elsewhere.png"
 
 
+def grey_normal_map() -> None:
+    """In a group, behind a reroute, and packed."""
+    made = material(ball())
+    image = bpy.data.images.new("height", 8, 8)
+    image.pixels = [0.8, 0.8, 0.8, 1.0] * 64
+    image.pack()
+    inner = bpy.data.node_groups.new("relief", "ShaderNodeTree")
+    inner.interface.new_socket("Normal", in_out="OUTPUT", socket_type="NodeSocketVector")
+    read, bend = inner.nodes.new("NodeReroute"), inner.nodes.new("ShaderNodeNormalMap")
+    texture, out = inner.nodes.new("ShaderNodeTexImage"), inner.nodes.new("NodeGroupOutput")
+    texture.image = image
+    inner.links.new(texture.outputs["Color"], read.inputs[0])
+    inner.links.new(read.outputs[0], bend.inputs["Color"])
+    inner.links.new(bend.outputs["Normal"], out.inputs["Normal"])
+    group = made.node_tree.nodes.new("ShaderNodeGroup")
+    group.node_tree = inner
+    shader = made.node_tree.nodes["Principled BSDF"]
+    made.node_tree.links.new(group.outputs["Normal"], shader.inputs["Normal"])
+
+
+def plain_grey_normal_map() -> None:
+    _with_normal_map((0.8, 0.8, 0.8))
+
+
+def leaning_normal_map() -> None:
+    """By 30 degrees to the right."""
+    _with_normal_map((0.749, 0.502, 0.933))
+
+
+def _with_normal_map(colour: tuple[float, float, float]) -> None:
+    """A ball with a normal map as exporters understand it, of one colour."""
+    made = material(ball())
+    image = bpy.data.images.new("map", 8, 8)
+    image.colorspace_settings.name = "Non-Color"
+    image.pixels = [*colour, 1.0] * 64
+    image.filepath_raw, image.file_format = f"{sys.argv[1]}/{colour[2]:g}.png", "PNG"
+    image.save()
+    nodes, links = made.node_tree.nodes, made.node_tree.links
+    texture, bend = nodes.new("ShaderNodeTexImage"), nodes.new("ShaderNodeNormalMap")
+    texture.image = image
+    links.new(texture.outputs["Color"], bend.inputs["Color"])
+    links.new(bend.outputs["Normal"], nodes["Principled BSDF"].inputs["Normal"])
+
+
 def loose_geometry() -> None:
     item = ball()
     item.data.vertices.add(2)
@@ -247,11 +291,18 @@ FAULTS: tuple[Callable[[], None], ...] = (
         layer_not_used,
     ),
     *(holdout_and_indirect, modifier_not_in_render, multires_like_levels, hair, script_that_deletes),
-    *(image_without_file, unused_image_node, loose_geometry),
+    *(
+        image_without_file,
+        unused_image_node,
+        loose_geometry,
+        grey_normal_map,
+        plain_grey_normal_map,
+        leaning_normal_map,
+    ),
 )
 # The FBX exporter keeps these as they are.
 AS_FBX = {
-    "image_without_file",
+    *("image_without_file", "plain_grey_normal_map", "leaning_normal_map"),
     *("inverted_normals", "alpha_constant", "emission_over_black"),
     *("animated_current_frame", "flipped_winding_smooth"),
 }

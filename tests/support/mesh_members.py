@@ -94,6 +94,17 @@ def checker(size: int = 16) -> bytes:
     return png(np.where(odd[..., None], (230, 30, 30), (30, 30, 230)))
 
 
+def grey(low: int = 150, size: int = 16) -> bytes:
+    """A height map, as a grey PNG."""
+    steps = np.add.outer(np.arange(size), np.arange(size)) * 3 % 90
+    return png(np.repeat((low + steps)[..., None], 3, axis=2))
+
+
+def leaning(size: int = 16) -> bytes:
+    """A normal map, as a PNG: every normal leans 30 degrees to the right."""
+    return png(np.broadcast_to((191, 128, 238), (size, size, 3)))
+
+
 @dataclass
 class GltfWriter:
     """Collects the parts of one glTF; `mesh` and `image` return indices."""
@@ -350,6 +361,51 @@ def write_usd(path: Path, *prims: str, head: str = "") -> None:
         f'#usda 1.0\n(\n defaultPrim = "W"\n upAxis = "Y"\n metersPerUnit = 1\n{head}\n)\ndef Xform "W"\n{{\n'
     )
     path.write_text(text + "\n".join(prims) + "\n}\n")
+
+
+USD_NORMAL_MAP = """def Material "M" {
+token outputs:surface.connect = </W/M/P.outputs:surface>
+def Shader "P" { uniform token info:id = "UsdPreviewSurface"
+normal3f inputs:normal.connect = </W/M/T.outputs:rgb>
+token outputs:surface
+}
+def Shader "T" { uniform token info:id = "UsdUVTexture"
+asset inputs:file = @n.png@
+token inputs:sourceColorSpace = "raw"
+float4 inputs:scale = (2, 2, 2, 1)
+float4 inputs:bias = (-1, -1, -1, 0)
+float2 inputs:st.connect = </W/M/U.outputs:result>
+float3 outputs:rgb
+}
+def Shader "U" { uniform token info:id = "UsdPrimvarReader_float2"
+string inputs:varname = "st"
+float2 outputs:result
+}
+}"""
+
+
+def with_normal_map(folder: Path, name: str, image: bytes) -> Path:
+    """A ball in the format of `name`, with an image in the place of a normal map."""
+    path = folder / name
+    (folder / "n.png").write_bytes(image)
+    (folder / "height.png").write_bytes(grey())
+    if path.suffix == ".obj":
+        stated = {
+            "bump.obj": "bump -bm 0.5 n.png",
+            "spaces.obj": "map_bump\tn.png",
+            "norm.obj": "norm n.png\nmap_Bump height.png",
+            "names.obj": "map_Bump -bm 1 my  n.png",
+        }
+        (folder / "my  n.png").write_bytes(image)
+        write_obj(path, ball(), mtl=f"newmtl m0\nKd 1 1 1\n{stated.get(name, 'map_Bump n.png')}\n")
+    elif path.suffix == ".usda":
+        write_usd(path, usd_mesh("S", ball(), "M"), USD_NORMAL_MAP)
+    else:
+        writer = GltfWriter()
+        named = {"index": writer.image(image, uri=path.suffix == ".gltf")}
+        writer.node(mesh=writer.mesh(ball(), {"normalTexture": named}))
+        writer.write(path)
+    return path
 
 
 def stage(folder: Path, write: Callable[[Path], None], name: str) -> Path:

@@ -19,11 +19,17 @@ from multishade.assets.scanning.references import (
     files_of_obj,
     files_of_usd,
     loses_colour_of_ply,
+    normal_maps_of_obj,
     require_below,
     texture_of_ply,
 )
 from multishade.assets.scanning.shown import has_opposed_normals, shown_corners
-from multishade.assets.scanning.textures import require_file_decodable, require_gltf_images
+from multishade.assets.scanning.textures import (
+    gltf_has_grey_normal_map,
+    is_grey,
+    require_file_decodable,
+    require_gltf_images,
+)
 from multishade.errors import AssetError
 from multishade.protocol import limits
 
@@ -45,6 +51,7 @@ OTHER_MESH_SUFFIXES = (
     ".wrl",
 )
 
+NO_NORMAL_MAP = "normal-map-left-out"  # tag: a grey image in the place of a normal map
 FLAT = 1e-3  # thinnest over longest side of the box
 
 _MAGIC = {
@@ -117,6 +124,10 @@ def check_mesh(path: str, root: str | None = None) -> MeshFacts:
         require_below(file.parent / name, name, allowed)
         if not name.lower().endswith(".mtl"):
             require_file_decodable(file.parent / name, f"its texture {name!r}")
+    if suffix == ".obj" and any(
+        is_grey((file.parent / name).read_bytes(), name) for name in normal_maps_of_obj(file)
+    ):
+        tags += (NO_NORMAL_MAP,)
     vertices, faces, bounds, corrected = _measure(file)
     tags += corrected
     return MeshFacts(vertices, faces, _corners(bounds), files, tags + _shape_tags(bounds))
@@ -135,6 +146,7 @@ def _check_gltf(file: Path, root: Path) -> MeshFacts:
     tags: tuple[str, ...] = ("draco",) if declared.compressed else ()
     tags += tuple(tag for tag, key in (("skinned", "skins"), ("animated", "animations")) if gltf.items(key))
     tags += gltf_findings(gltf)
+    tags += (NO_NORMAL_MAP,) if gltf_has_grey_normal_map(gltf) else ()
     if declared.exact:
         vertices, faces, bounds, corrected = _measure(file, gltf)
         tags += corrected

@@ -4,12 +4,16 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from multishade.assets.scanning.findings import mtl_findings
 from multishade.errors import AssetError
 from multishade.text import marked_encoding
+
+# What the lines of a library begin with that name an image.
+TEXTURES = ("map_", "bump", "disp", "norm", "refl", "decal")
+NORMAL_MAPS = ("norm", "map_bump", "bump")
 
 
 def require_below(file: Path, name: str, root: Path) -> None:
@@ -96,6 +100,28 @@ def files_of_obj(file: Path, root: Path) -> tuple[tuple[str, ...], tuple[str, ..
     return tuple(sorted(names)), tuple(sorted(set(tags)))
 
 
+def normal_maps_of_obj(file: Path) -> set[str]:
+    """Return the images that rendering takes for normal maps: of each material the last `norm`, else `bump`.
+
+    To be called after `files_of_obj`. Names are relative to the folder of the OBJ.
+    """
+    names = set()
+    for line in _statements(file, ("mtllib",)):
+        for library in _libraries(file.parent, line[1:])[0]:
+            chosen: dict[str, list[str]] = {}
+            for words in _statements(file.parent / library, ("newmtl", *NORMAL_MAPS)):
+                key = words[0].lower()
+                if key == "newmtl":
+                    names.update(_named(file.parent, library, chosen.values()))
+                    chosen = {}
+                elif key in NORMAL_MAPS:
+                    chosen["norm" if key == "norm" else "bump"] = words
+                    if "norm" in chosen:
+                        chosen.pop("bump", None)
+            names.update(_named(file.parent, library, chosen.values()))
+    return names
+
+
 def _libraries(folder: Path, words: list[str]) -> tuple[list[str], bool]:
     """The libraries that a line names, one whose name may have spaces or several, and whether any is missing."""
     whole = _beside(folder, [" ".join(words)])
@@ -107,8 +133,12 @@ def _libraries(folder: Path, words: list[str]) -> tuple[list[str], bool]:
 
 def _textures(folder: Path, library: str) -> set[str]:
     """The textures of a library, relative to the folder of the OBJ. Raises AssetError if one is missing."""
+    return _named(folder, library, _statements(folder / library, TEXTURES))
+
+
+def _named(folder: Path, library: str, statements: Iterable[list[str]]) -> set[str]:
+    """The textures that statements of a library name, likewise."""
     names = set()
-    statements = _statements(folder / library, ("map_", "bump", "disp", "norm", "refl", "decal"))
     for words in statements:
         name = _beside((folder / library).parent, words[1:])
         if name is None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
+
 from multishade.assets.scanning.gltf import Gltf, name_of_extension, view_bytes
 from multishade.errors import AssetError, ImageFileError
 from multishade.imaging.blender_formats import PLAIN_MAGICS, require_copyable
@@ -23,6 +25,9 @@ NOT_RENDERED = (
 )
 # Extensions by which a glTF texture names its image; of these Blender reads only the first.
 WEBP = "EXT_texture_webp"
+GREY = 0.06  # largest difference between the channels of a pixel that is grey, of 1; JPEG makes some
+LEAST_COLOURED = 0.01  # share of the pixels of a normal map that have a colour; most of an atlas may be empty
+LOOKED_AT = 256  # pixels a side, at least
 
 
 def require_gltf_images(gltf: Gltf) -> None:
@@ -43,18 +48,57 @@ def require_gltf_images(gltf: Gltf) -> None:
     for index, item in enumerate(gltf.items("images")):
         if index in unread:
             continue
-        name, uri = f"its images[{index}]", item.get("uri")
-        if uri is None:
-            data = bytes(view_bytes(gltf, item.get("bufferView", -1), f"images[{index}]"))
-            require_decodable(data, f"{name} (embedded)")
-        elif uri.startswith("data:"):
-            try:
-                data = base64.b64decode(unquote(uri.partition(",")[2]), validate=True)
-            except binascii.Error as error:
-                raise AssetError(f"{name} (a data URI) is not base64 ({error})") from error
-            require_decodable(data, f"{name} (a data URI)")
-        else:
-            require_decodable((gltf.path.parent / unquote(uri)).read_bytes(), f"{name} ({uri})")
+        require_decodable(*_gltf_image(gltf, index, item))
+
+
+def gltf_has_grey_normal_map(gltf: Gltf) -> bool:
+    """Return whether a material names an image without colour as a normal map; to be called after
+    `require_gltf_images`.
+    """
+    textures = set()
+    for material in gltf.items("materials"):
+        coat = material.get("extensions", {}).get("KHR_materials_clearcoat")
+        for part, key in ((material, "normalTexture"), (coat, "clearcoatNormalTexture")):
+            named = part.get(key) if isinstance(part, dict) else None
+            if isinstance(named, dict) and isinstance(named.get("index"), int):
+                textures.add(named["index"])
+    sources = set()
+    for index in sorted(textures):
+        texture = gltf.item("textures", index, "a material")
+        webp = texture.get("extensions", {}).get(WEBP)
+        sources.add((webp if isinstance(webp, dict) else texture).get("source", -1))
+    images = {index: gltf.item("images", index, "a texture") for index in sorted(sources)}
+    return any(is_grey(*_gltf_image(gltf, index, item)) for index, item in images.items())
+
+
+def is_grey(data: bytes, name: str) -> bool:
+    """Return whether an image in memory has no colour, so that it cannot be a normal map of a tangent space.
+
+    Rendering leaves such a map out (`blender_scripts/normal_maps.py` has the same limits).
+
+    Raises:
+        AssetError: If it does not decode; it has `name`.
+    """
+    try:
+        pixels = decode_image(data, name, upright=False).rgb
+    except ImageFileError as error:
+        raise AssetError(str(error)) from error
+    rows, columns = (max(1, side // LOOKED_AT) for side in pixels.shape[:2])
+    colours = np.clip(pixels[::rows, ::columns], 0, 1)
+    return bool(np.mean(np.ptp(colours, axis=2) > GREY) < LEAST_COLOURED)
+
+
+def _gltf_image(gltf: Gltf, index: int, item: dict[str, Any]) -> tuple[bytes, str]:
+    """The bytes of an image, and how messages name it."""
+    name, uri = f"its images[{index}]", item.get("uri")
+    if uri is None:
+        return bytes(view_bytes(gltf, item.get("bufferView", -1), f"images[{index}]")), f"{name} (embedded)"
+    if not uri.startswith("data:"):
+        return (gltf.path.parent / unquote(uri)).read_bytes(), f"{name} ({uri})"
+    try:
+        return base64.b64decode(unquote(uri.partition(",")[2]), validate=True), f"{name} (a data URI)"
+    except binascii.Error as error:
+        raise AssetError(f"{name} (a data URI) is not base64 ({error})") from error
 
 
 def require_file_decodable(path: Path, name: str) -> None:
