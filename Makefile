@@ -302,8 +302,8 @@ bundled-report: $(VENV)/.all
 study-paradigm: study-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_paradigm $(if $(WORKERS),--workers $(WORKERS))
 
-# Make the tables of docs/study-supervision.md: 40 trainings, on a CUDA device if torch has one (TORCH=cuda); continues where it
-# was stopped.
+# Make the tables of docs/study-supervision.md: 40 trainings, two hours of two cores, or on a CUDA device if torch has one (TORCH=cuda);
+# continues where it was stopped. A larger study: python -m benchmarks.study_supervision --set optimisation.steps=3000 ...
 study-supervision: study-data $(VENV)/.all
 	$(RUN)/python -m benchmarks.study_supervision $(if $(WORKERS),--workers $(WORKERS))
 
