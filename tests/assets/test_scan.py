@@ -186,7 +186,8 @@ def test_the_real_folders_are_scanned(shared_dir: Path, tmp_path: Path) -> None:
     objects = {row.id: row for row in read_objects(tmp_path / "meshes.jsonl")}
     assert objects["NormalTangentTest"].licence == "CC-BY-4.0" and objects["bob_tri"].licence == "CC0-1.0"
     assert objects["koala_low_resolution"].licence == "CC-BY-3.0"
-    assert objects["market_guitar_draco"].tags == ("draco", "unchecked")
+    # The guitar names a grey bump map as its normal map.
+    assert objects["market_guitar_draco"].tags == ("draco", "normal-map-left-out", "unchecked")
     assert len(read_environments(tmp_path / "environments.jsonl")) == 3
     for row in objects.values():
         verify_file(row)
