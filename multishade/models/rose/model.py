@@ -5,7 +5,7 @@ from multishade.extras import require
 
 require("torch", extra="train")
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from multishade.models.base import Inputs, Prediction
 from multishade.models.rose import pretrained
 from multishade.models.rose.backbone import BackboneNetwork
 from multishade.models.rose.conditioning import Condition, frame_numbers
+from multishade.models.rose.fitting import frame_channels, photo_channels, require_fitting
 from multishade.models.rose.pretrained import Parts
 from multishade.models.rose.sampling import one_step, sample
 from multishade.models.rose.schedule import scale_input, time_of
@@ -62,7 +63,7 @@ class RoSE:
         self.codec = parts.codec
         self.clip = parts.clip
         self.schedule = parts.schedule
-        _require_fitting(self)
+        require_fitting(parts)
 
     @classmethod
     def from_pretrained(
@@ -137,11 +138,11 @@ class RoSE:
     @property
     def photo_channels(self) -> int:
         """Channels of the codec's input: one only for a grey photo without a VAE."""
-        return 1 if self.settings.photo == "grey" and _is_pixels(self) else 3
+        return photo_channels(self.parts)
 
     @property
     def frame_channels(self) -> int:
-        return 1 if self.settings.target == "shading" and _is_pixels(self) else 3
+        return frame_channels(self.parts)
 
     def encode_photos(self, images: Tensor, noise: Tensor | None = None) -> Condition:
         """Encode photos as conditions of the network.
@@ -365,44 +366,3 @@ class RoSE:
             condition = self.encode_photos(images, photo_noise)
             latents = sample(self.velocity, condition, noise.expand(shape), self.schedule, how)
             return self.decode(latents).float()
-
-
-def _is_pixels(model: RoSE) -> bool:
-    return model.codec.channels(1) != model.codec.channels(3)
-
-
-def _named(heads: Sequence[str]) -> str:
-    return f", heads {', '.join(heads)}" if heads else ""
-
-
-def _require_fitting(model: RoSE) -> None:
-    """Raises ModelError unless the network's channels match the settings and the codec."""
-    config = model.unet.config
-    photo, frame = model.codec.channels(model.photo_channels), model.codec.channels(model.frame_channels)
-    between_frames = isinstance(model.unet, RoseUNet)
-    expected = (
-        photo + (frame if between_frames else 0),
-        frame
-        if between_frames
-        else model.settings.frames * frame + len(model.settings.heads) * model.codec.channels(1),
-    )
-    if model.settings.heads and (between_frames or not _is_pixels(model)):
-        raise ModelError(
-            "heads are for networks with the frames as channels, without a VAE: take another preset"
-        )
-    if not between_frames and model.settings.process != "one_step":
-        raise ModelError("a network with frames as channels is for process one_step only")
-    found = (config.in_channels, config.out_channels)
-    if found != expected:
-        settings = model.settings
-        raise ModelError(
-            f"the network has {found[0]} channels in and {found[1]} out; K = {settings.lights} lights, target "
-            f"{settings.target}, photo {settings.photo}{_named(settings.heads)} and the codec need {expected[0]} and "
-            f"{expected[1]}"
-        )
-    if model.clip is not None and model.clip.channels != config.cross_attention_dim:
-        raise ModelError(
-            f"CLIP gives {model.clip.channels} numbers, the network takes {config.cross_attention_dim}"
-        )
-    if isinstance(model.unet, nn.Module):
-        model.unet.eval()
