@@ -10,9 +10,8 @@ import bpy
 import numpy as np
 
 from blender_scripts import audit
+from multishade.protocol import limits
 
-GREY = 0.06  # largest difference between the channels of a pixel that is grey, of 1; JPEG makes some
-LEAST_COLOURED = 0.01  # share of the pixels of a normal map that have a colour; most of an atlas may be empty
 SIDE = 256  # pixels to which an image is reduced to be looked at
 COMBINED = ("COMBINE_COLOR", "COMBRGB", "COMBXYZ")  # nodes that make a colour of grey
 
@@ -41,7 +40,7 @@ def _is_grey(image: bpy.types.Image) -> bool:
             small.scale(*(min(SIDE, side) for side in small.size))
         pixels = np.empty(small.size[0] * small.size[1] * small.channels, np.float32)
         small.pixels.foreach_get(pixels)
-        colours = pixels.reshape(-1, small.channels)[:, :3]
-        return bool(np.mean(np.ptp(colours, axis=1) > GREY) < LEAST_COLOURED)
+        colours = 3 if small.channels > 2 else 1  # the rest is alpha
+        return limits.has_no_colour(np.clip(pixels.reshape(-1, small.channels)[:, :colours], 0, 1))
     finally:
         bpy.data.images.remove(small)

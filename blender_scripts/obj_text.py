@@ -149,21 +149,22 @@ def _plain_text(library: Path) -> str:
 def _with_one_relief(statements: list[list[str]]) -> list[list[str]]:
     """Each material's last statement of a normal map as Blender reads it; `norm` goes before `bump`."""
     kept: list[list[str]] = []
-    chosen = -1  # where the current material has its own in `kept`
+    place = None  # of the current material's in `kept`
     for words in statements:
         if words[0] == "newmtl":
-            chosen = -1
+            place = None
         if words[0] not in RELIEF:
             kept.append(words)
-            continue
-        strength = [] if "-bm" in words else ["-bm", "1"]
-        made = [words[0], *strength, *words[1:]]
-        if chosen < 0:
-            chosen = len(kept)
-            kept.append(made)
-        elif not (kept[chosen][0] == "norm" != words[0]):
-            kept[chosen] = made
-    return [["map_Bump", *words[1:]] if words[0] in RELIEF else words for words in kept]
+        elif place is None:
+            place = len(kept)
+            kept.append(words)
+        elif words[0] == "norm" or kept[place][0] != "norm":
+            kept[place] = words
+    return [_as_map_bump(words) if words[0] in RELIEF else words for words in kept]
+
+
+def _as_map_bump(words: list[str]) -> list[str]:
+    return ["map_Bump", *([] if "-bm" in words else ["-bm", "1"]), *words[1:]]
 
 
 def _with_whole_path(folder: Path, rest: str) -> list[str]:

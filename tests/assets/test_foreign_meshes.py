@@ -157,6 +157,24 @@ def test_a_height_in_the_place_of_a_normal_map_is_tagged(tmp_path: Path, name: s
         assert check_mesh(str(members.with_normal_map(tmp_path, name, image))).tags == tags
 
 
+@pytest.mark.parametrize("kind", ["la", "16", "jpg", "webp", "tif", "bmp"])
+def test_a_height_in_any_file_is_tagged(tmp_path: Path, kind: str) -> None:
+    suffix = "png" if kind in ("la", "16") else kind
+    (tmp_path / f"h.{suffix}").write_bytes(members.grey_in(kind))
+    mtl = f"newmtl m0\nmap_Bump h.{suffix}\nnewmtl m1\nmap_Bump h.{suffix}\nnorm n.png\n"
+    (tmp_path / "n.png").write_bytes(members.leaning())
+    members.write_obj(tmp_path / "a.obj", members.ball(), mtl=mtl)
+    assert check_mesh(str(tmp_path / "a.obj")).tags == ("normal-map-left-out",)
+    members.write_obj(tmp_path / "b.obj", members.ball(), mtl=f"newmtl m0\nnorm n.png\nbump h.{suffix}\n")
+    assert check_mesh(str(tmp_path / "b.obj")).tags == ()
+
+
+def test_a_normal_map_in_a_mostly_empty_atlas_is_a_normal_map(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 64, 3))
+    pixels[:8, :8] = (128, 128, 255)
+    assert check_mesh(str(members.with_normal_map(tmp_path, "a.glb", members.png(pixels)))).tags == ()
+
+
 @pytest.mark.parametrize("bytes_behind", [False, True])
 @pytest.mark.parametrize("indices", [False, True])
 @pytest.mark.parametrize("beside", [False, True])

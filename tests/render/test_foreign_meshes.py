@@ -704,6 +704,15 @@ def test_a_height_in_the_place_of_a_normal_map_is_left_out_and_a_normal_map_is_n
     assert np.median(angle) == pytest.approx(15 if name == "bump.obj" else 30, abs=1.5)
 
 
+@pytest.mark.parametrize("kind", ["la", "16", "jpg", "tif"])
+def test_a_height_in_any_file_is_left_out(show: Show, tmp_path: Path, kind: str) -> None:
+    suffix = "png" if kind in ("la", "16") else kind
+    (tmp_path / f"h.{suffix}").write_bytes(members.grey_in(kind))
+    members.write_obj(tmp_path / "a.obj", members.ball(), mtl=f"newmtl m0\nmap_Bump -bm 1 h.{suffix}\n")
+    assert "normal-map-left-out" in check_mesh(str(tmp_path / "a.obj")).tags
+    assert show(tmp_path / "a.obj").findings == MARKED
+
+
 def test_numbers_in_an_image_of_an_obj_are_read_as_they_are_stored(show: Show, tmp_path: Path) -> None:
     (tmp_path / "half.png").write_bytes(members.png(np.full((4, 4, 3), 128)))
     members.write_obj(tmp_path / "a.obj", members.ball(), mtl="newmtl m0\nKd 1 0 0\nPm 0.50196\nPr 0.50196\n")

@@ -100,6 +100,21 @@ def grey(low: int = 150, size: int = 16) -> bytes:
     return png(np.repeat((low + steps)[..., None], 3, axis=2))
 
 
+def grey_in(kind: str) -> bytes:
+    """That height map as another file: "la" and "16" are PNG with alpha and with 16 bits, the others suffixes."""
+    values = np.array(Image.open(io.BytesIO(grey())))[..., 0]
+    stream = io.BytesIO()
+    if kind == "la":
+        alpha = np.linspace(0, 255, values.size).reshape(values.shape).astype(np.uint8)
+        Image.merge("LA", [Image.fromarray(values), Image.fromarray(alpha)]).save(stream, "PNG")
+    elif kind == "16":
+        Image.fromarray(values.astype(np.uint16) * 257).save(stream, "PNG")
+    else:
+        formats = {"jpg": "JPEG", "webp": "WEBP", "tif": "TIFF", "bmp": "BMP"}
+        Image.fromarray(np.repeat(values[..., None], 3, axis=2)).save(stream, formats[kind])
+    return stream.getvalue()
+
+
 def leaning(size: int = 16) -> bytes:
     """A normal map, as a PNG: every normal leans 30 degrees to the right."""
     return png(np.broadcast_to((191, 128, 238), (size, size, 3)))

@@ -75,21 +75,24 @@ def fetch_bucket(url: str, options: ScanOptions, job: FetchJob) -> FetchResult:
 def _files(store: RemoteStore, prefix: str, rejected: list[Rejected]) -> Iterator[tuple[str, RemoteStore]]:
     """(path below the first folder, store of its folder) of each file; keys that are no safe path are rejected."""
     names, folders = store.list_names(), store.list_folders()
-    for name in (*names, *folders):
-        if name in ("", ".", "..") or any(letter in name for letter in "\\\0\n\r"):
-            rejected.append(Rejected(prefix + name, "a key that is no path below a folder; rename it"))
-        elif len(name.encode()) > LONGEST_NAME:
-            rejected.append(Rejected(prefix + name, f"a name of more than {LONGEST_NAME} bytes; shorten it"))
-        elif name in names and name in folders:
-            # Met twice; a file system has no room for both.
-            if (
-                each := Rejected(prefix + name, "is a file and a folder at once; rename one")
-            ) not in rejected:
-                rejected.append(each)
-        elif name in names:
-            yield prefix + name, store
-        else:
-            yield from _files(store.child(name), f"{prefix}{name}/", rejected)
+    both = set(names) & set(folders)
+    rejected += [
+        Rejected(prefix + name, "is a file and a folder at once; rename one") for name in sorted(both)
+    ]
+    for found, is_folder in ((names, False), (folders, True)):
+        for name in found:
+            if name in both:  # a file system has no room for both
+                continue
+            if name in ("", ".", "..") or any(letter in name for letter in "\\\0\n\r"):
+                rejected.append(Rejected(prefix + name, "a key that is no path below a folder; rename it"))
+            elif len(name.encode()) > LONGEST_NAME:
+                rejected.append(
+                    Rejected(prefix + name, f"a name of more than {LONGEST_NAME} bytes; shorten it")
+                )
+            elif is_folder:
+                yield from _files(store.child(name), f"{prefix}{name}/", rejected)
+            else:
+                yield prefix + name, store
 
 
 def _read_versions(record: Path) -> dict[str, str]:

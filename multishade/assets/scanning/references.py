@@ -108,17 +108,15 @@ def normal_maps_of_obj(file: Path) -> set[str]:
     names = set()
     for line in _statements(file, ("mtllib",)):
         for library in _libraries(file.parent, line[1:])[0]:
-            chosen: dict[str, list[str]] = {}
+            materials: list[dict[str, list[str]]] = [{}]
             for words in _statements(file.parent / library, ("newmtl", *NORMAL_MAPS)):
                 key = words[0].lower()
                 if key == "newmtl":
-                    names.update(_named(file.parent, library, chosen.values()))
-                    chosen = {}
+                    materials.append({})
                 elif key in NORMAL_MAPS:
-                    chosen["norm" if key == "norm" else "bump"] = words
-                    if "norm" in chosen:
-                        chosen.pop("bump", None)
-            names.update(_named(file.parent, library, chosen.values()))
+                    materials[-1]["norm" if key == "norm" else "bump"] = words
+            chosen = [each.get("norm", each.get("bump")) for each in materials]
+            names |= _named(file.parent, library, [words for words in chosen if words is not None])
     return names
 
 

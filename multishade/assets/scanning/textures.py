@@ -14,6 +14,7 @@ from multishade.assets.scanning.gltf import Gltf, name_of_extension, view_bytes
 from multishade.errors import AssetError, ImageFileError
 from multishade.imaging.blender_formats import PLAIN_MAGICS, require_copyable
 from multishade.imaging.decode import MOST_PIXELS, decode_image, open_with_pillow
+from multishade.protocol import limits
 from multishade.text import read_regular
 
 # (place, first bytes, name) of formats that are not rendered, although some are read as photographs.
@@ -25,9 +26,7 @@ NOT_RENDERED = (
 )
 # Extensions by which a glTF texture names its image; of these Blender reads only the first.
 WEBP = "EXT_texture_webp"
-GREY = 0.06  # largest difference between the channels of a pixel that is grey, of 1; JPEG makes some
-LEAST_COLOURED = 0.01  # share of the pixels of a normal map that have a colour; most of an atlas may be empty
-LOOKED_AT = 256  # pixels a side, at least
+LOOKED_AT = 256  # pixels a side, at least, of an image whose colour is asked for
 
 
 def require_gltf_images(gltf: Gltf) -> None:
@@ -74,7 +73,7 @@ def gltf_has_grey_normal_map(gltf: Gltf) -> bool:
 def is_grey(data: bytes, name: str) -> bool:
     """Return whether an image in memory has no colour, so that it cannot be a normal map of a tangent space.
 
-    Rendering leaves such a map out (`blender_scripts/normal_maps.py` has the same limits).
+    Rendering leaves such a map out.
 
     Raises:
         AssetError: If it does not decode; it has `name`.
@@ -84,8 +83,7 @@ def is_grey(data: bytes, name: str) -> bool:
     except ImageFileError as error:
         raise AssetError(str(error)) from error
     rows, columns = (max(1, side // LOOKED_AT) for side in pixels.shape[:2])
-    colours = np.clip(pixels[::rows, ::columns], 0, 1)
-    return bool(np.mean(np.ptp(colours, axis=2) > GREY) < LEAST_COLOURED)
+    return limits.has_no_colour(np.clip(pixels[::rows, ::columns], 0, 1).reshape(-1, 3))
 
 
 def _gltf_image(gltf: Gltf, index: int, item: dict[str, Any]) -> tuple[bytes, str]:
