@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from blender_scripts import blend_safety, gltf_rest, obj_text, ply_texture, usd_rest
+from blender_scripts import blend_safety, fbx_faces, gltf_rest, obj_text, ply_faces, ply_texture, usd_rest
 from blender_scripts.errors import ObjectUnusable
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
@@ -40,12 +40,16 @@ def import_file(path: Path, root: Path) -> tuple[str, ...]:
             obj_text.import_obj(path, root)
         elif suffix == ".ply":
             ply_texture.require_faces(path)
-            bpy.ops.wm.ply_import(filepath=str(path), import_colors="SRGB")
+            with tempfile.TemporaryDirectory(prefix="multishade-") as folder:
+                simple = ply_faces.with_simple_faces(path, Path(folder))
+                bpy.ops.wm.ply_import(filepath=str(simple), import_colors="SRGB")
             return ("colour-lost",) if ply_texture.assign(path, root) else ()
         elif suffix == ".stl":
             bpy.ops.wm.stl_import(filepath=str(path))
         elif suffix == ".fbx":
-            bpy.ops.wm.fbx_import(filepath=str(path), use_anim=False)
+            with tempfile.TemporaryDirectory(prefix="multishade-") as folder:
+                simple = fbx_faces.with_simple_faces(path, Path(folder))
+                bpy.ops.wm.fbx_import(filepath=str(simple), use_anim=False)
         elif suffix in USD_SUFFIXES:
             usd_rest.import_usd(path, root)
         elif suffix == ".blend":

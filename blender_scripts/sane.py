@@ -10,6 +10,7 @@ import math
 import bpy
 import numpy as np
 
+from blender_scripts import mesh_faces
 from blender_scripts.errors import ObjectUnusable
 from multishade.protocol import limits
 
@@ -34,6 +35,7 @@ def require_sane(name: str) -> bool:
         _require_indices(mesh, name)
         _require_finite(mesh, name)
         if mesh.polygons and mesh.library is None:
+            mesh_faces.simplify(mesh)
             corrected = mesh.validate(clean_customdata=False) or corrected
     for item in bpy.data.objects:
         require_few(0, faces_to_come(item), f"{name}: {item.name!r}")

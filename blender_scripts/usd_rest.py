@@ -13,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_scripts import alpha, audit, sane
+from blender_scripts import alpha, audit, sane, usd_faces, usd_subsets
 from blender_scripts.errors import ObjectUnusable
 
 MOST_LEVELS, MOST_FACES = 4, 1_000_000  # of a subdivision surface
@@ -53,7 +53,7 @@ def _opacity_thresholds(path: Path) -> dict[str, float]:
 
     found = {}
     stage = Usd.Stage.Open(str(path))  # a range of prims does not keep it
-    for prim in stage.Traverse():
+    for prim in stage.Traverse(Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)):
         material = UsdShade.Material(prim)
         if not material:
             continue
@@ -104,18 +104,16 @@ def _refine(item: bpy.types.Object) -> None:
 
 
 def _at_rest(path: Path, folder: Path) -> Path:
-    """The file itself, or a layer over it in `folder` that gives values that vary over time their value at rest."""
+    """The file itself, or a layer over it in `folder` with values at rest, simple faces and whole subsets."""
     from pxr import Sdf, Usd, UsdGeom
 
     stage = Usd.Stage.Open(str(path))
     varying = [
         attribute
-        for prim in stage.Traverse()
+        for prim in stage.Traverse(Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate))
         for attribute in prim.GetAttributes()
         if attribute.ValueMightBeTimeVarying()
     ]
-    if not varying:
-        return path
     layer = Sdf.Layer.CreateNew(str(folder / "rest.usda"))
     layer.subLayerPaths.append(str(path.absolute()))
     over = Usd.Stage.Open(layer)
@@ -124,11 +122,13 @@ def _at_rest(path: Path, folder: Path) -> Path:
     if stage.HasDefaultPrim():
         over.SetDefaultPrim(over.GetPrimAtPath(stage.GetDefaultPrim().GetPath()))
     for attribute in varying:
-        value = attribute.Get(Usd.TimeCode.Default())
-        if value is None:
-            value = attribute.Get(Usd.TimeCode.EarliestTime())
+        value = usd_faces.at_rest(attribute)
         if value is not None:
-            over.GetAttributeAtPath(attribute.GetPath()).Set(value)
+            prim = usd_faces.editable(over, attribute.GetPrim().GetPath())
+            prim.GetAttribute(attribute.GetName()).Set(value)
+    changed = [usd_faces.simplify_all(over), usd_subsets.cover_all(over)]
+    if not (any(changed) or varying):
+        return path
     layer.Save()
     return folder / "rest.usda"
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Meshes of a USD stage -> the same with simple faces only, and with all that is laid on their faces and corners.
+
+Of a mesh with one face that names a vertex twice, Blender's importer leaves out normals, UVs and materials, and other
+faces at random.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from blender_scripts.simple_faces import SimpleFaces, simplify
+
+
+def simplify_all(stage: Any) -> bool:
+    """Make all faces of a stage simple, in its edit target.
+
+    Args:
+        stage: A `Usd.Stage` whose values at rest are its defaults. An instance with such faces becomes a copy.
+
+    Returns:
+        Whether any was not.
+    """
+    return any([_simplify(stage, path) for path in every_mesh(stage)])
+
+
+def every_mesh(stage: Any) -> list[Any]:
+    """The paths of all meshes, also of those that are shown only as the prototype of an instancer."""
+    from pxr import Usd, UsdGeom
+
+    every = Usd.TraverseInstanceProxies(Usd.PrimAllPrimsPredicate)
+    return [prim.GetPath() for prim in stage.Traverse(every) if UsdGeom.Mesh(prim)]
+
+
+def at_rest(attribute: Any) -> Any:
+    """The value of a `Usd.Attribute` for a renderer without a frame; its first sample if it has no default."""
+    from pxr import Usd
+
+    value = attribute.Get(Usd.TimeCode.Default())
+    return attribute.Get(Usd.TimeCode.EarliestTime()) if value is None else value
+
+
+def editable(stage: Any, path: Any) -> Any:
+    """The prim at `path`, none above which is an instance any more."""
+    for above in path.GetPrefixes():
+        if stage.GetPrimAtPath(above).IsInstance():
+            stage.GetPrimAtPath(above).SetInstanceable(False)
+    return stage.GetPrimAtPath(path)
+
+
+def _simplify(stage: Any, path: Any) -> bool:
+    from pxr import UsdGeom
+
+    mesh = UsdGeom.Mesh(stage.GetPrimAtPath(path))
+    points, counts, vertices = (
+        np.asarray(at_rest(attribute) or ())
+        for attribute in (
+            mesh.GetPointsAttr(),
+            mesh.GetFaceVertexCountsAttr(),
+            mesh.GetFaceVertexIndicesAttr(),
+        )
+    )
+    if counts.sum() != len(vertices):  # a prim that is not shown: the others are checked before
+        return False
+    simple = simplify(points, counts, vertices)
+    if simple is None:
+        return False
+    mesh = UsdGeom.Mesh(editable(stage, path))
+    mesh.GetFaceVertexCountsAttr().Set(simple.counts.tolist())
+    mesh.GetFaceVertexIndicesAttr().Set(vertices[simple.corner_of].tolist())
+    _of_faces(mesh.GetHoleIndicesAttr(), simple)
+    for subset in map(UsdGeom.Subset, mesh.GetPrim().GetAllChildren()):  # also of a class
+        if subset and subset.GetElementTypeAttr().Get() == UsdGeom.Tokens.face:
+            _of_faces(subset.GetIndicesAttr(), simple)
+    _gather(mesh.GetNormalsAttr(), mesh.GetNormalsInterpolation(), 1, simple)
+    for primvar in UsdGeom.PrimvarsAPI(mesh).GetPrimvars():
+        values = primvar.GetIndicesAttr() if primvar.IsIndexed() else primvar.GetAttr()
+        of_each = 1 if primvar.IsIndexed() else primvar.GetElementSize()
+        _gather(values, primvar.GetInterpolation(), of_each, simple)
+    return True
+
+
+def _of_faces(attribute: Any, simple: SimpleFaces) -> None:
+    """Let an attribute that lists faces list what these have become."""
+    faces = at_rest(attribute)
+    if faces:
+        attribute.Set(np.flatnonzero(np.isin(simple.face_of, np.asarray(faces))).tolist())
+
+
+def _gather(attribute: Any, interpolation: str, of_each: int, simple: SimpleFaces) -> None:
+    """Let an attribute with `of_each` values for each face or corner have those of what these have become."""
+    origin = {"uniform": simple.face_of, "faceVarying": simple.corner_of}.get(interpolation)
+    values = at_rest(attribute)
+    if origin is None or not values or len(values) <= int(origin.max(initial=0)) * of_each + of_each - 1:
+        return
+    places = (origin[:, None] * of_each + np.arange(of_each)).ravel()
+    attribute.Set(type(values)([values[int(place)] for place in places]))
