@@ -87,6 +87,8 @@ def _edges(
     old = None if node is None else node.array()
     if node is None or old is None:
         return 0, np.zeros(0, np.int64)
+    if len(old) and not 0 <= old.min() <= old.max() < len(vertices):
+        raise ValueError("an edge that begins at no corner")
     corners = vertices[simple.corner_of]
     ends = zip(corners.tolist(), corners[_next(simple.counts)].tolist(), strict=True)
     places = {frozenset(pair): place for place, pair in reversed(list(enumerate(ends)))}

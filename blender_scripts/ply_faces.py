@@ -23,7 +23,7 @@ KINDS = {
     **dict.fromkeys(("float", "float32"), "f4"),
     **dict.fromkeys(("double", "float64"), "f8"),
 }
-ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
+ORDERS = {"ascii": "<", "binary_little_endian": "<", "binary_big_endian": ">"}
 CORNERS = ("vertex_indices", "vertex_index")
 WRITTEN = "property list uint uint vertex_indices"  # Blender reads nothing else of a face
 Property = tuple[str, np.dtype, np.dtype | None]  # name, kind, and of a list the kind of its length
@@ -85,15 +85,15 @@ def with_simple_faces(path: Path, folder: Path) -> Path:
 def _understood(lines: list[str], ending: bytes) -> tuple[str, list[Element]]:
     """A header -> the file's form, and its elements. Raises KeyError, ValueError, IndexError."""
     form, elements = "", []
-    if ending.strip():  # lines that end in a carriage return alone
-        raise ValueError("not a header")
+    if ending.strip():
+        raise ValueError("lines that end in a carriage return alone")
     for words in map(str.split, lines):
         if words[:1] == ["format"]:
             form = words[1]
         elif words[:1] == ["element"]:
             elements.append(Element(words[1], int(words[2])))
         elif words[:1] == ["property"]:
-            kinds = [np.dtype(ORDERS.get(form, "<") + KINDS[word]) for word in words[1:-1] if word != "list"]
+            kinds = [np.dtype(ORDERS[form] + KINDS[word]) for word in words[1:-1] if word != "list"]
             length = kinds[0] if words[1] == "list" else None
             elements[-1].properties.append((words[-1], kinds[-1], length))
     return form, elements

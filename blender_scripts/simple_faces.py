@@ -71,11 +71,13 @@ def are_simple(counts: np.ndarray, vertices: np.ndarray) -> bool:
 
 def _complex(counts: np.ndarray, vertices: np.ndarray) -> np.ndarray:
     """The faces that have fewer than three corners, or one vertex twice; sorted."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    order = np.lexsort((vertices, owner))
-    vertices, owner = vertices[order], owner[order]
-    twice = (vertices[1:] == vertices[:-1]) & (owner[1:] == owner[:-1])
-    return np.union1d(owner[1:][twice], np.flatnonzero(counts < 3))
+    starts = np.cumsum(counts) - counts
+    found = [np.flatnonzero(counts < 3)]
+    for size in np.unique(counts[counts >= 3]):
+        faces = np.flatnonzero(counts == size)
+        corners = np.sort(vertices[starts[faces, None] + np.arange(size)], axis=1)
+        found.append(faces[(corners[:, 1:] == corners[:, :-1]).any(axis=1)])
+    return np.sort(np.concatenate(found))
 
 
 def _parts(points: np.ndarray, vertices: np.ndarray) -> list[list[int]]:

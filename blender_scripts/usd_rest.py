@@ -171,6 +171,8 @@ def require_all(path: Path, root: Path) -> None:
             )
         if indices and not (min(indices) >= 0 and max(indices) < vertices):
             raise ObjectUnusable(f"{path}: {name} has a face with vertex {max(indices)} of {vertices}")
+        if counts and min(counts) < 0:
+            raise ObjectUnusable(f"{path}: {name} has a face with {min(counts)} corners")
         if sum(counts or ()) != len(indices or ()):
             raise ObjectUnusable(
                 f"{path}: {name} states {sum(counts or ())} corners and lists {len(indices or ())}"

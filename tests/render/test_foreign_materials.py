@@ -313,7 +313,10 @@ def test_an_opacity_threshold_is_the_border_of_a_hole(
     texels = np.full((8, 8, 4), round(255 * opacity), np.uint8)
     value = ".connect = </W/M/T.outputs:a>" if textured else f" = {opacity}"
     inputs = {"float_opacity": value, "float_opacityThreshold": f" = {threshold}"}
-    seen = show(usd_floor(tmp_path, texture=members.png(texels) if textured else None, **inputs))
-    assert seen.findings == (("transparent-parts",) if hole else ())
-    if hole:
-        is_ball(seen)
+    file = usd_floor(tmp_path, texture=members.png(texels) if textured else None, **inputs)
+    members.write_usd(tmp_path / "instance.usda", members.usd_instance(file.name))
+    for path in (file, tmp_path / "instance.usda"):
+        seen = show(path)
+        assert seen.findings == (("transparent-parts",) if hole else ())
+        if hole:
+            is_ball(seen)

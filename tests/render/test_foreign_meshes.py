@@ -370,8 +370,10 @@ def test_a_usd_rests_at_its_defaults_and_else_at_its_first_sample(
     # What it is is told by what stands beside it.
     beside = members.usd_mesh("P", members.ball(12, 0.2))
     members.write_usd(tmp_path / "b.usda", moving, beside)
-    is_ball(show(tmp_path / "a.usda"))
-    is_ball(show(tmp_path / "b.usda"))
+    for name in ("a.usda", "b.usda"):
+        is_ball(show(tmp_path / name))
+        members.write_usd(tmp_path / "instance.usda", members.usd_instance(name))
+        is_ball(show(tmp_path / "instance.usda"))
 
 
 def hidden_parent(path: Path) -> None:

@@ -147,6 +147,10 @@ def test_a_text_fbx_that_would_lose_a_face_is_refused_and_no_other(show: Show, f
     assert rendered.mask.any()
 
 
+def test_damaged_files_are_left_to_blenders_importer(folder: Path) -> None:
+    assert json.loads((folder / "damaged.json").read_text()) == []
+
+
 @pytest.mark.parametrize("name", ["little.ply", "text.ply", "stored.fbx"])
 def test_a_cut_file_is_an_error_of_blenders_importer_or_less_of_the_ball(
     show: Show, folder: Path, tmp_path: Path, name: str

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blender, run as `python -m tests.support.face_imports FOLDER` -> the ball of `face_members` in every format, and
-`found.json`: of each file what an import of it has; `parted.json`: single polygons and their simple parts."""
+"""Blender, run as `python -m tests.support.face_imports FOLDER` -> the ball of `face_members` in every format.
+
+And `found.json`: of each file what an import of it has; `parted.json`: single polygons and their simple parts;
+`damaged.json`: what the reading of damaged copies raised.
+"""
 
 import json
 import math
@@ -12,7 +15,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from blender_scripts import corner_normals, fbx_tree, framing, sane
+from blender_scripts import corner_normals, fbx_faces, fbx_tree, framing, ply_faces, sane
+from blender_scripts.errors import ObjectUnusable
 from blender_scripts.import_file import import_file
 from blender_scripts.simple_faces import simplify
 from tests.support import face_members as members
@@ -162,12 +166,48 @@ def _materials(mesh: bpy.types.Mesh) -> dict[str, int]:
     return {name: used.count(name) for name in slots}
 
 
+def damaged(folder: Path, times: int = 150) -> list[str]:
+    """What the reading of damaged copies raised, but for the error that is meant for it."""
+    plain = fbx_tree.read((folder / "stored.fbx").read_bytes())
+    _uncompress(plain.nodes)
+    (folder / "texts" / "plain.fbx").write_bytes(fbx_tree.written(plain))
+    names = ["text.ply", "little.ply", "big.ply", "stored.fbx", "texts/plain.fbx", "texts/text.fbx"]
+    rng = np.random.default_rng(8)
+    raised = []
+    for whole in (folder / name for name in names):
+        data = whole.read_bytes()
+        read = (ply_faces if whole.suffix == ".ply" else fbx_faces).with_simple_faces
+        for kind in rng.integers(3, size=times):  # its head, all of it, or cut as well
+            copy = bytearray(data)
+            for place in rng.integers(len(copy) if kind else 1000, size=rng.integers(1, 30)):
+                copy[place] = rng.integers(256)
+            file = folder / "texts" / f"damaged{whole.suffix}"
+            file.write_bytes(copy[: rng.integers(len(copy))] if kind == 2 else copy)
+            try:
+                read(file, folder / "textures")
+            except ObjectUnusable:
+                continue
+            except Exception as error:
+                raised.append(f"{whole.name}: {error!r}")
+    return raised
+
+
+def _uncompress(nodes: list[fbx_tree.Node]) -> None:
+    """So that damage changes numbers."""
+    for node in nodes:
+        values = node.array()
+        if values is not None:
+            node.set_array(values)
+        _uncompress(node.children or [])
+
+
 def main(folder: Path) -> None:
     write_all(folder)
     files = sorted(
         path for path in folder.iterdir() if path.suffix in (".obj", ".ply", ".usda", ".blend", ".fbx")
     )
     (folder / "found.json").write_text(json.dumps({path.name: imported(path) for path in files}))
+    (folder / "damaged.json").write_text(json.dumps(damaged(folder)))
     turns = (np.eye(3), np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]]), np.diag([1.0, -1.0, -1.0]))
     (folder / "parted.json").write_text(json.dumps([parted(turn) for turn in turns]))
 

@@ -360,6 +360,11 @@ def usd_cube(scheme: str | None, extra: str = "", normals: bool = False) -> str:
     return "\n".join([*lines, extra, "}"])
 
 
+def usd_instance(file: str) -> str:
+    """A prim that is an instance of what a file beside it holds."""
+    return f'def "I" (\n instanceable = true\n references = @{file}@\n)\n{{\n}}'
+
+
 def usd_material(name: str, **inputs: str) -> str:
     """A UsdPreviewSurface; inputs: "color3f diffuseColor" with a "_" for the space -> value or connection."""
     lines = [f'def Material "{name}"', "{", f"token outputs:surface.connect = </W/{name}/S.outputs:surface>"]
