@@ -111,6 +111,10 @@ class Child:
         self.served = 0
         self._extra = STARTUP_SECONDS
 
+    def has_died(self) -> bool:
+        """Whether the process is gone, which between two items says nothing about either."""
+        return self.ended or self.process.exitcode is not None
+
     def submit(self, index: int, item: Any) -> None:
         """Give it an item; its number comes back with the outcome."""
         self.index = index
@@ -230,6 +234,7 @@ def _serve(pipe: Connection, function: str, box: Box, limits: Limits) -> None:
             reason = "is nested too deeply to read"
         except Exception as error:
             reason = f"cannot be read ({type(error).__name__}: {_short(str(error))})"
+        _clear_deadline()  # the next item may come hours later
         pipe.send_bytes(_write_answer(value, reason, out_of_memory))
 
 
@@ -244,6 +249,11 @@ def _set_deadline(seconds: float) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         limit = int(used.ru_utime + used.ru_stime + seconds * (os.cpu_count() or 1)) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def _clear_deadline() -> None:
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _write_answer(value: Any, reason: str | None, out_of_memory: bool) -> bytes:

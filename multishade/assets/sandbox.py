@@ -56,6 +56,10 @@ def run_sandboxed(
     read = tuple(os.path.abspath(path) for path in readable)
     try:
         while pending or any(child.index is not None for child in children):
+            for child in children:
+                if child.index is None and child.has_died():
+                    child.end()
+            children = [child for child in children if not child.ended]
             needed = len(pending) + sum(child.index is not None for child in children)
             while len(children) < min(max(1, limits.workers), needed):
                 children.append(Child(function, limits, read, writable))
@@ -116,7 +120,9 @@ class Guard:
 
     def call(self, item: Any) -> Outcome:
         """Call the function."""
-        if self._child is None or self._child.ended:
+        if self._child is not None and self._child.has_died():
+            self.close()
+        if self._child is None:
             self._child = Child(self._function, self._limits, self._read, self._writable)
         child = self._child
         child.submit(0, item)

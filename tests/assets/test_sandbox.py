@@ -4,6 +4,7 @@
 import os
 import pickle
 import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from multishade.assets.sandbox import Limits, Outcome, run_sandboxed
+from multishade.assets.sandbox import Guard, Limits, Outcome, run_sandboxed
 from multishade.assets.scanning.environments import check_environment
 from multishade.assets.scanning.materials import check_map_set
 from multishade.assets.scanning.meshes import check_mesh
@@ -19,6 +20,7 @@ from multishade.assets.scanning.triage import triage_object
 from multishade.errors import AssetError
 
 HOARD: list[bytearray] = []
+LEFT_BETWEEN_ITEMS: list[float] = []
 
 
 def act(item: tuple[str, int]) -> int:
@@ -42,6 +44,13 @@ def act(item: tuple[str, int]) -> int:
         raise KeyError("x\ny")
     elif what == "deep":
         return act(item)
+    elif what == "look at the timer":  # once the answer is out
+        later = threading.Timer(
+            0.3, lambda: LEFT_BETWEEN_ITEMS.append(signal.getitimer(signal.ITIMER_REAL)[0])
+        )
+        later.start()
+    elif what == "seconds left between items":
+        return int(LEFT_BETWEEN_ITEMS[0])
     elif what == "talk":
         os.write(2, b"noise of a native reader\n")
     return value * 2
@@ -83,6 +92,28 @@ def test_a_hang_ends_at_its_deadline_and_the_rest_is_read() -> None:
     assert [outcome.value for outcome in found] == [2, None, 10]
     assert found[1].reason == "took longer than 0.5 s to read"
     assert time.monotonic() - started < 20
+
+
+def test_no_deadline_runs_between_two_items() -> None:
+    # A group may render for an hour between two images that are copied for it.
+    with Guard(act, Limits(seconds=20)) as guard:
+        assert guard.call(("look at the timer", 1)).value == 2
+        time.sleep(0.6)
+        assert guard.call(("seconds left between items", 0)).value == 0
+
+
+def test_a_child_that_died_between_two_items_costs_neither() -> None:
+    with Guard(act, Limits(seconds=20)) as guard:
+        first = guard.call(("pid", 0)).value
+        os.kill(first, signal.SIGKILL)
+        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+        second = guard.call(("pid", 0))
+        assert second.reason is None and second.value != first
+    stream = run_sandboxed(act, [("pid", 0)] * 3, Limits(seconds=20, workers=1))
+    dead = next(stream).value
+    os.kill(dead, signal.SIGKILL)
+    os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+    assert [outcome.reason for outcome in stream] == [None, None]
 
 
 def test_memory_is_bounded() -> None:
