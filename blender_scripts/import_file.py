@@ -25,7 +25,7 @@ def import_file(path: Path, root: Path) -> tuple[str, ...]:
         root: Folder outside of which no file is read.
 
     Returns:
-        Tags of what is lost.
+        Tags of what is lost or was corrected.
 
     Raises:
         ObjectUnusable: if the file is missing, is of another format, or cannot be imported whole.
@@ -51,7 +51,7 @@ def import_file(path: Path, root: Path) -> tuple[str, ...]:
                 simple = fbx_faces.with_simple_faces(path, Path(folder))
                 bpy.ops.wm.fbx_import(filepath=str(simple), use_anim=False)
         elif suffix in USD_SUFFIXES:
-            usd_rest.import_usd(path, root)
+            return ("mesh-repaired",) if usd_rest.import_usd(path, root) else ()
         elif suffix == ".blend":
             _open_blend(path)
         else:

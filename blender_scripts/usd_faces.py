@@ -16,7 +16,8 @@ def simplify_all(stage: Any) -> bool:
     """Make all faces of a stage simple, in its edit target.
 
     Args:
-        stage: A `Usd.Stage` whose values at rest are its defaults. An instance with such faces becomes a copy.
+        stage: A `Usd.Stage` whose values at rest are its defaults, each primvar of which fits its mesh. An instance
+            with such faces becomes a copy.
 
     Returns:
         Whether any was not.
@@ -91,7 +92,7 @@ def _gather(attribute: Any, interpolation: str, of_each: int, simple: SimpleFace
     """Let an attribute with `of_each` values for each face or corner have those of what these have become."""
     origin = {"uniform": simple.face_of, "faceVarying": simple.corner_of}.get(interpolation)
     values = at_rest(attribute)
-    if origin is None or not values or len(values) <= int(origin.max(initial=0)) * of_each + of_each - 1:
+    if origin is None or not values:
         return
     places = (origin[:, None] * of_each + np.arange(of_each)).ravel()
     attribute.Set(type(values)([values[int(place)] for place in places]))

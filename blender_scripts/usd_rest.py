@@ -13,17 +13,20 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_scripts import alpha, audit, sane, usd_faces, usd_subsets
+from blender_scripts import alpha, audit, sane, usd_faces, usd_primvars, usd_subsets
 from blender_scripts.errors import ObjectUnusable
 
 MOST_LEVELS, MOST_FACES = 4, 1_000_000  # of a subdivision surface
 
 
-def import_usd(path: Path, root: Path) -> None:
-    """Import a USD file. Raises ObjectUnusable, or what Blender's importer raises."""
+def import_usd(path: Path, root: Path) -> bool:
+    """Import a USD file; whether normals or primvars that do not fit their mesh were left out.
+
+    Raises ObjectUnusable, or what Blender's importer raises.
+    """
     require_all(path, root)
     with tempfile.TemporaryDirectory(prefix="multishade-") as folder:
-        resting = _at_rest(path, Path(folder))
+        resting, unfit = _at_rest(path, Path(folder))
         bpy.ops.wm.usd_import(filepath=str(resting), import_subdivision=True)
     for item in bpy.data.objects:
         if item.type == "MESH":
@@ -31,6 +34,7 @@ def import_usd(path: Path, root: Path) -> None:
             _show_display_opacity(item.data)
     for name, threshold in _opacity_thresholds(path).items():
         _cut_at(bpy.data.materials.get(name), threshold)
+    return unfit
 
 
 def _show_display_opacity(mesh: bpy.types.Mesh) -> None:
@@ -103,8 +107,9 @@ def _refine(item: bpy.types.Object) -> None:
         mesh.edges.foreach_set("use_edge_sharp", weights >= 1)
 
 
-def _at_rest(path: Path, folder: Path) -> Path:
-    """The file itself, or a layer over it in `folder` with values at rest, simple faces and whole subsets."""
+def _at_rest(path: Path, folder: Path) -> tuple[Path, bool]:
+    """The file itself, or a layer over it in `folder` with values at rest, simple faces and whole subsets; and whether
+    normals or primvars that do not fit are left out."""
     from pxr import Sdf, Usd, UsdGeom
 
     stage = Usd.Stage.Open(str(path))
@@ -126,11 +131,17 @@ def _at_rest(path: Path, folder: Path) -> Path:
         if value is not None:
             prim = usd_faces.editable(over, attribute.GetPrim().GetPath())
             prim.GetAttribute(attribute.GetName()).Set(value)
-    changed = [usd_faces.simplify_all(over), usd_subsets.cover_all(over)]
+    unfit = usd_primvars.leave_out_unfit(over)
+    changed = [
+        unfit,
+        usd_primvars.settle_normals(over),
+        usd_faces.simplify_all(over),
+        usd_subsets.cover_all(over),
+    ]
     if not (any(changed) or varying):
-        return path
+        return path, unfit
     layer.Save()
-    return folder / "rest.usda"
+    return folder / "rest.usda", unfit
 
 
 def require_all(path: Path, root: Path) -> None:
