@@ -17,6 +17,8 @@ import bpy
 import numpy as np
 
 from blender_scripts import audit
+from blender_scripts.errors import ObjectUnusable
+from multishade.protocol.obj_indices import wrong_index
 
 # UTF-32's mark begins with that of UTF-16, so it comes first.
 MARKS = (
@@ -33,15 +35,22 @@ STATEMENTS = (
 ).split()
 LETTERS = {statement.lower(): statement for statement in STATEMENTS}
 TEXTURES = ("map_", "bump", "refl", "norm")
+FACE = re.compile(rb"(?m)^[ \t]*f[ \t]")
 RELIEF = ("map_Bump", "bump", "norm")
 
 
 def import_obj(path: Path, root: Path) -> None:
-    """Import a Wavefront OBJ. Raises what Blender's importer raises."""
+    """Import a Wavefront OBJ.
+
+    Raises ObjectUnusable if a face was dropped that names what is not there; what Blender's importer raises.
+    """
     libraries = _libraries(path)
     for library in libraries:
         audit.require_below(library, root, path.name)
     _import(path, libraries)
+    if sum(len(mesh.polygons) for mesh in bpy.data.meshes) < len(FACE.findall(path.read_bytes())):
+        if (reason := wrong_index(_lines(path))) is not None:
+            raise ObjectUnusable(f"{path}: {reason}")
     for library in libraries:
         for name, transparency in _transparencies(library).items():
             material = bpy.data.materials.get(name)

@@ -715,6 +715,20 @@ def test_a_height_in_any_file_is_left_out(show: Show, tmp_path: Path, kind: str)
     assert show(tmp_path / "a.obj").findings == MARKED
 
 
+@pytest.mark.parametrize(("few", "what"), [("vn", "normal"), ("vt", "texture coordinate")])
+def test_an_obj_with_faces_that_name_nothing_is_refused(
+    show: Show, tmp_path: Path, few: str, what: str
+) -> None:
+    path = tmp_path / "a.obj"
+    members.write_obj(path, members.ball())
+    lines = path.read_text().splitlines()
+    last = max(number for number, line in enumerate(lines) if line.startswith(f"{few} "))
+    path.write_text("\n".join(lines[:last] + lines[last + 1 :]))
+    for read in (lambda: check_mesh(str(path)), lambda: show(path)):  # Blender drops one or two faces
+        with pytest.raises(AssetError, match=f"line .*a face names {what} 325 of 324"):
+            read()
+
+
 def test_numbers_in_an_image_of_an_obj_are_read_as_they_are_stored(show: Show, tmp_path: Path) -> None:
     (tmp_path / "half.png").write_bytes(members.png(np.full((4, 4, 3), 128)))
     members.write_obj(tmp_path / "a.obj", members.ball(), mtl="newmtl m0\nKd 1 0 0\nPm 0.50196\nPr 0.50196\n")

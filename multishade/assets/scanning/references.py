@@ -9,6 +9,7 @@ from pathlib import Path
 
 from multishade.assets.scanning.findings import mtl_findings
 from multishade.errors import AssetError
+from multishade.protocol.obj_indices import wrong_index
 from multishade.text import marked_encoding
 
 # What the lines of a library begin with that name an image.
@@ -81,10 +82,16 @@ def files_of_usd(file: Path, root: Path) -> tuple[str, ...]:
 
 
 def files_of_obj(file: Path, root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(names of the material libraries and textures that an OBJ needs, tags)."""
+    """(names of the material libraries and textures that an OBJ needs, tags).
+
+    Raises AssetError if one is missing or lies elsewhere, or a face names what is not there.
+    """
     with file.open("rb") as stream:
         if b"\0" in stream.read(512):
             raise AssetError("is not text in UTF-8 (it has zero bytes); Blender reads no other")
+    with file.open(encoding=marked_encoding(file) or "utf-8", errors="replace") as lines:
+        if (reason := wrong_index(lines)) is not None:
+            raise AssetError(reason)
     names: set[str] = set()
     tags: tuple[str, ...] = ()
     for words in _statements(file, ("mtllib",)):
