@@ -1,60 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An FBX file -> the file itself, or a copy with simple faces: Blender drops a face that names a vertex twice.
-
-A file that is not a whole FBX is left to Blender's importer, which says so.
-"""
+"""A mesh of an FBX file -> the same with simple faces only: Blender drops a face that names a vertex twice."""
 
 import re
 from pathlib import Path
 
 import numpy as np
 
-from blender_scripts import fbx_tree
 from blender_scripts.errors import ObjectUnusable
 from blender_scripts.fbx_tree import Node
-from blender_scripts.simple_faces import SimpleFaces, simplify
+from blender_scripts.simple_faces import SimpleFaces
+from blender_scripts.simple_faces import simplify as simple_faces
 
 # What an array of a layer has one value, or several, for each of.
 CORNER, FACE, EDGE = "ByPolygonVertex", "ByPolygon", "ByEdge"
 TEXT_ARRAYS = re.compile(rb"\b(Vertices|PolygonVertexIndex):\s*(?:\*\d+\s*\{\s*a:)?([-+.,\deE\s]+)")
 
 
-def with_simple_faces(path: Path, folder: Path) -> Path:
-    """The file at `path` if its faces are simple or it cannot be understood, else its copy in `folder`.
-
-    Raises ObjectUnusable if it is a text whose faces are not simple.
-    """
-    data = path.read_bytes()
-    if not data.startswith(fbx_tree.MAGIC):
-        _require_simple_text(data, path)
-        return path
-    try:
-        tree = fbx_tree.read(data)
-        objects = [node for part in tree.nodes if part.name == b"Objects" for node in part.children or ()]
-        if not any([_simplify(node) for node in objects if node.name == b"Geometry"]):
-            return path
-    except ValueError:
-        return path
-    for node in objects:
-        if node.name in (b"Texture", b"Video"):
-            _name_from_anywhere(node, path.parent)
-    copy = folder / path.name
-    copy.write_bytes(fbx_tree.written(tree))
-    return copy
-
-
-def _simplify(geometry: Node) -> bool:
+def simplify(geometry: Node) -> bool:
     """Make the faces of a mesh simple, with what is laid on them; whether any was not. Raises ValueError."""
-    points, ends = geometry.child(b"Vertices"), geometry.child(b"PolygonVertexIndex")
-    positions = None if points is None else points.array()
-    marked = None if ends is None else ends.array()
-    if ends is None or positions is None or marked is None:
+    positions, counts, vertices = mesh_of(geometry)
+    ends = geometry.child(b"PolygonVertexIndex")
+    if ends is None or (len(vertices) and vertices.max() >= len(positions)):
         return False
-    counts, vertices = _faces(marked)
-    positions = positions[: len(positions) // 3 * 3].reshape(-1, 3).astype(np.float64)
-    if len(vertices) and vertices.max() >= len(positions):
-        return False
-    simple = simplify(positions, counts, vertices)
+    simple = simple_faces(positions, counts, vertices)
     if simple is None:
         return False
     corners = vertices[simple.corner_of]
@@ -68,6 +36,19 @@ def _simplify(geometry: Node) -> bool:
         if layer.name.startswith(b"LayerElement") and mapping is not None:
             _gather(layer, *origins.get(mapping.text(), (0, np.zeros(0, np.int64))))
     return True
+
+
+def mesh_of(geometry: Node) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices (V, 3), corners of each face (F,) and the vertex of each corner (L,); without any, empty.
+
+    Raises ValueError if they cannot be read.
+    """
+    points, marked = (
+        None if node is None else node.array()
+        for node in (geometry.child(b"Vertices"), geometry.child(b"PolygonVertexIndex"))
+    )
+    points, marked = (np.zeros(0) if array is None else array for array in (points, marked))
+    return points[: len(points) // 3 * 3].reshape(-1, 3).astype(np.float64), *_faces(marked)
 
 
 def _faces(marked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,19 +100,7 @@ def _gather(layer: Node, number: int, origin: np.ndarray) -> None:
             node.set_array(values.reshape(number, -1)[origin].ravel())
 
 
-def _name_from_anywhere(image: Node, folder: Path) -> None:
-    """Let an image that is named from the file's folder be found from the copy, in the order in which Blender looks."""
-    relative, full = image.child(b"RelativeFilename"), image.child(b"FileName") or image.child(b"Filename")
-    names = ["" if node is None else node.text().replace("\\", "/") for node in (relative, full)]
-    wanted = [folder / names[0], Path(names[1]), folder / names[1].rpartition("/")[2]]
-    found = next((file for file in wanted if file.is_file()), folder / (names[0] or names[1]))
-    if full is not None and any(names):
-        full.set_text(str(found.absolute()))
-        if relative is not None:
-            relative.set_text("")
-
-
-def _require_simple_text(data: bytes, path: Path) -> None:
+def require_simple_text(data: bytes, path: Path) -> None:
     """Raise ObjectUnusable if a face of a text would be lost that is more than a line."""
     points = np.zeros((0, 3))
     for name, text in TEXT_ARRAYS.findall(data):
@@ -145,7 +114,7 @@ def _require_simple_text(data: bytes, path: Path) -> None:
         counts, vertices = _faces(values)
         if len(vertices) and vertices.max() >= len(points):
             continue
-        simple = simplify(points, counts, vertices)
+        simple = simple_faces(points, counts, vertices)
         if simple is not None and (simple.counts != counts[simple.face_of]).any():
             raise ObjectUnusable(
                 f"{path}: a face of it names a vertex twice, and would be lost; save it as a binary FBX"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from blender_scripts import blend_safety, fbx_faces, gltf_rest, obj_text, ply_faces, ply_texture, usd_rest
+from blender_scripts import blend_safety, fbx_rest, gltf_rest, obj_text, ply_faces, ply_texture, usd_rest
 from blender_scripts.errors import ObjectUnusable
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
@@ -47,9 +47,7 @@ def import_file(path: Path, root: Path) -> tuple[str, ...]:
         elif suffix == ".stl":
             bpy.ops.wm.stl_import(filepath=str(path))
         elif suffix == ".fbx":
-            with tempfile.TemporaryDirectory(prefix="multishade-") as folder:
-                simple = fbx_faces.with_simple_faces(path, Path(folder))
-                bpy.ops.wm.fbx_import(filepath=str(simple), use_anim=False)
+            return ("mesh-repaired",) if fbx_rest.import_fbx(path) else ()
         elif suffix in USD_SUFFIXES:
             return ("mesh-repaired",) if usd_rest.import_usd(path, root) else ()
         elif suffix == ".blend":

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from blender_scripts import fbx_tree
 from multishade.errors import AssetError
 from tests.render.test_truth import rim
 from tests.support import face_members, mesh_members
@@ -122,6 +123,31 @@ def test_a_face_without_an_area_changes_nothing(show: Show, tmp_path: Path) -> N
     clean = show(tmp_path / "clean.usda")
     for _ in range(4):
         np.testing.assert_array_equal(show(tmp_path / "spiked.usda").normal, clean.normal)
+
+
+UNFIT = {
+    "few normals": (b"LayerElementNormal", b"Normals", lambda values: values[:300]),
+    "few indices": (b"LayerElementNormal", b"NormalsIndex", lambda values: values[:-1]),
+    "indices of none": (b"LayerElementNormal", b"NormalsIndex", lambda values: values + 9),
+    "few uvs": (b"LayerElementUV", b"UV", lambda values: values[:100]),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_layers_of_an_fbx_that_do_not_fit_are_left_out_and_said(
+    show: Show, folder: Path, tmp_path: Path, name: str
+) -> None:
+    layer, array, change = UNFIT[name]
+    tree = fbx_tree.read((folder / "stored.fbx").read_bytes())
+    (objects,) = [node for node in tree.nodes if node.name == b"Objects"]
+    (geometry,) = [node for node in objects.children or () if node.name == b"Geometry"]
+    node = geometry.child(layer).child(array)  # type: ignore[union-attr]
+    node.set_array(change(node.array()))  # type: ignore[union-attr]
+    shutil.copytree(folder / "textures", tmp_path / "textures")
+    (tmp_path / "a.fbx").write_bytes(fbx_tree.written(tree))
+    rendered = show(tmp_path / "a.fbx")
+    assert rendered.findings == ("mesh-repaired", "stray-geometry")
+    is_ball(rendered)
 
 
 def test_the_texture_of_an_fbx_is_found_although_a_copy_is_read(

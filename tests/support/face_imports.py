@@ -15,7 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
-from blender_scripts import corner_normals, fbx_faces, fbx_tree, framing, ply_faces, sane
+from blender_scripts import corner_normals, fbx_rest, fbx_tree, framing, ply_faces, sane
 from blender_scripts.errors import ObjectUnusable
 from blender_scripts.import_file import import_file
 from blender_scripts.simple_faces import simplify
@@ -176,7 +176,7 @@ def damaged(folder: Path, times: int = 150) -> list[str]:
     raised = []
     for whole in (folder / name for name in names):
         data = whole.read_bytes()
-        read = (ply_faces if whole.suffix == ".ply" else fbx_faces).with_simple_faces
+        read = ply_faces.with_simple_faces if whole.suffix == ".ply" else fbx_rest.readable_copy
         for kind in rng.integers(3, size=times):  # its head, all of it, or cut as well
             copy = bytearray(data)
             for place in rng.integers(len(copy) if kind else 1000, size=rng.integers(1, 30)):
