@@ -32,6 +32,7 @@ def import_usd(path: Path, root: Path) -> bool:
         if item.type == "MESH":
             _refine(item)
             _show_display_opacity(item.data)
+            usd_subsets.show_plain(item.data)
     for name, threshold in _opacity_thresholds(path).items():
         _cut_at(bpy.data.materials.get(name), threshold)
     return unfit
@@ -136,6 +137,7 @@ def _at_rest(path: Path, folder: Path) -> tuple[Path, bool]:
         unfit,
         usd_primvars.settle_normals(over),
         usd_faces.simplify_all(over),
+        usd_subsets.cut_holes(over),
         usd_subsets.cover_all(over),
     ]
     if not (any(changed) or varying):

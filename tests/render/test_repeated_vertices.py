@@ -16,7 +16,7 @@ from blender_scripts import fbx_tree
 from multishade.errors import AssetError
 from tests.render.test_truth import rim
 from tests.support import face_members, mesh_members
-from tests.support.shown import SEEN_BY, Show, is_ball
+from tests.support.shown import SEEN_BY, Show, colour, is_ball
 
 pytestmark = [pytest.mark.blender, pytest.mark.usefixtures("one_process")]
 FILES = (
@@ -110,6 +110,49 @@ def test_materials_of_a_subset_stay_on_their_faces(show: Show, folder: Path, fou
     assert (red > 2 * blue)[inside & (height > 0.1)].all() and (blue > 2 * red)[
         inside & (height < -0.1)
     ].all()
+
+
+def test_faces_outside_of_subsets_are_grey_if_the_mesh_has_no_material(show: Show, tmp_path: Path) -> None:
+    face_members.write_usd(tmp_path / "a.usda", face_members.repeating_ball(), bound=False)
+    rendered = show(tmp_path / "a.usda")
+    inside = rendered.mask & ~rim(rendered.mask)
+    red, _, blue = np.moveaxis(rendered.images["image_parallel"], -1, 0)
+    height = rendered.normal @ np.array(SEEN_BY.camera_to_world)[2, :3]
+    assert (red > 2 * blue)[inside & (height > 0.1)].all()
+    assert np.isclose(red, blue, rtol=1e-3)[inside & (height < -0.1)].all()
+
+
+@pytest.mark.parametrize("scheme", ["none", "bilinear"])
+@pytest.mark.parametrize("material", [None, "M"])
+def test_holes_of_a_usd_mesh_are_not_shown(
+    show: Show, tmp_path: Path, scheme: str, material: str | None
+) -> None:
+    ball, floor = mesh_members.ball(), mesh_members.plane()
+    both = mesh_members.Ball(
+        np.concatenate([ball.vertices, floor.vertices]),
+        np.concatenate([ball.normals, floor.normals]),
+        np.concatenate([ball.uv, floor.uv]),
+        np.concatenate([ball.faces, floor.faces + len(ball.vertices)]),
+    )
+    holes = f"int[] holeIndices = [{len(ball.faces)}, {len(ball.faces) + 1}, 9999, -1]"
+    made = mesh_members.usd_material("M", color3f_diffuseColor=" = (0.8, 0.05, 0.05)")
+    mesh = mesh_members.usd_mesh("S", both, material, extra=holes, scheme=scheme)
+    mesh_members.write_usd(tmp_path / "a.usda", mesh, made)
+    mesh_members.write_usd(tmp_path / "instance.usda", mesh_members.usd_instance("a.usda"))
+    for name in ("a.usda", "instance.usda"):
+        rendered = show(tmp_path / name)
+        assert rendered.findings == ("transparent-parts",)
+        is_ball(rendered)
+        red, _, blue = colour(rendered)
+        assert (red > 2 * blue) == (material is not None)
+
+
+def test_holes_of_a_subdivision_surface_are_cut_from_it(show: Show, tmp_path: Path) -> None:
+    for name, holes in (("whole", ""), ("cut", "int[] holeIndices = [0, 1, 2, 3, 4]")):
+        mesh_members.write_usd(tmp_path / f"{name}.usda", mesh_members.usd_cube("catmullClark", holes))
+    whole, cut = show(tmp_path / "whole.usda"), show(tmp_path / "cut.usda")
+    assert whole.findings == () and cut.findings == ("transparent-parts",)
+    assert 0 < cut.mask.sum() < 0.8 * whole.mask.sum()
 
 
 def test_a_face_without_an_area_changes_nothing(show: Show, tmp_path: Path) -> None:

@@ -149,7 +149,9 @@ def write_ply(path: Path, shape: Polygons, form: str = "ascii", line_end: str = 
     path.write_bytes(b"".join([head.encode(), *parts, struct.pack(f"{order}2i", 0, 1)]))
 
 
-def write_usd(path: Path, shape: Polygons, indexed: bool = True, instanced: bool = False) -> None:
+def write_usd(
+    path: Path, shape: Polygons, indexed: bool = True, instanced: bool = False, bound: bool = True
+) -> None:
     """With normals and UVs of the corners; the faces of its subset, those above the middle, are red, others blue.
 
     Args:
@@ -157,6 +159,7 @@ def write_usd(path: Path, shape: Polygons, indexed: bool = True, instanced: bool
         shape: What it holds.
         indexed: Whether UVs are given by indices.
         instanced: Whether the mesh is below an instance, where no layer can change it.
+        bound: Whether the mesh has a material of its own, which is the blue one.
     """
     number = len(shape.corners)
     upper = [n for n, face in enumerate(shape.faces) if shape.vertices[face, 1].mean() > 0]
@@ -164,7 +167,7 @@ def write_usd(path: Path, shape: Polygons, indexed: bool = True, instanced: bool
     binding = 'prepend apiSchemas = ["MaterialBindingAPI"]'
     mesh = f"""def Mesh "S" ({binding}) {{
 uniform token subdivisionScheme = "none"
-rel material:binding = </Materials/Blue>
+{"rel material:binding = </Materials/Blue>" if bound else ""}
 int[] faceVertexCounts = {[len(face) for face in shape.faces]}
 int[] faceVertexIndices = {shape.corners}
 point3f[] points = [{_rows(shape.vertices)}]
