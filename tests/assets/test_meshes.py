@@ -57,7 +57,8 @@ REFUSED = {
         "empty.stl",
         "Mesh_PrimitiveMode_00.gltf",
     ],
-    "cannot be read": ["malformed.obj", "crash-30d6d0f7c529b3b66b4131700b7a4580cd7082df.ply"],
+    "line 23: a face names vertex 12 of 8": ["malformed.obj"],
+    "cannot be read": ["crash-30d6d0f7c529b3b66b4131700b7a4580cd7082df.ply"],
 }
 DRACO = [
     "Box_Draco.glb",
