@@ -13,7 +13,7 @@ VALUES = {
     b"LayerElementUV": (b"UV", 2),
     b"LayerElementColor": (b"Colors", 4),
 }
-NO_VALUE = -1  # an index that Blender's importer takes for none
+UNMAPPED = -1  # the index of UVs of faces that have none
 
 
 def leave_out_unfit(geometry: Node) -> bool:
@@ -41,8 +41,9 @@ def _fits(layer: Node, numbers: dict[str, int]) -> bool:
         return True
     if places is None:
         return len(data) == number * size
+    lowest = UNMAPPED if name == b"UV" else 0
     return len(places) == number and (
-        not number or NO_VALUE <= places.min() <= places.max() < len(data) // size
+        not number or lowest <= places.min() <= places.max() < len(data) // size
     )
 
 

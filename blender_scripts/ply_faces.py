@@ -109,19 +109,24 @@ def _binary_faces(body: bytes, before: list[Element], face: Element) -> Faces:
         vertices = next(alike[name] for name in CORNERS if name in (alike.dtype.names or ()))
         counts = np.full(face.count, vertices.shape[1])
         return Faces(start, start + alike.nbytes, counts, vertices.astype(np.int64).ravel())
+    (corner,) = [kind for name, kind, _ in face.properties if name in CORNERS]
     place = start
-    lengths, lists = [], [np.zeros(0, np.int64)]
+    lengths, firsts = [], []
     for _ in range(face.count):
         for name, kind, length_kind in face.properties:
             length = 1
             if length_kind is not None:
-                length = _length(body, place, length_kind)
+                length = body[place] if length_kind.itemsize == 1 else _length(body, place, length_kind)
                 place += length_kind.itemsize
             if name in CORNERS:
                 lengths.append(length)
-                lists.append(np.frombuffer(body, kind, length, place).astype(np.int64))
+                firsts.append(place)
             place += length * kind.itemsize
-    return Faces(start, place, np.array(lengths), np.concatenate(lists))
+    counts = np.array(lengths)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    places = np.repeat(firsts, counts) + within * corner.itemsize
+    each = np.frombuffer(body, np.uint8)[places[:, None] + np.arange(corner.itemsize)]
+    return Faces(start, place, counts, each.view(corner).ravel().astype(np.int64))
 
 
 def _rows_alike(body: bytes, start: int, face: Element) -> np.ndarray | None:

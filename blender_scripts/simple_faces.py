@@ -12,10 +12,8 @@ import numpy as np
 from mathutils import Vector
 from mathutils.geometry import delaunay_2d_cdt
 
-VALID_WITHOUT_HOLES, VALID = (
-    5,
-    4,
-)  # of `delaunay_2d_cdt`: faces that Blender can hold, without those in holes or with
+# What `delaunay_2d_cdt` returns: faces that Blender can hold, without those in holes, and with them.
+VALID_WITHOUT_HOLES, VALID = 5, 4
 NEAR = 1e-7  # of a face's own size: points that are one
 
 
@@ -101,19 +99,17 @@ def _disentangled(ring: np.ndarray) -> list[list[int]]:
         return []
     to_plane = Vector((doubled_area / length).tolist()).to_track_quat("Z", "Y").inverted()
     flat = [(to_plane @ Vector((point / size).tolist())).to_2d() for point in ring]
-    outcomes = []
+    polygon, outcomes = [list(range(len(flat)))], []
     for kind in (
         VALID_WITHOUT_HOLES,
         VALID,
     ):  # an edge that is walked twice is no hole where three parts meet
-        at, _, faces, origin, _, _ = delaunay_2d_cdt(flat, [], [list(range(len(flat)))], kind, NEAR)
+        at, _, faces, origin, _, _ = delaunay_2d_cdt(flat, [], polygon, kind, NEAR)
+        if not all(origin[place] for face in faces for place in face):
+            continue  # it crosses itself where it has no corner
         area = sum(_area([at[place] for place in face]) for face in faces)
-        if all(
-            origin[place] for face in faces for place in face
-        ):  # else it crosses itself where it has no corner
-            outcomes.append(
-                (abs(area - length / 2 / size**2), [[origin[place][0] for place in face] for face in faces])
-            )
+        error = abs(area - length / 2 / size**2)
+        outcomes.append((error, [[origin[place][0] for place in face] for face in faces]))
     return min(outcomes, key=lambda outcome: outcome[0])[1] if outcomes else []
 
 

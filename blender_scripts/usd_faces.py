@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from blender_scripts.simple_faces import SimpleFaces, simplify
+from blender_scripts.usd_stage import at_rest, editable, every_mesh
 
 
 def simplify_all(stage: Any) -> bool:
@@ -25,30 +26,6 @@ def simplify_all(stage: Any) -> bool:
     return any([_simplify(stage, path) for path in every_mesh(stage)])
 
 
-def every_mesh(stage: Any) -> list[Any]:
-    """The paths of all meshes, also of those that are shown only as the prototype of an instancer."""
-    from pxr import Usd, UsdGeom
-
-    every = Usd.TraverseInstanceProxies(Usd.PrimAllPrimsPredicate)
-    return [prim.GetPath() for prim in stage.Traverse(every) if UsdGeom.Mesh(prim)]
-
-
-def at_rest(attribute: Any) -> Any:
-    """The value of a `Usd.Attribute` for a renderer without a frame; its first sample if it has no default."""
-    from pxr import Usd
-
-    value = attribute.Get(Usd.TimeCode.Default())
-    return attribute.Get(Usd.TimeCode.EarliestTime()) if value is None else value
-
-
-def editable(stage: Any, path: Any) -> Any:
-    """The prim at `path`, none above which is an instance any more."""
-    for above in path.GetPrefixes():
-        if stage.GetPrimAtPath(above).IsInstance():
-            stage.GetPrimAtPath(above).SetInstanceable(False)
-    return stage.GetPrimAtPath(path)
-
-
 def _simplify(stage: Any, path: Any) -> bool:
     from pxr import UsdGeom
 
@@ -61,7 +38,8 @@ def _simplify(stage: Any, path: Any) -> bool:
             mesh.GetFaceVertexIndicesAttr(),
         )
     )
-    if counts.sum() != len(vertices):  # a prim that is not shown: the others are checked before
+    shown = counts.sum() == len(vertices) and not (len(vertices) and vertices.max() >= len(points))
+    if not shown or (len(counts) and counts.min() < 0):  # a class, say: what is shown is checked before
         return False
     simple = simplify(points, counts, vertices)
     if simple is None:

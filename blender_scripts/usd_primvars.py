@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from blender_scripts.usd_faces import at_rest, editable, every_mesh
+from blender_scripts.usd_stage import at_rest, editable, every_mesh
 
 
 def leave_out_unfit(stage: Any) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from blender_scripts import alpha, audit, sane, usd_faces, usd_primvars, usd_subsets
+from blender_scripts import alpha, audit, sane, usd_faces, usd_primvars, usd_stage, usd_subsets
 from blender_scripts.errors import ObjectUnusable
 
 MOST_LEVELS, MOST_FACES = 4, 1_000_000  # of a subdivision surface
@@ -128,9 +128,9 @@ def _at_rest(path: Path, folder: Path) -> tuple[Path, bool]:
     if stage.HasDefaultPrim():
         over.SetDefaultPrim(over.GetPrimAtPath(stage.GetDefaultPrim().GetPath()))
     for attribute in varying:
-        value = usd_faces.at_rest(attribute)
+        value = usd_stage.at_rest(attribute)
         if value is not None:
-            prim = usd_faces.editable(over, attribute.GetPrim().GetPath())
+            prim = usd_stage.editable(over, attribute.GetPrim().GetPath())
             prim.GetAttribute(attribute.GetName()).Set(value)
     unfit = usd_primvars.leave_out_unfit(over)
     changed = [
@@ -149,7 +149,7 @@ def _at_rest(path: Path, folder: Path) -> tuple[Path, bool]:
 def require_all(path: Path, root: Path) -> None:
     """Raise ObjectUnusable if a layer, reference, payload or texture is missing or outside of `root`, or a face names
     no vertex."""
-    _add_bundled_packages()
+    add_bundled_packages()
     from pxr import Sdf, Usd, UsdGeom, UsdUtils
 
     layers, assets, missing = UsdUtils.ComputeAllDependencies(Sdf.AssetPath(str(path)).path)
@@ -192,7 +192,7 @@ def require_all(path: Path, root: Path) -> None:
             )
 
 
-def _add_bundled_packages() -> None:
+def add_bundled_packages() -> None:
     """Let Blender's own copy of OpenUSD be imported, which the bpy wheel does not put on the path."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     folder = str(Path(bpy.utils.resource_path("LOCAL")) / "python" / "lib" / version / "site-packages")

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from blender_scripts.plain import build_plain
-from blender_scripts.usd_faces import at_rest, editable, every_mesh
+from blender_scripts.usd_stage import at_rest, editable, every_mesh
 
 # Names of subsets and materials that are added to a mesh.
 REST, HOLES = "multishade_rest", "multishade_holes"

@@ -30,7 +30,8 @@ FILES = (
         "stored.blend",
         "stored.fbx",
     ),
-    *("ball.usda", "values.usda", "instance.usda"),
+    *("ball.usda", "values.usda", "instance.usda", "crate.usdc", "package.usdz"),
+    *("reference.usda", "times.usda"),
 )
 
 
@@ -86,7 +87,7 @@ def test_faces_are_kept_with_normals_uvs_and_numbers(found: Any, name: str) -> N
 
 def test_every_file_has_numbers_or_its_format_does_not(found: Any) -> None:
     assert [name for name in FILES if found[name]["numbers"]] == [
-        name for name in FILES if name.endswith((".blend", ".usda"))
+        name for name in FILES if name.endswith((".blend", ".usda", ".usdc", ".usdz"))
     ]
 
 
@@ -97,7 +98,7 @@ def test_the_ball_is_whole(show: Show, folder: Path, name: str) -> None:
     assert "mesh-repaired" not in rendered.findings
 
 
-@pytest.mark.parametrize("name", ["ball.usda", "instance.usda"])
+@pytest.mark.parametrize("name", ["ball.usda", "instance.usda", "package.usdz"])
 def test_materials_of_a_subset_stay_on_their_faces(show: Show, folder: Path, found: Any, name: str) -> None:
     assert found[name]["materials"] == {"Red": 573, "Blue": 573}
     rendered = show(folder / name)
@@ -172,6 +173,7 @@ UNFIT = {
     "few normals": (b"LayerElementNormal", b"Normals", lambda values: values[:300]),
     "few indices": (b"LayerElementNormal", b"NormalsIndex", lambda values: values[:-1]),
     "indices of none": (b"LayerElementNormal", b"NormalsIndex", lambda values: values + 9),
+    "an index of none": (b"LayerElementNormal", b"NormalsIndex", lambda values: np.append(values[1:], -1)),
     "few uvs": (b"LayerElementUV", b"UV", lambda values: values[:100]),
 }
 

@@ -15,11 +15,12 @@ from typing import Any
 import bpy
 import numpy as np
 
-from blender_scripts import corner_normals, fbx_rest, fbx_tree, framing, ply_faces, sane
+from blender_scripts import corner_normals, fbx_rest, fbx_tree, framing, ply_faces, sane, usd_rest
 from blender_scripts.errors import ObjectUnusable
 from blender_scripts.import_file import import_file
 from blender_scripts.simple_faces import simplify
 from tests.support import face_members as members
+from tests.support import mesh_members
 
 
 def parted(turn: np.ndarray) -> dict[str, list[list[int]]]:
@@ -44,6 +45,7 @@ def write_all(folder: Path) -> None:
     members.write_usd(folder / "ball.usda", shape)
     members.write_usd(folder / "values.usda", shape, indexed=False)
     members.write_usd(folder / "instance.usda", shape, instanced=True)
+    _write_usd_kinds(folder)
     (folder / "textures").mkdir()
     (folder / "textures" / "gradient.png").write_bytes(members.gradient())
     for name, stored in (("ball", False), ("stored", True)):
@@ -61,6 +63,23 @@ def write_all(folder: Path) -> None:
     _script_made(members.Polygons(*members.without_loss(shape)), True)
     bpy.ops.export_scene.fbx(filepath=str(texts / "binary.fbx"))
     (texts / "without_loss.fbx").write_text(_as_text(fbx_tree.read((texts / "binary.fbx").read_bytes())))
+
+
+def _write_usd_kinds(folder: Path) -> None:
+    """The ball as a binary layer, a package, a reference, and with points over time."""
+    usd_rest.add_bundled_packages()
+    from pxr import Usd, UsdUtils
+
+    stage = Usd.Stage.Open(str(folder / "ball.usda"))
+    stage.Export(str(folder / "crate.usdc"))
+    UsdUtils.CreateNewUsdzPackage(str(folder / "ball.usda"), str(folder / "package.usdz"))
+    mesh_members.write_usd(folder / "reference.usda", 'def "R" (prepend references = @ball.usda@) {}')
+    points = stage.GetPrimAtPath("/W/S").GetAttribute("points")
+    value = points.Get()
+    points.Clear()
+    for time in (1, 2):
+        points.Set(value, time)
+    stage.Export(str(folder / "times.usda"))
 
 
 def _script_made(shape: members.Polygons, stored_normals: bool) -> None:
@@ -204,7 +223,9 @@ def _uncompress(nodes: list[fbx_tree.Node]) -> None:
 def main(folder: Path) -> None:
     write_all(folder)
     files = sorted(
-        path for path in folder.iterdir() if path.suffix in (".obj", ".ply", ".usda", ".blend", ".fbx")
+        path
+        for path in folder.iterdir()
+        if path.suffix in (".obj", ".ply", ".usda", ".usdc", ".usdz", ".blend", ".fbx")
     )
     (folder / "found.json").write_text(json.dumps({path.name: imported(path) for path in files}))
     (folder / "damaged.json").write_text(json.dumps(damaged(folder)))

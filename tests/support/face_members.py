@@ -128,7 +128,7 @@ def write_ply(path: Path, shape: Polygons, form: str = "ascii", line_end: str = 
     header += [
         f"element face {len(shape.faces)}",
         "property uchar red",
-        "property list uchar int vertex_indices",
+        f"property list {'int' if 'big' in form else 'uchar'} int vertex_indices",
     ]
     header += [
         "property list uint8 float32 texcoord",
@@ -145,7 +145,11 @@ def write_ply(path: Path, shape: Polygons, form: str = "ascii", line_end: str = 
     order = "<" if "little" in form else ">"
     parts = [struct.pack(f"{order}3d3f", *point, *point) for point in shape.vertices]
     for face in shape.faces:
-        parts.append(struct.pack(f"{order}BB{len(face)}iB2f", 7, len(face), *face, 2, 0.5, 0.25))
+        parts.append(
+            struct.pack(
+                f"{order}B{'i' if order == '>' else 'B'}{len(face)}iB2f", 7, len(face), *face, 2, 0.5, 0.25
+            )
+        )
     path.write_bytes(b"".join([head.encode(), *parts, struct.pack(f"{order}2i", 0, 1)]))
 
 
